@@ -1,0 +1,128 @@
+"""What a game is: static facts as data (`GameSpec`) and N games in lockstep as arrays (`GameBatch`).
+
+One convention covers one player, two players, extra turns and passes: the *signed discount*. After a step
+it is +1 if the same player moves next, -1 if the other one does, 0 if the game is over. A reward is seen by
+the player who moved.
+
+Shape letters: N games in lockstep, A actions, *O one observation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+MaskArray = NDArray[np.bool_]
+
+NO_PLAYER = -1
+"""`to_play` of a row whose game is over."""
+
+
+class GameError(ValueError):
+    """A game that can't be had or a move that can't be made; the message says what, why and the mend."""
+
+
+@dataclass(frozen=True)
+class ActionLayout:
+    """Where actions lie on an observation of shape [C, H, W], so that convolutional heads can share weights.
+
+    flat     no geometry: a dense head and a learned embedding
+    cells    action = (row * W + column) * planes + plane; then `extra` actions beside the board (a pass)
+    columns  action = column (Connect Four)
+    """
+
+    kind: Literal["flat", "cells", "columns"] = "flat"
+    planes: int = 1
+    extra: int = 0
+
+
+@dataclass(frozen=True)
+class GameSpec:
+    """The static facts of one game. Everything a model or an actor needs to know before the first move."""
+
+    name: str
+    """Canonical name, parameters included: `hex(board_size=5)`. `games.make` takes it."""
+    players: int
+    """1 or 2 (two-player games are zero-sum)."""
+    observation_shape: tuple[int, ...]
+    """[F] or [C, H, W]"""
+    observation_dtype: Literal["uint8", "float32"]
+    """uint8 when every entry is a small whole number (0/1 planes)."""
+    num_actions: int
+    max_length: int
+    """Upper bound on the decisions of one game."""
+    min_return: float
+    max_return: float
+    alternates: bool
+    """True if no player ever moves twice in a row (always False for one player)."""
+    stochastic: bool
+    """True if the environment samples chance."""
+    rewards_on_the_way: bool
+    """False if only the last step can pay."""
+    layout: ActionLayout = ActionLayout()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.players not in (1, 2):
+            raise GameError(f"{self.name}: 1 or 2 players wanted, got {self.players}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one lockstep move gave."""
+
+    reward: FloatArray
+    """[N] seen by the player who moved."""
+    discount: FloatArray
+    """[N] +1 same player next, -1 other player next, 0 the game is over."""
+    truncated: MaskArray
+    """[N] True where a time limit cut the game: discount isn't 0 then, the value after it is bootstrapped."""
+
+
+class GameBatch(Protocol):
+    """N games in lockstep. A finished row stays finished until `reset`; stepping it is an error."""
+
+    spec: GameSpec
+    size: int
+
+    def reset(self, rows: MaskArray | None = None) -> None:
+        """Start new games in `rows` (bool [N]; all when None)."""
+
+    def observe(self) -> NDArray[Any]:
+        """Observations [N, *O] of `spec.observation_dtype`, seen by the player to move.
+
+        Zeros in finished rows. The array is the caller's own: it does not change with the next step.
+        """
+
+    def legal(self) -> MaskArray:
+        """Legal moves [N, A]; all False in finished rows."""
+
+    def to_play(self) -> IntArray:
+        """Player to move [N], `NO_PLAYER` in finished rows."""
+
+    def step(self, actions: IntArray, rows: MaskArray | None = None) -> Step:
+        """Play actions [N] in `rows` (all unfinished rows when None).
+
+        Entries outside `rows` are ignored and give zeros. Raises GameError for an illegal action or a
+        finished row, before any game has moved.
+        """
+
+    def returns(self) -> NDArray[np.float64]:
+        """Sum of each player's rewards so far [N, players]."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything `restore` needs to go on exactly (positions and random state), as JSON values."""
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a snapshot of a batch of the same game and size."""
+
+    def render(self, row: int) -> str:
+        """The position as text, for people."""
+
+    def action_name(self, row: int, action: int) -> str:
+        """The action as people write it in this position."""
