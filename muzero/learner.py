@@ -1,0 +1,112 @@
+"""The learner: optimizer, schedule, averaged weights, and one `step`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from muzero.config import LearnerConfig
+from muzero.loss import Losses, Tensors, compute
+from muzero.models.learned import LearnedModel
+from muzero.records import Batch
+
+
+class LearningError(RuntimeError):
+    """Loss or gradient is not finite; the weights are still those of the step before."""
+
+
+def learning_rate(config: LearnerConfig, progress: float) -> float:
+    """Linear warm-up, a plateau until `decay_from`, then a cosine down to final_rate; progress in [0, 1]."""
+    if config.warmup > 0 and progress < config.warmup:
+        return config.learning_rate * max(progress / config.warmup, 1e-2)
+    if progress <= config.decay_from:
+        return config.learning_rate
+    done = (min(progress, 1.0) - config.decay_from) / max(1e-9, 1.0 - config.decay_from)
+    low = config.final_rate
+    return config.learning_rate * (low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * done)))
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices and kernels decay; biases and norms don't."""
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+@dataclass(frozen=True)
+class StepReport:
+    losses: Losses
+    gradient_norm: Tensor
+    learning_rate: float
+
+
+class Learner:
+    """Owns the trained weights. `model` is trained; `averaged` (the same object when ema = 0) is for play."""
+
+    def __init__(self, model: LearnedModel, config: LearnerConfig) -> None:
+        self.model, self.config = model, config
+        self.averaged: LearnedModel = model
+        if config.ema > 0:
+            self.averaged = LearnedModel(model.spec, model.config, model.gamma).to(model.device)
+            self.averaged.load_state_dict(model.state_dict())
+            self.averaged.requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=0.0, fused=True)
+        self.steps = 0
+
+    def step(self, batch: Batch, progress: float) -> StepReport:
+        """One update on `batch` at training progress in [0, 1]. Raises LearningError before any weight moves."""
+        rate = learning_rate(self.config, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        device = self.model.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            losses = compute(self.model, Tensors.of(batch, device), self.config)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        if not bool(torch.isfinite(norm) & torch.isfinite(losses.total)):
+            raise LearningError(self._diagnosis(losses, norm))
+        self.optimizer.step()
+        self.steps += 1
+        self._average()
+        return StepReport(losses, norm, rate)
+
+    def _average(self) -> None:
+        if self.averaged is self.model:
+            return
+        # Early on the average follows quickly, so that it forgets the random start.
+        decay = min(self.config.ema, (1.0 + self.steps) / (10.0 + self.steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1.0 - decay)
+            for kept, new in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
+                kept.copy_(new)
+
+    def _diagnosis(self, losses: Losses, norm: Tensor) -> str:
+        parts = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.parts.items())
+        bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+        return (f"step {self.steps + 1}: loss {float(losses.total):.4g}, gradient norm {float(norm):.4g} ({parts}); "
+                f"gradients not finite in: {', '.join(bad) or 'none'}. Lower learner.learning_rate or learner.clip; "
+                f"the last checkpoint is intact")
+
+    def optimizer_tensors(self) -> dict[str, Tensor]:
+        """The optimizer's state as named tensors."""
+        names = {id(p): name for name, p in self.model.named_parameters()}
+        return {f"{names[id(p)]}/{key}": value for p, state in self.optimizer.state.items()
+                for key, value in state.items()}
+
+    def restore(self, weights: dict[str, Tensor], averaged: dict[str, Tensor], optimizer: dict[str, Tensor],
+                steps: int) -> None:
+        """Take back weights, averaged weights and optimizer state of a checkpoint."""
+        self.model.load_state_dict(weights)
+        if self.averaged is not self.model:
+            self.averaged.load_state_dict(averaged)
+        for name, parameter in self.model.named_parameters():
+            keys = [key for key in optimizer if key.rpartition("/")[0] == name]
+            if keys:
+                self.optimizer.state[parameter] = {key.rpartition("/")[2]: optimizer[key].clone() for key in keys}
+        self.steps = steps

@@ -1,0 +1,1 @@
+"""What a search can run over. `base.Model` is the protocol; `learned.LearnedModel` is MuZero's."""

@@ -1,0 +1,101 @@
+"""MuZero's model: representation h, dynamics g and prediction f, learned together (Schrittwieser et al. 2020, eq. 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from games.base import GameSpec
+from muzero import scalar
+from muzero.config import ConfigError, ModelConfig
+from muzero.networks import mlp, resnet
+from muzero.networks.consistency import Consistency
+from muzero.records import RootOutput, StepOutput
+
+TURNS = 3
+"""Classes of the learned turn: 0 the game ended, 1 the same player moves, 2 the other one does."""
+
+
+class LearnedModel(nn.Module):
+    """h, g, f with heads as configured. `root` and `step` are the search's protocol; the rest serves the loss.
+
+    gamma is the discount of one move; values and rewards are in the game's own units.
+    """
+
+    def __init__(self, spec: GameSpec, config: ModelConfig, gamma: float) -> None:
+        super().__init__()
+        self.spec, self.config, self.gamma = spec, config, gamma
+        self.num_actions = spec.num_actions
+        if config.discount == "fixed" and spec.players == 2 and not spec.alternates:
+            raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
+        self.reward_units = scalar.units(config.reward)
+        facts = self.reward_units + (TURNS if config.discount == "learned" else 0)
+        self._build(facts)
+
+    def _build(self, facts: int) -> None:
+        spec, config = self.spec, self.config
+        values = scalar.units(config.value)
+        shape = spec.observation_shape
+        if config.network == "mlp":
+            self.h: nn.Module = mlp.Representation(shape, config.width, config.hidden, config.latent_norm)
+            self.g: nn.Module = mlp.Dynamics(spec.num_actions, config.width, config.hidden, facts, config.latent_norm)
+            self.f: nn.Module = mlp.Prediction(spec.num_actions, config.width, config.hidden, values)
+            self.latent_shape: tuple[int, ...] = (config.width,)
+            self.decoder: nn.Module | None = mlp.Reconstruction(shape, config.width) if config.reconstruction else None
+        else:
+            if len(shape) != 3:
+                raise ConfigError(f"{spec.name}: model.network resnet needs observations [C, H, W], got {shape}; use mlp")
+            board = (shape[1], shape[2])
+            self.h = resnet.Representation(
+                (shape[0], *board), config.width, config.representation_blocks, config.norm, config.latent_norm,
+                config.position_bias)
+            self.g = resnet.Dynamics(
+                spec.num_actions, board, spec.layout, config.width, config.hidden, config.dynamics_blocks, facts,
+                config.norm, config.latent_norm)
+            self.f = resnet.Prediction(spec.num_actions, board, spec.layout, config.width, config.hidden, values)
+            self.latent_shape = (config.width, *board)
+            self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
+        self.consistency = Consistency(self.latent_shape) if config.consistency else None
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def encode(self, obs: Tensor) -> Tensor:
+        """obs [B, *O] of the game's dtype -> latent [B, *L]."""
+        latent: Tensor = self.h(obs.to(next(self.parameters()).dtype))
+        return latent
+
+    def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """latent [M, *L], action [M] -> next latent, reward output [M, units], turn logits [M, 3 or 0]."""
+        latent, facts = self.g(latent, action)
+        return latent, facts[:, : self.reward_units], facts[:, self.reward_units :]
+
+    def predict(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """latent [B, *L] -> policy logits [B, A], value output [B, units]."""
+        logits, value = self.f(latent)
+        return logits, value
+
+    def discount(self, turn: Tensor) -> Tensor:
+        """Signed discount [M] expected under turn logits [M, 3 or 0]."""
+        if turn.shape[1] == 0:
+            sign = -1.0 if self.spec.players == 2 else 1.0
+            return torch.full((turn.shape[0],), sign * self.gamma, device=turn.device)
+        chances = torch.softmax(turn.float(), 1)
+        if self.spec.players == 1:
+            return self.gamma * (chances[:, 1] + chances[:, 2])
+        return self.gamma * (chances[:, 1] - chances[:, 2])
+
+    def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
+        """The search's root: see `models.base.Model`."""
+        latent = self.encode(obs)
+        logits, value = self.predict(latent)
+        return RootOutput(latent, logits.float(), scalar.decode(value, self.config.value))
+
+    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
+        """The search's step: see `models.base.Model`."""
+        latent, reward, turn = self.advance(latent, action)
+        logits, value = self.predict(latent)
+        return StepOutput(
+            latent, scalar.decode(reward, self.config.reward), self.discount(turn), logits.float(),
+            scalar.decode(value, self.config.value))

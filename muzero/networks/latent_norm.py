@@ -1,0 +1,31 @@
+"""Normalisation of a latent, without parameters: it keeps repeated applications of g in one range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def layer(x: Tensor) -> Tensor:
+    """[B, *L] to mean 0 and variance 1 over *L."""
+    return F.layer_norm(x, x.shape[1:])
+
+
+def rms(x: Tensor) -> Tensor:
+    """[B, *L] to mean square 1 over *L."""
+    mean_square = x.square().mean(dim=tuple(range(1, x.dim())), keepdim=True)
+    return x * torch.rsqrt(mean_square + 1e-6)
+
+
+def minmax(x: Tensor) -> Tensor:
+    """[B, *L] to [0, 1] over *L (Schrittwieser et al. 2020, appendix G)."""
+    flat = x.flatten(1)
+    shape = (-1,) + (1,) * (x.dim() - 1)
+    low, high = flat.amin(1).view(shape), flat.amax(1).view(shape)
+    return (x - low) / (high - low).clamp(min=1e-5)
+
+
+NORMS: dict[str, Callable[[Tensor], Tensor]] = {"layer": layer, "rms": rms, "minmax": minmax}

@@ -1,0 +1,173 @@
+"""Convolutional h, g and f over a board [C, H, W].
+
+Heads share weights over the board: a head that sees the flattened board must learn every winning line for itself.
+Policies follow the game's action layout (cells, columns or a dense head); scalars come from mean- and max-pooled
+channels.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from games.base import ActionLayout
+from muzero.networks.latent_norm import NORMS
+from muzero.networks.mlp import zeroed
+
+
+def conv(inputs: int, outputs: int, norm: str) -> nn.Module:
+    """3x3 convolution of the same size, with batch norm when asked."""
+    if norm == "batch":
+        return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class Block(nn.Module):
+    """x + conv(relu(conv(x))), then relu (He et al. 2016)."""
+
+    def __init__(self, channels: int, norm: str) -> None:
+        super().__init__()
+        self.first = conv(channels, channels, norm)
+        self.second = conv(channels, channels, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+class Representation(nn.Module):
+    """h: observation [B, C, H, W] -> latent [B, width, H, W]."""
+
+    def __init__(
+        self, shape: tuple[int, int, int], width: int, blocks: int, norm: str, latent_norm: str, position_bias: bool
+    ) -> None:
+        super().__init__()
+        channels, height, columns = shape
+        self.stem = conv(channels, width, norm)
+        self.blocks = nn.Sequential(*(Block(width, norm) for _ in range(blocks)))
+        self.position = nn.Parameter(torch.zeros(width, height, columns)) if position_bias else None
+        self.normalise = NORMS[latent_norm]
+
+    def forward(self, obs: Tensor) -> Tensor:
+        x = self.stem(obs)
+        if self.position is not None:
+            x = x + self.position
+        return self.normalise(self.blocks(F.relu(x)))
+
+
+class ActionPlanes(nn.Module):
+    """Action [M] -> planes [M, planes, H, W] that mark where it acts; actions without a place are a learned bias."""
+
+    def __init__(self, num_actions: int, shape: tuple[int, int], layout: ActionLayout) -> None:
+        super().__init__()
+        height, width = shape
+        planes = 1 if layout.kind == "columns" else layout.planes
+        table = torch.zeros(num_actions, planes, height, width)
+        for action in range(num_actions - layout.extra):
+            if layout.kind == "columns":
+                table[action, 0, :, action] = 1.0
+            else:
+                cell, plane = divmod(action, layout.planes)
+                table[action, plane, cell // width, cell % width] = 1.0
+        self.planes = planes
+        self.register_buffer("table", table, persistent=False)
+        self.table: Tensor
+
+    def forward(self, action: Tensor) -> Tensor:
+        return self.table[action]
+
+
+class Dynamics(nn.Module):
+    """g: latent [M, width, H, W], action [M] -> next latent, transition facts [M, facts]."""
+
+    def __init__(
+        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int,
+        blocks: int, facts: int, norm: str, latent_norm: str,
+    ) -> None:
+        super().__init__()
+        spatial = layout.kind != "flat"
+        self.planes = ActionPlanes(num_actions, shape, layout) if spatial else None
+        self.bias = nn.Embedding(num_actions, width) if not spatial or layout.extra else None
+        self.enter = conv(width + (self.planes.planes if self.planes is not None else 0), width, norm)
+        self.blocks = nn.Sequential(*(Block(width, norm) for _ in range(blocks)))
+        self.facts = PooledHead(width, hidden, facts)
+        self.normalise = NORMS[latent_norm]
+
+    def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        x = latent if self.planes is None else torch.cat((latent, self.planes(action).to(latent.dtype)), 1)
+        x = latent + self.enter(x)
+        if self.bias is not None:
+            x = x + self.bias(action)[:, :, None, None]
+        x = self.blocks(F.relu(x))
+        return self.normalise(x), self.facts(x)
+
+
+class PooledHead(nn.Module):
+    """[B, width, H, W] -> [B, units] from each channel's mean and maximum."""
+
+    def __init__(self, width: int, hidden: int, units: int, zero: bool = False) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(width, width, 1)
+        self.inner = nn.Linear(2 * width, hidden)
+        last = nn.Linear(hidden, units)
+        self.outer = zeroed(last) if zero else last
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.local(x))
+        pooled = torch.cat((x.mean((2, 3)), x.amax((2, 3))), 1)
+        out: Tensor = self.outer(F.relu(self.inner(pooled)))
+        return out
+
+
+class PolicyHead(nn.Module):
+    """[B, width, H, W] -> logits [B, A] in the order of the game's action layout."""
+
+    def __init__(self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int) -> None:
+        super().__init__()
+        self.kind = layout.kind
+        height, columns = shape
+        self.extra = PooledHead(width, hidden, layout.extra, zero=True) if layout.extra else None
+        if layout.kind == "flat":
+            self.inner: nn.Module = nn.Sequential(
+                nn.Conv2d(width, max(2, width // 8), 1), nn.ReLU(), nn.Flatten(),
+                nn.Linear(max(2, width // 8) * height * columns, hidden),
+            )
+            self.outer: nn.Module = zeroed(nn.Linear(hidden, num_actions))
+        else:
+            kernel = (height, 1) if layout.kind == "columns" else (1, 1)
+            self.inner = nn.Conv2d(width, hidden, kernel)
+            self.outer = nn.Conv2d(hidden, layout.planes, 1)
+            nn.init.zeros_(self.outer.weight)
+            nn.init.zeros_(self.outer.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.outer(F.relu(self.inner(x)))
+        if self.kind != "flat":
+            out = out.permute(0, 2, 3, 1).flatten(1)
+        return out if self.extra is None else torch.cat((out, self.extra(x)), 1)
+
+
+class Prediction(nn.Module):
+    """f: latent [B, width, H, W] -> policy logits [B, A], value [B, units]."""
+
+    def __init__(
+        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int, value_units: int
+    ) -> None:
+        super().__init__()
+        self.policy = PolicyHead(num_actions, shape, layout, width, hidden)
+        self.value = PooledHead(width, hidden, value_units, zero=True)
+
+    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        return self.policy(latent), self.value(latent)
+
+
+class Reconstruction(nn.Module):
+    """Latent [B, width, H, W] -> observation logits [B, C, H, W]."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.outer = nn.Conv2d(width, channels, 1)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        out: Tensor = self.outer(latent)
+        return out

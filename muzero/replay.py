@@ -1,0 +1,193 @@
+"""The replay: the newest positions of finished games in rings reserved once, and batches with targets drawn from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import GameSpec
+from games.symmetry import Symmetries
+from muzero.config import ConfigError, LearnerConfig, ReplayConfig
+from muzero.records import Batch, Trajectory
+from muzero.sumtree import SumTree
+from muzero.targets import fill_targets
+
+PRIORITY_FLOOR = 1e-3
+"""Added to every priority, so that nothing is forgotten for ever."""
+
+
+def bytes_per_position(spec: GameSpec) -> int:
+    """Memory of one stored position."""
+    obs = math.prod(spec.observation_shape) * (1 if spec.observation_dtype == "uint8" else 4)
+    return obs + 3 * spec.num_actions + 4 * 5 + 1
+
+
+@dataclass(frozen=True)
+class DrawConfig:
+    """What a batch is made of."""
+
+    unroll: int
+    td_steps: int
+    gamma: float
+    absorbing: bool
+    symmetries: bool
+    next_obs: bool
+
+    @staticmethod
+    def of(config: LearnerConfig) -> DrawConfig:
+        needs_next = config.reconstruction_weight > 0 or config.consistency_weight > 0
+        return DrawConfig(config.unroll, config.td_steps, config.gamma, config.absorbing, config.symmetries, needs_next)
+
+
+class Replay:
+    """A ring of positions. Whole games go in; the oldest positions are overwritten."""
+
+    def __init__(self, spec: GameSpec, config: ReplayConfig, symmetries: Symmetries) -> None:
+        self.spec, self.config, self.symmetries = spec, config, symmetries
+        self.capacity = config.capacity
+        self.memory_bytes = self.capacity * bytes_per_position(spec)
+        if self.memory_bytes > config.memory_limit_mb * 2**20:
+            raise ConfigError(
+                f"replay.capacity {self.capacity} needs {self.memory_bytes / 2**20:.0f} MB, more than "
+                f"replay.memory_limit_mb {config.memory_limit_mb}; lower the capacity or raise the limit")
+        self.rings = self._reserve()
+        self.added = 0
+        self.tree = SumTree(self.capacity) if config.prioritized else None
+        self.max_priority = 1.0
+
+    def _reserve(self) -> dict[str, NDArray[Any]]:
+        n, actions = self.capacity, self.spec.num_actions
+        return {
+            "obs": np.zeros((n, *self.spec.observation_shape), dtype=self.spec.observation_dtype),
+            "action": np.zeros(n, dtype=np.int32),
+            "reward": np.zeros(n, dtype=np.float32),
+            "discount": np.zeros(n, dtype=np.float32),
+            "legal": np.zeros((n, actions), dtype=np.bool_),
+            "policy": np.zeros((n, actions), dtype=np.float16),
+            "root_value": np.zeros(n, dtype=np.float32),
+            "exploratory": np.zeros(n, dtype=np.bool_),
+            "left": np.zeros(n, dtype=np.int32),
+        }
+
+    def __len__(self) -> int:
+        return min(self.added, self.capacity)
+
+    @property
+    def window(self) -> int:
+        """Newest positions that are drawn from."""
+        wanted = max(self.config.min_window, math.ceil(self.config.window_fraction * self.added))
+        return min(wanted, len(self))
+
+    @property
+    def ready(self) -> bool:
+        return len(self) >= self.config.min_positions
+
+    def add(self, game: Trajectory) -> None:
+        """Store one whole game. A game longer than the ring keeps its newest positions."""
+        length = len(game)
+        if length == 0:
+            return
+        keep = min(length, self.capacity)
+        places = (self.added + np.arange(keep)) % self.capacity
+        for name, ring in self.rings.items():
+            if name == "left":
+                ring[places] = np.arange(keep, 0, -1)
+            else:
+                ring[places] = getattr(game, name)[length - keep :]
+        if self.tree is not None:
+            self.tree.update(places, np.full(keep, self.max_priority))
+        self.added += keep
+
+    def draw(self, size: int, config: DrawConfig, rng: np.random.Generator) -> Batch:
+        """`size` positions with the targets of config.unroll steps."""
+        places, weight = self._places(size, rng)
+        return self.batch(places, weight, config, rng)
+
+    def _places(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        if self.tree is None:
+            age = rng.integers(1, self.window + 1, size)
+            return (self.added - age) % self.capacity, np.ones(size, dtype=np.float32)
+        places = self.tree.draw(size, rng)
+        chance = self.tree.get(places) / self.tree.total
+        weight = (len(self) * chance) ** -self.config.beta
+        return places, (weight / weight.max()).astype(np.float32)
+
+    def batch(
+        self, places: NDArray[np.int64], weight: NDArray[np.float32], config: DrawConfig, rng: np.random.Generator
+    ) -> Batch:
+        """The batch of given places int64 [B]; random actions and symmetries come from `rng`."""
+        size, unroll, rings = len(places), config.unroll, self.rings
+        action = rng.integers(0, self.spec.num_actions, (size, unroll))
+        reward = np.zeros((size, unroll), dtype=np.float32)
+        turn = np.zeros((size, unroll), dtype=np.int64)
+        value = np.zeros((size, unroll + 1), dtype=np.float32)
+        step_place = np.zeros((size, unroll + 1), dtype=np.int64)
+        inside = np.zeros((size, unroll + 1), dtype=np.bool_)
+        trained = np.zeros((size, unroll + 1), dtype=np.bool_)
+        fill_targets(
+            places, rings["left"], rings["action"], rings["reward"], rings["discount"], rings["root_value"],
+            rings["exploratory"], config.td_steps, config.gamma,
+            action, reward, turn, value, step_place, inside, trained)
+        policy = rings["policy"][step_place].astype(np.float32)
+        legal = rings["legal"][step_place] & inside[:, :, None]
+        obs_places = step_place if config.next_obs else step_place[:, :1]
+        obs = rings["obs"][obs_places]
+        if config.symmetries and len(self.symmetries.action_index) > 1:
+            obs, action, policy, legal = self._turn(obs, action, policy, legal, rng)
+        if not config.absorbing:
+            trained &= inside
+        return Batch(
+            obs=np.ascontiguousarray(obs[:, 0]), action=action, reward=reward, turn=turn, value=value, policy=policy,
+            legal=legal, alive=inside & (policy.sum(2) > 0.0), inside=inside, trained=trained,
+            next_obs=np.ascontiguousarray(obs[:, 1:]) if config.next_obs else None, weight=weight, index=places)
+
+    def _turn(
+        self, obs: NDArray[Any], action: NDArray[np.int64], policy: NDArray[np.float32], legal: NDArray[np.bool_],
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+        """Apply one random symmetry a row to observation, actions and policy together."""
+        chosen = rng.integers(0, len(self.symmetries.action_index), len(obs))
+        seen = self.symmetries.observation_index[chosen]
+        moved = self.symmetries.action_index[chosen]
+        flat = obs.reshape(len(obs), obs.shape[1], -1)
+        obs = np.take_along_axis(flat, seen[:, None, :], 2).reshape(obs.shape)
+        policy = np.take_along_axis(policy, moved[:, None, :], 2)
+        legal = np.take_along_axis(legal, moved[:, None, :], 2)
+        # policy'[a] = policy[moved[a]], so the old action b is now the a with moved[a] = b.
+        action = np.take_along_axis(np.argsort(moved, 1), action, 1)
+        return obs, action, policy, legal
+
+    def set_priorities(self, places: NDArray[np.int64], error: NDArray[np.float32]) -> None:
+        """Priorities |error|^alpha of places drawn before; nothing to do for a uniform replay."""
+        if self.tree is None:
+            return
+        values = (np.abs(error).astype(np.float64) + PRIORITY_FLOOR) ** self.config.alpha
+        self.max_priority = max(self.max_priority, float(values.max()))
+        self.tree.update(places, values)
+
+    def renew(self, places: NDArray[np.int64], policy: NDArray[np.float32], value: NDArray[np.float32]) -> None:
+        """Overwrite the searches of places [B] by newer ones: policy [B, A], root value [B]."""
+        self.rings["policy"][places] = policy
+        self.rings["root_value"][places] = value
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The filled part of every ring, for a checkpoint."""
+        filled = {name: ring[: len(self)] for name, ring in self.rings.items()}
+        if self.tree is not None:
+            filled["priority"] = self.tree.get(np.arange(len(self)))
+        return filled
+
+    def restore(self, arrays: dict[str, NDArray[Any]], added: int, max_priority: float) -> None:
+        """Take back what `arrays` gave. Raises ValueError naming an array that doesn't fit."""
+        filled = min(added, self.capacity)
+        for name, ring in self.rings.items():
+            if name not in arrays or arrays[name].shape != (filled, *ring.shape[1:]) or arrays[name].dtype != ring.dtype:
+                raise ValueError(f"stored replay doesn't fit this run: {name}")
+            ring[:filled] = arrays[name]
+        self.added, self.max_priority = added, max_priority
+        if self.tree is not None:
+            self.tree.update(np.arange(filled), np.asarray(arrays["priority"], dtype=np.float64))

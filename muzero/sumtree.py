@@ -1,0 +1,65 @@
+"""Priorities of places in a ring, drawn in proportion in O(log n). Loops compiled by numba."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Priorities = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _update(tree: Priorities, leaves: int, places: Places, values: Priorities) -> None:
+    for i in range(len(places)):
+        node = leaves + places[i]
+        tree[node] = values[i]
+        node //= 2
+        while node >= 1:
+            tree[node] = tree[2 * node] + tree[2 * node + 1]
+            node //= 2
+
+
+@njit(cache=True, nogil=True)
+def _draw(tree: Priorities, leaves: int, masses: Priorities) -> Places:
+    out = np.empty(len(masses), dtype=np.int64)
+    for i in range(len(masses)):
+        node, mass = 1, masses[i]
+        while node < leaves:
+            node *= 2
+            if mass >= tree[node] and tree[node + 1] > 0.0:
+                mass -= tree[node]
+                node += 1
+        out[i] = node - leaves
+    return out
+
+
+class SumTree:
+    """A complete binary tree of sums over `capacity` priorities, all 0 at first."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.leaves = 1 << max(0, capacity - 1).bit_length()
+        self.tree: Priorities = np.zeros(2 * self.leaves, dtype=np.float64)
+
+    @property
+    def total(self) -> float:
+        return float(self.tree[1])
+
+    def update(self, places: Places, values: Priorities) -> None:
+        """Set the priorities of places int64 [B] to values float64 [B], all finite and >= 0."""
+        if not np.all(np.isfinite(values)) or np.any(values < 0):
+            raise ValueError("priorities must be finite and not negative")
+        _update(self.tree, self.leaves, places, values)
+
+    def get(self, places: Places) -> Priorities:
+        """Priorities [B] of places [B]."""
+        return self.tree[self.leaves + places]
+
+    def draw(self, count: int, rng: np.random.Generator) -> Places:
+        """`count` places, each drawn in proportion to its priority, one from each of `count` equal shares of the mass."""
+        if self.total <= 0.0:
+            raise ValueError("nothing to draw from: all priorities are 0")
+        masses = (np.arange(count) + rng.random(count)) * (self.total / count)
+        return _draw(self.tree, self.leaves, masses)
