@@ -1,0 +1,121 @@
+"""A trained agent: policy, value and search statistics for batches of positions.
+
+    agent = muzero.agent.load("tic_tac_toe")            # a shipped agent, a run, or a checkpoint folder
+    analysis = agent.search(obs, legal, simulations=100)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import games
+from games.base import GameSpec
+from muzero import checkpoint
+from muzero.config import Config
+from muzero.models.learned import LearnedModel
+from muzero.records import FloatArray, MaskArray, SearchResult
+from muzero.search import TreeSearch, host
+
+CHUNK = 256
+"""Positions searched at once; bounds the memory of latents."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What an agent thinks of B positions."""
+
+    result: SearchResult
+    prior: FloatArray
+    """[B, A] the network's own policy, over legal actions"""
+    raw_value: FloatArray
+    """[B] the network's own value for the player to move"""
+    variations: list[list[int]]
+    """B principal variations, from the action the search would play"""
+
+
+class Agent:
+    """Weights and the search they are played with. Positions are as `GameBatch.observe` and `legal` give them."""
+
+    def __init__(self, model: LearnedModel, config: Config, name: str, step: int) -> None:
+        self.model = model.eval()
+        self.config, self.name, self.step = config, name, step
+        self.spec: GameSpec = model.spec
+        self._searches: dict[tuple[int, int], TreeSearch] = {}
+
+    def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
+        """Policy [B, A] over legal actions and value [B] of obs [B, *O], without any search."""
+        with torch.inference_mode():
+            output = self.model.root(torch.as_tensor(obs, device=self.model.device), torch.as_tensor(legal))
+            logits, value = host(output.logits), host(output.value)
+        weights = np.exp(logits - np.where(legal, logits, -np.inf).max(1, keepdims=True)) * legal
+        return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
+
+    def search(
+        self, obs: NDArray[Any], legal: MaskArray, *, simulations: int | None = None, seed: int = 0
+    ) -> Analysis:
+        """Search obs [B, *O] with legal moves bool [B, A]. simulations defaults to the agent's setting for play.
+
+        Equal seeds give equal answers, whatever B is split into.
+        """
+        count = self.config.play.simulations if simulations is None else simulations
+        seeds = np.random.default_rng(seed).integers(0, 2**63, len(legal), dtype=np.uint64)
+        parts = [self._chunk(obs[i : i + CHUNK], legal[i : i + CHUNK], seeds[i : i + CHUNK], count)
+                 for i in range(0, len(legal), CHUNK)]
+        prior, value = zip(*(self.raw(obs[i : i + CHUNK], legal[i : i + CHUNK])
+                             for i in range(0, len(legal), CHUNK)), strict=True)
+        fields = [field.name for field in dataclasses.fields(SearchResult)]
+        merged = {name: np.concatenate([getattr(result, name) for result, _ in parts]) for name in fields}
+        variations = [variation for _, found in parts for variation in found]
+        return Analysis(SearchResult(**merged), np.concatenate(prior), np.concatenate(value), variations)
+
+    def _chunk(
+        self, obs: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], simulations: int
+    ) -> tuple[SearchResult, list[list[int]]]:
+        key = (len(legal), simulations)
+        if key not in self._searches:
+            self._searches.clear()
+            settings = dataclasses.replace(self.config.play, simulations=simulations)
+            self._searches[key] = TreeSearch(settings, self.spec.num_actions, len(legal))
+        search = self._searches[key]
+        result = search.run(self.model, obs, legal, seeds)
+        return result, [search.tree.principal_variation(row).tolist() for row in range(len(legal))]
+
+
+def load(path_or_game: str, *, simulations: int | None = None, device: str = "cpu") -> Agent:
+    """The agent of a run's newest checkpoint, a checkpoint folder, or a game with a shipped agent.
+
+    Raises CheckpointError naming what is missing or damaged.
+    """
+    folder = checkpoint.resolve(path_or_game)
+    stored = checkpoint.load(folder, ["weights"])
+    config = stored.config
+    if simulations is not None:
+        config = dataclasses.replace(config, play=dataclasses.replace(config.play, simulations=simulations))
+    model = build_model(config, stored.tensors["weights"])
+    return Agent(model.to(device), config, str(path_or_game), stored.step)
+
+
+def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> LearnedModel:
+    """The model of a config, untrained or with `weights`.
+
+    Weights that don't fit the config are refused (checkpoint.Damaged) before any memory is taken for the model.
+    """
+    spec = games.spec(config.game)
+    if weights is None:
+        return LearnedModel(spec, config.model, config.learner.gamma)
+    with torch.device("meta"):
+        wanted = LearnedModel(spec, config.model, config.learner.gamma).state_dict()
+    for name in sorted(wanted.keys() | weights.keys()):
+        shapes = [tuple(held[name].shape) if name in held else None for held in (wanted, weights)]
+        if shapes[0] != shapes[1]:
+            raise checkpoint.Damaged(f"weights don't fit the config: {name} has shape {shapes[1]}, {shapes[0]} wanted")
+    model = LearnedModel(spec, config.model, config.learner.gamma)
+    model.load_state_dict(weights)
+    return model

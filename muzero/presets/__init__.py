@@ -1,0 +1,19 @@
+"""Settings that are known to work, one function a game; any other game gets settings by the shape of its facts.
+
+A preset holds only what differs from the defaults of `muzero.config`.
+"""
+
+from __future__ import annotations
+
+import games
+from muzero.config import Config
+from muzero.presets import boards, general
+
+PRESETS = {"tic_tac_toe": boards.tic_tac_toe, "connect_four": boards.connect_four}
+
+
+def load(game: str) -> Config:
+    """The preset of a game by its name, parameters included. Raises GameError for a game that can't be had."""
+    spec = games.spec(game)
+    known = PRESETS.get(spec.name)
+    return known() if known is not None else general.preset(spec)

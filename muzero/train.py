@@ -1,0 +1,294 @@
+"""Wires self-play, replay and learner into one run: the only module that knows both sides.
+
+One loop serves both modes. In one process (`train.actors` = 0) a move is played whenever the learner may not draw yet:
+same seed, same bytes. With actors, games arrive meanwhile from processes of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+import games
+from games.symmetry import symmetries
+from muzero import checkpoint
+from muzero.agent import build_model
+from muzero.config import Config, at
+from muzero.learner import Learner, LearningError, StepReport
+from muzero.metrics import Metrics, Progress
+from muzero.replay import DrawConfig, Replay
+from selfplay.reanalyse import Reanalyser
+from selfplay.worker import ActorError, InProcess, Processes, device_of
+
+INTERRUPTED = 130
+"""Exit code of a run stopped by Ctrl-C and saved."""
+
+
+class Interrupt:
+    """Ctrl-C or SIGTERM once: finish the step, save and leave. Twice: leave at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        old = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+
+@dataclasses.dataclass
+class Rates:
+    """Counts since the last report."""
+
+    since: float
+    steps: int = 0
+    games: int = 0
+    positions: int = 0
+    simulations: int = 0
+    waited: float = 0.0
+
+
+class Run:
+    """The state of one training run. `run` below is the way in."""
+
+    def __init__(self, config: Config, out: Path) -> None:
+        self.config, self.out = config, out
+        torch.set_num_threads(config.train.threads)
+        torch.manual_seed(config.train.seed)
+        self.rng = np.random.default_rng([config.train.seed, 0x7EA])
+        self.learner = Learner(build_model(config).to(device_of(config)), config.learner)
+        self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
+        self.drawing = DrawConfig.of(config.learner)
+        self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
+        self.source: InProcess | Processes = InProcess(config) if config.train.actors == 0 else Processes(config)
+        self.metrics = Metrics(out)
+        self.drawn = 0
+        self.games = 0
+        self.elapsed_before = 0.0
+        self.started = time.monotonic()
+        self.rates = Rates(self.started)
+        self.last: StepReport | None = None
+
+    # --- where the run stands -------------------------------------------------------------------------------------
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of training, earlier parts of the run included."""
+        return self.elapsed_before + time.monotonic() - self.started
+
+    @property
+    def progress(self) -> float:
+        """Training progress in [0, 1] that schedules follow."""
+        train = self.config.train
+        if train.minutes > 0 and train.horizon == 0:
+            return min(1.0, self.elapsed / (60.0 * train.minutes))
+        return min(1.0, self.learner.steps / (train.horizon or train.steps))
+
+    @property
+    def done(self) -> bool:
+        train = self.config.train
+        return (0 < train.steps <= self.learner.steps) or (0 < train.minutes <= self.elapsed / 60.0)
+
+    @property
+    def may_draw(self) -> bool:
+        """True if the replay ratio allows one more batch."""
+        wanted = self.drawn + at(self.config.learner.batch, self.progress)
+        return self.replay.ready and wanted <= self.config.learner.replay_ratio * self.replay.added
+
+    @property
+    def flooded(self) -> bool:
+        """True if the actors are so far ahead that the replay ratio would fall: they must wait."""
+        allowance = max(self.config.replay.min_positions, self.config.selfplay.warmup_positions)
+        return self.replay.added > self.drawn / self.config.learner.replay_ratio + 2 * allowance
+
+    # --- the loop -------------------------------------------------------------------------------------------------
+
+    def go(self, report: Callable[[Progress], None], interrupt: Interrupt) -> int:
+        saved = reported = time.monotonic()
+        report(self.snapshot_of_progress("playing the first games" if self.learner.steps == 0 else "going on"))
+        while not self.done and not interrupt.asked:
+            self.advance()
+            now = time.monotonic()
+            if now - reported >= self.config.train.log_seconds:
+                self.log(report)
+                reported = now
+            if now - saved >= self.config.train.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+        report(self.snapshot_of_progress("stopped and saved" if interrupt.asked else "done and saved"))
+        return INTERRUPTED if interrupt.asked else 0
+
+    def advance(self) -> None:
+        """Take in games that have come, then learn one step if the replay ratio allows, or wait for games if not."""
+        ready = self.may_draw
+        if not (ready and self.flooded):
+            self.take_games(wait=not ready)
+        if not ready:
+            return
+        if self.learner.steps % self.config.train.publish_steps == 0:
+            self.publish()
+        size = int(at(self.config.learner.batch, self.progress))
+        batch = self.replay.draw(size, self.drawing, self.rng)
+        if self.reanalyser is not None:
+            batch = self.reanalyser.renew(batch, self.replay, self.drawing, self.rng)
+        self.last = self.learner.step(batch, self.progress)
+        if self.config.replay.prioritized:
+            self.replay.set_priorities(batch.index, self.last.losses.value_error.float().cpu().numpy())
+        self.drawn += size
+        self.rates.steps += 1
+
+    def take_games(self, wait: bool) -> None:
+        before = time.monotonic()
+        for delivery in self.source.collect(wait):
+            for game in delivery.games:
+                self.replay.add(game)
+            self.games += len(delivery.games)
+            self.rates.games += len(delivery.games)
+            self.rates.positions += delivery.moves
+            self.rates.simulations += delivery.simulations
+        if wait:
+            self.rates.waited += time.monotonic() - before
+
+    def publish(self) -> None:
+        """New weights for the actors (from the first learning step on, when the warm-up is over)."""
+        if self.replay.added >= self.config.selfplay.warmup_positions:
+            if self.reanalyser is not None:
+                self.reanalyser.load(self.learner.averaged)
+            self.source.publish(self.learner.averaged, self.progress)
+
+    # --- reports --------------------------------------------------------------------------------------------------
+
+    def log(self, report: Callable[[Progress], None]) -> None:
+        progress = self.snapshot_of_progress("training" if self.learner.steps else "playing the first games")
+        values = {f"loss/{name}": value for name, value in progress.losses.items()}
+        values |= {f"check/{name}": value for name, value in progress.checks.items()}
+        for name in ("games_per_s", "positions_per_s", "simulations_per_s", "steps_per_s", "replay_positions",
+                     "replay_ratio", "learner_wait", "elapsed_s", "games", "positions"):
+            values[f"run/{name}"] = float(getattr(progress, name))
+        self.metrics.write(self.learner.steps, values)
+        report(progress)
+        self.rates = Rates(time.monotonic())
+
+    def snapshot_of_progress(self, status: str) -> Progress:
+        seconds = max(1e-9, time.monotonic() - self.rates.since)
+        losses, checks = self._figures()
+        fraction = self.progress
+        return Progress(
+            game=self.config.game, run=str(self.out), step=self.learner.steps, steps_limit=self.config.train.steps,
+            elapsed_s=self.elapsed, minutes_limit=self.config.train.minutes, progress=fraction, eta_s=self._eta(),
+            games=self.games, positions=self.replay.added, games_per_s=self.rates.games / seconds,
+            positions_per_s=self.rates.positions / seconds, simulations_per_s=self.rates.simulations / seconds,
+            steps_per_s=self.rates.steps / seconds, replay_positions=len(self.replay),
+            replay_capacity=self.replay.capacity, replay_ratio=self.drawn / max(1, self.replay.added),
+            replay_ratio_wanted=self.config.learner.replay_ratio, learner_wait=self.rates.waited / seconds,
+            losses=losses, checks=checks, evaluation="", status=status)
+
+    def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
+        if self.last is None:
+            return {}, {}
+        losses = {"total": float(self.last.losses.total.detach())}
+        losses |= {name: float(value) for name, value in self.last.losses.parts.items()}
+        losses |= {"gradient_norm": float(self.last.gradient_norm), "learning_rate": self.last.learning_rate}
+        return losses, {name: float(value) for name, value in self.last.losses.checks.items()}
+
+    def _eta(self) -> float:
+        train = self.config.train
+        left = []
+        if train.minutes > 0:
+            left.append(60.0 * train.minutes - self.elapsed)
+        if train.steps > 0 and self.learner.steps > 0:
+            left.append(self.elapsed * (train.steps - self.learner.steps) / self.learner.steps)
+        return max(0.0, min(left)) if left else 0.0
+
+    # --- checkpoints ----------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        files: dict[str, dict[str, Any]] = {
+            "weights": dict(self.learner.averaged.state_dict()),
+            "optimizer": self.learner.optimizer_tensors(),
+            "replay": self.replay.arrays(),
+        }
+        if self.learner.averaged is not self.learner.model:
+            files["trained"] = dict(self.learner.model.state_dict())
+        state: dict[str, Any] = {
+            "drawn": self.drawn, "games": self.games, "added": self.replay.added,
+            "max_priority": self.replay.max_priority, "rng": self.rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),
+        }
+        if isinstance(self.source, InProcess):
+            files["actors"] = self.source.actor.recorder.arrays()
+            files["acting"] = dict(self.source.model.state_dict())
+            state["actor"] = self.source.actor.snapshot()
+            state["playing"], state["acting_progress"] = self.source.playing, self.source.progress
+        else:
+            state["elapsed"] = self.elapsed
+        if self.config.train.minutes > 0:
+            state["elapsed"] = self.elapsed
+        checkpoint.save(self.out, self.learner.steps, files, state, self.config)
+
+    def resume(self, folder: Path) -> None:
+        stored = checkpoint.load(folder)
+        tensors, state = stored.tensors, stored.state
+        weights = tensors["weights"]
+        self.learner.restore(tensors.get("trained", weights), weights, tensors["optimizer"], stored.step)
+        arrays = {name: value.numpy() for name, value in tensors["replay"].items()}
+        self.replay.restore(arrays, state["added"], state["max_priority"])
+        self.drawn, self.games = state["drawn"], state["games"]
+        self.rng.bit_generator.state = state["rng"]
+        torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
+        self.elapsed_before = state.get("elapsed", 0.0)
+        self.metrics.truncate(stored.step)
+        if isinstance(self.source, InProcess):
+            if "actor" in state:
+                moves = {name: value.numpy() for name, value in tensors["actors"].items()}
+                self.source.actor.restore(state["actor"], moves)
+                self.source.model.load_state_dict(tensors["acting"])
+                self.source.playing, self.source.progress = state["playing"], state["acting_progress"]
+        elif self.learner.steps > 0:
+            self.publish()
+
+
+def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambda _: None) -> int:
+    """Train `config` in the folder `out`, going on from its newest checkpoint if there is one.
+
+    Returns 0 when the limit is reached, 130 when Ctrl-C stopped it (saved in both cases). Raises CheckpointError,
+    LearningError, ActorError, GameError or ConfigError; all but the first leave a checkpoint of the last good step.
+    """
+    checkpoint.check_writable(out)
+    interrupt = Interrupt()
+    with checkpoint.lock(out), interrupt.listening():
+        newest = checkpoint.newest(out)
+        state = Run(config, out)
+        try:
+            if newest is not None:
+                state.resume(newest)
+            return state.go(report, interrupt)
+        except (ActorError, LearningError):
+            state.save()
+            raise
+        finally:
+            state.source.close()
+            state.metrics.close()

@@ -1,0 +1,120 @@
+"""Plays N games in lockstep with a batched search, chooses, steps and records; never trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import GameBatch
+from muzero.config import SearchConfig, SelfPlayConfig, at
+from muzero.models.base import Model
+from muzero.records import FloatArray, IntArray, MaskArray, SearchResult, Trajectory
+from muzero.search import TreeSearch
+from selfplay.trajectory import Recorder
+
+
+@dataclass
+class Counters:
+    """What an actor has done since it began."""
+
+    moves: int = 0
+    games: int = 0
+    simulations: int = 0
+
+
+class Actor:
+    """One lockstep batch of self-play games. All randomness comes from `seed`."""
+
+    def __init__(
+        self, games: GameBatch, search: SearchConfig, config: SelfPlayConfig, seed: int
+    ) -> None:
+        self.games, self.search_config, self.config = games, search, config
+        self.search = TreeSearch(search, games.spec.num_actions, games.size)
+        self.recorder = Recorder(games.spec, games.size)
+        self.rng = np.random.default_rng(seed)
+        self.counters = Counters()
+        self.opening = np.zeros(games.size, dtype=np.int64)
+        self._draw_openings(np.ones(games.size, dtype=np.bool_))
+
+    def play(self, model: Model | None, progress: float) -> list[Trajectory]:
+        """One move in every game, searched with `model` at training progress in [0, 1]; the games that ended.
+
+        With model None the move is uniformly random and nothing is searched (warm-up).
+        """
+        obs, legal = self.games.observe(), self.games.legal()
+        if model is None:
+            action, policy, value, exploratory = self._random_move(legal)
+        else:
+            result = self._search(model, obs, legal, progress)
+            action, exploratory = self._choose(result, legal, progress)
+            policy, value = result.policy, result.value
+        step = self.games.step(action)
+        self.recorder.add(obs, legal, policy, value, action, exploratory, step.reward, step.discount)
+        self.counters.moves += self.games.size
+        return self._collect((step.discount == 0.0) | step.truncated, step.truncated)
+
+    def _search(self, model: Model, obs: NDArray[Any], legal: MaskArray, progress: float) -> SearchResult:
+        share = at(self.config.simulations_share, progress)
+        simulations = max(1, round(share * self.search_config.simulations))
+        seeds = self.rng.integers(0, 2**63, self.games.size, dtype=np.uint64)
+        self.counters.simulations += simulations * self.games.size
+        return self.search.run(model, obs, legal, seeds, simulations)
+
+    def _random_move(self, legal: MaskArray) -> tuple[IntArray, FloatArray, FloatArray, MaskArray]:
+        action = draw_legal(legal, self.rng)
+        nothing = np.zeros(len(legal), dtype=np.float32)
+        return action, np.zeros(legal.shape, dtype=np.float32), nothing, np.zeros(len(legal), dtype=np.bool_)
+
+    def _choose(self, result: SearchResult, legal: MaskArray, progress: float) -> tuple[IntArray, MaskArray]:
+        """The move of each row, and where it was random."""
+        action = result.action
+        temperature = at(self.config.temperature, progress)
+        if self.search_config.algorithm == "puct" and temperature > 0.0:
+            early = self.recorder.moves < self.config.temperature_moves
+            action = np.where(early, draw_visits(result.visits, temperature, self.rng), action)
+        random = self.recorder.moves < self.opening
+        random |= self.rng.random(len(legal)) < self.config.random_fraction
+        return np.where(random, draw_legal(legal, self.rng), action).astype(np.int32), random
+
+    def _collect(self, ended: MaskArray, truncated: MaskArray) -> list[Trajectory]:
+        if not ended.any():
+            return []
+        finished = [self.recorder.finish(int(row), bool(truncated[row])) for row in np.flatnonzero(ended)]
+        self.counters.games += len(finished)
+        self.games.reset(ended)
+        self._draw_openings(ended)
+        return finished
+
+    def _draw_openings(self, rows: MaskArray) -> None:
+        """Random moves at the start of the next games in `rows`."""
+        plies = self.rng.integers(0, self.config.opening_plies + 1, len(rows))
+        opened = self.rng.random(len(rows)) < self.config.opening_fraction
+        self.opening[rows] = np.where(opened, plies, 0)[rows]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything but the recorded moves, as JSON values; the moves are in `recorder.arrays()`."""
+        return {"games": self.games.snapshot(), "rng": self.rng.bit_generator.state,
+                "opening": self.opening.tolist(), "counters": vars(self.counters).copy()}
+
+    def restore(self, snapshot: dict[str, Any], moves: dict[str, NDArray[Any]]) -> None:
+        """Go back to `snapshot` and recorded moves."""
+        self.games.restore(snapshot["games"])
+        self.rng.bit_generator.state = snapshot["rng"]
+        self.opening[:] = snapshot["opening"]
+        self.counters = Counters(**snapshot["counters"])
+        self.recorder.restore(moves)
+
+
+def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:
+    """One uniformly drawn legal action for each row of legal [N, A]."""
+    return np.argmax(rng.random(legal.shape) * legal, 1).astype(np.int32)
+
+
+def draw_visits(visits: IntArray, temperature: float, rng: np.random.Generator) -> IntArray:
+    """One action for each row of visits [N, A], in proportion to visits^(1/temperature)."""
+    share = visits / np.maximum(visits.max(1, keepdims=True), 1)
+    weight = np.cumsum(share ** (1.0 / temperature), 1)
+    return (weight < rng.random((len(visits), 1)) * weight[:, -1:]).sum(1).astype(np.int32)

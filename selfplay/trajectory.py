@@ -1,0 +1,87 @@
+"""Collects the moves of N games in lockstep and hands out whole games."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import GameSpec
+from muzero.records import FloatArray, IntArray, MaskArray, Trajectory
+
+START_LENGTH = 32
+
+
+class Recorder:
+    """Unfinished games of N rows, in arrays [N, L, ...] whose length L doubles when a game outgrows it."""
+
+    def __init__(self, spec: GameSpec, size: int) -> None:
+        self.spec, self.size = spec, size
+        self.moves = np.zeros(size, dtype=np.int64)
+        self.columns = self._reserve(min(START_LENGTH, spec.max_length))
+
+    def _reserve(self, length: int) -> dict[str, NDArray[Any]]:
+        shape, actions = (self.size, length), self.spec.num_actions
+        return {
+            "obs": np.zeros((*shape, *self.spec.observation_shape), dtype=self.spec.observation_dtype),
+            "action": np.zeros(shape, dtype=np.int32),
+            "reward": np.zeros(shape, dtype=np.float32),
+            "discount": np.zeros(shape, dtype=np.float32),
+            "legal": np.zeros((*shape, actions), dtype=np.bool_),
+            "policy": np.zeros((*shape, actions), dtype=np.float32),
+            "root_value": np.zeros(shape, dtype=np.float32),
+            "exploratory": np.zeros(shape, dtype=np.bool_),
+        }
+
+    def add(
+        self, obs: NDArray[Any], legal: MaskArray, policy: FloatArray, root_value: FloatArray, action: IntArray,
+        exploratory: MaskArray, reward: FloatArray, discount: FloatArray,
+    ) -> None:
+        """Append one move of every row; arrays [N, ...] as in `Trajectory` without T."""
+        length = self.columns["action"].shape[1]
+        if int(self.moves.max()) >= length:
+            self._grow(2 * length)
+        rows = np.arange(self.size)
+        given = {"obs": obs, "legal": legal, "policy": policy, "root_value": root_value, "action": action,
+                 "exploratory": exploratory, "reward": reward, "discount": discount}
+        for name, column in self.columns.items():
+            column[rows, self.moves] = given[name]
+        self.moves += 1
+
+    def _grow(self, length: int) -> None:
+        larger = self._reserve(length)
+        for name, column in self.columns.items():
+            larger[name][:, : column.shape[1]] = column
+        self.columns = larger
+
+    def finish(self, row: int, truncated: bool) -> Trajectory:
+        """The game of `row`, whose place is free again.
+
+        A game cut by a time limit ends with an exploratory mark: its last search value stands for the rest.
+        """
+        length = int(self.moves[row])
+        self.moves[row] = 0
+        parts = {name: column[row, :length].copy() for name, column in self.columns.items()}
+        if truncated:
+            parts["exploratory"][-1] = True
+        return Trajectory(**parts)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The unfinished games, for a checkpoint."""
+        longest = int(self.moves.max()) if self.size else 0
+        return {"moves": self.moves, **{name: column[:, :longest] for name, column in self.columns.items()}}
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `arrays` gave. Raises ValueError naming an array that doesn't fit."""
+        moves = np.asarray(arrays["moves"], dtype=np.int64)
+        if moves.shape != (self.size,):
+            raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
+        longest = int(moves.max()) if self.size else 0
+        if longest > self.columns["action"].shape[1]:
+            self._grow(longest)
+        for name, column in self.columns.items():
+            if arrays[name].shape != (self.size, longest, *column.shape[2:]) or arrays[name].dtype != column.dtype:
+                raise ValueError(f"stored games don't fit this run: {name} {arrays[name].shape}")
+            column[:, :longest] = arrays[name]
+        self.moves[:] = moves
