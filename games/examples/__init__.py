@@ -1,0 +1,1 @@
+"""Own games, each one file, to copy from."""

@@ -1,0 +1,78 @@
+"""Game names: `short_name(key=value,...)`, taken apart and checked before any engine sees them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from games.base import GameError
+
+_NAME = re.compile(r"[A-Za-z0-9_]+")
+MAX_NAME_LENGTH = 500
+"""Characters; a longer name is refused, whatever it says."""
+
+
+@dataclass(frozen=True)
+class ParsedName:
+    """`go(board_size=9)` taken apart; parameter values still are text."""
+
+    short: str
+    parameters: Mapping[str, str]
+
+    def text(self) -> str:
+        """The name with its parameters in alphabetical order; no brackets without parameters."""
+        if not self.parameters:
+            return self.short
+        inner = ",".join(f"{key}={self.parameters[key]}" for key in sorted(self.parameters))
+        return f"{self.short}({inner})"
+
+    def without(self, key: str) -> ParsedName:
+        """The same name without one parameter."""
+        return ParsedName(self.short, {k: v for k, v in self.parameters.items() if k != key})
+
+
+def parse_name(text: str) -> ParsedName:
+    """Take a game name apart. Raises GameError that says which part is wrong."""
+    name = text.strip()
+    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise GameError(f"game {name[:40]!r}: wanted a name like tic_tac_toe or hex(board_size=5)")
+    short, bracket, rest = name.partition("(")
+    if not _NAME.fullmatch(short.strip()):
+        raise GameError(f"game {name!r}: {short.strip()!r} is no game name (letters, digits, _ are)")
+    if not bracket:
+        return ParsedName(short.strip(), {})
+    if not rest.endswith(")"):
+        raise GameError(f"game {name!r}: the bracket after {short!r} is not closed by a final ')'")
+    parameters: dict[str, str] = {}
+    for part in _split_top_level(name, rest[:-1]):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not _NAME.fullmatch(key) or not value:
+            raise GameError(f"game {name!r}: {part.strip()!r} is no parameter (wanted key=value)")
+        if key in parameters:
+            raise GameError(f"game {name!r}: parameter {key!r} is given twice")
+        parameters[key] = value
+    return ParsedName(short.strip(), parameters)
+
+
+def _split_top_level(name: str, inside: str) -> list[str]:
+    """Split at the commas outside nested brackets."""
+    parts, depth, start = [], 0, 0
+    for position, character in enumerate(inside):
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            raise GameError(f"game {name!r}: a ')' too many")
+        if character == "," and depth == 0:
+            parts.append(inside[start:position])
+            start = position + 1
+    if depth:
+        raise GameError(f"game {name!r}: a '(' is not closed")
+    last = inside[start:]
+    return [*parts, last] if parts or last.strip() else []
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?` for a mistyped word, or nothing when no known word is near."""
+    matches = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

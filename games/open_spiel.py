@@ -1,0 +1,227 @@
+"""OpenSpiel games as batches in lockstep, by OpenSpiel's own names and parameters.
+
+The engine's states do the rules; arrays are filled row by row with as little Python as the binding allows,
+and turned to the player to move in all rows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyspiel
+from numpy.typing import NDArray
+
+from games.base import NO_PLAYER, FloatArray, GameError, GameSpec, IntArray, MaskArray, Step
+from games.spiel_facts import Facts, first_line
+
+
+class OpenSpielBatch:
+    """N states of one OpenSpiel game. See `games.base.GameBatch` for the contract of each method."""
+
+    def __init__(self, facts: Facts, size: int, seed: int) -> None:
+        if size < 1:
+            raise GameError(f"{facts.spec.name}: a batch of 1 game or more wanted, got size={size}")
+        self.spec: GameSpec = facts.spec
+        self.size = size
+        self._facts = facts
+        self._rng = np.random.default_rng(seed)
+        observer = facts.game.make_observer(pyspiel.IIGObservationType(perfect_recall=False), {})
+        self._observation = pyspiel._Observation(facts.game, observer)
+        # Shared memory: overwritten by each set_from.
+        tensor: FloatArray = np.frombuffer(self._observation, np.float32)
+        self._tensor = tensor.data
+        self._frames: FloatArray = np.zeros((size, facts.history, facts.viewpoints, tensor.size), np.float32)
+        # Copying between memoryviews costs a third of copying between arrays of this size.
+        self._newest = [[frame.data for frame in frames[0]] for frames in self._frames]
+        self._legal: MaskArray = np.zeros((size, self.spec.num_actions), np.bool_)
+        self._to_play: IntArray = np.full(size, NO_PLAYER, np.int32)
+        self._returns: NDArray[np.float64] = np.zeros((size, self.spec.players))
+        self._states: list[Any] = [None] * size
+        self.reset()
+
+    def reset(self, rows: MaskArray | None = None) -> None:
+        """Start new games in `rows` (bool [N]; all when None)."""
+        chosen = range(self.size) if rows is None else np.flatnonzero(self._row_mask(rows)).tolist()
+        new_state = self._facts.game.new_initial_state
+        for row in chosen:
+            self._states[row] = new_state()
+        self._frames[chosen] = 0
+        self._returns[chosen] = 0
+        self._settle(chosen)
+
+    def observe(self) -> NDArray[Any]:
+        """Observations [N, *O], seen by the player to move; zeros in finished rows."""
+        return self._facts.orient(self._frames, self._to_play)
+
+    def legal(self) -> MaskArray:
+        """Legal moves [N, A]."""
+        return self._legal.copy()
+
+    def to_play(self) -> IntArray:
+        """Player to move [N], `NO_PLAYER` in finished rows."""
+        return self._to_play.copy()
+
+    def returns(self) -> NDArray[np.float64]:
+        """Sum of each player's rewards so far [N, players]."""
+        return self._returns.copy()
+
+    def step(self, actions: IntArray, rows: MaskArray | None = None) -> Step:
+        """Play actions [N] in `rows` (all unfinished rows when None)."""
+        chosen = self._checked(actions, rows)
+        states, mover = self._states, self._to_play[chosen]
+        played = np.asarray(actions)[chosen].tolist()
+        before = self._returns[chosen, mover]
+        try:
+            for row, action in zip(chosen.tolist(), played, strict=True):
+                states[row].apply_action(action)
+            self._settle(chosen.tolist())
+        except pyspiel.SpielError as error:
+            raise GameError(f"{self.spec.name}: OpenSpiel broke off: {first_line(error)}") from error
+        following = self._to_play[chosen]
+        reward = np.zeros(self.size, np.float32)
+        discount = np.zeros(self.size, np.float32)
+        reward[chosen] = self._returns[chosen, mover] - before
+        discount[chosen] = np.where(following == NO_PLAYER, 0, np.where(following == mover, 1, -1))
+        return Step(reward, discount, np.zeros(self.size, np.bool_))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Positions as histories of actions, chance included, and the random state."""
+        return {
+            "game": self.spec.name,
+            "histories": [list(state.history()) for state in self._states],
+            "random": self._rng.bit_generator.state,
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a snapshot of a batch of the same game and size."""
+        game, histories = snapshot["game"], snapshot["histories"]
+        if game != self.spec.name or len(histories) != self.size:
+            raise GameError(
+                f"snapshot: wanted {self.size} games of {self.spec.name}, got {len(histories)} of {game}"
+            )
+        for row, history in enumerate(histories):
+            self.set_history(row, history)
+        self._rng.bit_generator.state = snapshot["random"]
+
+    def set_history(self, row: int, history: Sequence[int]) -> None:
+        """Put one row in the position after `history`, the actions from the start, chance included."""
+        passed = self._replayed(history)
+        self._frames[row] = 0
+        for state in passed[:-1][-self._facts.history :]:
+            self._frames[row, 1:] = self._frames[row, :-1]
+            self._look(row, state, state.current_player())
+        self._states[row] = passed[-1]
+        self._returns[row] = 0
+        self._settle([row])
+
+    def state(self, row: int) -> Any:
+        """A copy of the row's `pyspiel.State`, for bots and solvers."""
+        return self._states[row].clone()
+
+    def render(self, row: int) -> str:
+        """OpenSpiel's own text of the position."""
+        return str(self._states[row])
+
+    def action_name(self, row: int, action: int) -> str:
+        """OpenSpiel's own text of a legal action; `#action` for one the position doesn't allow."""
+        if not (0 <= action < self.spec.num_actions and self._legal[row, action]):
+            return f"#{action}"
+        return str(self._states[row].action_to_string(int(self._to_play[row]), action))
+
+    def _settle(self, rows: Sequence[int] | range) -> None:
+        """Play chance in `rows` and bring the arrays up to date with the states."""
+        if not rows:
+            return
+        actions: list[int] = []
+        counts: list[int] = []
+        players: list[int] = []
+        pays_on_the_way = self.spec.rewards_on_the_way
+        if self._facts.history > 1:
+            self._frames[rows, 1:] = self._frames[rows, :-1]
+        for row in rows:
+            state = self._states[row]
+            if self.spec.stochastic:
+                self._play_chance(state)
+            player = state.current_player()
+            if player < 0:
+                self._frames[row] = 0
+                self._returns[row] = state.returns()
+                players.append(NO_PLAYER)
+                counts.append(0)
+                continue
+            if pays_on_the_way:
+                self._returns[row] = state.returns()
+            self._look(row, state, player)
+            moves = state.legal_actions()
+            actions += moves
+            counts.append(len(moves))
+            players.append(player)
+        self._to_play[rows] = players
+        self._legal[rows] = False
+        self._legal[np.repeat(rows, counts), actions] = True
+
+    def _look(self, row: int, state: Any, player: int) -> None:
+        """Write the newest frame of a row."""
+        if self._facts.viewpoints == 1:
+            self._observation.set_from(state, player)
+            self._newest[row][0][:] = self._tensor
+            return
+        for viewpoint, frame in enumerate(self._newest[row]):
+            self._observation.set_from(state, viewpoint)
+            frame[:] = self._tensor
+
+    def _play_chance(self, state: Any) -> None:
+        while state.is_chance_node():
+            outcomes = state.chance_outcomes()
+            state.apply_action(_sample(outcomes, self._rng.random()))
+
+    def _replayed(self, history: Sequence[int]) -> list[Any]:
+        """The decision states passed on the way through `history`, and the state after it."""
+        state = self._facts.game.new_initial_state()
+        decisions: list[Any] = []
+        for count, action in enumerate(history):
+            if state.is_terminal() or action not in state.legal_actions():
+                raise GameError(f"{self.spec.name}: {action} is illegal after {list(history[:count])}")
+            if self._facts.history > 1 and not state.is_chance_node():
+                decisions.append(state.clone())
+            state.apply_action(action)
+        return [*decisions, state]
+
+    def _row_mask(self, rows: MaskArray) -> MaskArray:
+        mask = np.asarray(rows)
+        if mask.dtype != np.bool_ or mask.shape != (self.size,):
+            raise GameError(f"rows: wanted bool [{self.size}], got {mask.dtype} {list(mask.shape)}")
+        return mask
+
+    def _checked(self, actions: IntArray, rows: MaskArray | None) -> NDArray[np.intp]:
+        """Row indices to move, once every move is known to be possible."""
+        played = np.asarray(actions)
+        if played.shape != (self.size,) or not np.issubdtype(played.dtype, np.integer):
+            raise GameError(f"actions: wanted int [{self.size}], got {played.dtype} {list(played.shape)}")
+        unfinished = self._to_play != NO_PLAYER
+        chosen = np.flatnonzero(unfinished if rows is None else self._row_mask(rows))
+        if not unfinished[chosen].all():
+            row = int(chosen[~unfinished[chosen]][0])
+            raise GameError(f"{self.spec.name}: the game in row {row} is over; reset it first")
+        moves = played[chosen]
+        inside = (moves >= 0) & (moves < self.spec.num_actions)
+        fine = inside & self._legal[chosen, np.where(inside, moves, 0)]
+        if not fine.all():
+            row = int(chosen[~fine][0])
+            legal = np.flatnonzero(self._legal[row])
+            some = " ".join(map(str, legal[:20])) + (" ..." if legal.size > 20 else "")
+            raise GameError(f"{self.spec.name}: row {row}: {int(played[row])} is illegal; legal: {some}")
+        return chosen
+
+
+def _sample(outcomes: Iterable[tuple[int, float]], uniform: float) -> int:
+    """The chance outcome at `uniform` in [0, 1) of the cumulative distribution."""
+    last, total = 0, 0.0
+    for outcome, probability in outcomes:
+        last = outcome
+        total += probability
+        if uniform < total:
+            break
+    return last

@@ -1,0 +1,257 @@
+"""One game as a class of your own, and `Lockstep`, which makes a `GameBatch` of N of them.
+
+A class needs a `spec` and the methods of `SingleGame`, nothing else: no base class, no registration. It is
+named by `module:Class` or `path/to/file.py:Class`; `games/examples/subtraction.py` is a whole one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
+
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_OWN_NAME = re.compile(r"(?P<where>[^():]+):(?P<attribute>[A-Za-z_]\w*)")
+
+
+class SingleGame(Protocol):
+    """A position of one game. The class is called with a random generator and gives the start."""
+
+    spec: GameSpec
+
+    def to_play(self) -> int:
+        """The player to move, 0 or 1. Not asked once the game is over."""
+
+    def legal(self) -> Sequence[int]:
+        """Legal actions, at least one; not asked once the game is over."""
+
+    def step(self, action: int) -> float:
+        """Play a legal action; the reward seen by the player who moved."""
+
+    def over(self) -> bool:
+        """True once the game has ended."""
+
+    def observe(self) -> NDArray[Any]:
+        """The position [*O] seen by the player to move, of the spec's dtype."""
+
+    def render(self) -> str:
+        """The position as text."""
+
+    def action_name(self, action: int) -> str:
+        """The action as people write it."""
+
+
+GameFactory = Callable[[np.random.Generator], SingleGame]
+
+
+class Lockstep:
+    """N single games as a `GameBatch`; see `games.base.GameBatch` for the contract of each method.
+
+    Each game draws from a generator of its own, seeded from (seed, number of the game), so that a snapshot is
+    seeds and moves and asks nothing of the class.
+    """
+
+    def __init__(self, name: str, factory: GameFactory, spec: GameSpec, size: int, seed: int) -> None:
+        if size < 1:
+            raise GameError(f"{name}: a batch of 1 game or more wanted, got size={size}")
+        self.spec = dataclasses.replace(spec, name=name)
+        self.size = size
+        self._factory = factory
+        self._seed = seed
+        self._started = 0
+        self._numbers = [0] * size
+        self._moves: list[list[int]] = [[] for _ in range(size)]
+        self._returns: NDArray[np.float64] = np.zeros((size, spec.players))
+        self._games: list[SingleGame] = [self._new(row) for row in range(size)]
+
+    def reset(self, rows: MaskArray | None = None) -> None:
+        """Start new games in `rows` (bool [N]; all when None)."""
+        mask = np.ones(self.size, np.bool_) if rows is None else self._row_mask(rows)
+        for row in np.flatnonzero(mask).tolist():
+            self._games[row] = self._new(row)
+
+    def observe(self) -> NDArray[Any]:
+        """Observations [N, *O]; zeros in finished rows."""
+        observations = np.zeros((self.size, *self.spec.observation_shape), self.spec.observation_dtype)
+        for row, game in enumerate(self._games):
+            if not game.over():
+                observations[row] = self._fitting(game.observe())
+        return observations
+
+    def legal(self) -> MaskArray:
+        """Legal moves [N, A]; all False in finished rows."""
+        mask = np.zeros((self.size, self.spec.num_actions), np.bool_)
+        for row, game in enumerate(self._games):
+            if not game.over():
+                mask[row, list(game.legal())] = True
+        return mask
+
+    def to_play(self) -> IntArray:
+        """Player to move [N], `NO_PLAYER` in finished rows."""
+        players = [NO_PLAYER if game.over() else game.to_play() for game in self._games]
+        return np.array(players, np.int32)
+
+    def step(self, actions: IntArray, rows: MaskArray | None = None) -> Step:
+        """Play actions [N] in `rows` (all unfinished rows when None)."""
+        chosen = self._checked(actions, rows)
+        reward = np.zeros(self.size, np.float32)
+        discount = np.zeros(self.size, np.float32)
+        for row in chosen:
+            game, action = self._games[row], int(actions[row])
+            mover = game.to_play()
+            reward[row] = paid = game.step(action)
+            self._moves[row].append(action)
+            self._returns[row, mover] += paid
+            if self.spec.players == 2:
+                self._returns[row, 1 - mover] -= paid
+            if not game.over():
+                discount[row] = 1 if game.to_play() == mover else -1
+        return Step(reward, discount, np.zeros(self.size, np.bool_))
+
+    def returns(self) -> NDArray[np.float64]:
+        """Sum of each player's rewards so far [N, players]."""
+        return self._returns.copy()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The number and the moves of each game."""
+        return {
+            "game": self.spec.name,
+            "seed": self._seed,
+            "started": self._started,
+            "numbers": list(self._numbers),
+            "moves": [list(moves) for moves in self._moves],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a snapshot of a batch of the same game and size, by playing its moves again."""
+        game, numbers = snapshot["game"], snapshot["numbers"]
+        if game != self.spec.name or len(numbers) != self.size:
+            raise GameError(
+                f"snapshot: wanted {self.size} games of {self.spec.name}, got {len(numbers)} of {game}"
+            )
+        self._seed = snapshot["seed"]
+        for row, (number, moves) in enumerate(zip(numbers, snapshot["moves"], strict=True)):
+            self._started = number
+            self._games[row] = self._new(row)
+            only = np.arange(self.size) == row
+            for move in moves:
+                self.step(np.full(self.size, move, np.int32), only)
+        self._started = snapshot["started"]
+
+    def render(self, row: int) -> str:
+        """The position as text."""
+        return self._games[row].render()
+
+    def action_name(self, row: int, action: int) -> str:
+        """The class's own text of a legal action; `#action` for one the position doesn't allow."""
+        game = self._games[row]
+        return game.action_name(action) if not game.over() and action in game.legal() else f"#{action}"
+
+    def _fitting(self, seen: NDArray[Any]) -> NDArray[Any]:
+        """An observation as it is, once shape and dtype are the spec's; numpy would stretch and cut it."""
+        wanted = self.spec.observation_shape
+        if seen.shape != wanted or seen.dtype != np.dtype(self.spec.observation_dtype):
+            raise GameError(
+                f"{self.spec.name}: observe(): wanted {self.spec.observation_dtype} {list(wanted)}, "
+                f"got {seen.dtype} {list(seen.shape)}"
+            )
+        return seen
+
+    def _new(self, row: int) -> SingleGame:
+        game = self._factory(np.random.default_rng((self._seed, self._started)))
+        self._numbers[row] = self._started
+        self._started += 1
+        self._moves[row] = []
+        self._returns[row] = 0
+        return game
+
+    def _row_mask(self, rows: MaskArray) -> MaskArray:
+        mask = np.asarray(rows)
+        if mask.dtype != np.bool_ or mask.shape != (self.size,):
+            raise GameError(f"rows: wanted bool [{self.size}], got {mask.dtype} {list(mask.shape)}")
+        return mask
+
+    def _checked(self, actions: IntArray, rows: MaskArray | None) -> list[int]:
+        """Row indices to move, once every move is known to be possible."""
+        played = np.asarray(actions)
+        if played.shape != (self.size,) or not np.issubdtype(played.dtype, np.integer):
+            raise GameError(f"actions: wanted int [{self.size}], got {played.dtype} {list(played.shape)}")
+        over = np.array([game.over() for game in self._games])
+        chosen: list[int] = np.flatnonzero(~over if rows is None else self._row_mask(rows)).tolist()
+        for row in chosen:
+            if over[row]:
+                raise GameError(f"{self.spec.name}: the game in row {row} is over; reset it first")
+            legal = self._games[row].legal()
+            if int(played[row]) not in legal:
+                some = " ".join(map(str, list(legal)[:20]))
+                raise GameError(f"{self.spec.name}: row {row}: {int(played[row])} is illegal; legal: {some}")
+        return chosen
+
+
+def is_own(name: str) -> bool:
+    """True for `module:Class` and `file.py:Class`: names that run code of that module when they are made."""
+    return _OWN_NAME.fullmatch(name.strip()) is not None
+
+
+def load_own(name: str) -> tuple[GameFactory, GameSpec]:
+    """The class of an own game and its spec. Raises GameError that says which part is missing."""
+    match = _OWN_NAME.fullmatch(name.strip())
+    if match is None:
+        raise GameError(f"game {name!r}: wanted 'module:Class' or 'path/to/file.py:Class'")
+    where, attribute = match["where"], match["attribute"]
+    module = _module_of_file(where) if where.endswith(".py") else _module(where)
+    if not hasattr(module, attribute):
+        raise GameError(f"game {name!r}: {where} has no class {attribute!r}")
+    factory = getattr(module, attribute)
+    spec = getattr(factory, "spec", None)
+    if not isinstance(spec, GameSpec):
+        raise GameError(f"game {name!r}: {attribute} has no attribute 'spec' of type games.GameSpec")
+    missing = [
+        m
+        for m in ("to_play", "legal", "step", "over", "observe", "render", "action_name")
+        if not callable(getattr(factory, m, None))
+    ]
+    if missing:
+        raise GameError(f"game {name!r}: {attribute} lacks {', '.join(missing)}; see games/single.py")
+    return factory, spec
+
+
+def _module(where: str) -> Any:
+    if not _MODULE.fullmatch(where):
+        raise GameError(f"game module {where!r} is no module name (a file's name ends in .py)")
+    try:
+        return importlib.import_module(where)
+    except ImportError as error:
+        raise GameError(f"game module {where!r} can't be imported: {error}") from error
+
+
+def _module_of_file(where: str) -> Any:
+    path = Path(where).resolve()
+    if not path.is_file():
+        raise GameError(f"game file {where!r} doesn't exist (looked for {path})")
+    # The module stays registered under a name of its own: dataclasses look their module up there.
+    unique = f"_own_game_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if unique in sys.modules:
+        return sys.modules[unique]
+    description = importlib.util.spec_from_file_location(unique, path)
+    if description is None or description.loader is None:
+        raise GameError(f"game file {where!r} isn't a Python file")
+    module = importlib.util.module_from_spec(description)
+    sys.modules[unique] = module
+    try:
+        description.loader.exec_module(module)
+    except Exception:
+        del sys.modules[unique]
+        raise
+    return module
