@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 
 import games
 from games.base import GameSpec
+from games.single import is_own
 from muzero import checkpoint
 from muzero.config import Config
 from muzero.models.learned import LearnedModel
@@ -88,18 +90,30 @@ class Agent:
         return result, [search.tree.principal_variation(row).tolist() for row in range(len(legal))]
 
 
-def load(path_or_game: str, *, simulations: int | None = None, device: str = "cpu") -> Agent:
+def load(
+    path_or_game: str, *, simulations: int | None = None, device: str = "cpu", own_game: str | None = None
+) -> Agent:
     """The agent of a run's newest checkpoint, a checkpoint folder, or a game with a shipped agent.
 
-    Raises CheckpointError naming what is missing or damaged.
+    A checkpoint of somebody's own game names Python code; it runs only if `own_game` names the same game. Raises
+    CheckpointError naming what is missing or damaged.
     """
     folder = checkpoint.resolve(path_or_game)
     stored = checkpoint.load(folder, ["weights"])
     config = stored.config
+    check_trusted(config.game, own_game, folder)
     if simulations is not None:
         config = dataclasses.replace(config, play=dataclasses.replace(config.play, simulations=simulations))
     model = build_model(config, stored.tensors["weights"])
     return Agent(model.to(device), config, str(path_or_game), stored.step)
+
+
+def check_trusted(game: str, own_game: str | None, folder: Path) -> None:
+    """Refuse to run the code of a game that only a checkpoint names. Raises CheckpointError."""
+    if is_own(game) and game != own_game:
+        raise checkpoint.CheckpointError(
+            f"{folder} was trained on the own game {game!r}, whose Python code would have to run; "
+            f"if you trust it, name it: own_game={game!r} (on the command line --own-game {game!r})")
 
 
 def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> LearnedModel:

@@ -120,6 +120,8 @@ class SelfPlayConfig:
     """This share of games opens with 0..opening_plies uniformly random moves."""
     random_fraction: float = 0.0
     """Share of later moves that are uniformly random. Value targets are cut at a random move."""
+    max_moves: int = 512
+    """A longer game is cut there; the last search value stands for the rest."""
     warmup_positions: int = 0
     """Positions from uniformly random play before the first learning step; they leave with the window."""
 
@@ -335,7 +337,7 @@ def _check_positive(config: Config) -> None:
         "learner.clip": config.learner.clip, "learner.replay_ratio": config.learner.replay_ratio,
         "train.threads": config.train.threads, "train.publish_steps": config.train.publish_steps,
         "search.threads": config.search.threads, "play.threads": config.play.threads,
-        "search.max_considered": config.search.max_considered,
+        "search.max_considered": config.search.max_considered, "selfplay.max_moves": config.selfplay.max_moves,
     }
     for name, value in counts.items():
         if not value > 0:

@@ -1,9 +1,12 @@
-"""The pool of latents of one batched search: [S+1, B, *L] on the model's device, addressed by slot.
+"""The pool of latents of one batched search: S+1 slots of B latents on the model's device, addressed by slot.
 
-Slot 0 holds the roots; the node made at simulation s lives in slot s + 1. Latents never visit the host.
+Slot 0 holds the roots; the node made at simulation s lives in slot s + 1. Latents never visit the host. Boards
+[C, H, W] are kept channels last, the order in which convolutions are fastest.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -13,23 +16,31 @@ class LatentPool:
     """Holds the latents of up to `simulations` nodes of `trees` trees; reserved at once, reused by every search."""
 
     def __init__(self, simulations: int, trees: int, roots: Tensor) -> None:
-        self.trees = trees
-        shape = (simulations + 1, trees, *roots.shape[1:])
-        self.pool = torch.empty(shape, dtype=roots.dtype, device=roots.device)
-        self.flat = self.pool.view(-1, *roots.shape[1:])
+        self.simulations, self.trees = simulations, trees
+        self.shape = roots.shape[1:]
+        size = math.prod(self.shape)
+        self.rows = torch.empty(((simulations + 1) * trees, size), dtype=roots.dtype, device=roots.device)
 
     def fits(self, simulations: int, trees: int, roots: Tensor) -> bool:
         """True if the pool can hold such a search."""
-        same = self.pool.shape[2:] == roots.shape[1:] and self.pool.dtype == roots.dtype
-        return same and self.pool.device == roots.device and self.pool.shape[0] > simulations and self.trees == trees
+        same = self.shape == roots.shape[1:] and self.rows.dtype == roots.dtype and self.rows.device == roots.device
+        return same and self.simulations >= simulations and self.trees == trees
 
     def put(self, slot: int, latent: Tensor, tree: Tensor | None = None) -> None:
-        """Store latent [M, *L] of trees [M] (all when None) in `slot`."""
+        """Store latent [M, *L] of trees int64 [M] (all when None) in `slot`."""
+        if latent.dim() == 4:
+            latent = latent.permute(0, 2, 3, 1)
+        flat = latent.reshape(len(latent), -1)
+        rows = self.rows[slot * self.trees : (slot + 1) * self.trees]
         if tree is None:
-            self.pool[slot].copy_(latent)
+            rows.copy_(flat)
         else:
-            self.pool[slot].index_copy_(0, tree, latent)
+            rows.index_copy_(0, tree, flat)
 
     def take(self, slot: Tensor, tree: Tensor) -> Tensor:
         """Latents [M, *L] at (slot, tree), int64 [M] each."""
-        return self.flat.index_select(0, slot * self.trees + tree)
+        found = self.rows.index_select(0, slot * self.trees + tree)
+        if len(self.shape) == 3:
+            channels, height, width = self.shape
+            return found.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        return found.view(-1, *self.shape)

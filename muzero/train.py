@@ -25,6 +25,7 @@ from muzero import checkpoint
 from muzero.agent import build_model
 from muzero.config import Config, at
 from muzero.learner import Learner, LearningError, StepReport
+from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
 from muzero.replay import DrawConfig, Replay
 from selfplay.reanalyse import Reanalyser
@@ -277,6 +278,7 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     Returns 0 when the limit is reached, 130 when Ctrl-C stopped it (saved in both cases). Raises CheckpointError,
     LearningError, ActorError, GameError or ConfigError; all but the first leave a checkpoint of the last good step.
     """
+    keep_freed_blocks()
     checkpoint.check_writable(out)
     interrupt = Interrupt()
     with checkpoint.lock(out), interrupt.listening():

@@ -54,7 +54,8 @@ class Actor:
         step = self.games.step(action)
         self.recorder.add(obs, legal, policy, value, action, exploratory, step.reward, step.discount)
         self.counters.moves += self.games.size
-        return self._collect((step.discount == 0.0) | step.truncated, step.truncated)
+        truncated = step.truncated | ((self.recorder.moves >= self.config.max_moves) & (step.discount != 0.0))
+        return self._collect((step.discount == 0.0) | truncated, truncated)
 
     def _search(self, model: Model, obs: NDArray[Any], legal: MaskArray, progress: float) -> SearchResult:
         share = at(self.config.simulations_share, progress)

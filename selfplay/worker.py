@@ -21,6 +21,7 @@ import torch
 import games
 from muzero.agent import build_model
 from muzero.config import Config
+from muzero.memory import keep_freed_blocks
 from muzero.models.learned import LearnedModel
 from muzero.records import Trajectory
 from selfplay.actor import Actor, Counters
@@ -173,6 +174,7 @@ def act(
     """Body of a self-play process: play until the parent ends. Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(config.train.threads)
+    keep_freed_blocks()
     try:
         _act(config, index, pipe, mailbox, parent)
     except (BrokenPipeError, ConnectionResetError):

@@ -56,6 +56,8 @@ class LearnedModel(nn.Module):
             self.latent_shape = (config.width, *board)
             self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
         self.consistency = Consistency(self.latent_shape) if config.consistency else None
+        if config.network == "resnet":
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def device(self) -> torch.device:
@@ -63,7 +65,10 @@ class LearnedModel(nn.Module):
 
     def encode(self, obs: Tensor) -> Tensor:
         """obs [B, *O] of the game's dtype -> latent [B, *L]."""
-        latent: Tensor = self.h(obs.to(next(self.parameters()).dtype))
+        planes = obs.to(next(self.parameters()).dtype)
+        if self.config.network == "resnet":
+            planes = planes.contiguous(memory_format=torch.channels_last)
+        latent: Tensor = self.h(planes)
         return latent
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from games.base import GameSpec
 from muzero.config import (
     Config,
@@ -17,19 +19,21 @@ from muzero.config import (
 OUTCOMES = ScalarConfig(low=-1.0, high=1.0, bins=3)
 WIDE = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True)
 """Covers returns of about +-450 after the transform."""
-MAX_BATCH_BYTES = 256 * 2**20
+GAMES_BYTES = 256 * 2**20
+"""Memory that the unfinished games of an actor may take."""
+MAX_MOVES = 300
 
 
 def preset(spec: GameSpec) -> Config:
     """A config for any supported game."""
     plain = not spec.rewards_on_the_way and spec.max_return <= 1.0 and spec.min_return >= -1.0
-    games = 128 if spec.num_actions <= 512 else 32
+    moves = min(spec.max_length, MAX_MOVES)
     return Config(
         game=spec.name,
         model=_model(spec, OUTCOMES if plain else WIDE),
         search=_search(plain, gumbel_scale=1.0, simulations=16),
         play=_search(plain, gumbel_scale=0.0, simulations=50),
-        selfplay=SelfPlayConfig(games=games, opening_fraction=0.5, opening_plies=4,
+        selfplay=SelfPlayConfig(games=_games(spec, moves), max_moves=moves, opening_fraction=0.5, opening_plies=4,
                                 random_fraction=0.02),
         replay=ReplayConfig(capacity=_capacity(spec), min_positions=2_000),
         learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=1.0,
@@ -53,9 +57,17 @@ def _model(spec: GameSpec, scalar: ScalarConfig) -> ModelConfig:
     return ModelConfig(network="mlp", width=64, hidden=128, value=scalar, reward=scalar, discount=discount)
 
 
+def _position_bytes(spec: GameSpec) -> int:
+    """An upper bound on the memory of one position of an unfinished game."""
+    return 4 * math.prod(spec.observation_shape) + 5 * spec.num_actions + 32
+
+
+def _games(spec: GameSpec, moves: int) -> int:
+    """Games in lockstep whose unfinished moves fit in memory: a power of two up to 128."""
+    fit = GAMES_BYTES // (moves * _position_bytes(spec))
+    return 2 ** max(2, min(7, fit.bit_length() - 1))
+
+
 def _capacity(spec: GameSpec) -> int:
     """Positions that fit in about 1 GB, at most 200,000."""
-    entry = 4
-    for side in spec.observation_shape:
-        entry *= side
-    return max(4_000, min(200_000, 2**30 // (entry + 3 * spec.num_actions + 32)))
+    return max(4_000, min(200_000, 2**30 // _position_bytes(spec)))

@@ -1,0 +1,70 @@
+"""A trained agent as a `pyspiel.Bot`, so that OpenSpiel's own matches and evaluations can use it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyspiel
+
+import games
+from games.base import GameError
+from games.open_spiel import OpenSpielBatch
+from muzero.agent import Agent, Analysis, load
+
+
+class MuZeroBot(pyspiel.Bot):  # type: ignore[misc]
+    """Plays the search's move in any state of the agent's game.
+
+    The state is replayed from its history, so a bot can be asked about any position at any time; it keeps no game of
+    its own.
+    """
+
+    def __init__(self, agent: Agent, seed: int = 0) -> None:
+        pyspiel.Bot.__init__(self)
+        self.agent = agent
+        self._rng = np.random.default_rng(seed)
+        batch = games.make(agent.spec.name, 1)
+        if not isinstance(batch, OpenSpielBatch):
+            raise GameError(f"{agent.spec.name} is not an OpenSpiel game; a pyspiel.Bot can't play it")
+        self._games = batch
+
+    def analyse(self, state: Any) -> Analysis:
+        """What the agent thinks of one OpenSpiel state of its game."""
+        game = str(state.get_game())
+        if state.get_game().get_type().short_name != self.agent.spec.name.partition("(")[0]:
+            raise GameError(f"this bot plays {self.agent.spec.name}, the state is of {game}")
+        self._games.set_history(0, [int(action) for action in state.history()])
+        return self.agent.search(
+            self._games.observe(), self._games.legal(), seed=int(self._rng.integers(2**31)))
+
+    def step(self, state: Any) -> int:
+        """The action played in `state`."""
+        return int(self.analyse(state).result.action[0])
+
+    def step_with_policy(self, state: Any) -> tuple[list[tuple[int, float]], int]:
+        """The search's policy over legal actions, and the action played."""
+        result = self.analyse(state).result
+        policy = [(int(action), float(result.policy[0, action])) for action in state.legal_actions()]
+        return policy, int(result.action[0])
+
+    def provides_policy(self) -> bool:
+        return True
+
+    def get_policy(self, state: Any) -> list[tuple[int, float]]:
+        """The search's policy over legal actions."""
+        return self.step_with_policy(state)[0]
+
+    def restart(self) -> None:
+        """Nothing to forget."""
+
+    def restart_at(self, state: Any) -> None:
+        """Nothing to set up: every question brings its own state."""
+
+    def inform_action(self, state: Any, player_id: int, action: int) -> None:
+        """Nothing to note."""
+
+
+def load_bot(path_or_game: str, *, simulations: int | None = None, seed: int = 0, device: str = "cpu") -> MuZeroBot:
+    """A bot from a shipped agent's game name, a run or a checkpoint folder. Raises CheckpointError, GameError."""
+    return MuZeroBot(load(path_or_game, simulations=simulations, device=device), seed)
