@@ -68,16 +68,20 @@ class Recorder:
         return Trajectory(**parts)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The unfinished games, for a checkpoint."""
-        longest = int(self.moves.max()) if self.size else 0
-        return {"moves": self.moves, **{name: column[:, :longest] for name, column in self.columns.items()}}
+        """The unfinished games, for a checkpoint; cells beyond a row's last move are zero."""
+        longest = int(self.moves.max())
+        played = np.arange(longest) < self.moves[:, None]
+        cells = {name: column[:, :longest].copy() for name, column in self.columns.items()}
+        for column in cells.values():
+            column[~played] = 0
+        return {"moves": self.moves.copy(), **cells}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `arrays` gave. Raises ValueError naming an array that doesn't fit."""
         moves = np.asarray(arrays["moves"], dtype=np.int64)
         if moves.shape != (self.size,):
             raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
-        longest = int(moves.max()) if self.size else 0
+        longest = int(moves.max())
         if longest > self.columns["action"].shape[1]:
             self._grow(longest)
         for name, column in self.columns.items():

@@ -14,7 +14,10 @@ class Model(Protocol):
     """Turns positions and actions into numbers. A table, true rules or a learned network will do."""
 
     num_actions: int
-    device: torch.device
+
+    @property
+    def device(self) -> torch.device:
+        """Where positions and actions must be."""
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         """Positions obs [B, *O] with legal moves bool [B, A], both on `device`."""

@@ -1,0 +1,1 @@
+"""Self-play, players, matches and measures of strength."""
