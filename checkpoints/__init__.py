@@ -1,0 +1,14 @@
+"""Trained agents that come with the package: one folder each, named after its game."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def shipped() -> dict[str, Path]:
+    """Agent folders by name, in alphabetical order. Runs of the user's own are not agents."""
+    return {
+        path.parent.name: path.parent
+        for path in sorted(Path(__file__).parent.glob("*/manifest.json"))
+        if not path.parent.name.startswith(".")
+    }
