@@ -1,0 +1,73 @@
+# One command each; `make` alone lists them. Everything is installed into .venv, nothing outside this folder.
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+DEMO := checkpoints/runs/demo
+# Folders are listed too: a deleted or added file changes them.
+NATIVE := $(shell find cpp_mcts/src -type d -o -name '*.cpp' -o -name '*.h')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint sanitize bench clean
+
+help:
+	@printf '%s\n' \
+	  'make setup     install everything into .venv and build the C++ search' \
+	  'make demo      train Tic-Tac-Toe from nothing, then measure it against a perfect player' \
+	  'make test      the whole test suite' \
+	  'make lint      ruff, mypy, clang-format' \
+	  'make sanitize  the C++ search under address, undefined-behaviour and thread sanitizers' \
+	  'make bench     speed of the C++ search' \
+	  'make clean     delete what was built; runs and .venv stay' \
+	  '' \
+	  'PYTHON=python3.12 chooses the interpreter, PIP_ARGS=... adds options to pip install.'
+
+setup: $(STAMP)
+
+# An interrupted venv has a python but no pip: it is made again.
+$(STAMP): pyproject.toml setup.py constraints.txt $(NATIVE)
+	@sh -c '$(CHECK)'
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@echo 'installing into .venv and building the C++ search; this takes a few minutes the first time'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# What pip would report after minutes, or not in words.
+define CHECK
+fail() { echo "$$1" >&2; exit 1; }; \
+command -v $(PYTHON) >/dev/null || fail "$(PYTHON) is missing: sudo apt install python3 (or make setup PYTHON=...)"; \
+$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
+  || fail "Python 3.11 or newer wanted, got $$($(PYTHON) --version): sudo apt install python3.11 python3.11-venv python3.11-dev, then make setup PYTHON=python3.11"; \
+$(PYTHON) -c "import ensurepip, venv" 2>/dev/null \
+  || fail "the venv module is missing: sudo apt install python3-venv"; \
+$(PYTHON) -c "import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path(\"include\") + \"/Python.h\"))" \
+  || fail "the headers of Python are missing: sudo apt install python3-dev"; \
+command -v $${CXX:-g++} >/dev/null || fail "$${CXX:-g++} is missing: sudo apt install g++"
+endef
+
+demo: setup
+	@$(BIN)/muzero train tic_tac_toe --out $(DEMO)
+	@$(BIN)/muzero evaluate $(DEMO) --against perfect --games 200
+	@printf '%s\n' '' 'What next?' \
+	  '  $(BIN)/muzero play $(DEMO)          play against what you just trained' \
+	  '  $(BIN)/muzero train connect_four                train the next game' \
+	  '  $(BIN)/muzero games                             list the others'
+
+test: setup
+	@$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(filter %.cpp %.h,$(NATIVE))
+
+sanitize: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/sanitize.sh
+
+bench: setup
+	$(BIN)/python benchmarks/bench_tree.py
+
+clean:
+	rm -rf build dist *.egg-info cpp_mcts/*.so $(STAMP)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find checkpoints cpp_mcts games muzero selfplay tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
