@@ -317,7 +317,8 @@ def check(config: Config) -> None:
 def _check_schedules(config: Config) -> None:
     schedules = {"selfplay.simulations_share": config.selfplay.simulations_share, "learner.batch": config.learner.batch,
                  "selfplay.temperature": config.selfplay.temperature}
-    limits = {"selfplay.simulations_share": (1e-6, 1.0), "learner.batch": (1.0, 1e6), "selfplay.temperature": (0.0, 1e3)}
+    limits = {"selfplay.simulations_share": (1e-6, 1.0), "learner.batch": (1.0, 1e6),
+              "selfplay.temperature": (0.0, 1e3)}
     for name, schedule in schedules.items():
         starts = [start for start, _ in schedule]
         if not starts or starts[0] != 0.0 or starts != sorted(starts) or starts[-1] > 1.0:

@@ -20,6 +20,7 @@ from muzero.config import LearnerConfig
 from muzero.models.learned import LearnedModel
 from muzero.records import Batch
 
+
 @dataclass(frozen=True)
 class Tensors:
     """A `Batch` on the model's device; shapes as there."""
@@ -84,7 +85,7 @@ class _ScaleGradient(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient * ctx.factor, None
 
 
@@ -171,7 +172,7 @@ def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
 def model_checks(model: LearnedModel, data: Tensors, out: Unrolled) -> tuple[dict[str, Tensor], Tensor]:
     """How good the model is at each step k of the unroll: the first thing to look at when a run doesn't learn.
 
-    recall@k        share of real rewards (other than 0) that the model sees, with the right sign, at least half as large
+    recall@k        share of real rewards (other than 0) it sees with the right sign, at least half as large
     false@k         share of real moves without a reward where it sees one above half of the smallest paid in the batch
     value_error@k   mean |value - target| on real positions
     """

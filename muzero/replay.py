@@ -1,4 +1,4 @@
-"""The replay: the newest positions of finished games in rings reserved once, and batches with targets drawn from them."""
+"""The newest positions of finished games, in rings reserved once; batches with targets are drawn from them."""
 
 from __future__ import annotations
 
@@ -185,9 +185,10 @@ class Replay:
         """Take back what `arrays` gave. Raises ValueError naming an array that doesn't fit."""
         filled = min(added, self.capacity)
         for name, ring in self.rings.items():
-            if name not in arrays or arrays[name].shape != (filled, *ring.shape[1:]) or arrays[name].dtype != ring.dtype:
+            held = arrays.get(name)
+            if held is None or held.shape != (filled, *ring.shape[1:]) or held.dtype != ring.dtype:
                 raise ValueError(f"stored replay doesn't fit this run: {name}")
-            ring[:filled] = arrays[name]
+            ring[:filled] = held
         self.added, self.max_priority = added, max_priority
         if self.tree is not None:
             self.tree.update(np.arange(filled), np.asarray(arrays["priority"], dtype=np.float64))

@@ -49,8 +49,9 @@ class TreeSearch:
     ) -> SearchResult:
         """Search positions obs [B, *O] with legal moves bool [B, A]; B <= trees.
 
-        seeds uint64 [B] is each tree's own random stream. simulations defaults to the configured number, which is also
-        the most. Raises SearchError if the model's numbers are not finite, ValueError for a row without a legal move.
+        seeds uint64 [B] is each tree's own random stream. simulations defaults to the configured number, which is
+        also the most. Raises SearchError if the model's numbers are not finite, ValueError for a row without a legal
+        move.
         """
         count = self.config.simulations if simulations is None else simulations
         batch = len(legal)
@@ -58,7 +59,8 @@ class TreeSearch:
             root = model.root(torch.as_tensor(obs, device=model.device), torch.as_tensor(legal, device=model.device))
             pool = self._pool(root.latent, batch)
             try:
-                self.tree.reset(host(root.logits), host(root.value), np.ascontiguousarray(legal), seeds, simulations=count)
+                allowed = np.ascontiguousarray(legal)
+                self.tree.reset(host(root.logits), host(root.value), allowed, seeds, simulations=count)
                 for slot in range(1, count + 1):
                     self._simulate(model, pool, slot, batch)
             except ValueError as error:

@@ -58,7 +58,7 @@ class SumTree:
         return self.tree[self.leaves + places]
 
     def draw(self, count: int, rng: np.random.Generator) -> Places:
-        """`count` places, each drawn in proportion to its priority, one from each of `count` equal shares of the mass."""
+        """`count` places, drawn in proportion to priority: one from each of `count` equal shares of the mass."""
         if self.total <= 0.0:
             raise ValueError("nothing to draw from: all priorities are 0")
         masses = (np.arange(count) + rng.random(count)) * (self.total / count)

@@ -26,7 +26,7 @@ def value_target(
     for ahead in range(steps):
         here = (place + ahead) % capacity
         if ahead == td_steps or exploratory[here]:
-            return total + factor * root_value[here]
+            return float(total + factor * root_value[here])
         total += factor * reward[here]
         factor *= gamma * discount[here]
     return total

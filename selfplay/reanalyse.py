@@ -32,7 +32,7 @@ class Reanalyser:
         self.model.load_state_dict(model.state_dict())
 
     def renew(self, batch: Batch, replay: Replay, config: DrawConfig, rng: np.random.Generator) -> Batch:
-        """Search the first share of the batch's positions again, store the results, and draw the batch's targets anew."""
+        """Search a share of the batch's positions again, store the results, and make the batch's targets anew."""
         count = round(self.fraction * len(batch.index))
         if count == 0:
             return batch

@@ -32,7 +32,10 @@ def test_two_hot_clips_to_its_support() -> None:
     assert scalar.two_hot(torch.tensor([9.0, -9.0]), THREE).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-@pytest.mark.parametrize("config", [THREE, WIDE, ScalarConfig(kind="scalar"), ScalarConfig(kind="scalar", transform=True)])
+SCALAR = ScalarConfig(kind="scalar")
+
+
+@pytest.mark.parametrize("config", [THREE, WIDE, SCALAR, ScalarConfig(kind="scalar", transform=True)])
 def test_loss_is_least_at_the_target(config: ScalarConfig) -> None:
     target = torch.tensor([0.5])
     output = torch.zeros(1, scalar.units(config), requires_grad=True)

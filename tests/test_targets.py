@@ -52,7 +52,7 @@ def games(draw: st.DrawFn) -> Game:
     signs = draw(st.lists(st.sampled_from([1.0, -1.0]), min_size=length, max_size=length))
     ended = draw(st.booleans())
     return Game(
-        draw(st.lists(number, min_size=length, max_size=length)), signs[:-1] + [0.0 if ended else signs[-1]],
+        draw(st.lists(number, min_size=length, max_size=length)), [*signs[:-1], 0.0 if ended else signs[-1]],
         draw(st.lists(number, min_size=length, max_size=length)),
         draw(st.lists(st.booleans(), min_size=length, max_size=length)))
 

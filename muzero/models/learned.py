@@ -1,4 +1,4 @@
-"""MuZero's model: representation h, dynamics g and prediction f, learned together (Schrittwieser et al. 2020, eq. 1)."""
+"""MuZero's model: representation h, dynamics g, prediction f, learned together (Schrittwieser et al. 2020, eq. 1)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ class LearnedModel(nn.Module):
             self.decoder: nn.Module | None = mlp.Reconstruction(shape, config.width) if config.reconstruction else None
         else:
             if len(shape) != 3:
-                raise ConfigError(f"{spec.name}: model.network resnet needs observations [C, H, W], got {shape}; use mlp")
+                raise ConfigError(
+                    f"{spec.name}: model.network resnet wants observations [C, H, W], got {shape}; use mlp")
             board = (shape[1], shape[2])
             self.h = resnet.Representation(
                 (shape[0], *board), config.width, config.representation_blocks, config.norm, config.latent_norm,

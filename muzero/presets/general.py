@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from games.base import GameSpec
 from muzero.config import (
@@ -49,7 +50,7 @@ def _search(plain: bool, gumbel_scale: float, simulations: int) -> SearchConfig:
 
 
 def _model(spec: GameSpec, scalar: ScalarConfig) -> ModelConfig:
-    discount = "fixed" if spec.alternates or spec.players == 1 else "learned"
+    discount: Literal["fixed", "learned"] = "fixed" if spec.alternates or spec.players == 1 else "learned"
     shape = spec.observation_shape
     if len(shape) == 3 and min(shape[1:]) >= 4:
         return ModelConfig(network="resnet", width=32, hidden=64, latent_norm="rms", value=scalar, reward=scalar,
@@ -65,7 +66,7 @@ def _position_bytes(spec: GameSpec) -> int:
 def _games(spec: GameSpec, moves: int) -> int:
     """Games in lockstep whose unfinished moves fit in memory: a power of two up to 128."""
     fit = GAMES_BYTES // (moves * _position_bytes(spec))
-    return 2 ** max(2, min(7, fit.bit_length() - 1))
+    return 1 << max(2, min(7, fit.bit_length() - 1))
 
 
 def _capacity(spec: GameSpec) -> int:

@@ -1,0 +1,117 @@
+"""Command lines to dataclasses: tyro with schedules, examples under every help, exit code 2 for mistakes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from muzero.commands.console import USAGE, CommandError
+from muzero.config import Schedule
+
+if TYPE_CHECKING:
+    from games.base import GameSpec
+    from muzero.agent import Agent
+
+T = TypeVar("T")
+HELP = ("-h", "--help")
+RUNS = Path("checkpoints/runs")
+"""Where runs lie unless their folder is named."""
+
+_registry = ConstructorRegistry()
+
+
+@_registry.primitive_rule
+def _schedule_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Schedule] | None:
+    """Schedules are written `32` or `0:8,0.2:16,0.6:32`."""
+    if info.type != Schedule:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NUMBER|FROM:NUMBER,...",
+        instance_from_str=lambda texts: parse_schedule(texts[0]),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda schedule: [write_schedule(schedule)],
+    )
+
+
+def parse_schedule(text: str) -> Schedule:
+    """`32` is a constant; `0:8,0.2:16` is 8 from the start and 16 from a fifth of the training on."""
+    points = []
+    for part in text.split(","):
+        start, colon, number = part.rpartition(":")
+        points.append((float(start) if colon else 0.0, float(number)))
+    return tuple(points)
+
+
+def write_schedule(schedule: Schedule) -> str:
+    """What `parse_schedule` reads."""
+    if len(schedule) == 1:
+        return f"{schedule[0][1]:g}"
+    return ",".join(f"{start:g}:{number:g}" for start, number in schedule)
+
+
+def parse(
+    cls: type[T], argv: Sequence[str], prog: str, examples: Sequence[str], default: T | None = None
+) -> T:
+    """`argv` as a `cls`, starting from `default`. Help ends with examples; both help and mistakes exit."""
+    base = tyro.MISSING_NONPROP if default is None else default
+    markers = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    try:
+        return tyro.cli(cls, args=list(argv), prog=prog, default=base, registry=_registry, config=markers)
+    except SystemExit as leaving:
+        if not leaving.code and any(flag in argv for flag in HELP):
+            print_examples(examples)
+        raise
+
+
+def print_examples(examples: Sequence[str]) -> None:
+    """The last lines of every help."""
+    print("\nexamples:")
+    for line in examples:
+        print(f"  {line}")
+    sys.stdout.flush()
+
+
+def load_agent(name: str) -> Agent:
+    """The agent of a folder or game. Raises CommandError that says how to get one, Damaged for bad files."""
+    from muzero import checkpoint
+
+    try:
+        checkpoint.resolve(name)
+    except checkpoint.Damaged:
+        raise
+    except checkpoint.CheckpointError as error:
+        raise CommandError(f"{error}\n  {_how_to_get_one(name)}") from error
+    from muzero.agent import load
+
+    return load(name)
+
+
+def _how_to_get_one(name: str) -> str:
+    import games
+    from muzero import checkpoint
+
+    try:
+        game = games.spec(name).name
+    except games.GameError as error:
+        path = "wanted: a game with a shipped agent, or the folder of a run (checkpoints/runs/...)"
+        return path if "/" in name else str(error)
+    run = RUNS / checkpoint.slug(game)
+    if checkpoint.newest(run) is not None:
+        return f"your own run of it is {run}"
+    return f"train one: muzero train '{game}'" if "(" in game else f"train one: muzero train {game}"
+
+
+def game_spec(name: str) -> GameSpec:
+    """The facts of a game named by a person. Raises CommandError (usage) that names the nearest."""
+    import games
+
+    try:
+        return games.spec(name)
+    except games.GameError as error:
+        raise CommandError(f"{error}\n  `muzero games` lists what can be played", USAGE) from error

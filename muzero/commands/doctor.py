@@ -1,0 +1,181 @@
+"""`muzero doctor`: is this machine and this installation in order?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from muzero.commands.arguments import parse
+from muzero.commands.console import FAILURE, OK
+from muzero.commands.provenance import processor, versions
+from muzero.terminal import ink, plain, unicode_ok
+
+EXAMPLES = ("muzero doctor",)
+DISK_GIB = 1.0
+"""Free space below which checkpoints are at risk."""
+STONES, MOST = 7, 3
+"""The self-test's game: take 1 to 3 of 7 stones, whoever takes the last one wins. Only taking 3 wins."""
+SIMULATIONS = 400
+
+
+class Unfit(Exception):
+    """A check that failed; the message says what and the mend."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Check versions, cores, GPU and disk, and that search, network and games work. Exits 1 on failure."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Make all checks, print a line for each."""
+    parse(Arguments, argv, "muzero doctor", EXAMPLES)
+    pen, failed = ink(sys.stdout), 0
+    for name, check in CHECKS.items():
+        try:
+            verdict, said = pen("ok  ", "green"), check()
+        except Exception as error:
+            # Whatever goes wrong here is the finding.
+            failed += 1
+            verdict, said = pen("FAIL", "red", "bold"), f"{type(error).__name__}: {error}"
+            if isinstance(error, Unfit):
+                said = str(error)
+        print(f"{verdict}  {name:<10}{said}", flush=True)
+    print(f"\n{failed} of {len(CHECKS)} checks failed" if failed else "\nall is well")
+    return FAILURE if failed else OK
+
+
+def packages() -> str:
+    """Versions; all must be there."""
+    found = versions()
+    missing = [name for name, version in found.items() if version == "missing"]
+    if missing:
+        raise Unfit(f"{', '.join(missing)} not installed; run `make setup`, or pip install -e .")
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+def machine() -> str:
+    """Processor, cores, memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{processor()}, {len(os.sched_getaffinity(0))} cores, {memory:.1f} GiB of memory"
+
+
+def gpu() -> str:
+    """The GPU, if any, and that it computes."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "none; networks run on the processor"
+    total = torch.ones(64, 64, device="cuda").matmul(torch.ones(64, 64, device="cuda")).sum().item()
+    if total != 64**3:
+        raise Unfit(f"{torch.cuda.get_device_name(0)} gives wrong results: {total} instead of {64**3}")
+    return torch.cuda.get_device_name(0)
+
+
+def disk() -> str:
+    """Room and permission for runs."""
+    folder = Path.cwd()
+    free = shutil.disk_usage(folder).free / 2**30
+    if not os.access(folder, os.W_OK):
+        raise Unfit(f"{folder} can't be written: runs need another --out")
+    if free < DISK_GIB:
+        raise Unfit(f"{free:.2f} GiB free in {folder}, {DISK_GIB:g} wanted for checkpoints")
+    return f"{free:.1f} GiB free in {folder}"
+
+
+def network() -> str:
+    """One step of learning lowers a loss."""
+    import torch
+
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(8, 1)
+    inputs, wanted = torch.randn(32, 8), torch.zeros(32, 1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    losses = []
+    for _ in range(2):
+        loss = torch.nn.functional.mse_loss(layer(inputs), wanted)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    if not losses[1] < losses[0]:
+        raise Unfit(f"a learning step didn't lower the loss ({losses}); reinstall torch")
+    return f"torch learns ({torch.get_num_threads()} threads by default)"
+
+
+def game_engine() -> str:
+    """A whole random game ends as it must."""
+    import games
+
+    batch = games.make("tic_tac_toe", 1)
+    moves = 0
+    while batch.legal().any():
+        batch.step(batch.legal().argmax(axis=1).astype(np.int32))
+        moves += 1
+    if moves != 7:
+        raise Unfit(f"a game of tic_tac_toe took {moves} moves instead of 7; reinstall open_spiel")
+    return "OpenSpiel plays"
+
+
+def core() -> str:
+    """The C++ search finds the only winning move of a small game, with both algorithms."""
+    for algorithm in ("puct", "gumbel"):
+        take, value = solve_subtraction(algorithm)
+        if take != 3 or not value > 0:
+            found = f"{algorithm} takes {take} of {STONES} stones (value {value:+.2f})"
+            raise Unfit(f"{found}, but only 3 wins; rebuild cpp_mcts")
+    return f"takes 3 of {STONES} stones, the only win, with puct and gumbel"
+
+
+def solve_subtraction(algorithm: str) -> tuple[int, float]:
+    """Search the subtraction game: (stones to take, value for the player to move)."""
+    import cpp_mcts
+
+    search = cpp_mcts.Search(1, MOST, SIMULATIONS, algorithm=algorithm, gumbel_scale=0.0)
+    flat, even = np.zeros((1, MOST), np.float32), np.zeros(1, np.float32)
+    search.reset(flat, even, np.ones((1, MOST), np.bool_), np.zeros(1, np.uint64))
+    left = [STONES]
+    tree, slot, action = (np.zeros(1, np.int32) for _ in range(3))
+    for _ in range(SIMULATIONS):
+        if search.select(tree, slot, action) == 0:
+            continue
+        stones = left[slot[0]] - int(action[0]) - 1
+        # The last stone wins; taking more than there are loses.
+        reward = np.array([float(stones == 0) - float(stones < 0)], np.float32)
+        discount = np.array([-1.0 if stones > 0 else 0.0], np.float32)
+        left += [0] * (search.simulations_done + 2 - len(left))
+        left[search.simulations_done + 1] = stones
+        search.expand(reward, discount, flat, even)
+    visits, chosen = np.zeros((1, MOST), np.int32), np.zeros(1, np.int32)
+    policy, q, value = (np.zeros(shape, np.float32) for shape in ((1, MOST), (1, MOST), 1))
+    search.result(visits, policy, q, value, chosen)
+    return int(chosen[0]) + 1, float(value[0])
+
+
+def agents() -> str:
+    """Every shipped agent loads."""
+    import checkpoints
+    from muzero.agent import load
+
+    shipped = checkpoints.shipped()
+    for name in shipped:
+        load(str(shipped[name]))
+    return ", ".join(shipped) or "none shipped"
+
+
+def terminal() -> str:
+    """What output will look like."""
+    colour = "plain lines" if plain(sys.stdout) else "colour"
+    return f"{colour}, {'Unicode' if unicode_ok(sys.stdout) else 'ASCII'}"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "packages": packages, "machine": machine, "gpu": gpu, "disk": disk, "search": core, "network": network,
+    "games": game_engine, "agents": agents, "terminal": terminal,
+}

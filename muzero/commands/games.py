@@ -1,0 +1,61 @@
+"""`muzero games`: what can be played, as a table or as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import checkpoints
+from games import list_games
+from games.listing import GameListing
+from muzero.checkpoint import slug
+from muzero.commands.arguments import parse
+from muzero.commands.console import OK
+from muzero.terminal import table
+
+EXAMPLES = (
+    "muzero games",
+    "muzero games --all                  # refused games too, with the reason",
+    "muzero games --json | python -m json.tool",
+    "muzero train 'go(board_size=9)'     # any listed game, with OpenSpiel's own parameters",
+)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """List the games that can be trained and played: OpenSpiel's, by their own names and parameters."""
+
+    all: bool = False
+    """Also the games that are refused, with the reason."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print the list."""
+    arguments = parse(Arguments, argv, "muzero games", EXAMPLES)
+    listed = [game for game in list_games() if arguments.all or game.supported]
+    if arguments.json:
+        print(json.dumps([dataclasses.asdict(game) for game in listed], indent=2))
+        return OK
+    supported = [game for game in listed if game.supported]
+    shipped = checkpoints.shipped()
+    print(table(
+        ("game", "players", "observation", "actions", "class", "note"),
+        [_row(game, slug(game.name) in shipped) for game in supported],
+        left=(0, 2, 4, 5),
+    ))
+    print(f"\n{len(supported)} games; * = an agent is shipped: muzero play GAME")
+    if arguments.all:
+        refused = [(game.name, game.reason) for game in listed if not game.supported]
+        print(f"\n{len(refused)} games are not supported:\n")
+        print(table(("game", "why"), refused, left=(0, 1)))
+    return OK
+
+
+def _row(game: GameListing, shipped: bool) -> tuple[str, ...]:
+    shape = " x ".join(map(str, game.observation_shape))
+    name = f"{game.name} *" if shipped else game.name
+    return name, str(game.players), shape, f"{game.num_actions:,}", game.kind, game.note

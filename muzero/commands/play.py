@@ -1,0 +1,112 @@
+"""`muzero play GAME`: a person against an agent, in the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import tyro
+
+from muzero.commands.arguments import load_agent, parse
+from muzero.commands.console import OK, USAGE, CommandError
+from muzero.commands.session import Session, Thinker
+from muzero.terminal import ink, unicode_ok
+
+EXAMPLES = (
+    "muzero play tic_tac_toe",
+    "muzero play connect_four --seat second --simulations 400",
+    "muzero play checkpoints/runs/tic_tac_toe     # the newest checkpoint of a run",
+    "muzero play connect_four --watch             # the agent plays both sides",
+)
+LEAVE = ("quit", "q", "exit")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Play against an agent. During the game `?` lists what you can type."""
+
+    agent: tyro.conf.Positional[str]
+    """A game with a shipped agent, or the folder of a run or a checkpoint."""
+    seat: Literal["first", "second"] = "first"
+    """Whether you make the first move."""
+    simulations: int | None = None
+    """Simulations of each search (default: the agent's own setting). More is stronger and slower."""
+    seed: int = 0
+    """Seed of chance and of the search."""
+    watch: bool = False
+    """Watch the agent play all sides."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Play until the person leaves."""
+    arguments = parse(Arguments, argv, "muzero play", EXAMPLES)
+    if arguments.simulations is not None and arguments.simulations < 1:
+        raise CommandError(f"--simulations: at least 1 wanted, got {arguments.simulations}", USAGE)
+    agent = load_agent(arguments.agent)
+    if sys.stdin.isatty():
+        # Arrow keys and earlier lines at the prompt.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("readline")
+    return sit_down(agent, arguments)
+
+
+def sit_down(agent: Thinker, arguments: Arguments, read: Callable[[str], str] = input) -> int:
+    """A session on this terminal. `read` gives a line for a prompt, or raises EOFError."""
+    session = Session(
+        agent,
+        ink(sys.stdout),
+        unicode_ok(sys.stdout),
+        first=arguments.seat == "first",
+        watch=arguments.watch,
+        simulations=arguments.simulations,
+        seed=arguments.seed,
+    )
+    try:
+        say(f"{session.spec.name}   {session.legend()}   ? for help\n")
+        converse(session, read)
+    except (EOFError, KeyboardInterrupt):
+        say("\nbye")
+    return OK
+
+
+def converse(session: Session, read: Callable[[str], str]) -> None:
+    """Moves in turn until the person leaves. Raises EOFError where the input ends."""
+    changed = True
+    while True:
+        if changed and (session.person is None or not session.agent_to_move):
+            say(session.picture() + "\n")
+        if changed and session.over:
+            say(session.outcome())
+            if session.person is None:
+                return
+        changed = True
+        if session.agent_to_move:
+            say(session.think() + "\n")
+            continue
+        text = ask(read, "again, undo or quit> " if session.over else "your move> ")
+        if text.lower() in LEAVE:
+            say("bye")
+            return
+        if session.over and text.lower() == "again":
+            session.again()
+            continue
+        changed, said = session.answer(text)
+        if said:
+            say(said)
+
+
+def ask(read: Callable[[str], str], text: str) -> str:
+    """One line from the person, repeated in the output where the input is no terminal and shows nothing."""
+    line = read(text).strip()
+    if not sys.stdin.isatty():
+        say(line)
+    return line
+
+
+def say(text: str) -> None:
+    """A result line."""
+    print(text, flush=True)

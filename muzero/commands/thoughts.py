@@ -1,0 +1,71 @@
+"""What an agent thought of a position, for people: the value as a bar, its best moves, the line ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import games as engines
+from games.base import NO_PLAYER, GameBatch, GameSpec
+from muzero.commands.moves import move_name
+from muzero.terminal import Ink, bar, table
+
+if TYPE_CHECKING:
+    from muzero.agent import Analysis
+
+TOP = 5
+"""Moves shown."""
+LINE = 10
+"""Moves of the principal variation shown."""
+BAR = 24
+"""Characters of the value bar."""
+
+
+def value_bar(
+    spec: GameSpec, value: float, names: tuple[str, str], left: bool, pen: Ink, fancy: bool
+) -> str:
+    """Whose game it is: each player's share of the way from a loss to a win, names[0]'s filled from the left.
+
+    `value` is seen by names[0] if `left`, else by names[1].
+    """
+    share = (value - spec.min_return) / (spec.max_return - spec.min_return)
+    drawn = bar(share if left else 1 - share, BAR, fancy)
+    return f"{names[0]} {pen(drawn, 'cyan')} {names[1]}  {value:+.2f} for {names[0 if left else 1]}"
+
+
+def best_moves(games: GameBatch, analysis: Analysis, fancy: bool) -> str:
+    """A table of the moves searched most. Q is seen by the player to move."""
+    result = analysis.result
+    visits, q, prior = result.visits[0], result.q[0], analysis.prior[0]
+    legal = np.flatnonzero(games.legal()[0])
+    # The chosen move first, then by visits, then by Q.
+    order = sorted(legal.tolist(), key=lambda a: (a != result.action[0], -visits[a], -q[a]))
+    most = max(1, int(visits.max()))
+    rows = [
+        (move_name(games, a), f"{visits[a]}", bar(visits[a] / most, 10, fancy) if visits[a] else "",
+         f"{prior[a]:.0%}", f"{q[a]:+.2f}" if visits[a] else "")
+        for a in order[:TOP]
+    ]
+    return table(("move", "visits", "", "prior", "Q"), rows, left=(0, 2))
+
+
+def expected_line(games: GameBatch, variation: list[int], fancy: bool) -> str:
+    """The principal variation; moves the real rules don't allow there are marked.
+
+    The search looks ahead in the learned model, which may err. With chance only the first move is checked.
+    """
+    copy = engines.make(games.spec.name, 1)
+    copy.restore(games.snapshot())
+    sign = "✗" if fancy else "!"
+    words: list[str] = []
+    wrong = False
+    for number, action in enumerate(variation[:LINE]):
+        unknown = games.spec.stochastic and number > 0
+        if not unknown and not wrong:
+            wrong = copy.to_play()[0] == NO_PLAYER or not copy.legal()[0, action]
+        words.append(move_name(copy, action) + (sign if wrong else ""))
+        if not wrong and not unknown:
+            copy.step(np.array([action], np.int32))
+    line = " ".join(words)
+    return f"{line}   ({sign} not possible by the rules: the model is learned)" if wrong else line

@@ -1,0 +1,204 @@
+"""`muzero train GAME`: start a run, or go on with the one in the folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import games
+from muzero import checkpoint, presets
+from muzero.commands.arguments import HELP, RUNS, game_spec, parse
+from muzero.commands.console import INTERRUPTED, USAGE, CommandError, log
+from muzero.config import (
+    Config,
+    LearnerConfig,
+    ModelConfig,
+    ReplayConfig,
+    SearchConfig,
+    SelfPlayConfig,
+    TrainConfig,
+)
+
+EXAMPLES = (
+    "muzero train tic_tac_toe",
+    "muzero train connect_four --minutes 60            # Ctrl-C saves; the same command goes on",
+    "muzero train 'hex(board_size=5)' --out checkpoints/runs/hex5 --steps 5000",
+    "muzero train othello --model.width 64 --learner.batch 0:64,0.3:256 --train.actors 4",
+    "muzero train checkpoints/runs/connect_four --minutes 120   # a run by its folder, for longer",
+)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train an agent from nothing by playing against itself. Defaults shown are those for this game or run.
+
+    Training stops at --steps or --minutes; Ctrl-C saves and stops, and the same command goes on from there.
+    """
+
+    out: Path | None = None
+    """Folder of the run (default: checkpoints/runs/GAME). A run that is there goes on with its settings."""
+    steps: int | None = None
+    """Stop after this many learning steps in all (short for --train.steps N --train.minutes 0)."""
+    minutes: float | None = None
+    """Stop after this many minutes in all (short for --train.minutes M --train.steps 0)."""
+    fresh: bool = False
+    """Start anew even if the folder holds a run, which is set aside under another name."""
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+    play: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+    selfplay: SelfPlayConfig = dataclasses.field(default_factory=SelfPlayConfig)
+    replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
+    learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+
+SECTIONS = tuple(field.name for field in dataclasses.fields(Config) if field.name != "game")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Train; gives 0 when the limit is reached, 130 when it was interrupted and saved."""
+    target, options = split(argv)
+    game, folder = locate(target)
+    arguments = read(options, presets.load(game), game)
+    out = arguments.out or folder or RUNS / checkpoint.slug(game)
+    stored = None if arguments.fresh else stored_config(out)
+    if stored is None:
+        if arguments.fresh:
+            set_aside(out)
+        config = to_config(arguments, game)
+    else:
+        check_game(out, stored, game)
+        config = to_config(read(options, stored, game), game)
+        check_continues(out, stored, config)
+    return train(config, out, stored)
+
+
+def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The game (or run) and the options after it. Help without a game shows that of tic_tac_toe."""
+    if argv and not argv[0].startswith("-"):
+        return argv[0], argv[1:]
+    if any(flag in argv for flag in HELP):
+        return "tic_tac_toe", argv
+    raise CommandError("which game? `muzero train GAME [OPTIONS]`; `muzero games` lists them", USAGE)
+
+
+def locate(target: str) -> tuple[str, Path | None]:
+    """Canonical name of the game, and the run's folder if `target` is one."""
+    folder = Path(target)
+    if folder.is_dir():
+        config = stored_config(folder)
+        if config is None:
+            raise CommandError(f"{target} holds no run: name a game, and the folder as --out {target}", USAGE)
+        return config.game, folder
+    return game_spec(target).name, None
+
+
+def stored_config(out: Path) -> Config | None:
+    """The config of the run in `out`, None when there is none. Raises Damaged."""
+    newest = checkpoint.newest(out)
+    return None if newest is None else checkpoint.read_config(newest)
+
+
+def read(options: Sequence[str], base: Config, game: str) -> Arguments:
+    """The options over `base`."""
+    default = Arguments(**{name: getattr(base, name) for name in SECTIONS})
+    return parse(Arguments, options, f"muzero train {game}", EXAMPLES, default)
+
+
+def to_config(arguments: Arguments, game: str) -> Config:
+    """The config of a run. Raises ConfigError for values no run can use."""
+    sections = {name: getattr(arguments, name) for name in SECTIONS}
+    if arguments.steps is not None or arguments.minutes is not None:
+        sections["train"] = dataclasses.replace(
+            arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0
+        )
+    return Config(game=game, **sections)
+
+
+def check_game(out: Path, stored: Config, game: str) -> None:
+    """Refuse a folder that holds a run of another game."""
+    if stored.game != game:
+        raise CommandError(
+            f"{out} holds a run of {stored.game}, not of {game}\n"
+            "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
+        )
+
+
+def check_continues(out: Path, stored: Config, config: Config) -> None:
+    """Refuse settings the stored weights don't fit; say which others change."""
+    changed = list(differences(dataclasses.asdict(stored), dataclasses.asdict(config)))
+    network = [name for name, _, _ in changed if name.startswith("model.")]
+    if network:
+        raise CommandError(
+            f"{out} holds a run with another network: {network[0]} can't change on the way\n"
+            "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
+        )
+    for name, old, new in changed:
+        log(f"changed: {name} {old} -> {new}")
+
+
+def differences(old: dict[str, Any], new: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(dotted name, old value, new value) of each setting that differs."""
+    for name, value in old.items():
+        if isinstance(value, dict):
+            yield from differences(value, new[name], f"{path}{name}.")
+        elif value != new[name]:
+            yield f"{path}{name}", value, new[name]
+
+
+def set_aside(out: Path) -> None:
+    """Rename a run's folder so that a new run can have its place."""
+    if not out.exists():
+        return
+    if checkpoint.newest(out) is None and any(out.iterdir()):
+        raise CommandError(f"{out} is not empty and holds no run: another --out wanted", USAGE)
+    number = 1
+    while (aside := out.with_name(f"{out.name}.old{number}")).exists():
+        number += 1
+    out.rename(aside)
+    log(f"the run that was in {out} is now {aside}")
+
+
+def train(config: Config, out: Path, stored: Config | None) -> int:
+    """Run the training with its display, and say at the end what to type next."""
+    from muzero import train as training
+    from muzero.display import Display
+    from muzero.replay import bytes_per_position
+
+    before = step_of(out)
+    memory = config.replay.capacity * bytes_per_position(games.spec(config.game)) / 2**20
+    log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
+    log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
+    with Display() as display:
+        code = training.run(config, out, report=display.show)
+    say_next(out, code, before)
+    return code
+
+
+def limit(settings: TrainConfig) -> str:
+    """When training stops, in words."""
+    parts = [f"{settings.steps:,} steps"] if settings.steps else []
+    parts += [f"{settings.minutes:g} minutes"] if settings.minutes else []
+    return "training for " + " or ".join(parts)
+
+
+def step_of(out: Path) -> int:
+    """Learning steps of the newest checkpoint; 0 when there is none."""
+    newest = checkpoint.newest(out)
+    return 0 if newest is None else int(newest.name.removeprefix("step-").partition(".")[0])
+
+
+def say_next(out: Path, code: int, before: int) -> None:
+    """The commands that make sense now."""
+    step = step_of(out)
+    if code == INTERRUPTED:
+        log(f"saved at step {step:,}; continue with: muzero train {out}")
+        return
+    if step == before:
+        print(f"this run had reached its limit; go further with: muzero train {out} --steps {2 * step}")
+    print(f"trained to step {step:,}; saved in {out}")
+    print(f"  play it:     muzero play {out}")
+    print(f"  measure it:  muzero evaluate {out} --against random")

@@ -1,0 +1,181 @@
+"""How a training run looks while it runs: a live panel in a terminal, one line now and then anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from muzero.terminal import bar, duration, plain, quantity, unicode_ok
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from muzero.metrics import Progress
+
+PLAIN_SECONDS = 10.0
+"""Seconds between lines where there is no panel."""
+HISTORY = 40
+"""Reports in the small curve of the loss."""
+WIDTH = 100
+"""Columns of the panel at most."""
+BAR = 30
+"""Characters."""
+NAMES = 17
+"""Columns of the names on the left, so that the panel doesn't move with the status."""
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+class Display:
+    """Shows reports of one run. Use it in a `with` block: the panel must be closed however the run ends."""
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._live: Live | None = None
+        self._losses: deque[float] = deque(maxlen=HISTORY)
+        self._last_line = -PLAIN_SECONDS
+        self._status = ""
+
+    def __enter__(self) -> Display:
+        if not plain(self._stream) and unicode_ok(self._stream):
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(file=self._stream), refresh_per_second=4, transient=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Take in a report. Plain lines come at most every `PLAIN_SECONDS`, or when the status changes."""
+        if "total" in progress.losses:
+            self._losses.append(progress.losses["total"])
+        if self._live is not None:
+            self._live.update(panel(progress, list(self._losses), self._live.console.width))
+            return
+        now = self._clock()
+        if now - self._last_line >= PLAIN_SECONDS or progress.status != self._status:
+            self._last_line, self._status = now, progress.status
+            print(line(progress), file=self._stream, flush=True)
+
+
+def line(progress: Progress) -> str:
+    """One report as one line without control codes."""
+    parts = [
+        f"{progress.game}: {progress.status}",
+        f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
+        _times(progress),
+        f"{progress.games:,} games ({progress.games_per_s:.0f}/s, "
+        f"{quantity(progress.simulations_per_s)} simulations/s)",
+        f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
+    ]
+    parts += [f"loss {_figures(progress.losses)}"] if progress.losses else []
+    for name, found in by_step(progress.checks).items():
+        parts.append(f"{name} {'/'.join(f'{value:.3g}' for value in found)}")
+    parts += [progress.evaluation] if progress.evaluation else []
+    return " | ".join(parts)
+
+
+def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> RenderableType:
+    """One report as a rich panel. `losses`: the totals of the last reports, oldest first."""
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="cyan", no_wrap=True, min_width=NAMES)
+    grid.add_column(ratio=1)
+    for name, content in _rows(progress, losses):
+        grid.add_row(name, Text.from_markup(content))
+    return Panel(
+        grid,
+        title=f"[bold]muzero[/] {_escape(progress.game)}",
+        subtitle=f"{_escape(progress.run)} · Ctrl-C saves and stops",
+        border_style="blue",
+        width=min(width, WIDTH),
+    )
+
+
+def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
+    fill = progress.replay_positions / max(1, progress.replay_capacity)
+    done = _share_done(progress)
+    rows = [
+        (progress.status, f"[green]{bar(done, BAR)}[/] {done:.0%}  {_times(progress)}"),
+        ("learning", f"step {_of(progress.step, progress.steps_limit)}   {progress.steps_per_s:.1f} steps/s"
+                     f"   waits {progress.learner_wait:.0%} of the time for games"),
+        ("self-play", f"{progress.games:,} games   {progress.games_per_s:.1f} games/s   "
+                      f"{quantity(progress.simulations_per_s)} simulations/s"),
+        ("replay", f"[blue]{bar(fill, BAR)}[/] {progress.replay_positions:,} of "
+                   f"{progress.replay_capacity:,} positions"),
+        ("", _ratio(progress)),
+    ]
+    if progress.losses:
+        rows.append(("loss", f"[yellow]{sparkline(losses)}[/]"))
+        rows.append(("", _figures(progress.losses)))
+    rows += [(name, _check(found)) for name, found in by_step(progress.checks).items()]
+    rows += [("evaluation", _escape(progress.evaluation))] if progress.evaluation else []
+    return rows
+
+
+def sparkline(values: list[float]) -> str:
+    """A curve of one character a value, between the smallest and the largest; `?` where it isn't a number."""
+    finite = [value for value in values if abs(value) < float("inf")]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(SPARKS[round((v - low) * scale)] if abs(v) < float("inf") else "?" for v in values)
+
+
+def _times(progress: Progress) -> str:
+    left = f", {duration(progress.eta_s)} left" if progress.eta_s > 0 else ""
+    return f"{duration(progress.elapsed_s)} done{left}"
+
+
+def _of(count: int, limit: int) -> str:
+    return f"{count:,} of {limit:,}" if limit else f"{count:,}"
+
+
+def _ratio(progress: Progress) -> str:
+    return (f"each position drawn {progress.replay_ratio:.2f} times "
+            f"({progress.replay_ratio_wanted:.2f} wanted)")
+
+
+def _share_done(progress: Progress) -> float:
+    """How near the limit is, in [0, 1]; the schedules' own progress where there is none."""
+    shares = [progress.step / progress.steps_limit] if progress.steps_limit else []
+    shares += [progress.elapsed_s / (60 * progress.minutes_limit)] if progress.minutes_limit else []
+    return min(1.0, max(shares, default=progress.progress))
+
+
+def by_step(checks: Mapping[str, float]) -> dict[str, list[float]]:
+    """`recall@1`, `recall@2`, ... (one check at each unrolled step) together under `recall`."""
+    grouped: dict[str, list[float]] = {}
+    for name, value in checks.items():
+        grouped.setdefault(name.partition("@")[0].replace("_", " "), []).append(value)
+    return grouped
+
+
+def _figures(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
+
+
+def _check(values: list[float]) -> str:
+    """The numbers, with a bar of the last one where it lies in [0, 1]."""
+    numbers = "  ".join(f"{value:.3g}" for value in values)
+    return f"[magenta]{bar(values[-1], BAR)}[/] {numbers}" if 0 <= values[-1] <= 1 else numbers
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return str(escape(text))
+

@@ -1,0 +1,72 @@
+"""What terminals are given: colour where it helps, plain tables, bars and numbers people can read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+CODES: Final = {
+    "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35",
+    "cyan": "36",
+}
+
+
+def plain(stream: TextIO) -> bool:
+    """True where control codes don't belong: not a terminal, NO_COLOR set, or a dumb terminal."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb" or not stream.isatty()
+
+
+def unicode_ok(stream: TextIO) -> bool:
+    """True where stones and bars can be drawn with more than ASCII."""
+    return (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").startswith("utf")
+
+
+class Ink:
+    """Colours text, or leaves it as it is."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __call__(self, text: str, *styles: str) -> str:
+        """`text` in `styles` (names of `CODES`)."""
+        if not self.on or not styles or not text:
+            return text
+        return f"\x1b[{';'.join(CODES[style] for style in styles)}m{text}\x1b[0m"
+
+
+def ink(stream: TextIO) -> Ink:
+    """The pen for a stream."""
+    return Ink(not plain(stream))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
+    """Aligned columns, two spaces apart; columns in `left` stand left, the others right."""
+    widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+    lines = []
+    for line in (header, *rows):
+        padded = enumerate(zip(line, widths, strict=True))
+        cells = [text.ljust(width) if i in left else text.rjust(width) for i, (text, width) in padded]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """`0:42`, `12:05` or `1:02:03`."""
+    whole = max(0, round(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def bar(share: float, width: int, fancy: bool = True) -> str:
+    """`share` in [0, 1] of `width` characters, filled from the left."""
+    filled = round(min(1.0, max(0.0, share)) * width)
+    full, empty = ("█", "░") if fancy else ("#", "-")
+    return full * filled + empty * (width - filled)
+
+
+def quantity(number: float) -> str:
+    """`950`, `12.3 k` or `1.2 M`."""
+    if number >= 999_500:
+        return f"{number / 1e6:.1f} M"
+    return f"{number / 1e3:.1f} k" if number >= 9_995 else f"{number:,.0f}"

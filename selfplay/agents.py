@@ -1,0 +1,132 @@
+"""Who can play: random, OpenSpiel's MCTS, perfect play and trained agents, all behind one method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from games.base import GameBatch, GameError, IntArray, MaskArray
+from games.naming import nearest
+from selfplay.perfect import PerfectPlayer, refuse_own, spiel_state
+
+if TYPE_CHECKING:
+    from muzero.agent import Agent
+
+CHUNK = 256
+"""Positions searched at a time: a search keeps one latent a simulation for each."""
+MCTS_EXPLORATION = 2.0
+"""`uct_c` of OpenSpiel's own examples."""
+MCTS_MEMORY_MB = 1_000
+KINDS = ("random", "mcts:200", "perfect")
+
+
+class Player(Protocol):
+    """Picks moves in many games at once."""
+
+    @property
+    def name(self) -> str: ...
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """Legal moves [N] for the unfinished games in `rows` (bool [N]); 0 elsewhere."""
+
+
+class RandomPlayer:
+    """Uniform over legal moves."""
+
+    def __init__(self, seed: int) -> None:
+        self.name = "random"
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """Moves [N]; 0 outside `rows`."""
+        draws = self._rng.random((games.size, games.spec.num_actions))
+        best = np.where(games.legal(), draws, -1.0).argmax(axis=1)
+        return np.where(rows, best, 0).astype(np.int32)
+
+
+class MctsPlayer:
+    """OpenSpiel's C++ MCTS with the true rules: UCT (c = 2), one random rollout a leaf, proven results kept.
+
+    These are the settings of OpenSpiel's own examples, so results compare with published ones.
+    """
+
+    def __init__(self, game: str, simulations: int, seed: int) -> None:
+        import pyspiel
+
+        self.name = f"mcts:{simulations}"
+        refuse_own(game)
+        self._bot = pyspiel.MCTSBot(
+            pyspiel.load_game(game),
+            pyspiel.RandomRolloutEvaluator(1, seed),
+            MCTS_EXPLORATION,
+            simulations,
+            MCTS_MEMORY_MB,
+            True,  # solve: a proven win or loss is kept and stops the search
+            seed,
+            False,  # verbose
+        )
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """Moves [N]; 0 outside `rows`."""
+        actions = np.zeros(games.size, np.int32)
+        for row in np.flatnonzero(rows).tolist():
+            actions[row] = self._bot.step(spiel_state(games, row))
+        return actions
+
+
+class SearchPlayer:
+    """A trained agent: the move its search prefers; with 0 simulations the network's likeliest move."""
+
+    def __init__(self, agent: Agent, simulations: int | None = None, seed: int = 0) -> None:
+        self.agent = agent
+        self.simulations = agent.config.play.simulations if simulations is None else simulations
+        thinking = f"{self.simulations} simulations" if self.simulations else "no search"
+        self.name = f"{agent.name} ({thinking})"
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """Moves [N]; 0 outside `rows`."""
+        actions = np.zeros(games.size, np.int32)
+        chosen = np.flatnonzero(rows)
+        obs, legal = games.observe()[chosen], games.legal()[chosen]
+        for start in range(0, len(chosen), CHUNK):
+            part = slice(start, start + CHUNK)
+            if self.simulations:
+                seed = int(self._rng.integers(2**31))
+                found = self.agent.search(obs[part], legal[part], simulations=self.simulations, seed=seed)
+                actions[chosen[part]] = found.result.action
+            else:
+                policy, _ = self.agent.raw(obs[part], legal[part])
+                actions[chosen[part]] = np.where(legal[part], policy, -1.0).argmax(axis=1)
+        return actions
+
+
+def parse(text: str, game: str, seed: int, simulations: int | None = None) -> Player:
+    """The player `text` names: random, mcts:N, perfect, or a run, checkpoint, agent folder or shipped agent.
+
+    `simulations` is for trained agents. Raises GameError that names the nearest kind.
+    """
+    kind, colon, number = text.partition(":")
+    if kind == "mcts" and not Path(text).exists():
+        if colon and not (number.isdecimal() and int(number) > 0):
+            raise GameError(f"player {text!r}: wanted mcts:N with N simulations, such as mcts:200")
+        return MctsPlayer(game, int(number or 200), seed)
+    if text == "random":
+        return RandomPlayer(seed)
+    if text == "perfect":
+        return PerfectPlayer(game, seed)
+    return SearchPlayer(_agent(text, game), simulations, seed)
+
+
+def _agent(text: str, game: str) -> Agent:
+    near = nearest(text, ("random", "mcts", "perfect"))
+    if near and not Path(text).exists():
+        raise GameError(f"player {text!r}: unknown{near} (or the path of a run)")
+    from muzero.agent import load
+
+    agent = load(text)
+    if agent.spec.name != game:
+        raise GameError(f"player {text!r} plays {agent.spec.name}, not {game}")
+    return agent

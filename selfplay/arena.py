@@ -1,0 +1,223 @@
+"""Matches: two players, both seats counted equally, many games in lockstep; and one-player runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games import make, spec
+from games.base import NO_PLAYER, GameBatch, GameError, IntArray
+from selfplay.agents import Player
+from selfplay.positions import place
+
+CHUNK = 512
+"""Games in lockstep; an even number, so that a pair stays together."""
+OPENING_TRIES = 1_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """Results seen by one player."""
+
+    wins: int
+    draws: int
+    losses: int
+
+    @property
+    def games(self) -> int:
+        return self.wins + self.draws + self.losses
+
+    @property
+    def share(self) -> float:
+        """(wins + draws / 2) / games."""
+        return (self.wins + self.draws / 2) / self.games if self.games else float("nan")
+
+    def __add__(self, other: Score) -> Score:
+        return Score(self.wins + other.wins, self.draws + other.draws, self.losses + other.losses)
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """A match seen by its first-named player."""
+
+    game: str
+    player: str
+    opponent: str
+    moving_first: Score
+    """Games in which `player` made the first move."""
+    moving_second: Score
+    mean_length: float
+    """Moves a game, opening moves included."""
+    different: int
+    """Different sequences of moves among the games: repeated games say nothing new."""
+    opening_plies: int
+    seed: int
+
+    @property
+    def total(self) -> Score:
+        return self.moving_first + self.moving_second
+
+
+@dataclass(frozen=True)
+class SoloResult:
+    """Returns of a one-player game."""
+
+    game: str
+    player: str
+    games: int
+    mean: float
+    deviation: float
+    """Sample standard deviation; 0 for one game."""
+    low: float
+    """Worst return."""
+    high: float
+    mean_length: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Played:
+    """One chunk of finished games, N rows."""
+
+    returns: NDArray[np.float64]
+    """[N, players]"""
+    moves: list[tuple[int, ...]]
+    """[N] all actions of each game"""
+
+
+def play_match(
+    game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0
+) -> MatchResult:
+    """`games` games (even) of two players; `first` moves first in half of them.
+
+    Games come in pairs with seats swapped; with `opening_plies` both games of a pair start with the same
+    random moves. A seat is told by who makes the first move, as player 0 doesn't always. Raises GameError for
+    an odd number, a one-player game, or random openings in a game with chance.
+    """
+    facts = spec(game)
+    if facts.players != 2:
+        raise GameError(f"{game} is a one-player game: play_alone measures it")
+    if games < 2 or games % 2:
+        raise GameError(f"an even number of games of at least 2 wanted (each seat the same), got {games}")
+    if opening_plies and facts.stochastic:
+        raise GameError(f"{game}: random openings can't be repeated for both seats in a game with chance")
+    rng = np.random.default_rng(seed)
+    scores = [Score(0, 0, 0), Score(0, 0, 0)]
+    sequences: list[tuple[int, ...]] = []
+    for start in range(0, games, CHUNK):
+        rows = min(CHUNK, games - start)
+        batch = make(game, rows, seed=int(rng.integers(2**31)))
+        openings = _openings(batch, rows // 2, opening_plies, rng)
+        played, outcome = _play_pairs(batch, first, second, openings)
+        for seat in (0, 1):
+            scores[seat] += _score(outcome[seat::2])
+        sequences += played.moves
+    return MatchResult(
+        game=facts.name,
+        player=first.name,
+        opponent=second.name,
+        moving_first=scores[0],
+        moving_second=scores[1],
+        mean_length=float(np.mean([len(moves) for moves in sequences])),
+        different=len(set(sequences)),
+        opening_plies=opening_plies,
+        seed=seed,
+    )
+
+
+def play_alone(game: str, player: Player, games: int, seed: int) -> SoloResult:
+    """`games` games of a one-player game. Raises GameError for a two-player one or fewer than one game."""
+    facts = spec(game)
+    if facts.players != 1:
+        raise GameError(f"{game} is a two-player game: play_match measures it")
+    if games < 1:
+        raise GameError(f"at least 1 game wanted, got {games}")
+    rng = np.random.default_rng(seed)
+    returns: list[float] = []
+    lengths: list[int] = []
+    for start in range(0, games, CHUNK):
+        batch = make(game, min(CHUNK, games - start), seed=int(rng.integers(2**31)))
+        played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size)
+        returns += played.returns[:, 0].tolist()
+        lengths += [len(moves) for moves in played.moves]
+    return SoloResult(
+        game=facts.name,
+        player=player.name,
+        games=games,
+        mean=float(np.mean(returns)),
+        deviation=float(np.std(returns, ddof=1)) if games > 1 else 0.0,
+        low=min(returns),
+        high=max(returns),
+        mean_length=float(np.mean(lengths)),
+        seed=seed,
+    )
+
+
+def _play_pairs(
+    batch: GameBatch, first: Player, second: Player, openings: list[tuple[int, ...]]
+) -> tuple[_Played, NDArray[np.float64]]:
+    """Play every opening twice; rows 2i and 2i + 1 are a pair, `first` moves first in row 2i.
+
+    Returns the games and each row's return [N] of `first`.
+    """
+    batch.reset()
+    rows = np.arange(batch.size)
+    mover = batch.to_play()
+    first_is = np.where(rows % 2 == 0, mover, 1 - mover).astype(np.int32)
+    repeated = [opening for opening in openings for _ in (0, 1)]
+    if any(repeated):
+        place(batch, repeated)
+    played = _play_out(batch, [first, second], first_is, repeated)
+    return played, played.returns[rows, first_is]
+
+
+def _play_out(
+    batch: GameBatch, players: list[Player], owner: IntArray, openings: list[tuple[int, ...]]
+) -> _Played:
+    """Play all rows to the end; `owner` [N] is the player number that players[0] has in each row.
+
+    A game cut by a time limit counts with the returns it has by then.
+    """
+    moves = [list(opening) for opening in openings]
+    cut = np.zeros(batch.size, np.bool_)
+    while True:
+        to_play = batch.to_play()
+        active = (to_play != NO_PLAYER) & ~cut
+        if not active.any():
+            return _Played(batch.returns(), [tuple(row) for row in moves])
+        actions = np.zeros(batch.size, np.int32)
+        for number, player in enumerate(players):
+            rows = active & ((to_play == owner) == (number == 0))
+            if rows.any():
+                actions = np.where(rows, player.act(batch, rows), actions).astype(np.int32)
+        for row in np.flatnonzero(active).tolist():
+            moves[row].append(int(actions[row]))
+        cut |= batch.step(actions, active).truncated
+
+
+def _openings(batch: GameBatch, pairs: int, plies: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """`pairs` sequences of `plies` random moves after which the game still goes on."""
+    if not plies:
+        return [()] * pairs
+    one = make(batch.spec.name, 1)
+    openings: list[tuple[int, ...]] = []
+    for _ in range(OPENING_TRIES * pairs):
+        if len(openings) == pairs:
+            break
+        one.reset()
+        moves: list[int] = []
+        while len(moves) < plies and one.to_play()[0] != NO_PLAYER:
+            moves.append(int(rng.choice(np.flatnonzero(one.legal()[0]))))
+            one.step(np.array(moves[-1:], np.int32))
+        if one.to_play()[0] != NO_PLAYER:
+            openings.append(tuple(moves))
+    if len(openings) < pairs:
+        raise GameError(f"{batch.spec.name}: hardly any game lasts beyond {plies} random moves; fewer wanted")
+    return openings
+
+
+def _score(returns: NDArray[np.float64]) -> Score:
+    wins, losses = int((returns > 0).sum()), int((returns < 0).sum())
+    return Score(wins, len(returns) - wins - losses, losses)

@@ -1,0 +1,91 @@
+"""Intervals for match results: pure functions of counts, no samples drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+
+CONFIDENCE = 0.95
+
+
+def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Wilson's score interval of a share (Wilson 1927), for `successes` out of `trials` yes-or-no results.
+
+    Returns (low, high) in [0, 1]; (0, 1) when nothing was tried. Raises ValueError for counts that can't be.
+    """
+    if trials < 0 or not 0 <= successes <= trials:
+        raise ValueError(f"wanted 0 <= successes <= trials, got {successes} of {trials}")
+    if trials == 0:
+        return 0.0, 1.0
+    z2 = _quantile(confidence) ** 2
+    share = successes / trials
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    spread = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
+    return max(0.0, middle - spread), min(1.0, middle + spread)
+
+
+def score_interval(
+    wins: int, draws: int, losses: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Interval of the score (wins + draws / 2) / games by inverting the score test of a mean of {0, 1/2, 1}.
+
+    The variance under a supposed mean is that of the likeliest three-way distribution with that mean, so
+    draws narrow the interval, and without draws it is exactly Wilson's. Returns (low, high) in [0, 1].
+    """
+    if min(wins, draws, losses) < 0:
+        raise ValueError(f"counts of 0 or more wanted, got {wins}, {draws}, {losses}")
+    games = wins + draws + losses
+    if games == 0:
+        return 0.0, 1.0
+    z = _quantile(confidence)
+    score = (wins + draws / 2) / games
+
+    def rejected(mean: float) -> bool:
+        return abs(score - mean) > z * math.sqrt(_variance(wins, draws, losses, mean) / games)
+
+    return _edge(score, 0.0, rejected), _edge(score, 1.0, rejected)
+
+
+def _edge(inside: float, outside: float, rejected: Callable[[float], bool]) -> float:
+    """The border between accepted and rejected means, by bisection to the last bit that matters."""
+    if not rejected(outside):
+        return outside
+    for _ in range(60):
+        middle = (inside + outside) / 2
+        if rejected(middle):
+            outside = middle
+        else:
+            inside = middle
+    return (inside + outside) / 2
+
+
+def _variance(wins: int, draws: int, losses: int, mean: float) -> float:
+    """Variance of one result under the likeliest distribution of {0, 1/2, 1} with this mean.
+
+    With x half the chance of a draw, the chances are (1 - mean - x, 2x, mean - x). Setting the derivative of
+    the log-likelihood to zero gives games x^2 - (draws + wins (1 - mean) + losses mean) x
+    + draws mean (1 - mean) = 0, whose smaller root leaves all three chances at 0 or more.
+    """
+    games = wins + draws + losses
+    linear = draws + wins * (1 - mean) + losses * mean
+    constant = draws * mean * (1 - mean)
+    root = math.sqrt(max(0.0, linear**2 - 4 * games * constant))
+    x = (linear - root) / (2 * games)
+    return max(0.0, (mean - x) + x / 2 - mean**2)
+
+
+def mean_interval(
+    mean: float, deviation: float, samples: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Normal interval of a mean from the sample's standard deviation; infinite for fewer than two samples."""
+    if samples < 2:
+        return -math.inf, math.inf
+    spread = _quantile(confidence) * deviation / math.sqrt(samples)
+    return mean - spread, mean + spread
+
+
+def _quantile(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"a confidence between 0 and 1 wanted, got {confidence}")
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
