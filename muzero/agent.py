@@ -55,8 +55,8 @@ class Agent:
         """Policy [B, A] over legal actions and value [B] of obs [B, *O], without any search."""
         with torch.inference_mode():
             output = self.model.root(torch.as_tensor(obs, device=self.model.device), torch.as_tensor(legal))
-            logits, value = host(output.logits), host(output.value)
-        weights = np.exp(logits - np.where(legal, logits, -np.inf).max(1, keepdims=True)) * legal
+            logits, value = np.where(legal, host(output.logits), -np.inf), host(output.value)
+        weights = np.exp(logits - logits.max(1, keepdims=True))
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
 
     def search(

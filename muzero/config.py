@@ -198,8 +198,11 @@ class TrainConfig:
     """torch threads in each process on a CPU."""
     log_seconds: float = 2.0
     checkpoint_seconds: float = 45.0
-    evaluate_minutes: float = 0.0
-    """Minutes between short evaluations against a fixed opponent; 0 = none."""
+    evaluate_minutes: float = 1.0
+    """Minutes between short matches during training, for the display; 0 = none."""
+    evaluate_against: str = "random"
+    """Their opponent: random, mcts:N or perfect."""
+    evaluate_games: int = 20
     publish_steps: int = 25
     """Learning steps between weights sent to the actors."""
 

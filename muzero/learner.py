@@ -64,13 +64,17 @@ class Learner:
             group["lr"] = rate
         self.model.train()
         device = self.model.device
+        running = [buffer.clone() for buffer in self.model.buffers()]
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             losses = compute(self.model, Tensors.of(batch, device), self.config)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
         if not bool(torch.isfinite(norm) & torch.isfinite(losses.total)):
+            for buffer, before in zip(self.model.buffers(), running, strict=True):
+                buffer.copy_(before)
             raise LearningError(self._diagnosis(losses, norm))
+        nn.utils.clip_grads_with_norm_(self.model.parameters(), self.config.clip, norm)
         self.optimizer.step()
         self.steps += 1
         self._average()
@@ -106,7 +110,14 @@ class Learner:
         if self.averaged is not self.model:
             self.averaged.load_state_dict(averaged)
         for name, parameter in self.model.named_parameters():
-            keys = [key for key in optimizer if key.rpartition("/")[0] == name]
-            if keys:
-                self.optimizer.state[parameter] = {key.rpartition("/")[2]: optimizer[key].clone() for key in keys}
+            held = {key.rpartition("/")[2]: value for key, value in optimizer.items() if key.rpartition("/")[0] == name}
+            if held:
+                self.optimizer.state[parameter] = {key: like(value, parameter) for key, value in held.items()}
         self.steps = steps
+
+
+def like(stored: Tensor, parameter: Tensor) -> Tensor:
+    """A copy on the parameter's device and in its order of memory, which a fused update takes for granted."""
+    if stored.shape != parameter.shape:
+        return stored.to(parameter.device, copy=True)
+    return torch.empty_like(parameter, dtype=stored.dtype, requires_grad=False).copy_(stored)

@@ -137,7 +137,8 @@ def _add_transition(
 ) -> None:
     """Add the losses of action k-1: its reward, whose turn follows, and what the position after it looks like."""
     reward = scalar.loss(out.rewards[k - 1], data.reward[:, k - 1], model.config.reward)
-    sums["reward"] = sums["reward"] + share * reward * data.trained[:, k]
+    # A move really made has a known reward, also the last one, after which step k lies past the end.
+    sums["reward"] = sums["reward"] + share * reward * (data.inside[:, k - 1] | data.trained[:, k])
     turn = out.turns[k - 1]
     if turn.shape[1] > 0:
         missed = F.cross_entropy(turn.float(), data.turn[:, k - 1], reduction="none")

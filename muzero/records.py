@@ -112,7 +112,8 @@ class Batch:
     inside: MaskArray
     """[B, K+1] step k is a real position, not past the end"""
     trained: MaskArray
-    """[B, K+1] mask of value and reward: False only where nothing is known or absorbing ends aren't trained"""
+    """[B, K+1] mask of the value: False only where nothing is known or absorbing ends aren't trained. The reward of
+    action k is trained where this holds at k+1, and wherever the move was really made"""
     next_obs: NDArray[Any] | None
     """[B, K, *O] observation after action k, for reconstruction and consistency"""
     weight: FloatArray

@@ -189,6 +189,8 @@ class Replay:
             if held is None or held.shape != (filled, *ring.shape[1:]) or held.dtype != ring.dtype:
                 raise ValueError(f"stored replay doesn't fit this run: {name}")
             ring[:filled] = held
-        self.added, self.max_priority = added, max_priority
         if self.tree is not None:
+            if "priority" not in arrays or arrays["priority"].shape != (filled,):
+                raise ValueError("stored replay doesn't fit this run: priority")
             self.tree.update(np.arange(filled), np.asarray(arrays["priority"], dtype=np.float64))
+        self.added, self.max_priority = added, max_priority

@@ -7,6 +7,7 @@ same seed, same bytes. With actors, games arrive meanwhile from processes of the
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import signal
 import threading
@@ -22,12 +23,14 @@ import torch
 import games
 from games.symmetry import symmetries
 from muzero import checkpoint
-from muzero.agent import build_model
-from muzero.config import Config, at
+from muzero.agent import Agent, build_model
+from muzero.config import Config, ConfigError, at
 from muzero.learner import Learner, LearningError, StepReport
 from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
 from muzero.replay import DrawConfig, Replay
+from selfplay.agents import SearchPlayer, parse
+from selfplay.arena import play_alone, play_match
 from selfplay.reanalyse import Reanalyser
 from selfplay.worker import ActorError, InProcess, Processes, device_of
 
@@ -83,7 +86,6 @@ class Run:
         self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
         self.drawing = DrawConfig.of(config.learner)
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
-        self.source: InProcess | Processes = InProcess(config) if config.train.actors == 0 else Processes(config)
         self.metrics = Metrics(out)
         self.drawn = 0
         self.games = 0
@@ -91,6 +93,9 @@ class Run:
         self.started = time.monotonic()
         self.rates = Rates(self.started)
         self.last: StepReport | None = None
+        self.evaluation = ""
+        # Last: whatever fails before leaves no process behind.
+        self.source: InProcess | Processes = InProcess(config) if config.train.actors == 0 else Processes(config)
 
     # --- where the run stands -------------------------------------------------------------------------------------
 
@@ -127,7 +132,7 @@ class Run:
     # --- the loop -------------------------------------------------------------------------------------------------
 
     def go(self, report: Callable[[Progress], None], interrupt: Interrupt) -> int:
-        saved = reported = time.monotonic()
+        saved = reported = evaluated = time.monotonic()
         report(self.snapshot_of_progress("playing the first games" if self.learner.steps == 0 else "going on"))
         while not self.done and not interrupt.asked:
             self.advance()
@@ -135,6 +140,9 @@ class Run:
             if now - reported >= self.config.train.log_seconds:
                 self.log(report)
                 reported = now
+            if 0 < self.config.train.evaluate_minutes <= (now - evaluated) / 60.0:
+                self.evaluate()
+                evaluated = time.monotonic()
             if now - saved >= self.config.train.checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()
@@ -175,10 +183,28 @@ class Run:
 
     def publish(self) -> None:
         """New weights for the actors (from the first learning step on, when the warm-up is over)."""
+        if self.reanalyser is not None:
+            self.reanalyser.load(self.learner.averaged)
         if self.replay.added >= self.config.selfplay.warmup_positions:
-            if self.reanalyser is not None:
-                self.reanalyser.load(self.learner.averaged)
             self.source.publish(self.learner.averaged, self.progress)
+
+    def evaluate(self) -> None:
+        """A short match of the newest weights, for display and metrics; draws nothing from the run's streams."""
+        train = self.config.train
+        # A copy, not a new model: drawing first weights would move torch's random state, which is saved.
+        model = copy.deepcopy(self.learner.averaged)
+        player = SearchPlayer(Agent(model, self.config, "newest", self.learner.steps))
+        if model.spec.players == 1:
+            solo = play_alone(self.config.game, player, train.evaluate_games, train.seed)
+            self.evaluation = f"mean return {solo.mean:.2f} in {train.evaluate_games} games"
+            values = {"evaluation/mean_return": solo.mean}
+        else:
+            opponent = parse(train.evaluate_against, self.config.game, train.seed)
+            score = play_match(self.config.game, player, opponent, train.evaluate_games, train.seed).total
+            self.evaluation = f"{score.wins} wins, {score.draws} draws, {score.losses} losses against {opponent.name}"
+            values = {"evaluation/score": score.share}
+        self.evaluation += f" at step {self.learner.steps:,}"
+        self.metrics.write(self.learner.steps, values)
 
     # --- reports --------------------------------------------------------------------------------------------------
 
@@ -205,7 +231,7 @@ class Run:
             steps_per_s=self.rates.steps / seconds, replay_positions=len(self.replay),
             replay_capacity=self.replay.capacity, replay_ratio=self.drawn / max(1, self.replay.added),
             replay_ratio_wanted=self.config.learner.replay_ratio, learner_wait=self.rates.waited / seconds,
-            losses=losses, checks=checks, evaluation="", status=status)
+            losses=losses, checks=checks, evaluation=self.evaluation, status=status)
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.last is None:
@@ -234,6 +260,8 @@ class Run:
         }
         if self.learner.averaged is not self.learner.model:
             files["trained"] = dict(self.learner.model.state_dict())
+        if self.reanalyser is not None:
+            files["reanalysing"] = dict(self.reanalyser.model.state_dict())
         state: dict[str, Any] = {
             "drawn": self.drawn, "games": self.games, "added": self.replay.added,
             "max_priority": self.replay.max_priority, "rng": self.rng.bit_generator.state,
@@ -251,7 +279,18 @@ class Run:
         checkpoint.save(self.out, self.learner.steps, files, state, self.config)
 
     def resume(self, folder: Path) -> None:
+        """Go on from a checkpoint of this run.
+
+        Raises ConfigError for a config that can't go on from it, Damaged if it doesn't fit its own.
+        """
         stored = checkpoint.load(folder)
+        check_continues(folder, stored.config, self.config)
+        try:
+            self._restore(stored)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise checkpoint.Damaged(f"{folder} doesn't fit its own config: {error!r}") from error
+
+    def _restore(self, stored: checkpoint.Checkpoint) -> None:
         tensors, state = stored.tensors, stored.state
         weights = tensors["weights"]
         self.learner.restore(tensors.get("trained", weights), weights, tensors["optimizer"], stored.step)
@@ -262,6 +301,8 @@ class Run:
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
         self.elapsed_before = state.get("elapsed", 0.0)
         self.metrics.truncate(stored.step)
+        if self.reanalyser is not None and "reanalysing" in tensors:
+            self.reanalyser.model.load_state_dict(tensors["reanalysing"])
         if isinstance(self.source, InProcess):
             if "actor" in state:
                 moves = {name: value.numpy() for name, value in tensors["actors"].items()}
@@ -270,6 +311,20 @@ class Run:
                 self.source.playing, self.source.progress = state["playing"], state["acting_progress"]
         elif self.learner.steps > 0:
             self.publish()
+
+
+def check_continues(folder: Path, stored: Config, config: Config) -> None:
+    """Refuse a config that what is stored doesn't fit. Raises ConfigError naming the setting."""
+    fixed = [("game", games.spec(stored.game).name, games.spec(config.game).name),
+             ("model", stored.model, config.model),
+             ("replay.capacity", stored.replay.capacity, config.replay.capacity),
+             ("replay.prioritized", stored.replay.prioritized, config.replay.prioritized)]
+    if stored.train.actors == config.train.actors == 0:
+        fixed.append(("selfplay.games", stored.selfplay.games, config.selfplay.games))
+    for name, old, new in fixed:
+        if old != new:
+            raise ConfigError(f"{folder} can't go on with another {name}: it has {old}, this run {new}; "
+                              f"use another folder for a new run")
 
 
 def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambda _: None) -> int:

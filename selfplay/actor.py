@@ -111,7 +111,7 @@ class Actor:
 
 def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:
     """One uniformly drawn legal action for each row of legal [N, A]."""
-    chosen: IntArray = np.argmax(rng.random(legal.shape) * legal, 1).astype(np.int32)
+    chosen: IntArray = np.argmax((1.0 - rng.random(legal.shape)) * legal, 1).astype(np.int32)
     return chosen
 
 
@@ -119,5 +119,5 @@ def draw_visits(visits: IntArray, temperature: float, rng: np.random.Generator) 
     """One action for each row of visits [N, A], in proportion to visits^(1/temperature)."""
     share = visits / np.maximum(visits.max(1, keepdims=True), 1)
     weight = np.cumsum(share ** (1.0 / temperature), 1)
-    chosen: IntArray = (weight < rng.random((len(visits), 1)) * weight[:, -1:]).sum(1).astype(np.int32)
+    chosen: IntArray = (weight <= rng.random((len(visits), 1)) * weight[:, -1:]).sum(1).astype(np.int32)
     return chosen

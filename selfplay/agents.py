@@ -126,7 +126,7 @@ def _agent(text: str, game: str) -> Agent:
         raise GameError(f"player {text!r}: unknown{near} (or the path of a run)")
     from muzero.agent import load
 
-    agent = load(text)
+    agent = load(text, own_game=game)
     if agent.spec.name != game:
         raise GameError(f"player {text!r} plays {agent.spec.name}, not {game}")
     return agent

@@ -191,6 +191,8 @@ def _act(
     actor = make_actor(config, index + 1)
     model = build_model(config).eval().to(device_of(config))
     model.requires_grad_(False)
+    if model.device.type == "cuda":
+        model.to(torch.bfloat16)
     version = 0
     while os.getppid() == parent:
         version = mailbox.take(model, version)

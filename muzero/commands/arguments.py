@@ -77,8 +77,11 @@ def print_examples(examples: Sequence[str]) -> None:
     sys.stdout.flush()
 
 
-def load_agent(name: str) -> Agent:
-    """The agent of a folder or game. Raises CommandError that says how to get one, Damaged for bad files."""
+def load_agent(name: str, own_game: str | None = None) -> Agent:
+    """The agent of a folder or game. Raises CommandError that says how to get one, Damaged for bad files.
+
+    `own_game` names the own game whose Python code may run.
+    """
     from muzero import checkpoint
 
     try:
@@ -89,7 +92,7 @@ def load_agent(name: str) -> Agent:
         raise CommandError(f"{error}\n  {_how_to_get_one(name)}") from error
     from muzero.agent import load
 
-    return load(name)
+    return load(name, own_game=own_game)
 
 
 def _how_to_get_one(name: str) -> str:

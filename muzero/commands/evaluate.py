@@ -42,6 +42,8 @@ class Arguments:
     simulations: tuple[int, ...] = ()
     """Simulations of each search (default: the agent's own; 0 = no search). Several for the exact tests."""
     seed: int = 0
+    own_game: str | None = None
+    """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     every_position: bool = False
     """Small games: in how many of all reachable positions does the chosen move lose value?"""
     positions: Path | None = None
@@ -56,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
     """Measure, print, and write the JSON."""
     arguments = parse(Arguments, argv, "muzero evaluate", EXAMPLES)
     check(arguments)
-    agent = None if arguments.player is not None else load_agent(arguments.agent)
+    agent = None if arguments.player is not None else load_agent(arguments.agent, arguments.own_game)
     from muzero.commands import measures
 
     subject = measures.Subject(

@@ -36,6 +36,8 @@ class Arguments:
     simulations: int | None = None
     """Simulations of each search (default: the agent's own setting). More is stronger and slower."""
     seed: int = 0
+    own_game: str | None = None
+    """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     """Seed of chance and of the search."""
     watch: bool = False
     """Watch the agent play all sides."""
@@ -46,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
     arguments = parse(Arguments, argv, "muzero play", EXAMPLES)
     if arguments.simulations is not None and arguments.simulations < 1:
         raise CommandError(f"--simulations: at least 1 wanted, got {arguments.simulations}", USAGE)
-    agent = load_agent(arguments.agent)
+    agent = load_agent(arguments.agent, arguments.own_game)
     if sys.stdin.isatty():
         # Arrow keys and earlier lines at the prompt.
         with contextlib.suppress(ImportError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import games
+from games.single import is_own
 from muzero import checkpoint, presets
 from muzero.commands.arguments import HELP, RUNS, game_spec, parse
 from muzero.commands.console import INTERRUPTED, USAGE, CommandError, log
@@ -43,7 +44,8 @@ class Arguments:
     steps: int | None = None
     """Stop after this many learning steps in all (short for --train.steps N --train.minutes 0)."""
     minutes: float | None = None
-    """Stop after this many minutes in all (short for --train.minutes M --train.steps 0)."""
+    """Stop after this many minutes in all (short for --train.minutes M --train.steps 0
+    --train.horizon 0: schedules then follow the time)."""
     fresh: bool = False
     """Start anew even if the folder holds a run, which is set aside under another name."""
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -55,6 +57,8 @@ class Arguments:
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
 
 
+FIXED = ("model.", "replay.capacity", "replay.prioritized", "train.seed")
+"""Settings that what is stored depends on."""
 SECTIONS = tuple(field.name for field in dataclasses.fields(Config) if field.name != "game")
 
 
@@ -92,6 +96,11 @@ def locate(target: str) -> tuple[str, Path | None]:
         config = stored_config(folder)
         if config is None:
             raise CommandError(f"{target} holds no run: name a game, and the folder as --out {target}", USAGE)
+        if is_own(config.game):
+            raise CommandError(
+                f"{target} was trained on the own game {config.game!r}, whose Python code would have to run\n"
+                f"  if you trust it, name it: muzero train '{config.game}' --out {target}", USAGE
+            )
         return config.game, folder
     return game_spec(target).name, None
 
@@ -112,8 +121,9 @@ def to_config(arguments: Arguments, game: str) -> Config:
     """The config of a run. Raises ConfigError for values no run can use."""
     sections = {name: getattr(arguments, name) for name in SECTIONS}
     if arguments.steps is not None or arguments.minutes is not None:
+        horizon = 0 if arguments.minutes is not None else arguments.train.horizon
         sections["train"] = dataclasses.replace(
-            arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0
+            arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0, horizon=horizon
         )
     return Config(game=game, **sections)
 
@@ -130,10 +140,10 @@ def check_game(out: Path, stored: Config, game: str) -> None:
 def check_continues(out: Path, stored: Config, config: Config) -> None:
     """Refuse settings the stored weights don't fit; say which others change."""
     changed = list(differences(dataclasses.asdict(stored), dataclasses.asdict(config)))
-    network = [name for name, _, _ in changed if name.startswith("model.")]
-    if network:
+    fixed = [name for name, _, _ in changed if name.startswith(FIXED)]
+    if fixed:
         raise CommandError(
-            f"{out} holds a run with another network: {network[0]} can't change on the way\n"
+            f"{out} holds a run that this doesn't continue: {fixed[0]} can't change on the way\n"
             "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
         )
     for name, old, new in changed:

@@ -7,6 +7,8 @@ channels.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -61,20 +63,22 @@ class ActionPlanes(nn.Module):
     def __init__(self, num_actions: int, shape: tuple[int, int], layout: ActionLayout) -> None:
         super().__init__()
         height, width = shape
-        planes = 1 if layout.kind == "columns" else layout.planes
-        table = torch.zeros(num_actions, planes, height, width)
-        for action in range(num_actions - layout.extra):
-            if layout.kind == "columns":
-                table[action, 0, :, action] = 1.0
-            else:
-                cell, plane = divmod(action, layout.planes)
-                table[action, plane, cell // width, cell % width] = 1.0
-        self.planes = planes
-        self.register_buffer("table", table, persistent=False)
-        self.table: Tensor
+        self.planes = 1 if layout.kind == "columns" else layout.planes
+        self.shape = (self.planes, height, width)
+        action = torch.arange(num_actions)[:, None]
+        if layout.kind == "columns":
+            entries = torch.arange(height) * width + action
+        else:
+            entries = action % self.planes * (height * width) + action // self.planes
+        # An action without a place marks one entry past the planes, which is cut off.
+        entries = torch.where(action < num_actions - layout.extra, entries, self.planes * height * width)
+        self.register_buffer("entries", entries, persistent=False)
+        self.entries: Tensor
 
     def forward(self, action: Tensor) -> Tensor:
-        return self.table[action]
+        size = math.prod(self.shape)
+        flat = torch.zeros(len(action), size + 1, device=action.device)
+        return flat.scatter_(1, self.entries[action], 1.0)[:, :size].reshape(-1, *self.shape)
 
 
 class Dynamics(nn.Module):

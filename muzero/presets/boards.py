@@ -25,7 +25,7 @@ def tic_tac_toe() -> Config:
         replay=ReplayConfig(capacity=35_000, min_positions=4_000),
         learner=LearnerConfig(batch=((0.0, 256.0),), unroll=3, learning_rate=5e-3, warmup=0.05, decay_from=0.05,
                               replay_ratio=2.0),
-        train=TrainConfig(steps=6_000, horizon=6_000, actors=1),
+        train=TrainConfig(steps=6_000, horizon=6_000, evaluate_minutes=0.2, evaluate_against="perfect"),
     )
 
 
@@ -43,5 +43,5 @@ def connect_four() -> Config:
         learner=LearnerConfig(batch=((0.0, 64.0), (0.15, 128.0), (0.5, 256.0)), unroll=3, learning_rate=4e-3,
                               warmup=0.01, decay_from=0.5, final_rate=0.05, reconstruction_weight=10.0, ema=0.998,
                               replay_ratio=1.0),
-        train=TrainConfig(steps=0, minutes=60.0, actors=2),
+        train=TrainConfig(steps=0, minutes=60.0, actors=2, evaluate_minutes=5.0, evaluate_against="mcts:100"),
     )

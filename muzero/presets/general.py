@@ -40,7 +40,7 @@ def preset(spec: GameSpec) -> Config:
         learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=1.0,
                               gamma=0.997 if spec.rewards_on_the_way else 1.0,
                               td_steps=20 if spec.rewards_on_the_way else 1_000),
-        train=TrainConfig(steps=4_000, horizon=4_000),
+        train=TrainConfig(steps=4_000, horizon=4_000, evaluate_minutes=5.0),
     )
 
 

@@ -1,0 +1,343 @@
+"""The command line: help, mistakes, exit codes, what goes where, and one tiny run through every command."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muzero import cli, presets
+from muzero.commands.arguments import parse_schedule, write_schedule
+from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE
+from muzero.commands.doctor import solve_subtraction
+from muzero.display import Display, by_step, panel, sparkline
+from muzero.metrics import Progress
+from muzero.terminal import bar, duration, ink, plain, quantity, table
+
+ROOT = Path(__file__).parent.parent
+SMALL = [
+    "--train.actors", "0", "--train.device", "cpu", "--selfplay.games", "16", "--search.simulations", "2",
+    "--replay.min-positions", "64", "--learner.batch", "16",
+]
+Captured = pytest.CaptureFixture[str]
+
+
+def muzero(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(
+        [sys.executable, "-m", "muzero", *words], capture_output=True, text=True, env=environment, timeout=60,
+        check=False, input="",
+    )
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of Tic-Tac-Toe after two learning steps."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    assert cli.main(["train", "tic_tac_toe", "--out", str(out), "--steps", "2", *SMALL]) == OK
+    return out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["trian"], ["train", "--help"], ["train", "connect_four", "--help"], ["train", "tictactoe"],
+     ["train", "tic_tac_toe", "--serch.simulations", "5"], ["play", "--help"], ["play", "nothing"],
+     ["evaluate", "--help"], ["games", "--help"], ["games"], ["doctor", "--help"], ["doctor", "--hlp"]],
+)
+def test_help_and_mistakes_load_no_torch(words: list[str]) -> None:
+    check = (
+        "import sys, contextlib, io\n"
+        "from muzero.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):\n"
+        f"    main({words!r})\n"
+        "print(sorted({'torch', 'rich', 'numba', 'tensorboard'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["train", "play", "evaluate", "games", "doctor"])
+def test_every_help_ends_with_examples(command: str, capsys: Captured) -> None:
+    assert cli.main([command, "--help"]) == OK
+    out = capsys.readouterr().out
+    examples = out.rpartition("examples:\n")[2].splitlines()
+    assert examples
+    assert all(line.startswith("  muzero ") for line in examples)
+    assert "\x1b" not in out
+
+
+def test_help_of_a_game_shows_that_games_defaults(capsys: Captured) -> None:
+    assert cli.main(["train", "connect_four", "--help"]) == OK
+    learner = presets.load("connect_four").learner
+    unwrapped = "".join(capsys.readouterr().out.replace("│", "").replace("|", "").split())
+    assert f"(default:{write_schedule(learner.batch)})" in unwrapped
+    assert f"(default:{learner.learning_rate})" in unwrapped
+
+
+def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
+    assert cli.main([]) == USAGE
+    out = capsys.readouterr().out
+    assert all(name in out for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["trian"], USAGE, "did you mean 'train'?"),
+        (["train"], USAGE, "which game?"),
+        (["train", "conect_four"], USAGE, "did you mean 'connect_four'?"),
+        (["train", "tic_tac_toe", "--serch.simulations", "5"], USAGE, "--search.simulations"),
+        (["train", "tic_tac_toe", "--search.algorithm", "gumble"], USAGE, "gumbel"),
+        (["train", "tic_tac_toe", "--learner.gamma", "3"], USAGE, "learner.gamma must lie in [0, 1]"),
+        (["train", "tic_tac_toe", "--steps", "-1"], USAGE, "train.steps"),
+        (["train", "kuhn_poker"], USAGE, "hidden information"),
+        (["play", "othelo"], FAILURE, "did you mean 'othello'?"),
+        (["play", "no/such/run"], FAILURE, "no/such/run"),
+        (["play", "hex(board_size=3)"], FAILURE, "muzero train 'hex(board_size=3)'"),
+        (["play"], USAGE, "agent"),
+        (["play", "tic_tac_toe", "--seat", "third"], USAGE, "third"),
+        (["play", "tic_tac_toe", "--simulations", "0"], USAGE, "at least 1"),
+        (["evaluate", "tic_tac_toe", "--player", "randon"], FAILURE, "did you mean 'random'?"),
+        (["evaluate", "tic_tac_toe", "--player", "random", "--games", "3"], USAGE, "even"),
+        (["evaluate", "nim", "--player", "random", "--json", "/no/such/place.json"], USAGE, "can't be"),
+        (["evaluate", "nim", "--player", "random", "--positions", "nothing.csv"], DAMAGED, "nothing.csv"),
+        (["games", "--jsno"], USAGE, "--json"),
+    ],
+)
+def test_mistakes_name_the_mend(words: list[str], code: int, said: str, capsys: Captured) -> None:
+    assert cli.main(words) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_debug_shows_where_an_error_came_from() -> None:
+    assert "Traceback" not in muzero("train", "conect_four").stderr
+    assert "Traceback" in muzero("train", "conect_four", MUZERO_DEBUG="1").stderr
+
+
+def test_a_reader_who_leaves_is_no_error() -> None:
+    command = f"{sys.executable} -m muzero train tic_tac_toe --help | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (OK, "")
+
+
+def test_games_as_table_and_json(capsys: Captured) -> None:
+    assert cli.main(["games"]) == OK
+    shown = capsys.readouterr().out
+    assert "connect_four" in shown
+    assert "kuhn_poker" not in shown
+    assert cli.main(["games", "--all", "--json"]) == OK
+    listed = {game["name"]: game for game in json.loads(capsys.readouterr().out)}
+    assert listed["kuhn_poker"]["reason"] == "hidden information"
+    assert listed["connect_four"]["num_actions"] == 7
+
+
+def test_doctor_finds_a_broken_search(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    assert solve_subtraction("puct")[0] == solve_subtraction("gumbel")[0] == 3
+    assert cli.main(["doctor"]) == OK
+    assert "FAIL" not in capsys.readouterr().out
+    monkeypatch.setattr("muzero.commands.doctor.solve_subtraction", lambda algorithm: (1, 0.5))
+    assert cli.main(["doctor"]) == FAILURE
+    assert "only 3 wins" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_and_refuses_what_does_not_fit(run_folder: Path, capsys: Captured) -> None:
+    out = ["--out", str(run_folder)]
+    assert cli.main(["train", "connect_four", *out]) == USAGE
+    assert "holds a run of tic_tac_toe" in capsys.readouterr().err
+    assert cli.main(["train", "tic_tac_toe", *out, "--model.width", "32"]) == USAGE
+    assert "model.width" in capsys.readouterr().err
+    assert cli.main(["train", str(run_folder), "--steps", "4"]) == OK
+    captured = capsys.readouterr()
+    assert "changed: train.steps 2 -> 4" in captured.err
+    assert "changed: selfplay" not in captured.err
+    assert f"trained to step 4; saved in {run_folder}" in captured.out
+    assert "\x1b" not in captured.out + captured.err
+    assert cli.main(["train", str(run_folder)]) == OK
+    assert "had reached its limit" in capsys.readouterr().out
+
+
+def test_fresh_sets_the_old_run_aside(tmp_path: Path, capsys: Captured) -> None:
+    words = ["train", "tic_tac_toe", "--out", str(tmp_path / "run"), "--steps", "1", "--fresh", *SMALL]
+    assert cli.main(words) == cli.main(words) == OK
+    assert (tmp_path / "run").is_dir()
+    assert (tmp_path / "run.old1").is_dir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    assert cli.main(["train", "tic_tac_toe", "--out", str(tmp_path / "mine"), "--fresh"]) == USAGE
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_interrupted_training_is_saved(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["train", "tic_tac_toe", "--out", str(out), "--train.log-seconds", "0.1", *SMALL]
+    with subprocess.Popen(
+        [sys.executable, "-m", "muzero", *words], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "playing the first games" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(30) == INTERRUPTED
+    assert f"continue with: muzero train {out}" in rest
+    assert "Traceback" not in rest
+
+
+def test_a_damaged_run_has_its_own_exit_code(tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "run"
+    assert cli.main(["train", "tic_tac_toe", "--out", str(out), "--steps", "1", *SMALL]) == OK
+    weights = next(out.glob("checkpoints/*/weights.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-8])
+    capsys.readouterr()
+    assert cli.main(["play", str(out)]) == DAMAGED
+    assert "weights.safetensors" in capsys.readouterr().err
+
+
+def test_a_piped_game_is_plain(run_folder: Path) -> None:
+    done = muzero("play", str(run_folder), "--simulations", "2", NO_COLOR="1")
+    assert done.returncode == OK
+    assert done.stdout.endswith("bye\n")
+    assert "\x1b" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_match_is_told_in_a_table_and_in_json(run_folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    target = tmp_path / "result.json"
+    words = ["evaluate", str(run_folder), "--games", "10", "--simulations", "4", "--seed", "3",
+             "--json", str(target)]
+    assert cli.main(words) == OK
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("moving first", "moving second", "both", "95 % interval"))
+    content = json.loads(target.read_text())
+    assert content["command"] == ["muzero", *words]
+    assert content["seed"] == 3
+    assert content["scores"]["both"]["wins"] + content["scores"]["both"]["losses"] <= 10
+    assert content["match"]["moving_first"].keys() == {"wins", "draws", "losses"}
+    assert content["checkpoint"]["step"] >= 2
+    assert {"versions", "hardware", "protocol", "commit"} <= content.keys()
+    assert content["hardware"]["cores"] >= 1
+
+
+def test_two_agents_open_at_random(run_folder: Path, capsys: Captured) -> None:
+    words = ["evaluate", str(run_folder), "--against", str(run_folder), "--games", "8", "--simulations", "2"]
+    assert cli.main(words) == OK
+    assert "2 random opening moves" in capsys.readouterr().out
+
+
+def test_every_position_and_known_positions(run_folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    target = tmp_path / "result.json"
+    assert cli.main(["evaluate", str(run_folder), "--every-position", "--simulations", "0", "2",
+                     "--json", str(target)]) == OK
+    found = json.loads(target.read_text())["every_position"]
+    assert [row["positions"] for row in found] == [4520, 4520]
+    assert all(0 < row["lose_value"] < 4520 for row in found)
+    capsys.readouterr()
+    positions = tmp_path / "positions.csv"
+    positions.write_text("moves,values\n04,.;0;0;0;.;0;0;0;0\n0413,.;.;1;.;.;0;0;0;0\n")
+    assert cli.main(["evaluate", str(run_folder), "--positions", str(positions), "--json", str(target)]) == OK
+    assert "critical keep %" in capsys.readouterr().out
+    tables = json.loads(target.read_text())["positions"]
+    assert len(tables) == 2
+    assert all(rows[0]["positions"] == 2 for rows in tables.values())
+
+
+def test_one_player_games_are_measured_by_their_return(capsys: Captured) -> None:
+    assert cli.main(["evaluate", "catch", "--player", "random", "--games", "11"]) == OK
+    assert "mean return" in capsys.readouterr().out
+
+
+def test_schedules_are_written_as_read() -> None:
+    for text in ("32", "0:8,0.2:16,0.6:32"):
+        assert write_schedule(parse_schedule(text)) == text
+    assert parse_schedule("0:8,0.5:1") == ((0.0, 8.0), (0.5, 1.0))
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def progress(step: int = 3, status: str = "training", **changes: object) -> Progress:
+    values: dict[str, object] = {
+        "game": "hex(board_size=5)", "run": "runs/hex", "step": step, "steps_limit": 10, "elapsed_s": 61.0,
+        "minutes_limit": 0.0, "progress": 0.1, "eta_s": 90.0, "games": 1234, "positions": 5678,
+        "games_per_s": 12.0, "positions_per_s": 100.0, "simulations_per_s": 180_000.0, "steps_per_s": 2.0,
+        "replay_positions": 50, "replay_capacity": 100, "replay_ratio": 1.5, "replay_ratio_wanted": 2.0,
+        "learner_wait": 0.25, "losses": {"total": 2.0}, "checks": {"recall@1": 0.9, "recall@2": 0.5},
+        "evaluation": "", "status": status,
+    }
+    return Progress(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_plain_reports_are_throttled_lines() -> None:
+    stream, now = io.StringIO(), [0.0]
+    with Display(stream, lambda: now[0]) as display:
+        for seconds in range(25):
+            now[0] = float(seconds)
+            display.show(progress(step=seconds))
+        display.show(progress(status="done and saved"))
+    lines = stream.getvalue().splitlines()
+    assert [line.split(" | ")[1].split()[1] for line in lines] == ["0", "10", "20", "3"]
+    for word in ("done and saved", "30%", "1:01 done", "1:30 left", "recall 0.9/0.5"):
+        assert word in lines[-1]
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_terminal_gets_a_panel_that_is_closed_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Screen()
+
+    def interrupted() -> None:
+        with Display(stream) as display:
+            display.show(progress())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert "hex(board_size=5)" in stream.getvalue()
+    assert stream.getvalue().rstrip().endswith("\x1b[?25h"), "the cursor must be shown again"
+
+
+def test_panel_and_curve_survive_odd_numbers() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert sparkline([1.0, nan, 3.0, inf]) == "▁?█?"
+    assert sparkline([]) == sparkline([nan]).replace("?", "") == ""
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    panel(progress(losses={"total": nan}, checks={"recall@1": nan}, steps_limit=0, evaluation="[bold"), [nan])
+    assert by_step({"a@1": 1.0, "a@2": 2.0, "b_c": 3.0}) == {"a": [1.0, 2.0], "b c": [3.0]}
+
+
+def test_colour_only_for_willing_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert not plain(Screen())
+    assert ink(Screen())("x", "red") == "\x1b[31mx\x1b[0m"
+    assert plain(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert ink(Screen())("x", "red") == "x"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert plain(Screen())
+
+
+def test_small_formats() -> None:
+    assert table(("a", "b"), [("xyz", "1"), ("x", "22")]) == "a     b\nxyz   1\nx    22"
+    assert [duration(s) for s in (0, 61, 3723)] == ["0:00", "1:01", "1:02:03"]
+    assert [quantity(n) for n in (950, 12_340, 1_234_000)] == ["950", "12.3 k", "1.2 M"]
+    assert [bar(share, 4) for share in (-1.0, 0.5, 2.0)] == ["░░░░", "██░░", "████"]
