@@ -1,0 +1,133 @@
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
+    """Sequential halving as a table, i32[S]: the visits an action must have to be tried by each simulation.
+
+    Danihelka et al. 2022, Algorithm 1.
+    """
+
+class Search:
+    """A batch of tree searches in lockstep: `reset`, then S times `select` and `expand`, then `result`.
+
+    Letters: B trees, A actions, S simulations, M leaves. A reward is seen by the player who moved, a value by
+    the player to move; a discount is +g if the same player moves next, -g if the other one does, 0 at the end.
+    Arrays are C-contiguous and of the exact dtype and shape; outputs are written in place. The GIL is released.
+
+    Every call raises TypeError for a wrong dtype, ValueError for a wrong shape or value, RuntimeError for a call
+    out of order or from a second thread. Logits, values and rewards that are not finite and discounts outside of
+    [-1, 1] are a ValueError that names the row; the search is void after it and wants a `reset`.
+    """
+
+    def __init__(
+        self,
+        trees: int,
+        actions: int,
+        simulations: int,
+        *,
+        algorithm: Literal["gumbel", "puct"] | str,
+        scale: Literal["fixed", "minmax", "siblings"] | str = "fixed",
+        low: float = -1.0,
+        high: float = 1.0,
+        mirror: bool = True,
+        epsilon: float = 1e-8,
+        c_init: float = 1.25,
+        c_base: float = 19652.0,
+        unvisited: Literal["worst", "parent", "siblings"] | str = "worst",
+        dirichlet_alpha: float = 0.3,
+        dirichlet_fraction: float = 0.0,
+        c_visit: float = 50.0,
+        c_scale: float = 1.0,
+        max_considered: int = 16,
+        gumbel_scale: float = 1.0,
+        threads: int = 1,
+    ) -> None:
+        """Reserves all memory for at most `trees` trees of `simulations` simulations over `actions` actions.
+
+        scale: how Q is brought onto one scale with the prior. "fixed": (q - low) / (high - low), not clipped.
+            "minmax": bounds of all Q of the tree; `mirror` also counts -Q, right for two players of a zero-sum
+            game. "siblings": bounds at each node. `epsilon`: the smallest range that the last two divide by.
+        unvisited: pUCT's Q of an action without visits: the "worst" on the scale (0), the "parent"'s mean value,
+            or the mean of the visited "siblings".
+        dirichlet_*: noise in the root's priors, over legal actions only (pUCT; fraction 0: none).
+        c_visit, c_scale, max_considered, gumbel_scale: Gumbel MuZero; gumbel_scale 0 makes the search deterministic.
+        threads: share out the trees; results don't depend on it.
+        Raises ValueError for a setting out of range and MemoryError, with the size, if the trees don't fit.
+        """
+
+    def reset(
+        self,
+        logits: NDArray[np.float32],
+        value: NDArray[np.float32],
+        legal: NDArray[np.uint8] | NDArray[np.bool_],
+        seeds: NDArray[np.uint64],
+        simulations: int | None = None,
+    ) -> None:
+        """Starts a search of B trees: logits [B,A], value [B], legal [B,A], seeds [B]; S defaults to the capacity.
+
+        A tree's noise comes from its own seed alone, so a batch equals B single searches.
+        """
+
+    def select(self, tree: NDArray[np.int32], slot: NDArray[np.int32], action: NDArray[np.int32]) -> int:
+        """Walks each tree once and returns M, the number of leaves that need the network.
+
+        Writes one row for each into the first M of tree, slot and action [B]. tree: which tree. slot: of the latent
+        of the leaf's parent (0: the root's). action: to take from there. The new latent belongs into slot
+        `simulations_done` + 1. A tree whose walk ends at a known terminal makes no leaf.
+        """
+
+    def expand(
+        self,
+        reward: NDArray[np.float32],
+        discount: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        value: NDArray[np.float32],
+    ) -> None:
+        """Takes the network's answers, rows as `select` wrote them: reward, discount, value [M] and logits [M,A]."""
+
+    def result(
+        self,
+        visits: NDArray[np.int32],
+        policy: NDArray[np.float32],
+        q: NDArray[np.float32],
+        value: NDArray[np.float32],
+        action: NDArray[np.int32],
+    ) -> None:
+        """Writes visits, policy (0 for illegal actions), q [B,A], value and the chosen action [B].
+
+        pUCT: policy = shares of the visits, value = the root's mean, q of an unvisited action = that mean.
+        Gumbel: policy = softmax(logits + sigma(q)) without noise, q completed, value = the policy's mean q.
+        """
+
+    def principal_variation(self, tree: int, max_length: int = 16) -> NDArray[np.int32]:
+        """The chosen action of one tree, then the most visited ones, i32[at most max_length]."""
+
+    @property
+    def trees(self) -> int:
+        """Capacity: the largest B."""
+    @property
+    def actions(self) -> int:
+        """A."""
+    @property
+    def capacity(self) -> int:
+        """The largest S."""
+    @property
+    def active_trees(self) -> int:
+        """B of the last reset."""
+    @property
+    def simulations(self) -> int:
+        """S of the last reset."""
+    @property
+    def simulations_done(self) -> int:
+        """Simulations finished since the reset."""
+    @property
+    def leaves(self) -> int:
+        """M of the last select, 0 once they are expanded."""
+    @property
+    def edges_visited(self) -> int:
+        """Edges walked since the reset by all trees: the sum of the depths of all simulations."""
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes reserved; constant, as a search allocates nothing."""

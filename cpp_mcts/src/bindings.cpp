@@ -1,0 +1,347 @@
+// The Python face of the search: checks dtypes and shapes, releases the GIL, knows no formula.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <atomic>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "roots/gumbel.h"
+#include "roots/puct.h"
+#include "roots/schedule.h"
+#include "search.h"
+#include "types.h"
+
+namespace py = pybind11;
+
+namespace mcts {
+namespace {
+
+using Shape = std::initializer_list<py::ssize_t>;
+
+template <class Range>
+std::string text(const Range& shape) {
+  std::string out = "(";
+  for (const py::ssize_t n : shape) out += std::to_string(n) + (shape.size() == 1 ? "," : ", ");
+  if (shape.size() > 1) out.resize(out.size() - 2);
+  return out + ")";
+}
+
+template <class T>
+const char* dtype_name();
+template <>
+const char* dtype_name<float>() {
+  return "float32";
+}
+template <>
+const char* dtype_name<std::int32_t>() {
+  return "int32";
+}
+template <>
+const char* dtype_name<std::uint64_t>() {
+  return "uint64";
+}
+template <>
+const char* dtype_name<std::uint8_t>() {
+  return "bool or uint8";
+}
+
+template <class T>
+bool has_dtype(const py::object& object) {
+  return py::isinstance<py::array_t<T, 0>>(object) ||
+         (std::is_same_v<T, std::uint8_t> && py::isinstance<py::array_t<bool, 0>>(object));
+}
+
+// What is wrong with an array that was refused.
+[[noreturn]] void refuse_array(const char* name, const char* dtype, bool right_dtype,
+                               const py::object& object, const Shape& shape) {
+  const std::string wanted =
+      std::string(name) + ": wanted a C-contiguous " + dtype + " array of shape " + text(shape) + ", got ";
+  if (!py::isinstance<py::array>(object)) {
+    throw py::type_error(wanted + static_cast<std::string>(py::str(py::type::of(object))));
+  }
+  const py::array array = py::reinterpret_borrow<py::array>(object);
+  const std::vector<py::ssize_t> got(array.shape(), array.shape() + array.ndim());
+  const std::string found = static_cast<std::string>(py::str(array.dtype())) + " " + text(got);
+  if (!right_dtype) throw py::type_error(wanted + found);
+  if (!std::equal(shape.begin(), shape.end(), got.begin(), got.end())) throw py::value_error(wanted + found);
+  if (!(array.flags() & py::array::c_style)) {
+    throw py::value_error(wanted + "a strided one: use numpy.ascontiguousarray");
+  }
+  throw py::value_error(wanted + "one that is read-only or not aligned");
+}
+
+// The data of an array that is exactly as wanted; nothing is converted or copied.
+template <class T>
+T* data_of(const char* name, const py::object& object, const Shape& shape, bool writable) {
+  constexpr int kPlain = static_cast<int>(py::array::c_style) | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  const bool right_dtype = has_dtype<T>(object);
+  if (right_dtype) {
+    const py::array array = py::reinterpret_borrow<py::array>(object);
+    const bool fits = (array.flags() & kPlain) == kPlain && (!writable || array.writeable()) &&
+                      std::equal(shape.begin(), shape.end(), array.shape(), array.shape() + array.ndim());
+    if (fits) return static_cast<T*>(const_cast<void*>(array.data()));
+  }
+  refuse_array(name, dtype_name<T>(), right_dtype, object, shape);
+}
+
+template <class T>
+const T* input(const char* name, const py::object& object, const Shape& shape) {
+  return data_of<T>(name, object, shape, false);
+}
+template <class T>
+T* output(const char* name, const py::object& object, const Shape& shape) {
+  return data_of<T>(name, object, shape, true);
+}
+
+void require(bool right, const std::string& name, const std::string& wanted, double got) {
+  if (right) return;
+  throw py::value_error(name + ": wanted " + wanted + ", got " +
+                        static_cast<std::string>(py::str(py::float_(got))));
+}
+
+void require_count(const char* name, std::int64_t got, std::int64_t most) {
+  if (got >= 1 && got <= most) return;
+  throw py::value_error(std::string(name) + ": wanted a whole number from 1 to " + std::to_string(most) +
+                        ", got " + std::to_string(got));
+}
+
+template <class T>
+T choice(const char* name, const std::string& got, const std::vector<std::pair<const char*, T>>& choices) {
+  std::string names;
+  for (const auto& [known, value] : choices) {
+    if (got == known) return value;
+    names += (names.empty() ? "" : ", ") + std::string(known);
+  }
+  throw py::value_error(std::string(name) + ": wanted one of " + names + ", got '" + got + "'");
+}
+
+void check(const Settings& s) {
+  require_count("trees", s.trees, 1 << 24);
+  require_count("actions", s.actions, 1 << 20);
+  require_count("simulations", s.simulations, 1 << 24);
+  require_count("max_considered", s.max_considered, 1 << 20);
+  require_count("threads", s.threads, 1024);
+  const auto finite = [](double x) { return x - x == 0.0; };
+  require(finite(s.low), "low", "a finite number", s.low);
+  require(finite(s.high) && s.high > s.low, "high", "a finite number above low", s.high);
+  require(finite(s.epsilon) && s.epsilon > 0.0, "epsilon", "a number above 0", s.epsilon);
+  require(finite(s.c_init) && s.c_init >= 0.0, "c_init", "a number of at least 0", s.c_init);
+  require(finite(s.c_base) && s.c_base > 0.0, "c_base", "a number above 0", s.c_base);
+  require(finite(s.dirichlet_alpha) && s.dirichlet_alpha > 0.0, "dirichlet_alpha", "a number above 0",
+          s.dirichlet_alpha);
+  require(s.dirichlet_fraction >= 0.0 && s.dirichlet_fraction <= 1.0, "dirichlet_fraction",
+          "a number in [0, 1]", s.dirichlet_fraction);
+  require(finite(s.c_visit) && s.c_visit >= 0.0, "c_visit", "a number of at least 0", s.c_visit);
+  require(finite(s.c_scale) && s.c_scale >= 0.0, "c_scale", "a number of at least 0", s.c_scale);
+  require(finite(s.gumbel_scale) && s.gumbel_scale >= 0.0, "gumbel_scale", "a number of at least 0",
+          s.gumbel_scale);
+}
+
+template <template <class> class Root>
+std::unique_ptr<SearchBase> make_with(const Settings& s) {
+  switch (s.scale) {
+    case ScaleKind::kFixed:
+      return std::make_unique<BatchSearch<Root<FixedScale>, FixedScale>>(s);
+    case ScaleKind::kMinMax:
+      return std::make_unique<BatchSearch<Root<MinMaxScale>, MinMaxScale>>(s);
+    case ScaleKind::kSiblings:
+      break;
+  }
+  return std::make_unique<BatchSearch<Root<SiblingsScale>, SiblingsScale>>(s);
+}
+
+std::unique_ptr<SearchBase> make(const Settings& s) {
+  return s.algorithm == Algorithm::kGumbel ? make_with<GumbelRoot>(s) : make_with<PuctRoot>(s);
+}
+
+// B, as the first argument of a reset says it.
+std::int64_t rows_of(const py::object& logits, const Settings& s) {
+  if (!has_dtype<float>(logits)) refuse_array("logits", "float32", false, logits, {s.trees, s.actions});
+  const py::array array = py::reinterpret_borrow<py::array>(logits);
+  return array.ndim() > 0 ? array.shape(0) : 0;
+}
+
+// One Python object; refuses a second call while one is running in another thread.
+class Search {
+ public:
+  explicit Search(const Settings& s) : search_((check(s), make(s))) {}
+
+  void reset(const py::object& logits, const py::object& value, const py::object& legal,
+             const py::object& seeds, std::optional<std::int64_t> simulations) {
+    const Turn turn(*this);
+    const Settings& s = search_->settings();
+    const std::int64_t trees = rows_of(logits, s);
+    require_count("logits: number of rows", trees, s.trees);
+    const std::int64_t n = simulations.value_or(s.simulations);
+    require_count("simulations", n, s.simulations);
+    const ResetRows rows{static_cast<std::int32_t>(trees),
+                         static_cast<std::int32_t>(n),
+                         input<float>("logits", logits, {trees, s.actions}),
+                         input<float>("value", value, {trees}),
+                         input<std::uint8_t>("legal", legal, {trees, s.actions}),
+                         input<std::uint64_t>("seeds", seeds, {trees})};
+    const py::gil_scoped_release release;
+    search_->reset(rows);
+  }
+
+  std::int32_t select(const py::object& tree, const py::object& slot, const py::object& action) {
+    const Turn turn(*this);
+    search_->require_select();
+    const py::ssize_t b = search_->active_trees();
+    const LeafRows rows{output<std::int32_t>("tree", tree, {b}), output<std::int32_t>("slot", slot, {b}),
+                        output<std::int32_t>("action", action, {b})};
+    const py::gil_scoped_release release;
+    return search_->select(rows);
+  }
+
+  void expand(const py::object& reward, const py::object& discount, const py::object& logits,
+              const py::object& value) {
+    const Turn turn(*this);
+    search_->require_expand();
+    const py::ssize_t m = search_->leaves();
+    const ExpandRows rows{input<float>("reward", reward, {m}), input<float>("discount", discount, {m}),
+                          input<float>("logits", logits, {m, search_->settings().actions}),
+                          input<float>("value", value, {m})};
+    const py::gil_scoped_release release;
+    search_->expand(rows);
+  }
+
+  void result(const py::object& visits, const py::object& policy, const py::object& q,
+              const py::object& value, const py::object& action) {
+    const Turn turn(*this);
+    search_->require_result();
+    const py::ssize_t b = search_->active_trees();
+    const py::ssize_t a = search_->settings().actions;
+    const ResultRows rows{output<std::int32_t>("visits", visits, {b, a}),
+                          output<float>("policy", policy, {b, a}), output<float>("q", q, {b, a}),
+                          output<float>("value", value, {b}), output<std::int32_t>("action", action, {b})};
+    const py::gil_scoped_release release;
+    search_->result(rows);
+  }
+
+  py::array_t<Action> principal_variation(std::int64_t tree, std::int64_t max_length) {
+    const Turn turn(*this);
+    search_->require_result();
+    if (tree < 0 || tree >= search_->active_trees()) {
+      throw py::index_error("tree: wanted 0 to " + std::to_string(search_->active_trees() - 1) + ", got " +
+                            std::to_string(tree));
+    }
+    require_count("max_length", max_length, 1 << 30);
+    const std::vector<Action> actions =
+        search_->principal_variation(static_cast<std::int32_t>(tree), static_cast<std::int32_t>(max_length));
+    return py::array_t<Action>(static_cast<py::ssize_t>(actions.size()), actions.data());
+  }
+
+  const SearchBase& base() const { return *search_; }
+
+ private:
+  // Held for the length of a call.
+  class Turn {
+   public:
+    explicit Turn(Search& search) : busy_(search.busy_) {
+      if (busy_.test_and_set(std::memory_order_acquire)) {
+        throw std::runtime_error("this Search is in use by another thread: give each thread its own");
+      }
+    }
+    ~Turn() { busy_.clear(std::memory_order_release); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    std::atomic_flag& busy_;
+  };
+
+  std::unique_ptr<SearchBase> search_;
+  std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+};
+
+std::unique_ptr<Search> make_search(std::int64_t trees, std::int64_t actions, std::int64_t simulations,
+                                    const std::string& algorithm, const std::string& scale, double low,
+                                    double high, bool mirror, double epsilon, double c_init, double c_base,
+                                    const std::string& unvisited, double dirichlet_alpha,
+                                    double dirichlet_fraction, double c_visit, double c_scale,
+                                    std::int64_t max_considered, double gumbel_scale, std::int64_t threads) {
+  return std::make_unique<Search>(Settings{
+      .trees = trees,
+      .actions = actions,
+      .simulations = simulations,
+      .algorithm = choice<Algorithm>("algorithm", algorithm,
+                                     {{"gumbel", Algorithm::kGumbel}, {"puct", Algorithm::kPuct}}),
+      .scale = choice<ScaleKind>(
+          "scale", scale,
+          {{"fixed", ScaleKind::kFixed}, {"minmax", ScaleKind::kMinMax}, {"siblings", ScaleKind::kSiblings}}),
+      .low = low,
+      .high = high,
+      .mirror = mirror,
+      .epsilon = epsilon,
+      .c_init = c_init,
+      .c_base = c_base,
+      .unvisited = choice<Unvisited>(
+          "unvisited", unvisited,
+          {{"worst", Unvisited::kWorst}, {"parent", Unvisited::kParent}, {"siblings", Unvisited::kSiblings}}),
+      .dirichlet_alpha = dirichlet_alpha,
+      .dirichlet_fraction = dirichlet_fraction,
+      .c_visit = c_visit,
+      .c_scale = c_scale,
+      .max_considered = max_considered,
+      .gumbel_scale = gumbel_scale,
+      .threads = threads,
+  });
+}
+
+py::array_t<std::int32_t> considered_visits(std::int64_t considered, std::int64_t simulations) {
+  require_count("considered", considered, 1 << 20);
+  require_count("simulations", simulations, 1 << 24);
+  py::array_t<std::int32_t> visits(simulations);
+  fill_schedule(static_cast<int>(considered), static_cast<int>(simulations), visits.mutable_data());
+  return visits;
+}
+
+}  // namespace
+}  // namespace mcts
+
+PYBIND11_MODULE(_core, m) {
+  using mcts::Search;
+  using py::arg;
+  m.doc() = "Batched MuZero tree search.";
+  m.def("considered_visits", &mcts::considered_visits, arg("considered"), arg("simulations"),
+        "Sequential halving: the visits that an action must have to be tried by each simulation, i32[S].");
+  py::class_<Search>(m, "Search",
+                     "A batch of tree searches in lockstep: reset, (select, expand) x S, result.")
+      .def(py::init(&mcts::make_search), arg("trees"), arg("actions"), arg("simulations"), py::kw_only(),
+           arg("algorithm"), arg("scale") = "fixed", arg("low") = -1.0, arg("high") = 1.0,
+           arg("mirror") = true, arg("epsilon") = 1e-8, arg("c_init") = 1.25, arg("c_base") = 19652.0,
+           arg("unvisited") = "worst", arg("dirichlet_alpha") = 0.3, arg("dirichlet_fraction") = 0.0,
+           arg("c_visit") = 50.0, arg("c_scale") = 1.0, arg("max_considered") = 16, arg("gumbel_scale") = 1.0,
+           arg("threads") = 1)
+      .def("reset", &Search::reset, arg("logits"), arg("value"), arg("legal"), arg("seeds"),
+           arg("simulations") = py::none(), "Starts a search of B trees from the roots' network outputs.")
+      .def("select", &Search::select, arg("tree"), arg("slot"), arg("action"),
+           "Writes the M leaves that need the network and returns M.")
+      .def("expand", &Search::expand, arg("reward"), arg("discount"), arg("logits"), arg("value"),
+           "Takes the network's answers, rows in the order of the last select.")
+      .def("result", &Search::result, arg("visits"), arg("policy"), arg("q"), arg("value"), arg("action"),
+           "Writes the outcome of the search.")
+      .def("principal_variation", &Search::principal_variation, arg("tree"), arg("max_length") = 16,
+           "The chosen action, then the most visited ones.")
+      .def_property_readonly("trees", [](const Search& s) { return s.base().settings().trees; })
+      .def_property_readonly("actions", [](const Search& s) { return s.base().settings().actions; })
+      .def_property_readonly("capacity", [](const Search& s) { return s.base().settings().simulations; })
+      .def_property_readonly("active_trees", [](const Search& s) { return s.base().active_trees(); })
+      .def_property_readonly("simulations", [](const Search& s) { return s.base().simulations(); })
+      .def_property_readonly("simulations_done", [](const Search& s) { return s.base().simulations_done(); })
+      .def_property_readonly("leaves", [](const Search& s) { return s.base().leaves(); })
+      .def_property_readonly("edges_visited", [](const Search& s) { return s.base().edges_visited(); })
+      .def_property_readonly("memory_bytes", [](const Search& s) { return s.base().bytes(); })
+      .def("__reduce__", [](const Search&) -> py::object {
+        throw py::type_error("a Search can't be copied or pickled: make a new one with the same arguments");
+      });
+}

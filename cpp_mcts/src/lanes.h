@@ -1,0 +1,104 @@
+// Arithmetic on short vectors, spelt out so that every instruction set computes the same bits.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "types.h"
+
+#define MCTS_INLINE inline __attribute__((always_inline))
+
+// The walk through the trees is compiled twice, and the machine takes the wider form if it has it. Both
+// compute the same bits: each lane does its own IEEE arithmetic, nothing is contracted or reordered. An
+// AddressSanitizer build keeps to the plain form, so that the tests see that one as well.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__AVX2__) && !defined(__SANITIZE_ADDRESS__)
+#define MCTS_WIDE __attribute__((target("avx2")))
+#define MCTS_HAS_WIDE (__builtin_cpu_init(), __builtin_cpu_supports("avx2") != 0)
+#else
+#define MCTS_WIDE
+#define MCTS_HAS_WIDE false
+#endif
+
+namespace mcts {
+
+using Doubles = double __attribute__((vector_size(kLanes * 8)));
+using Longs = std::int64_t __attribute__((vector_size(kLanes * 8)));
+using Floats4 = float __attribute__((vector_size(kLanes * 4)));
+using Ints4 = std::int32_t __attribute__((vector_size(kLanes * 4)));
+
+MCTS_INLINE Doubles splat(double x) { return Doubles{x, x, x, x}; }
+MCTS_INLINE double sum(Doubles x) { return (x[0] + x[1]) + (x[2] + x[3]); }
+MCTS_INLINE double largest(Doubles x) {
+  const double a = x[0] > x[1] ? x[0] : x[1];
+  const double b = x[2] > x[3] ? x[2] : x[3];
+  return a > b ? a : b;
+}
+MCTS_INLINE double smallest(Doubles x) { return -largest(-x); }
+MCTS_INLINE Doubles max(Doubles x, Doubles y) { return x > y ? x : y; }
+MCTS_INLINE Doubles min(Doubles x, Doubles y) { return x < y ? x : y; }
+
+MCTS_INLINE Doubles load(const double* at) {
+  Doubles x;
+  std::memcpy(&x, at, sizeof x);
+  return x;
+}
+MCTS_INLINE void store(double* at, Doubles x) { std::memcpy(at, &x, sizeof x); }
+
+MCTS_INLINE Doubles load_q(const EdgeBlock& block) { return load(block.q); }
+MCTS_INLINE Doubles load_weight(const EdgeBlock& block) {
+  Floats4 x;
+  std::memcpy(&x, block.weight, sizeof x);
+  return __builtin_convertvector(x, Doubles);
+}
+MCTS_INLINE Doubles load_visits(const EdgeBlock& block) {
+  Ints4 x;
+  std::memcpy(&x, block.visits, sizeof x);
+  return __builtin_convertvector(x, Doubles);
+}
+// A lane that is used has been visited.
+MCTS_INLINE Longs used(Doubles visits) { return visits > splat(0.0); }
+
+// exp(x) for x <= 0, to about one unit in the last place: x = n ln 2 + r with |r| <= ln 2 / 2, a Taylor
+// polynomial of degree 12 in r, then n added to the exponent. Below -700 the answer stays exp(-700).
+MCTS_INLINE Doubles exp_of_negative(Doubles x) {
+  x = max(x, splat(-700.0));
+  const Doubles shift = splat(0x1.8p52);  // adding it rounds to an integer, which then stands in the low bits
+  const Doubles shifted = x * splat(0x1.71547652b82fep0) + shift;
+  const Doubles n = shifted - shift;
+  const Doubles r = (x - n * splat(0x1.62e42fefa3800p-1)) - n * splat(0x1.ef35793c76730p-45);
+  const Doubles r2 = r * r;
+  const Doubles r4 = r2 * r2;
+  const Doubles a = (splat(1.0) + r) + r2 * (splat(1.0 / 2) + r * splat(1.0 / 6));
+  const Doubles b =
+      (splat(1.0 / 24) + r * splat(1.0 / 120)) + r2 * (splat(1.0 / 720) + r * splat(1.0 / 5040));
+  const Doubles c = (splat(1.0 / 40320) + r * splat(1.0 / 362880)) +
+                    r2 * (splat(1.0 / 3628800) + r * splat(1.0 / 39916800));
+  const Doubles p = a + r4 * (b + r4 * (c + r4 * splat(1.0 / 479001600)));
+  return (Doubles)((Longs)p + ((Longs)shifted << 52));
+}
+
+// The best score so far of each lane, and whose it is.
+struct Best {
+  Doubles score = splat(-std::numeric_limits<double>::infinity());
+  Longs edge = Longs{kNone, kNone, kNone, kNone};
+
+  // Blocks come in the order of the chain, in which edge numbers rise. A lane without visits is not used.
+  MCTS_INLINE void offer(Doubles candidate, Doubles visits, std::int32_t block) {
+    const std::int64_t base = static_cast<std::int64_t>(block) * kLanes;
+    const Longs better = (candidate > score) & used(visits);
+    score = better ? candidate : score;
+    edge = better ? Longs{base, base + 1, base + 2, base + 3} : edge;
+  }
+  // The earliest edge of the highest score.
+  MCTS_INLINE EdgeId pick(double& highest) const {
+    highest = largest(score);
+    std::int64_t chosen = std::numeric_limits<std::int64_t>::max();
+    for (int i = 0; i < kLanes; ++i) {
+      const std::int64_t candidate = score[i] == highest ? edge[i] : std::numeric_limits<std::int64_t>::max();
+      chosen = candidate < chosen ? candidate : chosen;
+    }
+    return static_cast<EdgeId>(chosen);
+  }
+};
+
+}  // namespace mcts

@@ -1,0 +1,96 @@
+// pUCT: which edge a simulation follows from a node, inner or root.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "lanes.h"
+#include "scale.h"
+#include "tree.h"
+#include "types.h"
+
+namespace mcts {
+
+// argmax of Qn + P * sqrt(N) / (1 + n) * (c_init + ln((N + c_base + 1) / c_base))
+// where N is the node's visits, its own evaluation included, and n the child's (Schrittwieser et al. 2020,
+// App. B, eq. 2). Ties: higher prior, then lower action.
+//
+// One unvisited action is enough to look at: all share one Qn, so the score of each rises with its prior.
+template <class Scale>
+class PuctRule {
+ public:
+  explicit PuctRule(const Settings& s) : settings_(s), explore_(s.simulations + 2) {
+    for (std::size_t n = 0; n < explore_.size(); ++n) {
+      const double visits = static_cast<double>(n);
+      explore_[n] = std::sqrt(visits) * (s.c_init + std::log((visits + s.c_base + 1.0) / s.c_base));
+    }
+  }
+
+  // The edge to follow, or kNone: try the node's next_action.
+  MCTS_INLINE EdgeId choose(const Tree& tree, NodeId id, double*) const {
+    const Node& node = tree.nodes[id];
+    if (node.children == 0) {
+      tree.look_for_next(id);
+      return kNone;
+    }
+    const Range range = range_of(tree, id);
+    const Line scale = Scale::line(settings_, *tree.state, range.lowest, range.highest);
+    const double explore = explore_[node.visits] / node.weight_total;
+    double highest;
+    const EdgeId best = best_visited(tree, id, scale, explore, highest);
+    const double fresh = unvisited(node, range, scale);
+    // While next_action is unknown, next_weight is a bound from above: most nodes need not look for it.
+    if (node.next_action == kNone || !(fresh + node.next_weight * explore > highest)) return best;
+    if (node.next_action == kUnknown) tree.look_for_next(id);
+    const bool wins = node.next_action != kNone && fresh + node.next_weight * explore > highest;
+    return wins ? kNone : best;
+  }
+
+  std::size_t bytes() const { return explore_.size() * sizeof(double); }
+
+ private:
+  // Of the node's own mean value and the Qs of its visited children; zeros where the settings don't need it.
+  struct Range {
+    double lowest = 0.0, highest = 0.0, mean_q = 0.0;
+  };
+
+  MCTS_INLINE Range range_of(const Tree& tree, NodeId id) const {
+    if (!Scale::kPerNode && settings_.unvisited != Unvisited::kSiblings) return {};
+    const double mean = tree.nodes[id].mean();
+    Range range{mean, mean, 0.0};
+    double total = 0.0;
+    tree.for_each_edge(id, [&](EdgeId edge) {
+      const double q = tree.q(edge);
+      range.lowest = q < range.lowest ? q : range.lowest;
+      range.highest = q > range.highest ? q : range.highest;
+      total += q;
+    });
+    range.mean_q = total / tree.nodes[id].children;
+    return range;
+  }
+
+  // Qn of the actions that were not visited.
+  MCTS_INLINE double unvisited(const Node& node, const Range& range, const Line& scale) const {
+    if (settings_.unvisited == Unvisited::kWorst) return 0.0;
+    return Scale::estimate(scale(settings_.unvisited == Unvisited::kParent ? node.mean() : range.mean_q));
+  }
+
+  MCTS_INLINE static EdgeId best_visited(const Tree& tree, NodeId id, const Line& scale, double explore,
+                                         double& highest) {
+    Best best;
+    std::int32_t block = id;
+    for (int left = tree.nodes[id].children; left > 0; left -= kLanes, block = tree.links[block].next) {
+      const EdgeBlock& edges = tree.blocks[block];
+      const Doubles visits = load_visits(edges);
+      const Doubles score =
+          scale(load_q(edges)) + load_weight(edges) * splat(explore) / (splat(1.0) + visits);
+      best.offer(score, visits, block);
+    }
+    return best.pick(highest);
+  }
+
+  const Settings& settings_;
+  std::vector<double> explore_;  // by N: all of the exploration term that doesn't depend on the child
+};
+
+}  // namespace mcts

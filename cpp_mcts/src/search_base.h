@@ -1,0 +1,149 @@
+// What is common to all searches: the order of the calls, and the refusal of bad numbers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "types.h"
+
+namespace mcts {
+
+// Which call may come next.
+enum class Phase { kReset, kSelect, kExpand };
+
+// What the bindings see of any search. One virtual call a batch; the order of calls is checked here.
+class SearchBase {
+ public:
+  explicit SearchBase(const Settings& settings) : settings_(settings) {}
+  virtual ~SearchBase() = default;
+  SearchBase(const SearchBase&) = delete;
+  SearchBase& operator=(const SearchBase&) = delete;
+
+  const Settings& settings() const { return settings_; }
+  std::int32_t active_trees() const { return active_; }
+  std::int32_t simulations() const { return simulations_; }
+  std::int32_t simulations_done() const { return done_; }
+  std::int32_t leaves() const { return leaves_; }
+  virtual std::size_t bytes() const = 0;
+  virtual std::int64_t edges_visited() const = 0;
+
+  void reset(const ResetRows& rows) {
+    phase_ = Phase::kReset;  // what stays true if the arrays are refused
+    active_ = leaves_ = done_ = 0;
+    reset_trees(rows);
+    active_ = rows.trees;
+    simulations_ = rows.simulations;
+    phase_ = Phase::kSelect;
+  }
+
+  std::int32_t select(const LeafRows& rows) {
+    require_select();
+    leaves_ = select_leaves(rows);
+    if (leaves_ == 0) {
+      ++done_;
+    } else {
+      phase_ = Phase::kExpand;
+    }
+    return leaves_;
+  }
+
+  void expand(const ExpandRows& rows) {
+    require_expand();
+    phase_ = Phase::kReset;
+    expand_leaves(rows);
+    ++done_;
+    leaves_ = 0;
+    phase_ = Phase::kSelect;
+  }
+
+  void result(const ResultRows& rows) {
+    require_result();
+    read_result(rows);
+  }
+
+  std::vector<Action> principal_variation(std::int32_t tree, std::int32_t max_length) {
+    require_result();
+    return read_variation(tree, max_length);
+  }
+
+  void require_select() const {
+    require_reset("select");
+    if (phase_ == Phase::kExpand) {
+      throw std::runtime_error("select: " + std::to_string(leaves_) +
+                               " leaves wait for the network: call expand");
+    }
+    if (done_ >= simulations_) {
+      throw std::runtime_error("select: all " + std::to_string(simulations_) +
+                               " simulations are done: call result, or reset for a new search");
+    }
+  }
+
+  void require_expand() const {
+    require_reset("expand");
+    if (phase_ != Phase::kExpand)
+      throw std::runtime_error("expand: no leaf waits for the network: call select");
+  }
+
+  void require_result() const {
+    require_reset("result");
+    if (phase_ == Phase::kExpand)
+      throw std::runtime_error("result: leaves wait for the network: call expand");
+    if (done_ == 0) throw std::runtime_error("result: no simulation is done: call select");
+  }
+
+ protected:
+  virtual void reset_trees(const ResetRows& rows) = 0;
+  virtual std::int32_t select_leaves(const LeafRows& rows) = 0;
+  virtual void expand_leaves(const ExpandRows& rows) = 0;
+  virtual void read_result(const ResultRows& rows) = 0;
+  virtual std::vector<Action> read_variation(std::int32_t tree, std::int32_t max_length) = 0;
+
+  const Settings settings_;
+
+ private:
+  void require_reset(const char* call) const {
+    if (phase_ == Phase::kReset)
+      throw std::runtime_error(std::string(call) + ": no search is running: call reset");
+  }
+
+  Phase phase_ = Phase::kReset;
+  std::int32_t active_ = 0;       // B of the last reset
+  std::int32_t simulations_ = 0;  // S of the last reset
+  std::int32_t done_ = 0;
+  std::int32_t leaves_ = 0;  // M of the last select, until they are expanded
+};
+
+// The first row that was refused, found by any thread, and why.
+class Refusal {
+ public:
+  enum Why : int { kLogits, kValue, kReward, kDiscount, kLegal };
+
+  void note(int row, Why why) {
+    const std::int64_t mine = static_cast<std::int64_t>(row) * 8 + why;
+    std::int64_t first = first_.load(std::memory_order_relaxed);
+    while (mine < first && !first_.compare_exchange_weak(first, mine, std::memory_order_relaxed)) {
+    }
+  }
+
+  void raise() const {
+    const std::int64_t first = first_.load(std::memory_order_relaxed);
+    if (first == kNoRow) return;
+    static constexpr const char* kText[] = {"logits: wanted finite numbers, got nan or infinity",
+                                            "value: wanted finite numbers, got nan or infinity",
+                                            "reward: wanted finite numbers, got nan or infinity",
+                                            "discount: wanted numbers in [-1, 1], got another",
+                                            "legal: wanted at least one legal action, got none"};
+    throw std::invalid_argument(std::string(kText[first % 8]) + " in row " + std::to_string(first / 8) +
+                                ": the search is void, call reset");
+  }
+
+ private:
+  static constexpr std::int64_t kNoRow = std::numeric_limits<std::int64_t>::max();
+  std::atomic<std::int64_t> first_{kNoRow};
+};
+
+}  // namespace mcts

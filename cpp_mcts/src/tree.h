@@ -1,0 +1,204 @@
+// One tree, and the memory of all of them. Everything is reserved once; a search allocates nothing.
+#pragma once
+
+#include <unistd.h>
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "rows.h"
+#include "types.h"
+
+namespace mcts {
+
+// A view of one tree's memory: cheap to copy, owns nothing.
+struct Tree {
+  TreeState* state;
+  Node* nodes;
+  EdgeBlock* blocks;
+  EdgeLinks* links;
+  RootEdge* root;
+  PathStep* path;
+  float* rows;
+  int actions;                    // A
+  int padded;                     // length of a row
+  std::int32_t first_free_block;  // also the number of nodes, S + 1
+
+  float* row(NodeId node) const { return rows + static_cast<std::size_t>(node - 1) * padded; }
+  NodeId child(EdgeId edge) const { return links[edge / kLanes].child[edge % kLanes]; }
+  int visits(EdgeId edge) const { return blocks[edge / kLanes].visits[edge % kLanes]; }
+  double q(EdgeId edge) const { return blocks[edge / kLanes].q[edge % kLanes]; }
+
+  // Finds the unvisited action of the highest prior, if it is not known yet.
+  void look_for_next(NodeId id) const {
+    Node& node = nodes[id];
+    if (node.next_action != kUnknown) return;
+    float* logits = row(id);
+    if (node.children > 0) logits[nodes[newest_child(node)].action] = kTaken;
+    const int best = largest_logit(logits, padded);
+    if (node.weight_total == 0.0) {
+      node.largest_logit = logits[best];
+      node.weight_total = weight_sum(logits, padded, node.largest_logit);
+      node.next_action = best;  // its weight, exp(0), is the 1 that a new node starts with
+      return;
+    }
+    node.next_action = logits[best] == kTaken ? kNone : best;
+    if (node.next_action == kNone) return;
+    const float weight = row_exp(logits[best] - node.largest_logit);
+    // Never above the bound: rounding must not undo the order of the logits.
+    node.next_weight = weight < node.next_weight ? weight : node.next_weight;
+  }
+
+  // A node without visits. The row of logits of an inner one is in place already.
+  void make_node(NodeId id, Action action, float value, float reward, float discount) const {
+    nodes[id] = Node{.value_sum = 0.0,
+                     .weight_total = 0.0,
+                     .raw_value = value,
+                     .reward = reward,
+                     .discount = discount,
+                     .largest_logit = 0.0f,
+                     .next_weight = 1.0f,
+                     .visits = 0,
+                     .next_action = kUnknown,
+                     .children = 0,
+                     .last = id,
+                     .action = action,
+                     .unused = {}};
+  }
+
+  // Gives `parent` an edge for its next_action, leading to `child`. Its visits and q are the backup's to set.
+  EdgeId append_edge(NodeId parent, NodeId child) const {
+    assert(parent < child && child < first_free_block && nodes[parent].next_action >= 0);
+    Node& node = nodes[parent];
+    const int lane = node.children % kLanes;
+    if (lane == 0) append_block(node, parent);
+    blocks[node.last].weight[lane] = node.next_weight;
+    links[node.last].child[lane] = child;
+    ++node.children;
+    if (parent == kRoot) {
+      offer_root_edge(node);
+    } else {
+      node.next_action = kUnknown;
+    }
+    return node.last * kLanes + lane;
+  }
+
+  // The root's actions are sorted at the reset, so its next one is simply the next of the list.
+  void offer_root_edge(Node& node) const {
+    const bool none = node.children >= state->legal;
+    node.next_action = none ? kNone : root[node.children].action;
+    if (!none) node.next_weight = root[node.children].weight;
+  }
+
+  // Calls f(edge) for the edges of a node, by falling prior.
+  template <class F>
+  void for_each_edge(NodeId id, F&& f) const {
+    int left = nodes[id].children;
+    for (std::int32_t block = id; left > 0; block = links[block].next, left -= kLanes) {
+      for (int lane = 0; lane < kLanes && lane < left; ++lane) f(block * kLanes + lane);
+    }
+  }
+
+ private:
+  NodeId newest_child(const Node& node) const { return links[node.last].child[(node.children - 1) % kLanes]; }
+
+  void append_block(Node& node, NodeId id) const {
+    const std::int32_t block = node.children == 0 ? id : state->blocks++;
+    assert(block < first_free_block + first_free_block / kLanes);
+    blocks[block] = EdgeBlock{};
+    links[block] = EdgeLinks{{kNone, kNone, kNone, kNone}, kNone};
+    if (block != id) links[node.last].next = block;
+    node.last = block;
+  }
+};
+
+// Raised when the trees don't fit; says how much memory they would need.
+class NotEnoughMemory : public std::bad_alloc {
+ public:
+  explicit NotEnoughMemory(std::string text) : text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+// The bytes of B trees, one after another.
+class Arena {
+ public:
+  explicit Arena(const Settings& s)
+      : actions_(static_cast<int>(s.actions)),
+        padded_((actions_ + kRowLanes - 1) / kRowLanes * kRowLanes),
+        nodes_(sizeof(TreeState)),
+        blocks_(nodes_ + sizeof(Node) * (s.simulations + 1)),
+        links_(blocks_ + sizeof(EdgeBlock) * blocks_of(s)),
+        root_(aligned(links_ + sizeof(EdgeLinks) * blocks_of(s))),
+        path_(aligned(root_ + sizeof(RootEdge) * s.actions)),
+        rows_(aligned(path_ + sizeof(PathStep) * (s.simulations + 1))),
+        stride_(aligned(rows_ + sizeof(float) * padded_ * s.simulations)),
+        first_free_block_(static_cast<std::int32_t>(s.simulations + 1)) {
+    // An odd number of lines apart, else the same part of every tree would fall on the same cache set.
+    if (stride_ / kLine % 2 == 0) stride_ += kLine;
+    reserve(s);
+  }
+
+  Tree tree(std::int64_t index) const {
+    std::byte* base = memory_.get() + static_cast<std::size_t>(index) * stride_;
+    return Tree{reinterpret_cast<TreeState*>(base),
+                reinterpret_cast<Node*>(base + nodes_),
+                reinterpret_cast<EdgeBlock*>(base + blocks_),
+                reinterpret_cast<EdgeLinks*>(base + links_),
+                reinterpret_cast<RootEdge*>(base + root_),
+                reinterpret_cast<PathStep*>(base + path_),
+                reinterpret_cast<float*>(base + rows_),
+                actions_,
+                padded_,
+                first_free_block_};
+  }
+
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+  // A block that is not a node's first one belongs to a node of at least five children.
+  static std::size_t blocks_of(const Settings& s) {
+    return (s.simulations + 1) + (s.simulations + 1) / kLanes;
+  }
+  static std::size_t aligned(std::size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+
+  void reserve(const Settings& s) {
+    const double gib = static_cast<double>(stride_) * static_cast<double>(s.trees) / (1u << 30);
+    const double here = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                        static_cast<double>(sysconf(_SC_PAGESIZE)) / (1u << 30);
+    void* memory = nullptr;
+    if (gib < here) {
+      bytes_ = stride_ * static_cast<std::size_t>(s.trees);
+      memory = std::aligned_alloc(kLine, bytes_);
+    }
+    if (memory == nullptr) {
+      throw NotEnoughMemory("trees=" + std::to_string(s.trees) + ", actions=" + std::to_string(s.actions) +
+                            ", simulations=" + std::to_string(s.simulations) + " need " +
+                            std::to_string(gib) + " GiB, this machine has " + std::to_string(here) +
+                            " GiB: ask for fewer trees or simulations");
+    }
+    memory_.reset(static_cast<std::byte*>(memory));
+  }
+
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+
+  int actions_, padded_;
+  std::size_t nodes_, blocks_, links_, root_, path_, rows_;  // offsets within a tree
+  std::size_t stride_;                                       // from one tree to the next
+  std::int32_t first_free_block_;
+  std::size_t bytes_ = 0;
+  std::unique_ptr<std::byte, Free> memory_;
+};
+
+}  // namespace mcts

@@ -1,0 +1,155 @@
+// The values of a search, and where they lie in memory.
+//
+// One tree is one run of bytes, so that a thread that works on it keeps it in its cache:
+//
+//   TreeState | Node[S+1] | EdgeBlock[K] | EdgeLinks[K] | RootEdge[A] | PathStep[S+1] | float rows[S][A']
+//
+// - Node i is the position whose latent lies in slot i: 0 is the root, s + 1 the one that simulation s found.
+// - EdgeBlock holds what a rule reads of four visited children of one node, in one cache line. Block i is the
+//   first one of node i, so both can be fetched at once; a node of five children or more goes on in a chain
+//   of blocks from S + 1 on, of which there are at most S / 4: K = S + 1 + (S + 1) / 4 is enough.
+// - EdgeLinks says where the four edges of the same block lead, and which block comes next.
+// - Row i - 1 holds the logits of node i, a visited action's replaced by kTaken. A' is A padded to 8.
+//
+// An edge is named by block * 4 + lane.
+//
+// Only visited children own an edge. They stand in the order of their first visit, and that is the order of
+// falling prior: all unvisited children of a node share one value estimate, so a rule that tries a new child
+// tries the one of the highest prior (equal priors: the lowest action). A rule therefore looks at the visited
+// children and at one more.
+//
+// Letters: B trees, A actions, S simulations, M leaves.
+//
+// Precision: inputs and outputs are float32, and so are logits and the weight exp(logit - largest logit) of
+// each action. Everything computed from these (sums, means, Q, scores) is float64.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace mcts {
+
+using NodeId = std::int32_t;  // equals the slot of the node's latent
+using EdgeId = std::int32_t;  // block * kLanes + lane
+using Action = std::int32_t;
+
+inline constexpr NodeId kRoot = 0;
+inline constexpr std::int32_t kNone = -1;     // no such edge, action or block
+inline constexpr std::int32_t kUnknown = -2;  // the best unvisited action has not been looked for yet
+inline constexpr int kLanes = 4;              // edges in a block
+inline constexpr int kRowLanes = 8;           // a row of logits is padded to a multiple of this
+inline constexpr float kTaken = -std::numeric_limits<float>::max();  // logit of a visited action, or padding
+
+// A position. Values are seen by the player to move there; reward and discount belong to the edge into it and
+// are seen by the player who moved.
+struct Node {
+  double value_sum;       // sum of the returns of all visits, the network's own value being the first
+  double weight_total;    // of all actions: prior = weight / weight_total; 0: not computed yet
+  float raw_value;        // the network's own value
+  float reward;           // on the edge into this node
+  float discount;         // on that edge: +g the same player moves on, -g the other one, 0 the end
+  float largest_logit;    // of this node's row
+  float next_weight;      // weight of next_action; while that is kUnknown, a bound from above
+  std::int32_t visits;    // 1 + the visits of all children
+  Action next_action;     // unvisited action of the highest prior, kUnknown, or kNone if all are visited
+  std::int32_t children;  // visited children
+  std::int32_t last;      // last block of the chain
+  Action action;          // of the edge into this node
+  std::int32_t unused[2];
+  double mean() const { return value_sum / visits; }
+};
+static_assert(sizeof(Node) == 64);
+
+struct EdgeBlock {
+  double q[kLanes];      // reward + discount * mean of the child, seen by the player to move at the parent
+  float weight[kLanes];  // exp(logit - largest logit); 0 in a lane that is not used
+  std::int32_t visits[kLanes];  // of the child
+};
+static_assert(sizeof(EdgeBlock) == 64);
+
+struct EdgeLinks {
+  NodeId child[kLanes];
+  std::int32_t next;  // block, or kNone
+};
+static_assert(sizeof(EdgeLinks) == 20);
+
+// One legal action of the root, in the order in which the root tries them.
+struct RootEdge {
+  Action action;
+  float logit;
+  float noise;   // Gumbel noise; 0 under pUCT
+  float weight;  // prior = weight / weight_total of the root; under pUCT the Dirichlet noise is in it
+};
+static_assert(sizeof(RootEdge) == 16);
+
+struct PathStep {
+  EdgeId edge;
+  NodeId child;
+};
+static_assert(sizeof(PathStep) == 8);
+
+struct TreeState {
+  double low;                // smallest and largest Q of the tree so far (scale "minmax")
+  double high;               //
+  std::int64_t edges;        // edges walked since the reset: the sum of the depths of all simulations
+  std::int32_t legal;        // legal actions of the root
+  std::int32_t considered;   // of those, how many the Gumbel root looks at
+  std::int32_t blocks;       // the next free block of those from S + 1 on
+  std::int32_t path_length;  // steps from the root to the position selected last
+  NodeId leaf_parent;        // where the new node goes
+  Action leaf_action;        // kNone: the last selection ended at a terminal node and made no leaf
+  std::int32_t unused[4];
+};
+static_assert(sizeof(TreeState) == 64);
+
+enum class Algorithm { kGumbel, kPuct };
+enum class ScaleKind { kFixed, kMinMax, kSiblings };
+enum class Unvisited { kWorst, kParent, kSiblings };
+
+// What the user chose; constant during the life of a search. Every name is that of the Python argument.
+struct Settings {
+  std::int64_t trees, actions, simulations;  // capacities: the largest B, A, the largest S
+  Algorithm algorithm;
+  ScaleKind scale;
+  double low, high;  // bounds of Q under the scale "fixed"
+  bool mirror;       // minmax: Q of one player is -Q of the other
+  double epsilon;    // smallest range that minmax and siblings divide by
+  double c_init, c_base;
+  Unvisited unvisited;
+  double dirichlet_alpha, dirichlet_fraction;
+  double c_visit, c_scale;
+  std::int64_t max_considered;
+  double gumbel_scale;
+  std::int64_t threads;
+};
+
+// Borrowed arrays of one call, row-major.
+struct ResetRows {
+  std::int32_t trees;          // B
+  std::int32_t simulations;    // S of this search
+  const float* logits;         // [B,A]
+  const float* value;          // [B]
+  const std::uint8_t* legal;   // [B,A]
+  const std::uint64_t* seeds;  // [B]
+};
+struct LeafRows {
+  std::int32_t* tree;    // [B], the first M are written; the same below
+  std::int32_t* slot;    // of the latent of the leaf's parent
+  std::int32_t* action;  // from there
+};
+struct ExpandRows {
+  const float* reward;    // [M]
+  const float* discount;  // [M]
+  const float* logits;    // [M,A]
+  const float* value;     // [M]
+};
+struct ResultRows {
+  std::int32_t* visits;  // [B,A]
+  float* policy;         // [B,A]
+  float* q;              // [B,A]
+  float* value;          // [B]
+  std::int32_t* action;  // [B]
+};
+
+}  // namespace mcts

@@ -1,0 +1,113 @@
+"""The C++ search against the plain Python one on thousands of random table models: equal visits and moves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from reference_search import Outcome, ReferenceSearch, Rules, Step
+from search_models import TableModel, drive, random_table
+
+from cpp_mcts import Search
+
+TREES = 25  # cases of one group
+GROUPS = int(os.environ.get("MUZERO_EQUALITY_GROUPS", "400"))  # 400 groups of 25 trees: 10,000 cases
+PARTS = 8
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cases with the same settings, searched as one batch."""
+
+    rules: Rules
+    model: TableModel
+    roots: NDArray[np.uint64]  # [B] latents
+    legal: NDArray[np.bool_]  # [B,A]
+    seeds: NDArray[np.uint64]  # [B]
+    threads: int
+
+
+def random_rules(rng: np.random.Generator) -> Rules:
+    return Rules(
+        algorithm=str(rng.choice(["gumbel", "puct"])),
+        simulations=int(rng.choice([1, 2, 3, 5, 8, 8, 12, 12, 16, 16, 24, 32, 64])),
+        scale=str(rng.choice(["fixed", "minmax", "siblings"])),
+        low=float(rng.choice([-1.0, -2.5])),
+        high=float(rng.choice([1.0, 3.0])),
+        mirror=bool(rng.integers(2)),
+        epsilon=float(rng.choice([1e-8, 1e-2])),
+        c_init=float(rng.choice([1.25, 3.0, 0.5])),
+        c_base=float(rng.choice([19652.0, 50.0])),
+        unvisited=str(rng.choice(["worst", "parent", "siblings"])),
+        dirichlet_alpha=float(rng.choice([0.03, 0.3, 1.0, 2.5])),
+        dirichlet_fraction=float(rng.choice([0.0, 0.25])),
+        c_visit=float(rng.choice([50.0, 5.0])),
+        c_scale=float(rng.choice([1.0, 0.1])),
+        max_considered=int(rng.choice([1, 2, 4, 7, 16])),
+        gumbel_scale=float(rng.choice([0.0, 1.0])),
+    )
+
+
+def random_group(index: int) -> Group:
+    rng = np.random.default_rng([20, index])
+    actions = int(rng.choice([1, 2, 3, 4, 5, 7, 9, 12, 20]))
+    g = float(rng.choice([1.0, 0.997, 0.9]))
+    kinds = {"alternate": [-g], "alone": [g], "mixed": [g, -g], "ending": [g, -g, 0.0], "two": [-g, -g, 0.0]}
+    legal = rng.random((TREES, actions)) < rng.choice([0.3, 0.8, 1.0])
+    legal[np.arange(TREES), rng.integers(actions, size=TREES)] = True
+    return Group(
+        rules=random_rules(rng),
+        model=random_table(rng, actions, kinds[str(rng.choice(list(kinds)))], float(rng.choice([0, 0, 0, 0.5, 100]))),
+        roots=rng.integers(1 << 63, size=TREES).astype(np.uint64),
+        legal=legal,
+        seeds=rng.integers(1 << 63, size=TREES).astype(np.uint64),
+        threads=int(rng.integers(1, 3)),
+    )
+
+
+def search_native(group: Group) -> list[Outcome]:
+    settings = {name: setting for name, setting in asdict(group.rules).items() if name != "simulations"}
+    trees, actions = group.legal.shape
+    search = Search(trees, actions, group.rules.simulations, threads=group.threads, **settings)
+    r = drive(search, group.model, group.roots, group.legal, group.seeds)
+    return [
+        Outcome(r.visits[b].tolist(), r.policy[b].tolist(), r.q[b].tolist(), float(r.value[b]), int(r.action[b]))
+        for b in range(len(group.roots))
+    ]
+
+
+def search_plain(group: Group) -> Iterator[Outcome]:
+    model = group.model
+    columns = (model.reward, model.discount, model.logits, model.value)
+    steps = [Step(r, d, tuple(logits), v) for r, d, logits, v in zip(*(c.tolist() for c in columns), strict=True)]
+    search = ReferenceSearch(group.rules, group.legal.shape[1])
+    for b in range(len(group.roots)):
+        latents = {0: group.roots[b : b + 1]}
+
+        def network(slot: int, action: int, new_slot: int, latents: dict[int, NDArray[np.uint64]] = latents) -> Step:
+            latents[new_slot] = model.next_latent(latents[slot], np.array([action], np.int32))
+            return steps[int(model.row(latents[new_slot])[0])]
+
+        root = steps[int(model.row(latents[0])[0])]
+        yield search.run(root, group.legal[b].tolist(), int(group.seeds[b]), network, player=b % 2)
+
+
+def differences(group: Group) -> list[str]:
+    """What differs, in words; empty if nothing does."""
+    found = []
+    for b, (native, plain) in enumerate(zip(search_native(group), search_plain(group), strict=True)):
+        same = native.visits == plain.visits and native.action == plain.action
+        numbers, wanted = ([*x.policy, *x.q, x.value] for x in (native, plain))
+        if not (same and np.allclose(numbers, wanted, rtol=1e-6, atol=1e-6)):
+            found.append(f"tree {b} of {group.rules}:\n  native {native}\n  plain  {plain}")
+    return found
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_visits_and_moves_equal_the_plain_search(part: int) -> None:
+    found = [text for index in range(part, GROUPS, PARTS) for text in differences(random_group(index))]
+    assert not found, f"{len(found)} cases differ, the first: {found[0]}"

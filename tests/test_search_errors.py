@@ -1,0 +1,219 @@
+"""What the C++ search does with wrong input: it says what it wanted and what it got, and is never left half-way."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from search_models import result_of
+
+from cpp_mcts import Search
+
+
+def ready(b: int = 2, a: int = 3, s: int = 4) -> tuple[Search, dict[str, Any]]:
+    search = Search(b, a, s, algorithm="puct")
+    arrays = {
+        "logits": np.zeros((b, a), np.float32),
+        "value": np.zeros(b, np.float32),
+        "legal": np.ones((b, a), np.bool_),
+        "seeds": np.arange(b, dtype=np.uint64),
+    }
+    return search, arrays
+
+
+def answers(m: int, a: int = 3) -> dict[str, Any]:
+    zeros = {name: np.zeros(m, np.float32) for name in ("reward", "discount", "value")}
+    return {**zeros, "logits": np.zeros((m, a), np.float32)}
+
+
+def index_arrays(b: int = 2) -> dict[str, Any]:
+    return {name: np.zeros(b, np.int32) for name in ("tree", "slot", "action")}
+
+
+@pytest.mark.parametrize("name", ["logits", "value", "legal", "seeds"])
+def test_reset_refuses_other_arrays(name: str) -> None:
+    search, arrays = ready()
+    good = arrays[name]
+    wrong: list[tuple[Any, type[Exception]]] = [
+        (good.astype(np.float64), TypeError),
+        (good.tolist(), TypeError),
+        (None, TypeError),
+        (np.concatenate([good, good, good], -1)[..., ::3], ValueError),
+        (good[:1] if name != "logits" else good[:, :2], ValueError),
+        (good[None], ValueError),
+    ]
+    for value, error in wrong:
+        with pytest.raises(error, match=name):
+            search.reset(**{**arrays, name: value})
+    search.reset(**arrays)
+
+
+def test_messages_say_wanted_and_got() -> None:
+    search, arrays = ready()
+    with pytest.raises(TypeError, match=r"logits: wanted a C-contiguous float32 array .*got float64 \(2, 3\)"):
+        search.reset(**{**arrays, "logits": np.zeros((2, 3))})
+    with pytest.raises(ValueError, match=r"value: .* shape \(2,\), got float32 \(5,\)"):
+        search.reset(**{**arrays, "value": np.zeros(5, np.float32)})
+    with pytest.raises(ValueError, match="number of rows: wanted a whole number from 1 to 2, got 3"):
+        search.reset(**{**arrays, "logits": np.zeros((3, 3), np.float32)})
+    with pytest.raises(ValueError, match="simulations: wanted a whole number from 1 to 4, got 5"):
+        search.reset(**arrays, simulations=5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["logits", "value"])
+def test_reset_refuses_numbers_that_are_not_finite(name: str, bad: float) -> None:
+    search, arrays = ready(5)
+    arrays[name][3:] = bad
+    with pytest.raises(ValueError, match=f"{name}: .* row 3"):
+        search.reset(**arrays)
+    with pytest.raises(RuntimeError, match="call reset"):
+        search.select(**index_arrays(5))
+
+
+def test_reset_refuses_a_row_without_a_legal_action() -> None:
+    search, arrays = ready(4)
+    arrays["legal"][2] = False
+    with pytest.raises(ValueError, match=r"legal: .* row 2"):
+        search.reset(**arrays)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("logits", np.nan),
+        ("value", np.inf),
+        ("reward", np.nan),
+        ("discount", np.nan),
+        ("discount", 1.5),
+        ("discount", -np.inf),
+    ],
+)
+def test_expand_refuses_bad_numbers_and_ends_the_search(name: str, bad: float, threads: int) -> None:
+    search, arrays = Search(9, 3, 4, algorithm="gumbel", threads=threads), ready(9)[1]
+    search.reset(**arrays)
+    said = answers(search.select(**index_arrays(9)))
+    said[name][4:] = bad
+    with pytest.raises(ValueError, match=f"{name}: .* row 4"):
+        search.expand(**said)
+    for call in (
+        lambda: search.select(**index_arrays(9)),
+        lambda: search.expand(**said),
+        lambda: result_of(search),
+    ):
+        with pytest.raises(RuntimeError, match="call reset"):
+            call()
+    search.reset(**arrays)
+    assert search.select(**index_arrays(9)) == 9
+
+
+def test_calls_out_of_order() -> None:
+    search, arrays = ready(s=1)
+    with pytest.raises(RuntimeError, match="call reset"):
+        search.select(**index_arrays())
+    search.reset(**arrays)
+    with pytest.raises(RuntimeError, match="call select"):
+        search.expand(**answers(2))
+    with pytest.raises(RuntimeError, match="call select"):
+        result_of(search)
+    assert search.select(**index_arrays()) == search.leaves == 2
+    for call in (
+        lambda: search.select(**index_arrays()),
+        lambda: result_of(search),
+        lambda: search.principal_variation(0),
+    ):
+        with pytest.raises(RuntimeError, match="call expand"):
+            call()
+    with pytest.raises(ValueError, match=r"reward: .*\(2,\), got float32 \(1,\)"):
+        search.expand(**answers(1))
+    search.expand(**answers(2))
+    with pytest.raises(RuntimeError, match=r"call expand|call select"):
+        search.expand(**answers(2))
+    with pytest.raises(RuntimeError, match="call result"):
+        search.select(**index_arrays())
+    result_of(search)
+    with pytest.raises(IndexError, match="tree: wanted 0 to 1, got 2"):
+        search.principal_variation(2)
+
+
+def test_outputs_must_be_writable_and_int32() -> None:
+    search, arrays = ready()
+    search.reset(**arrays)
+    for name in ("tree", "slot", "action"):
+        locked = index_arrays()
+        locked[name].flags.writeable = False
+        with pytest.raises(ValueError, match=f"{name}: .*read-only"):
+            search.select(**locked)
+        with pytest.raises(TypeError, match=f"{name}: .*int64"):
+            search.select(**{**index_arrays(), name: np.zeros(2, np.int64)})
+    assert search.select(**index_arrays()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("trees", 0),
+        ("actions", -1),
+        ("simulations", 0),
+        ("threads", 0),
+        ("algorithm", "gumbell"),
+        ("scale", "max"),
+        ("unvisited", "best"),
+        ("high", -1.0),
+        ("low", math.nan),
+        ("epsilon", 0.0),
+        ("c_init", -1.0),
+        ("c_base", 0.0),
+        ("dirichlet_alpha", 0.0),
+        ("dirichlet_fraction", 1.5),
+        ("c_visit", -1.0),
+        ("c_scale", math.inf),
+        ("max_considered", 0),
+        ("gumbel_scale", math.nan),
+    ],
+)
+def test_settings_out_of_range(name: str, bad: Any) -> None:
+    settings: dict[str, Any] = {"trees": 1, "actions": 2, "simulations": 3, "algorithm": "gumbel", name: bad}
+    with pytest.raises(ValueError, match=name):
+        Search(**settings)
+
+
+def test_too_much_memory_is_said_with_its_size() -> None:
+    with pytest.raises(MemoryError, match="GiB"):
+        Search(1 << 20, 1000, 1 << 20, algorithm="puct")
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_search_is_not_copied(duplicate: Callable[[Search], object]) -> None:
+    with pytest.raises(TypeError, match="can't be copied or pickled"):
+        duplicate(ready()[0])
+
+
+def test_threads_do_not_outlive_a_fork() -> None:
+    """A forked child has none of the threads: it gets an error, and neither process hangs."""
+    script = """
+import os, numpy as np
+from cpp_mcts import Search
+search = Search(4, 2, 3, algorithm="puct", threads=2)
+zeros = np.zeros((4, 2), np.float32)
+arrays = (zeros, zeros[:, 0].copy(), zeros == 0, np.arange(4, dtype=np.uint64))
+search.reset(*arrays)
+child = os.fork()
+if child == 0:
+    try:
+        search.reset(*arrays)
+    except RuntimeError as error:
+        del search
+        os._exit(0 if "forked" in str(error) else 1)
+    os._exit(2)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=30)
