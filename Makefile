@@ -62,7 +62,7 @@ lint: setup
 	$(BIN)/clang-format --dry-run -Werror $(filter %.cpp %.h,$(NATIVE))
 
 sanitize: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" bash tests/sanitize.sh
+	PYTHON=$(BIN)/python sh tests/sanitize.sh
 
 bench: setup
 	$(BIN)/python benchmarks/bench_tree.py

@@ -146,6 +146,7 @@ class Run:
             if now - saved >= self.config.train.checkpoint_seconds:
                 self.save()
                 saved = time.monotonic()
+        self.log(lambda _: None)
         self.save()
         report(self.snapshot_of_progress("stopped and saved" if interrupt.asked else "done and saved"))
         return INTERRUPTED if interrupt.asked else 0
@@ -303,35 +304,38 @@ class Run:
         self.metrics.truncate(stored.step)
         if self.reanalyser is not None and "reanalysing" in tensors:
             self.reanalyser.model.load_state_dict(tensors["reanalysing"])
-        if isinstance(self.source, InProcess):
-            if "actor" in state:
-                moves = {name: value.numpy() for name, value in tensors["actors"].items()}
-                self.source.actor.restore(state["actor"], moves)
-                self.source.model.load_state_dict(tensors["acting"])
-                self.source.playing, self.source.progress = state["playing"], state["acting_progress"]
+        if isinstance(self.source, InProcess) and "actor" in state:
+            moves = {name: value.numpy() for name, value in tensors["actors"].items()}
+            self.source.actor.restore(state["actor"], moves)
+            self.source.model.load_state_dict(tensors["acting"])
+            self.source.playing, self.source.progress = state["playing"], state["acting_progress"]
         elif self.learner.steps > 0:
             self.publish()
 
 
+def fixed_settings(config: Config) -> dict[str, Any]:
+    """Settings by name that what a checkpoint holds depends on."""
+    settings = {"game": config.game, "replay.capacity": config.replay.capacity,
+                "replay.prioritized": config.replay.prioritized}
+    if config.train.actors == 0:
+        settings["selfplay.games"] = config.selfplay.games
+    return settings | {f"model.{name}": value for name, value in dataclasses.asdict(config.model).items()}
+
+
 def check_continues(folder: Path, stored: Config, config: Config) -> None:
-    """Refuse a config that what is stored doesn't fit. Raises ConfigError naming the setting."""
-    fixed = [("game", games.spec(stored.game).name, games.spec(config.game).name),
-             ("model", stored.model, config.model),
-             ("replay.capacity", stored.replay.capacity, config.replay.capacity),
-             ("replay.prioritized", stored.replay.prioritized, config.replay.prioritized)]
-    if stored.train.actors == config.train.actors == 0:
-        fixed.append(("selfplay.games", stored.selfplay.games, config.selfplay.games))
-    for name, old, new in fixed:
-        if old != new:
-            raise ConfigError(f"{folder} can't go on with another {name}: it has {old}, this run {new}; "
+    """Refuse a config that a checkpoint doesn't fit. Raises ConfigError naming the first setting."""
+    new = fixed_settings(config)
+    for name, old in fixed_settings(stored).items():
+        if name in new and new[name] != old:
+            raise ConfigError(f"{folder} was made with {name} {old}, which can't become {new[name]} on the way; "
                               f"use another folder for a new run")
 
 
 def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambda _: None) -> int:
     """Train `config` in the folder `out`, going on from its newest checkpoint if there is one.
 
-    Returns 0 when the limit is reached, 130 when Ctrl-C stopped it (saved in both cases). Raises CheckpointError,
-    LearningError, ActorError, GameError or ConfigError; all but the first leave a checkpoint of the last good step.
+    Returns 0 when the limit is reached, 130 when Ctrl-C stopped it (saved in both cases). Raises LearningError or
+    ActorError, which leave a checkpoint of the last good step; CheckpointError, SearchError, GameError or ConfigError.
     """
     keep_freed_blocks()
     checkpoint.check_writable(out)

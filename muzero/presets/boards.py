@@ -36,7 +36,7 @@ def connect_four() -> Config:
         model=ModelConfig(network="resnet", width=32, hidden=64, representation_blocks=2, dynamics_blocks=1,
                           latent_norm="rms", discount="learned", reconstruction=True),
         search=SearchConfig(algorithm="gumbel", simulations=32, c_visit=50.0, c_scale=0.2),
-        play=SearchConfig(algorithm="gumbel", simulations=200, c_scale=0.2, gumbel_scale=0.0),
+        play=SearchConfig(algorithm="gumbel", simulations=200, c_scale=0.5, gumbel_scale=0.0),
         selfplay=SelfPlayConfig(games=512, simulations_share=((0.0, 0.25), (0.2, 0.5), (0.6, 1.0)),
                                 opening_fraction=0.75, opening_plies=12, random_fraction=0.02, warmup_positions=30_000),
         replay=ReplayConfig(capacity=600_000, window_fraction=0.4, min_window=50_000, min_positions=20_000),
