@@ -88,9 +88,13 @@ class SearchConfig:
     low: float = -1.0
     high: float = 1.0
     """Bounds of Q for scale = fixed."""
+    mirror: bool = True
+    """scale = minmax: every Q widens the bounds on both sides, as two players with opposite interests need."""
+    epsilon: float = 1e-8
+    """scale = minmax or siblings: least width of the bounds."""
     c_init: float = 1.25
     c_base: float = 19652.0
-    unvisited: Literal["worst", "parent"] = "parent"
+    unvisited: Literal["worst", "parent", "siblings"] = "parent"
     """pUCT: what an unvisited child's Q counts as."""
     dirichlet_alpha: float = 0.3
     dirichlet_fraction: float = 0.0

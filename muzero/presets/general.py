@@ -32,8 +32,8 @@ def preset(spec: GameSpec) -> Config:
     return Config(
         game=spec.name,
         model=_model(spec, OUTCOMES if plain else WIDE),
-        search=_search(plain, gumbel_scale=1.0, simulations=16),
-        play=_search(plain, gumbel_scale=0.0, simulations=50),
+        search=_search(spec, plain, gumbel_scale=1.0, simulations=16),
+        play=_search(spec, plain, gumbel_scale=0.0, simulations=50),
         selfplay=SelfPlayConfig(games=_games(spec, moves), max_moves=moves, opening_fraction=0.5, opening_plies=4,
                                 random_fraction=0.02),
         replay=ReplayConfig(capacity=_capacity(spec), min_positions=2_000),
@@ -44,9 +44,9 @@ def preset(spec: GameSpec) -> Config:
     )
 
 
-def _search(plain: bool, gumbel_scale: float, simulations: int) -> SearchConfig:
+def _search(spec: GameSpec, plain: bool, gumbel_scale: float, simulations: int) -> SearchConfig:
     return SearchConfig(algorithm="gumbel", simulations=simulations, scale="fixed" if plain else "minmax",
-                        c_scale=1.0 if plain else 0.1, gumbel_scale=gumbel_scale)
+                        mirror=spec.players == 2, c_scale=1.0 if plain else 0.1, gumbel_scale=gumbel_scale)
 
 
 def _model(spec: GameSpec, scalar: ScalarConfig) -> ModelConfig:
