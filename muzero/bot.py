@@ -28,12 +28,15 @@ class MuZeroBot(pyspiel.Bot):  # type: ignore[misc]
         if not isinstance(batch, OpenSpielBatch):
             raise GameError(f"{agent.spec.name} is not an OpenSpiel game; a pyspiel.Bot can't play it")
         self._games = batch
+        self._known: set[str] = set()
 
     def analyse(self, state: Any) -> Analysis:
         """What the agent thinks of one OpenSpiel state of its game."""
         game = str(state.get_game())
-        if state.get_game().get_type().short_name != self.agent.spec.name.partition("(")[0]:
-            raise GameError(f"this bot plays {self.agent.spec.name}, the state is of {game}")
+        if game not in self._known:
+            if games.spec(game).name != self.agent.spec.name:
+                raise GameError(f"this bot plays {self.agent.spec.name}, the state is of {game}")
+            self._known.add(game)
         self._games.set_history(0, [int(action) for action in state.history()])
         return self.agent.search(
             self._games.observe(), self._games.legal(), seed=int(self._rng.integers(2**31)))

@@ -155,6 +155,9 @@ class LearnerConfig:
     """K, learned steps after the root."""
     td_steps: int = 1_000
     """n of the n-step value target; longer than the game means the outcome."""
+    search_share: float = 0.0
+    """Share of the search's own root value in the value target; the rest is the n-step return. Less noise from
+    exploring moves, more of the network's own opinion."""
     gamma: float = 1.0
     learning_rate: float = 5e-3
     final_rate: float = 0.1
@@ -358,6 +361,7 @@ def _check_ranges(config: Config) -> None:
         "learner.decay_from": config.learner.decay_from, "learner.final_rate": config.learner.final_rate,
         "learner.state_gradient": config.learner.state_gradient, "learner.ema": config.learner.ema,
         "learner.reanalyse_fraction": config.learner.reanalyse_fraction,
+        "learner.search_share": config.learner.search_share,
         "replay.window_fraction": config.replay.window_fraction,
         "search.dirichlet_fraction": config.search.dirichlet_fraction,
         "selfplay.opening_fraction": config.selfplay.opening_fraction,

@@ -93,7 +93,8 @@ class Learner:
     def _diagnosis(self, losses: Losses, norm: Tensor) -> str:
         parts = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.parts.items())
         bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
-        return (f"step {self.steps + 1}: loss {float(losses.total):.4g}, gradient norm {float(norm):.4g} ({parts}); "
+        loss = float(losses.total.detach())
+        return (f"step {self.steps + 1}: loss {loss:.4g}, gradient norm {float(norm):.4g} ({parts}); "
                 f"gradients not finite in: {', '.join(bad) or 'none'}. Lower learner.learning_rate or learner.clip; "
                 f"the last checkpoint is intact")
 

@@ -33,6 +33,7 @@ class DrawConfig:
     unroll: int
     td_steps: int
     gamma: float
+    search_share: float
     absorbing: bool
     symmetries: bool
     next_obs: bool
@@ -40,7 +41,8 @@ class DrawConfig:
     @staticmethod
     def of(config: LearnerConfig) -> DrawConfig:
         needs_next = config.reconstruction_weight > 0 or config.consistency_weight > 0
-        return DrawConfig(config.unroll, config.td_steps, config.gamma, config.absorbing, config.symmetries, needs_next)
+        return DrawConfig(config.unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
+                          config.symmetries, needs_next)
 
 
 class Replay:
@@ -133,6 +135,10 @@ class Replay:
             rings["exploratory"], config.td_steps, config.gamma,
             action, reward, turn, value, step_place, inside, trained)
         policy = rings["policy"][step_place].astype(np.float32)
+        searched = inside & (policy.sum(2) > 0.0)
+        if config.search_share > 0.0:
+            mixed = (1.0 - config.search_share) * value + config.search_share * rings["root_value"][step_place]
+            value = np.where(searched, mixed, value).astype(np.float32)
         legal = rings["legal"][step_place] & inside[:, :, None]
         obs_places = step_place if config.next_obs else step_place[:, :1]
         obs = rings["obs"][obs_places]
@@ -142,7 +148,7 @@ class Replay:
             trained &= inside
         return Batch(
             obs=np.ascontiguousarray(obs[:, 0]), action=action, reward=reward, turn=turn, value=value, policy=policy,
-            legal=legal, alive=inside & (policy.sum(2) > 0.0), inside=inside, trained=trained,
+            legal=legal, alive=searched, inside=inside, trained=trained,
             next_obs=np.ascontiguousarray(obs[:, 1:]) if config.next_obs else None, weight=weight, index=places)
 
     def _turn(

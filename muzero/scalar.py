@@ -38,7 +38,8 @@ def two_hot(x: Tensor, config: ScalarConfig) -> Tensor:
     place = ((scaled.clamp(config.low, config.high) - config.low) / width).clamp(0.0, config.bins - 1.0)
     lower = place.floor().clamp(max=config.bins - 2.0)
     share = (place - lower).unsqueeze(-1)
-    index = lower.long().unsqueeze(-1)
+    # NaN has no index; it stays in the share, so that the loss shows it.
+    index = lower.nan_to_num().long().unsqueeze(-1)
     out = torch.zeros((*x.shape, config.bins), dtype=scaled.dtype, device=x.device)
     out.scatter_(-1, index, 1.0 - share)
     return out.scatter_(-1, index + 1, share)

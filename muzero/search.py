@@ -64,7 +64,7 @@ class TreeSearch:
                 for slot in range(1, count + 1):
                     self._simulate(model, pool, slot, batch)
             except ValueError as error:
-                if "finite" in str(error):
+                if "finite" in str(error) or "discount" in str(error):
                     raise SearchError(f"the model's outputs are not finite: {error}") from error
                 raise
         return self._result(batch)

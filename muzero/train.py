@@ -282,10 +282,9 @@ class Run:
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint of this run.
 
-        Raises ConfigError for a config that can't go on from it, Damaged if it doesn't fit its own.
+        Raises Damaged if what it holds doesn't fit its own config, of which `check_continues` is sure.
         """
         stored = checkpoint.load(folder)
-        check_continues(folder, stored.config, self.config)
         try:
             self._restore(stored)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -342,6 +341,8 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     interrupt = Interrupt()
     with checkpoint.lock(out), interrupt.listening():
         newest = checkpoint.newest(out)
+        if newest is not None:
+            check_continues(newest, checkpoint.read_config(newest), config)
         state = Run(config, out)
         try:
             if newest is not None:

@@ -12,6 +12,7 @@ import multiprocessing.connection
 import os
 import signal
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -131,7 +132,8 @@ class Processes:
             receive, send = context.Pipe(duplex=False)
             process = context.Process(
                 target=act, args=(config, index, send, self.mailbox, os.getpid()), daemon=True, name=f"actor-{index}")
-            process.start()
+            with without_interrupts():
+                process.start()
             send.close()
             self.pipes.append(receive)
             self.processes.append(process)
@@ -166,6 +168,19 @@ class Processes:
                 process.kill()
         for pipe in self.pipes:
             pipe.close()
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back: here until the end of the block, in a process started in it for ever.
+
+    A terminal sends Ctrl-C to all processes, and one that is still importing would die of it.
+    """
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 def act(

@@ -1,0 +1,310 @@
+"""Self-play: what is recorded really happened, what was random is marked, and a restored actor goes on the same."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from table_model import Blank
+
+import games
+from games.symmetry import symmetries
+from muzero.agent import build_model
+from muzero.config import Config, ModelConfig, ReplayConfig, SearchConfig, SelfPlayConfig
+from muzero.config import replace as overridden
+from muzero.records import Trajectory
+from muzero.replay import DrawConfig, Replay
+from muzero.search import TreeSearch
+from selfplay.actor import Actor, draw_legal, draw_visits
+from selfplay.reanalyse import Reanalyser
+from selfplay.trajectory import START_LENGTH, Recorder
+
+torch.set_num_threads(1)
+SEARCH = SearchConfig(algorithm="gumbel", simulations=4)
+OWN = "games.examples.subtraction:Subtraction"
+
+
+def make(
+    name: str = "tic_tac_toe", size: int = 8, seed: int = 0, search: SearchConfig = SEARCH, **settings: Any
+) -> Actor:
+    return Actor(games.make(name, size, seed), search, SelfPlayConfig(games=size, **settings), seed)
+
+
+def play(actor: Actor, moves: int, progress: float = 0.0) -> list[Trajectory]:
+    model = Blank(actor.games.spec.num_actions)
+    return [game for _ in range(moves) for game in actor.play(model, progress)]
+
+
+def assert_happened(name: str, game: Trajectory) -> None:
+    """The game can be played again, and everything recorded of it is seen again."""
+    batch = games.make(name, 1)
+    for t in range(len(game)):
+        assert (batch.observe()[0] == game.obs[t]).all()
+        assert (batch.legal()[0] == game.legal[t]).all()
+        step = batch.step(game.action[t : t + 1])
+        assert step.reward[0] == game.reward[t]
+        assert step.discount[0] == game.discount[t]
+
+
+# --- what is recorded ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tic_tac_toe", "dots_and_boxes", "breakthrough(rows=4,columns=3)", OWN])
+def test_recorded_games_can_be_played_again(name: str) -> None:
+    actor = make(name, opening_fraction=0.5, opening_plies=3, random_fraction=0.2)
+    finished = play(actor, 45)
+    assert len(finished) > 10
+    for game in finished:
+        assert_happened(name, game)
+        assert (game.discount[:-1] != 0).all()
+        assert game.discount[-1] == 0
+        assert game.policy.sum(1) == pytest.approx(1.0, abs=1e-4)
+        assert (game.policy[~game.legal] == 0).all()
+        assert {len(getattr(game, field.name)) for field in dataclasses.fields(game)} == {len(game)}
+    assert actor.counters.games == len(finished)
+    assert actor.counters.moves == 45 * 8
+    assert actor.counters.simulations == 45 * 8 * 4
+
+
+class Spy:
+    """Stands before an actor's search and keeps what it answered."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.inner, self.results = actor.search, []
+        actor.search = self  # type: ignore[assignment]
+
+    def run(self, *args: Any) -> Any:
+        self.results.append(self.inner.run(*args))
+        return self.results[-1]
+
+
+def test_moves_that_are_not_marked_are_the_searches_own() -> None:
+    actor = make(size=1, opening_fraction=1.0, opening_plies=2, random_fraction=0.3)
+    spy = Spy(actor)
+    finished = play(actor, 120)
+    marked = np.concatenate([game.exploratory for game in finished])
+    chosen = np.concatenate([result.action for result in spy.results])[: len(marked)]
+    policy = np.concatenate([result.policy for result in spy.results])[: len(marked)]
+    value = np.concatenate([result.value for result in spy.results])[: len(marked)]
+    played = np.concatenate([game.action for game in finished])
+    assert (played[~marked] == chosen[~marked]).all()
+    assert (played[marked] != chosen[marked]).any()
+    assert (np.concatenate([game.policy for game in finished]) == policy).all(), "the target is the search's, always"
+    assert (np.concatenate([game.root_value for game in finished]) == value).all()
+
+
+def test_openings_are_random_and_marked() -> None:
+    actor = make(size=64, opening_fraction=0.5, opening_plies=3)
+    finished = play(actor, 40)
+    lengths = []
+    for game in finished:
+        opening = int(np.argmin(game.exploratory)) if not game.exploratory.all() else len(game)
+        assert not game.exploratory[opening:].any(), "random moves only at the start"
+        lengths.append(opening)
+    share = np.bincount(lengths, minlength=4) / len(lengths)
+    assert len(share) == 4
+    # Half open with 0 to 3 moves, all as likely: 0.5 + 0.125 have none. Standard error 0.025.
+    assert share == pytest.approx([0.625, 0.125, 0.125, 0.125], abs=0.09)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
+def test_the_share_of_random_moves(fraction: float) -> None:
+    finished = play(make(size=64, random_fraction=fraction), 30)
+    marked = np.concatenate([game.exploratory for game in finished])
+    assert marked.mean() == pytest.approx(fraction, abs=0.05)
+
+
+def test_warm_up_is_uniform_and_holds_no_search() -> None:
+    actor = make(size=64, opening_fraction=1.0, opening_plies=5, random_fraction=0.5)
+    finished = [game for _ in range(30) for game in actor.play(None, 0.0)]
+    assert finished
+    for game in finished:
+        assert_happened("tic_tac_toe", game)
+        assert not game.policy.any()
+        assert not game.root_value.any()
+        assert not game.exploratory.any(), "its outcome is all that is known of it"
+    first = np.bincount([int(game.action[0]) for game in finished], minlength=9)
+    assert first.min() > 0
+    assert actor.counters.simulations == 0
+
+
+def test_a_game_that_is_too_long_is_cut() -> None:
+    finished = play(make(size=16, max_moves=6), 30)
+    cut = [game for game in finished if game.discount[-1] != 0]
+    whole = [game for game in finished if game.discount[-1] == 0]
+    assert {len(game) for game in cut} == {6}
+    assert max(len(game) for game in whole) <= 6
+    assert any(len(game) == 6 for game in whole), "an end at the last move is an end"
+    for game in cut:
+        assert_happened("tic_tac_toe", game)
+        assert game.exploratory.tolist() == [False] * 5 + [True], "its last search value stands for the rest"
+    assert not any(game.exploratory.any() for game in whole)
+
+
+def test_few_simulations_early_and_many_late() -> None:
+    ten = dataclasses.replace(SEARCH, simulations=10)
+    actor = make(size=2, simulations_share=((0.0, 0.25), (0.5, 1.0)), search=ten)
+    for progress, wanted in ((0.0, 2), (0.49, 2), (0.5, 10), (1.0, 10)):
+        before = actor.counters.simulations
+        play(actor, 1, progress)
+        assert actor.counters.simulations - before == 2 * wanted
+    tiny = make(size=2, simulations_share=((0.0, 0.01),))
+    play(tiny, 1)
+    assert tiny.counters.simulations == 2, "never fewer than one"
+
+
+# --- how moves are drawn ------------------------------------------------------------------------------------
+
+
+def test_visits_are_drawn_with_their_temperature() -> None:
+    rng = np.random.default_rng(0)
+    visits = np.tile(np.array([0, 1, 2, 0, 5, 0], np.int32), (20_000, 1))
+    for temperature, wanted in ((1.0, [1, 2, 5]), (0.5, [1, 4, 25]), (2.0, [1, 2**0.5, 5**0.5])):
+        share = np.bincount(draw_visits(visits, temperature, rng), minlength=6) / len(visits)
+        assert share[[0, 3, 5]].tolist() == [0, 0, 0]
+        assert share[[1, 2, 4]] == pytest.approx(np.array(wanted) / sum(wanted), abs=0.015)
+    assert (draw_visits(visits, 1e-3, rng) == 4).all()
+
+
+class Extreme:
+    """A generator that draws nothing but the ends of its interval."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def random(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.full(shape, self.number)
+
+
+@pytest.mark.parametrize("number", [0.0, np.nextafter(1.0, 0.0)])
+def test_no_draw_is_illegal(number: float) -> None:
+    rng: Any = Extreme(number)
+    legal = np.array([[False, True, False], [False, False, True]])
+    assert draw_legal(legal, rng).tolist() == [1, 2]
+    visits = np.array([[0, 3, 0], [0, 0, 7], [0, 1, 2]], np.int32)
+    drawn = draw_visits(visits, 1.0, rng)
+    assert (visits[np.arange(3), drawn] > 0).all()
+
+
+def test_legal_moves_are_drawn_uniformly() -> None:
+    legal = np.tile(np.array([True, False, True, True]), (9000, 1))
+    share = np.bincount(draw_legal(legal, np.random.default_rng(0)), minlength=4) / 9000
+    assert share == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3], abs=0.02)
+
+
+PUCT = SearchConfig(algorithm="puct", simulations=12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "search", "drawn"),
+    [({"temperature_moves": 2}, PUCT, [True, True, False, False]), ({"temperature_moves": 0}, PUCT, [False] * 4),
+     ({"temperature": ((0.0, 0.0),)}, PUCT, [False] * 4), ({}, SEARCH, [False] * 4)])
+def test_temperature_ends(settings: dict[str, Any], search: SearchConfig, drawn: list[bool]) -> None:
+    actor = make(size=60, search=search, **settings)
+    spy = Spy(actor)
+    played = []
+    for _ in range(4):
+        moves = actor.recorder.moves.copy()
+        play(actor, 1)
+        played.append(actor.recorder.columns["action"][np.arange(60), moves])
+    differ = [bool((one != result.action).any()) for one, result in zip(played, spy.results, strict=True)]
+    assert differ == drawn
+
+
+# --- going on -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tic_tac_toe", "pig(winscore=15)", OWN])
+def test_a_restored_actor_goes_on_the_same(name: str) -> None:
+    settings = {"opening_fraction": 0.5, "opening_plies": 3, "random_fraction": 0.2}
+    first, second = make(name, seed=1, **settings), make(name, seed=2, **settings)  # type: ignore[arg-type]
+    play(first, 17)
+    play(second, 40)
+    snapshot = json.loads(json.dumps(first.snapshot()))
+    moves = {key: array.copy() for key, array in first.recorder.arrays().items()}
+    second.restore(snapshot, moves)
+    one, other = play(first, 30), play(second, 30)
+    assert len(one) == len(other) > 0
+    for left, right in zip(one, other, strict=True):
+        for field in dataclasses.fields(Trajectory):
+            assert getattr(left, field.name).tobytes() == getattr(right, field.name).tobytes()
+    assert first.snapshot() == second.snapshot()
+    for key, array in first.recorder.arrays().items():
+        assert array.tobytes() == second.recorder.arrays()[key].tobytes()
+
+
+def test_an_actor_of_another_size_is_refused() -> None:
+    small, large = make(size=4), make(size=5)
+    with pytest.raises(ValueError, match="wanted 5 games of tic_tac_toe, got 4"):
+        large.restore(small.snapshot(), small.recorder.arrays())
+    with pytest.raises(ValueError, match=r"\(4,\) rows, 5 wanted"):
+        large.recorder.restore(small.recorder.arrays())
+    broken = small.recorder.arrays() | {"policy": np.zeros((4, 0, 3), np.float32)}
+    with pytest.raises(ValueError, match="policy"):
+        small.recorder.restore(broken)
+
+
+def test_a_record_grows_with_its_game_and_hides_what_was_there() -> None:
+    spec = games.spec("tic_tac_toe")
+    recorder = Recorder(dataclasses.replace(spec, max_length=1000), 2)
+
+    def add(number: int) -> None:
+        obs = np.full((2, *spec.observation_shape), number % 2, np.uint8)
+        ones = np.ones(2, np.float32)
+        recorder.add(obs, np.ones((2, 9), np.bool_), np.full((2, 9), number, np.float32), number * ones,
+                     np.array([number, -number], np.int32), np.zeros(2, np.bool_), ones, -ones)
+
+    for number in range(3 * START_LENGTH):
+        add(number)
+    game = recorder.finish(1, truncated=False)
+    assert game.action.tolist() == [-number for number in range(3 * START_LENGTH)]
+    assert game.policy[:, 3].tolist() == list(range(3 * START_LENGTH))
+    add(500)
+    assert recorder.moves.tolist() == [3 * START_LENGTH + 1, 1]
+    stored = recorder.arrays()
+    assert stored["action"][1, 0] == -500
+    assert not any(stored[name][1, 1:].any() for name in stored if name != "moves"), "nothing of the game before"
+    assert game.action[0] == 0, "a finished game is its own"
+
+
+# --- searching again ----------------------------------------------------------------------------------------
+
+
+def test_reanalysis_renews_a_share_of_the_batch_and_its_targets() -> None:
+    config = overridden(Config(model=ModelConfig(width=8, hidden=8)), {
+        "learner.reanalyse_fraction": 0.5, "learner.td_steps": 1, "learner.symmetries": False, "train.device": "cpu",
+        "search.simulations": 8})
+    replay = Replay(games.spec("tic_tac_toe"), ReplayConfig(capacity=400, min_positions=1), symmetries("tic_tac_toe"))
+    for game in play(make(size=32), 12):
+        replay.add(game)
+    before = {name: ring.copy() for name, ring in replay.rings.items()}
+    torch.manual_seed(1)
+    model = build_model(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.5)
+    reanalyser = Reanalyser(config)
+    reanalyser.load(model)
+    drawing, rng = DrawConfig.of(config.learner), np.random.default_rng(0)
+    batch = replay.batch(np.arange(20), np.ones(20, np.float32), drawing, rng)
+    own = copy.deepcopy(rng).integers(0, 2**63, 10, dtype=np.uint64)
+    direct = TreeSearch(config.search, 9, 10).run(model, before["obs"][:10], before["legal"][:10], own)
+    renewed = reanalyser.renew(batch, replay, drawing, rng)
+    assert np.array_equal(replay.rings["root_value"][:10], direct.value)
+    assert np.array_equal(replay.rings["policy"][:10], direct.policy.astype(np.float16))
+    searched, others = np.unique(batch.index[:10]), np.setdiff1d(np.arange(len(replay)), batch.index[:10])
+    for name, ring in replay.rings.items():
+        assert np.array_equal(ring[others], before[name][others])
+        if name not in ("policy", "root_value"):
+            assert np.array_equal(ring, before[name])
+    assert (replay.rings["root_value"][searched] != before["root_value"][searched]).all()
+    assert (renewed.index == batch.index).all()
+    assert (renewed.obs == batch.obs).all()
+    assert np.array_equal(renewed.policy[:10, 0], replay.rings["policy"][batch.index[:10]].astype(np.float32))
+    wanted = replay.batch(batch.index, batch.weight, drawing, np.random.default_rng(0))
+    assert np.array_equal(renewed.value, wanted.value)
+    assert not np.array_equal(renewed.value, batch.value)

@@ -1,0 +1,217 @@
+"""The learner: what stops it, what it averages, and that a restored one goes on to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import games
+from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
+from muzero.learner import Learner, LearningError, learning_rate, parameter_groups
+from muzero.models.learned import LearnedModel
+from muzero.records import Batch
+
+# Networks this small only lose by sharing out their work.
+torch.set_num_threads(1)
+CONFIG = LearnerConfig(unroll=2, learning_rate=1e-2, warmup=0.0, decay_from=1.0)
+MLP = ModelConfig(width=16, hidden=24)
+RESNET = ModelConfig(network="resnet", width=8, hidden=8, latent_norm="rms", discount="learned", norm="batch",
+                     value=ScalarConfig(bins=5), reconstruction=True)
+
+
+def make(model: ModelConfig = MLP, **changes: Any) -> Learner:
+    torch.manual_seed(0)
+    return Learner(LearnedModel(games.spec("tic_tac_toe"), model, 1.0), dataclasses.replace(CONFIG, **changes))
+
+
+def batch(seed: int, size: int = 12, unroll: int = 2) -> Batch:
+    """Random positions; a reward follows from the first action, so that there is something to learn."""
+    rng = np.random.default_rng(seed)
+    action = rng.integers(0, 9, (size, unroll))
+    ones = np.ones((size, unroll + 1), np.bool_)
+    return Batch(
+        obs=rng.integers(0, 2, (size, 3, 3, 3), dtype=np.uint8), action=action,
+        reward=((action % 3) - 1.0).astype(np.float32), turn=np.full((size, unroll), 2),
+        value=rng.choice([-1.0, 1.0], (size, unroll + 1)).astype(np.float32),
+        policy=rng.dirichlet(np.ones(9), (size, unroll + 1)).astype(np.float32),
+        legal=np.ones((size, unroll + 1, 9), np.bool_), alive=ones, inside=ones, trained=ones,
+        next_obs=rng.integers(0, 2, (size, unroll, 3, 3, 3), dtype=np.uint8), weight=np.ones(size, np.float32),
+        index=np.arange(size))
+
+
+def everything(learner: Learner) -> dict[str, bytes]:
+    """All that training may change, as bytes."""
+    held = {f"model/{name}": value for name, value in learner.model.state_dict().items()}
+    held |= {f"averaged/{name}": value for name, value in learner.averaged.state_dict().items()}
+    held |= {f"optimizer/{name}": value for name, value in learner.optimizer_tensors().items()}
+    return {name: value.detach().contiguous().numpy().tobytes() for name, value in held.items()}
+
+
+# --- what stops it ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["value", "reward", "policy", "weight"])
+@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
+def test_a_batch_with_nan_stops_before_anything_moves(field: str, model: ModelConfig) -> None:
+    learner = make(model, ema=0.9)
+    learner.step(batch(0), 0.5)
+    before = everything(learner)
+    spoilt = batch(1)
+    getattr(spoilt, field)[3] = np.nan
+    with pytest.raises(LearningError, match=r"step 2: loss nan.*learner.learning_rate.*last checkpoint is intact"):
+        learner.step(spoilt, 0.5)
+    assert everything(learner) == before
+    assert learner.steps == 1
+    learner.step(batch(2), 0.5)
+    assert learner.steps == 2
+
+
+def test_running_statistics_come_back_after_a_failed_step() -> None:
+    learner = make(RESNET)
+    before = everything(learner)
+    assert any("running_mean" in name for name in before)
+    spoilt = dataclasses.replace(batch(1), obs=np.full((12, 3, 3, 3), np.nan, np.float32))
+    with pytest.raises(LearningError):
+        learner.step(spoilt, 0.5)
+    assert everything(learner) == before
+
+
+def test_a_gradient_that_is_not_finite_is_named() -> None:
+    learner = make()
+    before = everything(learner)
+    learner.model.f.policy.bias.register_hook(lambda gradient: gradient / 0.0)  # type: ignore[union-attr]
+    with pytest.raises(LearningError, match=r"gradient norm (inf|nan) .*not finite in: f.policy.bias\. Lower"):
+        learner.step(batch(0), 0.5)
+    assert everything(learner) == before
+
+
+# --- schedules, groups, clipping ----------------------------------------------------------------------------
+
+
+def test_the_rate_warms_up_stays_and_falls() -> None:
+    config = LearnerConfig(learning_rate=2.0, final_rate=0.1, warmup=0.1, decay_from=0.4)
+    found = [learning_rate(config, x) for x in (0.0, 0.05, 0.1, 0.3, 0.4, 0.7, 1.0, 1.5)]
+    middle = 2.0 * (0.1 + 0.9 * 0.5)
+    assert found == pytest.approx([0.02, 1.0, 2.0, 2.0, 2.0, middle, 0.2, 0.2])
+    quarter = 2.0 * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi / 4)))
+    assert learning_rate(config, 0.55) == pytest.approx(quarter)
+    assert learning_rate(dataclasses.replace(config, warmup=0.0), 0.0) == 2.0
+    assert learning_rate(dataclasses.replace(config, decay_from=1.0), 1.0) == 2.0
+
+
+def test_the_rate_of_a_step_is_that_of_its_progress() -> None:
+    learner = make(learning_rate=2e-3, warmup=0.5, decay_from=0.5)
+    assert learner.step(batch(0), 0.25).learning_rate == pytest.approx(1e-3)
+    assert {group["lr"] for group in learner.optimizer.param_groups} == {1e-3}
+    before = {name: p.detach().clone() for name, p in learner.model.named_parameters()}
+    learner.step(batch(0), 0.0)
+    moved = max(float((p - before[name]).detach().abs().max()) for name, p in learner.model.named_parameters())
+    assert 0.0 < moved <= 2.1e-5, "AdamW moves a weight by about its rate"
+
+
+def test_only_matrices_decay() -> None:
+    model = LearnedModel(games.spec("tic_tac_toe"), RESNET, 1.0)
+    matrices, vectors = parameter_groups(model, 0.3)
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.3, 0.0)
+    assert all(p.dim() >= 2 for p in matrices["params"])
+    assert all(p.dim() == 1 for p in vectors["params"])
+    held = {id(p) for p in matrices["params"] + vectors["params"]}
+    assert held == {id(p) for p in model.parameters()}
+
+
+def test_gradients_are_clipped_to_the_norm() -> None:
+    learner = make(clip=1e-3, value_weight=50.0)
+    report = learner.step(batch(0), 0.5)
+    assert float(report.gradient_norm) > 1.0
+    kept = torch.stack([p.grad.norm() for p in learner.model.parameters() if p.grad is not None]).norm()
+    assert float(kept) == pytest.approx(1e-3, rel=1e-3)
+
+
+# --- averaged weights ---------------------------------------------------------------------------------------
+
+
+def test_averaged_weights_follow_their_formula() -> None:
+    learner = make(RESNET, ema=0.5)
+    names = [name for name, _ in learner.model.named_parameters()]
+    average = {name: p.detach().clone() for name, p in learner.model.named_parameters()}
+    for step in range(1, 9):
+        learner.step(batch(step), 0.5)
+        decay = min(0.5, (1 + step) / (10 + step))
+        now = dict(learner.model.named_parameters())
+        average = {name: decay * average[name] + (1 - decay) * now[name].detach() for name in names}
+    kept = dict(learner.averaged.named_parameters())
+    assert all(torch.allclose(kept[name], average[name], atol=1e-6) for name in names)
+    assert not any(torch.equal(kept[name], now[name]) for name in names if now[name].dim() > 1)
+    buffers = dict(learner.model.named_buffers())
+    assert buffers
+    assert all(torch.equal(value, buffers[name]) for name, value in learner.averaged.named_buffers())
+    assert not any(p.requires_grad for p in learner.averaged.parameters())
+
+
+def test_without_averaging_play_uses_the_trained_weights() -> None:
+    learner = make()
+    assert learner.averaged is learner.model
+
+
+# --- going on -----------------------------------------------------------------------------------------------
+
+
+def stored(held: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As a file gives tensors back: in rows, whatever their order in memory was."""
+    return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in held.items()}
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
+def test_a_restored_learner_goes_on_to_the_last_bit(model: ModelConfig, ema: float) -> None:
+    first = make(model, ema=ema, reconstruction_weight=1.0)
+    for step in range(4):
+        first.step(batch(step), 0.5)
+    parts = [stored(dict(held.state_dict())) for held in (first.model, first.averaged)]
+    optimizer = stored(first.optimizer_tensors())
+    second = make(model, ema=ema, reconstruction_weight=1.0)
+    second.step(batch(77), 0.1)
+    second = make(model, ema=ema, reconstruction_weight=1.0)
+    second.restore(parts[0], parts[1], optimizer, 4)
+    assert everything(first) == everything(second)
+    for step in range(4, 8):
+        one, other = first.step(batch(step), 0.7), second.step(batch(step), 0.7)
+        assert torch.equal(one.losses.total, other.losses.total)
+    assert everything(first) == everything(second)
+
+
+def test_a_restored_learner_owns_its_tensors() -> None:
+    first, second = make(), make()
+    first.step(batch(0), 0.5)
+    second.restore(dict(first.model.state_dict()), {}, first.optimizer_tensors(), 1)
+    before = everything(first)
+    second.step(batch(1), 0.5)
+    assert everything(first) == before
+
+
+def test_restoring_before_the_first_step() -> None:
+    learner = make()
+    learner.restore(dict(make().model.state_dict()), {}, {}, 0)
+    assert learner.step(batch(0), 0.5).losses.total.isfinite()
+
+
+# --- it learns ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
+def test_a_batch_can_be_learned_by_heart(model: ModelConfig) -> None:
+    learner = make(model)
+    given = batch(0)
+    first = learner.step(given, 0.5).losses
+    for _ in range(80):
+        last = learner.step(given, 0.5).losses
+    assert float(last.parts["reward"]) < 0.1 * float(first.parts["reward"])
+    assert float(last.parts["value"]) < 0.3 * float(first.parts["value"])
+    assert float(last.checks["recall@1"]) == 1.0
+    assert float(last.checks["false@2"]) == 0.0

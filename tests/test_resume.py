@@ -1,0 +1,197 @@
+"""Going on after a stop or a kill ends in the same bytes as never having stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from muzero import checkpoint, train
+from muzero.checkpoint import Damaged
+from muzero.config import (
+    Config,
+    ConfigError,
+    LearnerConfig,
+    ModelConfig,
+    ReplayConfig,
+    SearchConfig,
+    SelfPlayConfig,
+    TrainConfig,
+)
+from muzero.config import replace as overridden
+from muzero.metrics import Progress
+
+torch.set_num_threads(1)
+KILLS = 5
+TINY = Config(
+    game="tic_tac_toe",
+    model=ModelConfig(width=8, hidden=8),
+    search=SearchConfig(simulations=2),
+    play=SearchConfig(algorithm="puct", simulations=4),
+    selfplay=SelfPlayConfig(games=8, opening_fraction=0.5, opening_plies=3, random_fraction=0.1),
+    replay=ReplayConfig(capacity=150, min_positions=60),
+    learner=LearnerConfig(batch=((0.0, 16.0), (0.6, 24.0)), unroll=2, replay_ratio=2.0, learning_rate=1e-2),
+    train=TrainConfig(steps=20, horizon=20, actors=0, device="cpu", log_seconds=1e6, checkpoint_seconds=1e6,
+                      evaluate_minutes=0.0, publish_steps=3),
+)
+EVERYTHING = {
+    "model.network": "resnet", "model.discount": "learned", "model.norm": "batch", "model.reconstruction": True,
+    "model.consistency": True, "learner.reconstruction_weight": 1.0, "learner.consistency_weight": 1.0,
+    "learner.ema": 0.9, "learner.reanalyse_fraction": 0.25, "learner.td_steps": 2, "replay.prioritized": True,
+    "search.algorithm": "puct", "search.dirichlet_fraction": 0.25, "selfplay.warmup_positions": 100,
+    "train.publish_steps": 7,
+}
+
+
+def tiny(**overrides: Any) -> Config:
+    return overridden(TINY, {name.replace("__", "."): value for name, value in overrides.items()})
+
+
+def last(out: Path) -> Path:
+    folder = checkpoint.newest(out)
+    assert folder is not None
+    return folder
+
+
+def whole_run(config: Config, out: Path) -> Path:
+    assert train.run(config, out) == 0
+    return last(out)
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize("stop", [1, 10])
+def test_twenty_steps_are_some_and_the_rest(tmp_path: Path, settings: dict[str, Any], stop: int) -> None:
+    config = overridden(TINY, settings)
+    first = whole_run(config, tmp_path / "whole")
+    assert whole_run(overridden(config, {"train.steps": stop}), tmp_path / "parts").name == f"step-{stop:08d}"
+    assert checkpoint.same_content(first, whole_run(config, tmp_path / "parts")) == []
+
+
+def test_other_seeds_end_elsewhere(tmp_path: Path) -> None:
+    """The comparison above can fail."""
+    one, other = (whole_run(tiny(train__seed=seed), tmp_path / str(seed)) for seed in (0, 1))
+    assert {"weights.safetensors", "replay.safetensors", "state.json"} <= set(checkpoint.same_content(one, other))
+
+
+def test_a_run_at_its_end_has_nothing_to_do(tmp_path: Path) -> None:
+    first = whole_run(TINY, tmp_path)
+    assert whole_run(TINY, tmp_path) == first
+
+
+def test_a_run_stopped_before_its_first_step_goes_on(tmp_path: Path) -> None:
+    first = whole_run(TINY, tmp_path / "whole")
+    out = tmp_path / "parts"
+
+    def stop(progress: Progress) -> None:
+        if progress.status == "playing the first games":
+            signal.raise_signal(signal.SIGINT)
+
+    assert train.run(TINY, out, report=stop) == train.INTERRUPTED
+    assert last(out).name == "step-00000000"
+    assert checkpoint.same_content(first, whole_run(TINY, out)) == []
+
+
+def test_reports_matches_and_checkpoints_leave_no_trace(tmp_path: Path) -> None:
+    first = whole_run(TINY, tmp_path / "quiet")
+    busy = tiny(train__checkpoint_seconds=0.0, train__log_seconds=0.0, train__evaluate_minutes=1e-9,
+                train__evaluate_games=2)
+    second = whole_run(busy, tmp_path / "busy")
+    assert checkpoint.same_content(first, second) == ["config.json"]
+
+
+def run_in_child(config: Config, out: Path) -> None:
+    torch.set_num_threads(1)
+    train.run(config, out)
+
+
+def run_and_kill(context: Any, config: Config, out: Path, delay: float) -> bool:
+    """Start the run in a process, kill it `delay` seconds after its first new checkpoint; False if it was done."""
+    before = checkpoint.newest(out)
+    process = context.Process(target=run_in_child, args=(config, out))
+    process.start()
+    deadline = time.monotonic() + 60
+    while process.is_alive() and checkpoint.newest(out) == before and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(delay)
+    process.kill()
+    process.join()
+    return bool(process.exitcode == -signal.SIGKILL)
+
+
+def test_a_run_killed_again_and_again_ends_the_same(tmp_path: Path) -> None:
+    """Processes are forked from one that has imported everything, so that a kill costs little time."""
+    first = whole_run(TINY, tmp_path / "whole")
+    saving = tiny(train__checkpoint_seconds=0.0)
+    context = multiprocessing.get_context("forkserver")
+    # The second is what the first optimizer of a process imports.
+    context.set_forkserver_preload(["muzero.train", "torch._dynamo"])
+    rng, out, killed = random.Random(0), tmp_path / "killed", 0
+    for _ in range(KILLS):
+        killed += run_and_kill(context, saving, out, rng.uniform(0.0, 0.15))
+        checkpoint.load(last(out))
+    assert killed >= KILLS - 1, "the run was too short for the kills"
+    assert checkpoint.same_content(first, whole_run(TINY, out)) == []
+
+
+# --- what can't go on ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("short")
+    whole_run(tiny(train__steps=2), out)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("game", "connect_four"), ("game", "misere(game=tic_tac_toe())"), ("model.width", 16), ("model.network", "resnet"),
+     ("replay.capacity", 400), ("replay.prioritized", True), ("selfplay.games", 4)])
+def test_a_config_that_does_not_fit_is_refused(short_run: Path, tmp_path: Path, setting: str, value: Any) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(short_run, out)
+    held = last(out)
+    with pytest.raises(ConfigError, match=rf"made with {setting} .* can't become") as error:
+        train.run(overridden(TINY, {setting: value}), out)
+    assert f"become {value} on the way; use another folder" in str(error.value)
+    assert last(out) == held
+    assert checkpoint.same_content(held, last(short_run)) == []
+
+
+def test_other_settings_may_change_on_the_way(short_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(short_run, out)
+    changed = tiny(train__steps=4, search__simulations=3, learner__ema=0.5, learner__unroll=3)
+    assert whole_run(changed, out).name == "step-00000004"
+    assert whole_run(tiny(train__steps=6), out).name == "step-00000006"
+
+
+def test_a_run_can_go_on_without_actors(short_run: Path, tmp_path: Path) -> None:
+    """A checkpoint that holds no unfinished games: the stored weights play from the first move on."""
+    stored = checkpoint.load(last(short_run))
+    state = {name: value for name, value in stored.state.items() if name not in ("actor", "playing", "acting_progress")}
+    files = {name: held for name, held in stored.tensors.items() if name not in ("actors", "acting")}
+    checkpoint.save(tmp_path, stored.step, files, state, stored.config)
+    run = train.Run(TINY, tmp_path)
+    run.resume(last(tmp_path))
+    assert isinstance(run.source, train.InProcess)
+    assert run.source.playing
+    for name, value in run.source.model.state_dict().items():
+        assert torch.equal(value, stored.tensors["weights"][name])
+
+
+def test_a_checkpoint_that_does_not_fit_its_own_config_is_damaged(short_run: Path, tmp_path: Path) -> None:
+    stored = checkpoint.load(last(short_run))
+    for number, lost in enumerate(("weights", "replay", "optimizer")):
+        out = tmp_path / str(number)
+        files = {name: held for name, held in stored.tensors.items() if name != lost}
+        checkpoint.save(out, stored.step, files, stored.state, stored.config)
+        with pytest.raises(Damaged, match=f"{lost}"):
+            train.run(TINY, out)

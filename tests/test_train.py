@@ -1,0 +1,346 @@
+"""The training loop: its pace, its ways to stop, and the processes beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+import torch
+from test_resume import TINY, last, tiny
+
+from muzero import checkpoint, metrics, storage, train
+from muzero.checkpoint import CheckpointError
+from muzero.config import ConfigError
+from muzero.learner import LearningError
+from muzero.metrics import Progress
+from muzero.replay import Replay
+from selfplay.worker import ActorError, InProcess
+
+torch.set_num_threads(1)
+ROOT = Path(__file__).resolve().parent.parent
+ACTING = tiny(train__actors=1, train__log_seconds=0.0, train__steps=8, train__horizon=8)
+ENDLESS = tiny(train__actors=1, train__steps=10**6, train__log_seconds=0.0, train__checkpoint_seconds=0.2)
+WAIT = 60.0
+"""Seconds after which something that should happen counts as not happening."""
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + WAIT
+    while not (found := what()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+# --- pace ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> train.Run:
+    return train.Run(TINY, tmp_path)
+
+
+def test_learning_begins_with_enough_positions_and_keeps_the_ratio(run: train.Run) -> None:
+    while run.learner.steps < 12:
+        before = run.learner.steps
+        run.advance()
+        if run.learner.steps > before:
+            assert len(run.replay) >= TINY.replay.min_positions
+            assert run.drawn <= TINY.learner.replay_ratio * run.replay.added
+    assert run.drawn == 12 * 16, "12 of 20 steps: the larger batch comes after"
+    run.advance()
+    while run.learner.steps < 14:
+        run.advance()
+    assert run.drawn == 12 * 16 + 2 * 24
+
+
+def test_random_play_until_the_warm_up_is_over(tmp_path: Path) -> None:
+    run = train.Run(tiny(selfplay__warmup_positions=130, train__publish_steps=1), tmp_path)
+    assert isinstance(run.source, InProcess)
+    while not run.source.playing:
+        assert run.source.actor.counters.simulations == 0
+        run.advance()
+    assert run.replay.added >= 130
+    assert run.learner.steps > 1, "learning doesn't wait for it"
+
+
+def test_weights_are_published_every_so_many_steps(run: train.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    publish = run.source.publish
+    monkeypatch.setattr(run.source, "publish", lambda *args: (seen.append(run.learner.steps), publish(*args)))
+    while run.learner.steps < 8:
+        run.advance()
+    assert seen == [0, 3, 6]
+
+
+def test_progress_follows_steps_or_time(run: train.Run) -> None:
+    run.learner.steps = 5
+    assert run.progress == 0.25
+    run.learner.steps = 50
+    assert run.progress == 1.0
+    assert run.done
+    timed = dataclasses.replace(TINY.train, steps=0, minutes=2.0, horizon=0)
+    run.config = dataclasses.replace(TINY, train=timed)
+    run.elapsed_before = 60.0
+    assert run.progress == pytest.approx(0.5, abs=0.05)
+    assert not run.done
+    run.elapsed_before = 120.0
+    assert run.progress == 1.0
+    assert run.done
+
+
+def test_actors_far_ahead_are_held_back(run: train.Run) -> None:
+    run.replay.added, run.drawn = 100, 0
+    assert not run.flooded
+    run.replay.added = 121
+    assert run.flooded
+    run.drawn = 42
+    assert not run.flooded
+
+
+def test_a_timed_run_remembers_its_time(tmp_path: Path) -> None:
+    run = train.Run(tiny(train__minutes=50.0), tmp_path)
+    run.elapsed_before = 600.0
+    run.save()
+    again = train.Run(tiny(train__minutes=50.0), tmp_path)
+    again.resume(last(tmp_path))
+    assert 600.0 <= again.elapsed < 660.0
+
+
+# --- ways to stop -------------------------------------------------------------------------------------------
+
+
+def test_figures_of_every_report_are_written(tmp_path: Path) -> None:
+    shown: list[Progress] = []
+    assert train.run(tiny(train__log_seconds=0.0, train__steps=5), tmp_path, report=shown.append) == 0
+    assert shown[0].status == "playing the first games"
+    assert shown[-1].status == "done and saved"
+    assert shown[-1].step == 5
+    assert {"total", "policy", "value", "reward", "gradient_norm"} <= shown[-1].losses.keys()
+    records = [record for record in metrics.read(tmp_path) if record["step"] == 5]
+    assert {"loss/policy", "check/recall@1", "run/replay_ratio", "run/positions"} <= records[-1].keys()
+    assert all(np.isfinite(value) for name, value in records[-1].items() if name.startswith("loss/"))
+
+
+def test_ctrl_c_saves_and_a_second_one_leaves_at_once(tmp_path: Path) -> None:
+    def once(progress: Progress) -> None:
+        if progress.step == 2 and progress.status == "training":
+            signal.raise_signal(signal.SIGINT)
+
+    def twice(progress: Progress) -> None:
+        if progress.step == 5 and progress.status == "training":
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    config = tiny(train__log_seconds=0.0)
+    assert train.run(config, tmp_path, report=once) == 130
+    assert last(tmp_path).name == "step-00000002"
+    with pytest.raises(KeyboardInterrupt):
+        train.run(config, tmp_path, report=twice)
+    assert last(tmp_path).name == "step-00000002", "it left without a word"
+    assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert train.run(config, tmp_path) == 0, "the folder is free again"
+
+
+def test_a_run_in_another_thread_leaves_signals_alone(tmp_path: Path) -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(train.run(tiny(train__steps=1), tmp_path)))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with checkpoint.lock(tmp_path), pytest.raises(checkpoint.Locked, match=f"in use by process {os.getpid()}"):
+        train.run(TINY, tmp_path)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tmp_path / "whole"
+    assert train.run(TINY, whole) == 0
+    out = tmp_path / "full"
+    assert train.run(tiny(train__steps=10), out) == 0
+    write = storage.write_file
+
+    def full(path: Path, chunks: Any) -> Any:
+        if path.name == "replay.safetensors":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write(path, chunks)
+
+    monkeypatch.setattr(storage, "write_file", full)
+    with pytest.raises(CheckpointError, match=r"step 20 could not be saved.*the disk is full"):
+        train.run(TINY, out)
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000010"]
+    monkeypatch.undo()
+    assert train.run(TINY, out) == 0
+    assert checkpoint.same_content(last(whole), last(out)) == []
+
+
+def test_a_batch_with_nan_stops_the_run_with_a_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = Replay.draw
+
+    def spoilt(self: Replay, *args: Any) -> Any:
+        batch = draw(self, *args)
+        if self.added > 120:
+            batch.value[0, 1] = np.nan
+        return batch
+
+    monkeypatch.setattr(Replay, "draw", spoilt)
+    with pytest.raises(LearningError, match="loss nan") as error:
+        train.run(TINY, tmp_path)
+    steps = int(str(error.value).split(":")[0].removeprefix("step ")) - 1
+    assert 0 < steps < 20
+    assert last(tmp_path).name == f"step-{steps:08d}"
+    monkeypatch.undo()
+    assert train.run(TINY, tmp_path) == 0
+
+
+# --- processes ----------------------------------------------------------------------------------------------
+
+
+def test_actors_play_and_stop_and_the_run_goes_on_without(tmp_path: Path) -> None:
+    shown: list[Progress] = []
+    assert train.run(ACTING, tmp_path, report=shown.append) == 0
+    assert multiprocessing.active_children() == []
+    assert shown[-1].step == 8
+    assert shown[-1].games > 0
+    ratios = [progress.replay_ratio for progress in shown if progress.step > 2]
+    assert max(ratios) <= TINY.learner.replay_ratio
+    assert sum(progress.simulations_per_s for progress in shown) >= 0.0
+    assert train.run(tiny(train__steps=10), tmp_path) == 0
+    assert last(tmp_path).name == "step-00000010"
+
+
+def test_an_actor_that_is_killed_ends_the_run_with_its_cause(tmp_path: Path) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.step == 2:
+            for process in multiprocessing.active_children():
+                process.kill()
+
+    endless = dataclasses.replace(ACTING, train=dataclasses.replace(ACTING.train, steps=10**6))
+    with pytest.raises(ActorError, match=r"self-play process 0 ended without a word \(exit code -9\)"):
+        train.run(endless, tmp_path, report=kill)
+    assert multiprocessing.active_children() == []
+    assert checkpoint.load(last(tmp_path)).step >= 2
+
+
+BROKEN_GAME = """
+import numpy as np
+from games.examples.subtraction import Subtraction
+
+
+class Broken(Subtraction):
+    def step(self, action):
+        if self.pile < 9:
+            raise ArithmeticError("the pile is out of tune")
+        return super().step(action)
+"""
+
+
+def test_an_actor_that_fails_says_why(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN_GAME)
+    config = dataclasses.replace(ACTING, game=f"{tmp_path}/broken.py:Broken")
+    with pytest.raises(ActorError, match=r"self-play process 0 failed:(\n.*)*the pile is out of tune"):
+        train.run(config, tmp_path / "run")
+    assert multiprocessing.active_children() == []
+    assert last(tmp_path / "run").name == "step-00000000"
+
+
+def children_of(parent: int) -> list[int]:
+    """Processes that `parent` started and that still live."""
+    try:
+        return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def actors_of(parent: int) -> list[int]:
+    """Those of them that play; the other one keeps track of shared memory."""
+    return [child for child in children_of(parent) if b"spawn_main" in command_of(child)]
+
+
+def command_of(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def start(out: Path) -> subprocess.Popen[bytes]:
+    """An endless run with one actor in a process group of its own, as a terminal would make it."""
+    script = (
+        "import sys; from pathlib import Path; from muzero import config, train\n"
+        "if __name__ == '__main__':\n"
+        "    settings = config.from_json(__import__('json').load(open(sys.argv[1])))\n"
+        "    sys.exit(train.run(settings, Path(sys.argv[2])))\n")
+    out.mkdir()
+    (out / "start.py").write_text(script)
+    (out / "start.json").write_bytes(storage.encode_json(train_json(), "start.json"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, str(out / "start.py"), str(out / "start.json"), str(out / "run")]
+    return subprocess.Popen(words, env=environment, start_new_session=True, stderr=subprocess.PIPE)
+
+
+def train_json() -> dict[str, Any]:
+    from muzero.config import to_json
+
+    return to_json(ENDLESS)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_no_actor_outlives_a_killed_parent(tmp_path: Path) -> None:
+    parent = start(tmp_path / "a")
+    try:
+        run = tmp_path / "a" / "run"
+        wait_for(lambda: (newest := checkpoint.newest(run)) and newest.name > "step-00000003")
+        actors = actors_of(parent.pid)
+        assert len(actors) == 1
+        parent.kill()
+        parent.wait()
+        wait_for(lambda: not any(command_of(actor) for actor in actors))
+        checkpoint.load(last(run))
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL) if parent.poll() is None else None
+        assert parent.stderr is not None
+        parent.stderr.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_ctrl_c_in_a_terminal_reaches_actors_that_are_still_starting(tmp_path: Path) -> None:
+    """The whole group gets the signal; an actor in the middle of its imports must not die of it."""
+    parent = start(tmp_path / "a")
+    try:
+        wait_for(lambda: actors_of(parent.pid))
+        os.killpg(parent.pid, signal.SIGINT)
+        _, said = parent.communicate(timeout=WAIT)
+        assert parent.returncode == 130, said.decode()
+        assert b"KeyboardInterrupt" not in said
+        assert checkpoint.load(last(tmp_path / "a" / "run")).step == 0
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL) if parent.poll() is None else None
+
+
+def test_what_fails_before_the_first_move_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        raise CheckpointError("no")
+
+    monkeypatch.setattr(train, "Metrics", refuse)
+    with pytest.raises(CheckpointError, match="no"):
+        train.run(ACTING, tmp_path)
+    with pytest.raises(ConfigError, match="memory_limit_mb"):
+        train.run(dataclasses.replace(
+            ACTING, replay=dataclasses.replace(ACTING.replay, capacity=10**7, memory_limit_mb=1)), tmp_path)
+    assert multiprocessing.active_children() == []
