@@ -23,7 +23,7 @@ PRIORITY_FLOOR = 1e-3
 def bytes_per_position(spec: GameSpec) -> int:
     """Memory of one stored position."""
     obs = math.prod(spec.observation_shape) * (1 if spec.observation_dtype == "uint8" else 4)
-    return obs + 3 * spec.num_actions + 4 * 5 + 1
+    return obs + 3 * spec.num_actions + 4 * 5 + 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Replay:
     def __init__(self, spec: GameSpec, config: ReplayConfig, symmetries: Symmetries) -> None:
         self.spec, self.config, self.symmetries = spec, config, symmetries
         self.capacity = config.capacity
-        self.memory_bytes = self.capacity * bytes_per_position(spec)
+        priorities = SumTree.bytes_for(self.capacity) if config.prioritized else 0
+        self.memory_bytes = self.capacity * bytes_per_position(spec) + priorities
         if self.memory_bytes > config.memory_limit_mb * 2**20:
             raise ConfigError(
                 f"replay.capacity {self.capacity} needs {self.memory_bytes / 2**20:.0f} MB, more than "
@@ -71,6 +72,7 @@ class Replay:
             "legal": np.zeros((n, actions), dtype=np.bool_),
             "policy": np.zeros((n, actions), dtype=np.float16),
             "root_value": np.zeros(n, dtype=np.float32),
+            "searched": np.zeros(n, dtype=np.bool_),
             "exploratory": np.zeros(n, dtype=np.bool_),
             "left": np.zeros(n, dtype=np.int32),
         }
@@ -98,6 +100,8 @@ class Replay:
         for name, ring in self.rings.items():
             if name == "left":
                 ring[places] = np.arange(keep, 0, -1)
+            elif name == "searched":
+                ring[places] = game.policy[length - keep :].any(1)
             else:
                 ring[places] = getattr(game, name)[length - keep :]
         if self.tree is not None:
@@ -113,7 +117,7 @@ class Replay:
         if self.tree is None:
             age = rng.integers(1, self.window + 1, size)
             return (self.added - age) % self.capacity, np.ones(size, dtype=np.float32)
-        places = self.tree.draw(size, rng)
+        places = rng.permutation(self.tree.draw(size, rng))
         chance = self.tree.get(places) / self.tree.total
         weight = (len(self) * chance) ** -self.config.beta
         return places, (weight / weight.max()).astype(np.float32)
@@ -132,10 +136,10 @@ class Replay:
         trained = np.zeros((size, unroll + 1), dtype=np.bool_)
         fill_targets(
             places, rings["left"], rings["action"], rings["reward"], rings["discount"], rings["root_value"],
-            rings["exploratory"], config.td_steps, config.gamma,
+            rings["searched"], rings["exploratory"], config.td_steps, config.gamma,
             action, reward, turn, value, step_place, inside, trained)
         policy = rings["policy"][step_place].astype(np.float32)
-        searched = inside & (policy.sum(2) > 0.0)
+        searched = inside & rings["searched"][step_place]
         if config.search_share > 0.0:
             mixed = (1.0 - config.search_share) * value + config.search_share * rings["root_value"][step_place]
             value = np.where(searched, mixed, value).astype(np.float32)
@@ -179,6 +183,7 @@ class Replay:
         """Overwrite the searches of places [B] by newer ones: policy [B, A], root value [B]."""
         self.rings["policy"][places] = policy
         self.rings["root_value"][places] = value
+        self.rings["searched"][places] = True
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The filled part of every ring, for a checkpoint."""

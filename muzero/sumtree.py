@@ -40,8 +40,18 @@ class SumTree:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.leaves = 1 << max(0, capacity - 1).bit_length()
+        self.leaves = self.leaves_for(capacity)
         self.tree: Priorities = np.zeros(2 * self.leaves, dtype=np.float64)
+
+    @staticmethod
+    def leaves_for(capacity: int) -> int:
+        """The next power of two."""
+        return 1 << max(0, capacity - 1).bit_length()
+
+    @staticmethod
+    def bytes_for(capacity: int) -> int:
+        """Memory of a tree for `capacity` places."""
+        return 16 * SumTree.leaves_for(capacity)
 
     @property
     def total(self) -> float:
@@ -58,7 +68,7 @@ class SumTree:
         return self.tree[self.leaves + places]
 
     def draw(self, count: int, rng: np.random.Generator) -> Places:
-        """`count` places, drawn in proportion to priority: one from each of `count` equal shares of the mass."""
+        """`count` places, drawn in proportion to priority: one from each of `count` shares of the mass, in order."""
         if self.total <= 0.0:
             raise ValueError("nothing to draw from: all priorities are 0")
         masses = (np.arange(count) + rng.random(count)) * (self.total / count)

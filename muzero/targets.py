@@ -4,6 +4,7 @@ A stored game is a run of places in a ring; `left[p]` is how many of its moves r
 Value target of a place: z = sum of rewards up to n moves ahead, each seen from the place's player through the signed
 discounts, plus the search value found there (Schrittwieser et al. 2020, appendix G). The sum stops early at a move
 marked exploratory and takes the search value of that position instead: what followed a random move says nothing of it.
+Where no search was made the sum goes on; a game that was cut short and has none at its end has no known value.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from muzero.records import FloatArray, IntArray, MaskArray
 @njit(cache=True, nogil=True)
 def value_target(
     place: int, left: IntArray, reward: FloatArray, discount: FloatArray, root_value: FloatArray,
-    exploratory: MaskArray, td_steps: int, gamma: float,
-) -> float:
-    """z of one place of the ring, in the game's units, for the player to move there."""
+    searched: MaskArray, exploratory: MaskArray, td_steps: int, gamma: float,
+) -> tuple[float, bool]:
+    """z of one place of the ring, in the game's units, for the player to move there; False if it isn't known."""
     capacity = len(reward)
     total, factor = 0.0, 1.0
     steps = left[place]
     for ahead in range(steps):
         here = (place + ahead) % capacity
-        if ahead == td_steps or exploratory[here]:
-            return float(total + factor * root_value[here])
+        if searched[here] and (ahead >= td_steps or exploratory[here]):
+            return float(total + factor * root_value[here]), True
         total += factor * reward[here]
         factor *= gamma * discount[here]
-    return total
+    return total, bool(discount[(place + steps - 1) % capacity] == 0.0)
 
 
 @njit(cache=True, nogil=True)
 def fill_targets(
     places: np.ndarray, left: IntArray, action: IntArray, reward: FloatArray, discount: FloatArray,
-    root_value: FloatArray, exploratory: MaskArray, td_steps: int, gamma: float,
+    root_value: FloatArray, searched: MaskArray, exploratory: MaskArray, td_steps: int, gamma: float,
     out_action: np.ndarray, out_reward: FloatArray, out_turn: np.ndarray, out_value: FloatArray,
     out_place: np.ndarray, out_inside: MaskArray, out_trained: MaskArray,
 ) -> None:
@@ -43,8 +44,8 @@ def fill_targets(
 
     out_action, out_reward, out_turn [B, K]; out_value, out_place, out_inside, out_trained [B, K+1]. out_place is the
     ring place of step k (of the last position past the end), out_inside is False past the end. out_trained is False
-    only past the end of a game that was cut short (its last discount is not 0), where nothing is known. out_action
-    comes filled with random actions, which stay past the end.
+    where the value isn't known: past the end of a game that was cut short (its last discount is not 0), and before
+    such an end that was never searched. out_action comes filled with random actions, which stay past the end.
     """
     capacity = len(reward)
     unroll = out_action.shape[1]
@@ -58,11 +59,11 @@ def fill_targets(
             here = (start + k) % capacity if inside else last
             out_place[b, k] = here
             out_inside[b, k] = inside
-            out_trained[b, k] = inside or ended
+            out_trained[b, k] = ended
             out_value[b, k] = 0.0
             if inside:
-                out_value[b, k] = value_target(
-                    here, left, reward, discount, root_value, exploratory, td_steps, gamma)
+                out_value[b, k], out_trained[b, k] = value_target(
+                    here, left, reward, discount, root_value, searched, exploratory, td_steps, gamma)
             if k == unroll:
                 continue
             out_reward[b, k] = 0.0

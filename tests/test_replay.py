@@ -43,15 +43,15 @@ def replay(capacity: int = 40, spec: GameSpec = SPEC, **settings: Any) -> Replay
     return Replay(spec, config, one)
 
 
-def value_of(game: Trajectory, start: int) -> float:
-    """n-step value by its definition, walking a whole game."""
+def value_of(game: Trajectory, start: int) -> float | None:
+    """n-step value by its definition, walking a whole game; None where it can't be known."""
     total, factor = 0.0, 1.0
     for t in range(start, len(game)):
-        if t - start == DRAW.td_steps or game.exploratory[t]:
+        if game.policy[t].any() and (t - start >= DRAW.td_steps or game.exploratory[t]):
             return total + factor * float(game.root_value[t])
         total += factor * float(game.reward[t])
         factor *= DRAW.gamma * float(game.discount[t])
-    return total
+    return total if game.discount[-1] == 0.0 else None
 
 
 def assert_row_is(batch: Batch, row: int, game: Trajectory, start: int) -> None:
@@ -62,8 +62,9 @@ def assert_row_is(batch: Batch, row: int, game: Trajectory, start: int) -> None:
         t = start + k
         inside = t < len(game)
         assert batch.inside[row, k] == inside
-        assert batch.trained[row, k] == (inside or ended)
-        assert batch.value[row, k] == pytest.approx(value_of(game, t) if inside else 0.0, abs=1e-5)
+        value = value_of(game, t) if inside else (0.0 if ended else None)
+        assert batch.trained[row, k] == (value is not None)
+        assert value is None or batch.value[row, k] == pytest.approx(value, abs=1e-5)
         assert batch.alive[row, k] == (inside and game.policy[t].any())
         if not inside:
             assert not batch.legal[row, k].any()
@@ -119,7 +120,7 @@ def test_only_the_window_of_newest_positions_is_drawn() -> None:
 
 def test_memory_is_refused_above_the_limit_and_told_otherwise() -> None:
     spec = dataclasses.replace(SPEC, observation_shape=(3, 64, 64), observation_dtype="uint8")
-    assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 21
+    assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 22
     assert replay(10, spec).memory_bytes == sum(ring.nbytes for ring in replay(10, spec).rings.values())
     with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1175 MB.*memory_limit_mb 1000"):
         replay(100_000, spec, memory_limit_mb=1000)

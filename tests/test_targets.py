@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +19,17 @@ class Game:
     discount: list[float]
     root_value: list[float]
     exploratory: list[bool]
+    searched: list[bool] = dataclasses.field(default_factory=lambda: [True] * 20)
 
 
-def plain_value(game: Game, start: int, td_steps: int, gamma: float) -> float:
-    """The definition, read aloud: walk on until the end, a random move or n moves."""
+def plain_value(game: Game, start: int, td_steps: int, gamma: float) -> float | None:
+    """The definition, read aloud: walk on until the end, or a search after a random move or n moves. None = unknown."""
     if start >= len(game.reward):
-        return 0.0
-    if td_steps == 0 or game.exploratory[start]:
+        return 0.0 if game.discount[-1] == 0 else None
+    if game.searched[start] and (td_steps <= 0 or game.exploratory[start]):
         return game.root_value[start]
     rest = plain_value(game, start + 1, td_steps - 1, gamma)
-    return game.reward[start] + gamma * game.discount[start] * rest
+    return None if rest is None else game.reward[start] + gamma * game.discount[start] * rest
 
 
 def ring(game: Game, offset: int, capacity: int) -> dict[str, np.ndarray]:
@@ -36,12 +38,13 @@ def ring(game: Game, offset: int, capacity: int) -> dict[str, np.ndarray]:
     out = {
         "left": np.zeros(capacity, np.int32), "action": np.zeros(capacity, np.int32),
         "reward": np.full(capacity, 99.0, np.float32), "discount": np.full(capacity, 99.0, np.float32),
-        "root_value": np.full(capacity, 99.0, np.float32), "exploratory": np.zeros(capacity, np.bool_),
+        "root_value": np.full(capacity, 99.0, np.float32), "searched": np.zeros(capacity, np.bool_),
+        "exploratory": np.zeros(capacity, np.bool_),
     }
     out["left"][places] = np.arange(length, 0, -1)
     out["action"][places] = np.arange(length) + 100
-    for name in ("reward", "discount", "root_value", "exploratory"):
-        out[name][places] = getattr(game, name)
+    for name in ("reward", "discount", "root_value", "searched", "exploratory"):
+        out[name][places] = getattr(game, name)[:length]
     return out
 
 
@@ -54,6 +57,7 @@ def games(draw: st.DrawFn) -> Game:
     return Game(
         draw(st.lists(number, min_size=length, max_size=length)), [*signs[:-1], 0.0 if ended else signs[-1]],
         draw(st.lists(number, min_size=length, max_size=length)),
+        draw(st.lists(st.booleans(), min_size=length, max_size=length)),
         draw(st.lists(st.booleans(), min_size=length, max_size=length)))
 
 
@@ -62,10 +66,12 @@ def games(draw: st.DrawFn) -> Game:
 def test_value_target_is_its_definition(game: Game, offset: int, td_steps: int, gamma: float) -> None:
     arrays = ring(game, offset, 12)
     for start in range(len(game.reward)):
-        found = value_target(
+        found, known = value_target(
             (offset + start) % 12, arrays["left"], arrays["reward"], arrays["discount"], arrays["root_value"],
-            arrays["exploratory"], td_steps, gamma)
-        assert found == pytest.approx(plain_value(game, start, td_steps, gamma), abs=1e-5)
+            arrays["searched"], arrays["exploratory"], td_steps, gamma)
+        wanted = plain_value(game, start, td_steps, gamma)
+        assert known == (wanted is not None)
+        assert wanted is None or found == pytest.approx(wanted, abs=1e-5)
 
 
 def fill(game: Game, starts: list[int], unroll: int = 3, td_steps: int = 100) -> dict[str, np.ndarray]:
@@ -79,7 +85,7 @@ def fill(game: Game, starts: list[int], unroll: int = 3, td_steps: int = 100) ->
     }
     fill_targets(
         np.array(starts), arrays["left"], arrays["action"], arrays["reward"], arrays["discount"],
-        arrays["root_value"], arrays["exploratory"], td_steps, 1.0, *out.values())
+        arrays["root_value"], arrays["searched"], arrays["exploratory"], td_steps, 1.0, *out.values())
     return out
 
 
@@ -110,6 +116,19 @@ def test_steps_past_a_cut_are_not_trained() -> None:
     out = fill(game, [0, 1])
     assert out["value"][:, 0].tolist() == [7, 6]
     assert out["trained"].tolist() == [[True, True, False, False], [True, False, False, False]]
+
+
+def test_a_cut_that_was_never_searched_has_no_value() -> None:
+    """Random moves of a warm-up, cut by the limit: rewards are facts, the value of what was left is not."""
+    game = Game([1, 1, 1], [1, 1, 1], [0.0] * 3, [False, False, True], [True, False, False])
+    out = fill(game, [0, 1], td_steps=1)
+    assert out["trained"][:, 0].tolist() == [False, False]
+    assert out["reward"][0].tolist() == [1, 1, 1]
+
+
+def test_no_bootstrap_where_nothing_was_searched() -> None:
+    game = Game([1, 1, 1], [1, 1, 0], [5.0] * 3, [False] * 3, [False, False, True])
+    assert fill(game, [0], td_steps=1)["value"][0, 0] == 7, "on to the next search, not a value of 0 after one move"
 
 
 def test_same_player_moves_twice() -> None:
