@@ -28,8 +28,8 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml setup.py constraints.txt $(NATIVE)
 	@sh -c '$(CHECK)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	@echo 'installing into .venv and building the C++ search; this takes a few minutes the first time'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	@echo 'installing into .venv (PyTorch is large) and building the C++ search: some minutes the first time'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
 	@touch $@
 
 # What pip would report after minutes, or not in words.
@@ -48,10 +48,12 @@ endef
 demo: setup
 	@$(BIN)/muzero train tic_tac_toe --out $(DEMO)
 	@$(BIN)/muzero evaluate $(DEMO) --against perfect --games 200
-	@printf '%s\n' '' 'What next?' \
-	  '  $(BIN)/muzero play $(DEMO)          play against what you just trained' \
-	  '  $(BIN)/muzero train connect_four                train the next game' \
-	  '  $(BIN)/muzero games                             list the others'
+	@printf '%s\n' '' 'What next?'
+	@printf '  %-46s %s\n' \
+	  '$(BIN)/muzero play $(DEMO)' 'play against what you just trained' \
+	  '$(BIN)/muzero play connect_four' 'play against an agent that came along' \
+	  '$(BIN)/muzero train connect_four' 'train the next game (an hour)' \
+	  '$(BIN)/muzero games' 'list the others'
 
 test: setup
 	@$(BIN)/python -m pytest

@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--command", required=True, help="how the run was started, for the card")
+    parser.add_argument("--commit", default=commit(), help="commit the run was trained with")
     parser.add_argument("--result", type=Path, nargs="+", required=True)
     arguments = parser.parse_args()
     folder = checkpoint.resolve(str(arguments.run))
@@ -69,7 +70,7 @@ def main() -> None:
     last = [line for line in read(arguments.run) if "run/elapsed_s" in line][-1]
     machine = hardware()
     card: dict[str, Any] = {
-        "game": config.game, "command": arguments.command, "seed": config.train.seed, "commit": commit(),
+        "game": config.game, "command": arguments.command, "seed": config.train.seed, "commit": arguments.commit,
         "hardware": f"{machine['processor']}, {machine['cores']} cores, GPU {machine['gpu'] or 'none'}",
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "minutes": f"{last['run/elapsed_s'] / 60:.1f} (wall clock, machine shared with other work)",
