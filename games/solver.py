@@ -12,12 +12,16 @@ from typing import Any
 import pyspiel
 
 from games.base import GameError
+from games.single import is_own
 from games.spiel_facts import load_facts
 
 MAX_LENGTH = 400
 """Moves of the longest game that is tried: each takes one level of recursion."""
 _NEEDS_HISTORY = frozenset({"go", "cursor_go"})
 """Games whose rules look back: a repetition ends Go."""
+
+_ADVICE = "; choose smaller parameters of the game, or measure against mcts:N"
+"""What to do where a game can't be solved."""
 
 Key = tuple[int, str]
 
@@ -26,7 +30,12 @@ class Solver:
     """Values of positions (`pyspiel.State`) of one game, kept once they are known."""
 
     def __init__(self, name: str, max_states: int = 2_000_000) -> None:
-        """Raises GameError for games that aren't supported or are too long; nothing is solved yet."""
+        """Nothing is solved yet. Raises GameError for games that aren't supported or are too long.
+
+        `max_states`: positions whose values are held in memory at most.
+        """
+        if is_own(name):
+            raise GameError(f"{name}: exact values are for OpenSpiel games only")
         facts = load_facts(name)
         self.spec = facts.spec
         self.max_states = max_states
@@ -34,7 +43,7 @@ class Solver:
         if self.spec.max_length > MAX_LENGTH:
             raise GameError(
                 f"{self.spec.name}: games of up to {self.spec.max_length} moves are too long to solve "
-                f"exactly (at most {MAX_LENGTH}); choose smaller parameters"
+                f"exactly (at most {MAX_LENGTH}){_ADVICE}"
             )
         if facts.game.get_type().chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
             raise GameError(f"{self.spec.name}: the game draws its chance itself; no exact values")
@@ -68,10 +77,7 @@ class Solver:
             return known
         best = max(self.move_values(state).values())
         if len(self._values) >= self.max_states:
-            raise GameError(
-                f"{self.spec.name}: more than {self.max_states} positions; choose smaller parameters "
-                "or raise max_states"
-            )
+            raise self._too_large()
         self._values[key] = best
         return best
 
@@ -98,7 +104,7 @@ class Solver:
                 if key in seen:
                     continue
                 if len(seen) >= self.max_states:
-                    raise GameError(f"{self.spec.name}: more than {self.max_states} positions")
+                    raise self._too_large()
                 seen.add(key)
                 yield tuple(state.history())
             waiting += [state.child(action) for action in state.legal_actions()]
@@ -107,6 +113,10 @@ class Solver:
     def solved_states(self) -> int:
         """Positions whose value is known so far."""
         return len(self._values)
+
+    def _too_large(self) -> GameError:
+        positions = f"more than {self.max_states} positions"
+        return GameError(f"{self.spec.name}: {positions}: too large for exact values{_ADVICE}")
 
     def _seen_by(self, player: int, state: Any) -> float:
         """The value of a position, seen by `player` whoever is to move."""

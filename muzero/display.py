@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
@@ -28,6 +30,10 @@ BAR = 30
 NAMES = 17
 """Columns of the names on the left, so that the panel doesn't move with the status."""
 SPARKS = "▁▂▃▄▅▆▇█"
+UNKNOWN = "-"
+"""In place of a number that was not to be measured, such as the recall of rewards in a batch without any."""
+ESTIMATE_SECONDS, ESTIMATE_SHARE = 30.0, 0.02
+"""Training that must be done before the time left is estimated: at first games are played and nothing learnt."""
 
 
 class Display:
@@ -40,6 +46,7 @@ class Display:
         self._losses: deque[float] = deque(maxlen=HISTORY)
         self._last_line = -PLAIN_SECONDS
         self._status = ""
+        self._off = False
 
     def __enter__(self) -> Display:
         if not plain(self._stream) and unicode_ok(self._stream):
@@ -54,10 +61,24 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with self._nobody_may_look():
+                self._live.stop()
+
+    @contextlib.contextmanager
+    def _nobody_may_look(self) -> Iterator[None]:
+        """Training doesn't hang on who looks: a stream that fails ends the display, nothing else."""
+        try:
+            yield
+        except OSError:
+            self._off = True
 
     def show(self, progress: Progress) -> None:
         """Take in a report. Plain lines come at most every `PLAIN_SECONDS`, or when the status changes."""
+        if not self._off:
+            with self._nobody_may_look():
+                self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
         if "total" in progress.losses:
             self._losses.append(progress.losses["total"])
         if self._live is not None:
@@ -75,13 +96,14 @@ def line(progress: Progress) -> str:
         f"{progress.game}: {progress.status}",
         f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
         _times(progress),
-        f"{progress.games:,} games ({progress.games_per_s:.0f}/s, "
-        f"{quantity(progress.simulations_per_s)} simulations/s)",
+        f"{progress.games:,} games" + ("" if _ended(progress) else
+                                       f" ({progress.games_per_s:.0f}/s, "
+                                       f"{quantity(progress.simulations_per_s)} simulations/s)"),
         f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
     ]
     parts += [f"loss {_figures(progress.losses)}"] if progress.losses else []
     for name, found in by_step(progress.checks).items():
-        parts.append(f"{name} {'/'.join(f'{value:.3g}' for value in found)}")
+        parts.append(f"{name} {'/'.join(map(_known, found))}")
     parts += [progress.evaluation] if progress.evaluation else []
     return " | ".join(parts)
 
@@ -100,7 +122,7 @@ def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> Render
     return Panel(
         grid,
         title=f"[bold]muzero[/] {_escape(progress.game)}",
-        subtitle=f"{_escape(progress.run)} · Ctrl-C saves and stops",
+        subtitle=_escape(progress.run) + ("" if _ended(progress) else " · Ctrl-C saves and stops"),
         border_style="blue",
         width=min(width, WIDTH),
     )
@@ -109,12 +131,15 @@ def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> Render
 def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
     fill = progress.replay_positions / max(1, progress.replay_capacity)
     done = _share_done(progress)
+    learning, playing = f"step {_of(progress.step, progress.steps_limit)}", f"{progress.games:,} games"
+    if not _ended(progress):
+        learning += f"   {progress.steps_per_s:.1f} steps/s   waits {progress.learner_wait:.0%} of the time for games"
+        playing += (f"   {progress.games_per_s:.1f} games/s   "
+                    f"{quantity(progress.simulations_per_s)} simulations/s")
     rows = [
         (progress.status, f"[green]{bar(done, BAR)}[/] {done:.0%}  {_times(progress)}"),
-        ("learning", f"step {_of(progress.step, progress.steps_limit)}   {progress.steps_per_s:.1f} steps/s"
-                     f"   waits {progress.learner_wait:.0%} of the time for games"),
-        ("self-play", f"{progress.games:,} games   {progress.games_per_s:.1f} games/s   "
-                      f"{quantity(progress.simulations_per_s)} simulations/s"),
+        ("learning", learning),
+        ("self-play", playing),
         ("replay", f"[blue]{bar(fill, BAR)}[/] {progress.replay_positions:,} of "
                    f"{progress.replay_capacity:,} positions"),
         ("", _ratio(progress)),
@@ -136,8 +161,25 @@ def sparkline(values: list[float]) -> str:
 
 
 def _times(progress: Progress) -> str:
-    left = f", {duration(progress.eta_s)} left" if progress.eta_s > 0 else ""
+    seconds = _left(progress)
+    left = f", {duration(seconds)} left" if seconds > 0 else ""
     return f"{duration(progress.elapsed_s)} done{left}"
+
+
+def _left(progress: Progress) -> float:
+    """Seconds left; the clock's limit alone, or 0, while it is too early to estimate how long the steps take."""
+    if progress.elapsed_s >= ESTIMATE_SECONDS and _share_done(progress) >= ESTIMATE_SHARE:
+        return progress.eta_s
+    return 0.0 if _ended(progress) else max(0.0, 60 * progress.minutes_limit - progress.elapsed_s)
+
+
+def _ended(progress: Progress) -> bool:
+    """True in the last report of a sitting, when there is nothing left to stop and no rate to tell."""
+    return progress.status.endswith("saved")
+
+
+def _known(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else f"{value:.3g}"
 
 
 def _of(count: int, limit: int) -> str:
@@ -165,12 +207,16 @@ def by_step(checks: Mapping[str, float]) -> dict[str, list[float]]:
 
 
 def _figures(values: Mapping[str, float]) -> str:
-    return "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
+    """Losses. A policy loss of exactly 0 had no target: none of the positions drawn was searched."""
+    shown = {name: f"{value:.4g}" for name, value in values.items()}
+    if values.get("policy") == 0:
+        shown["policy"] = UNKNOWN
+    return "  ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
 
 
 def _check(values: list[float]) -> str:
     """The numbers, with a bar of the last one where it lies in [0, 1]."""
-    numbers = "  ".join(f"{value:.3g}" for value in values)
+    numbers = "  ".join(map(_known, values))
     return f"[magenta]{bar(values[-1], BAR)}[/] {numbers}" if 0 <= values[-1] <= 1 else numbers
 
 

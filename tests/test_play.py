@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import games as engines
 from games.base import GameError
 from muzero.commands import play
-from muzero.commands.board import DRAWINGS, Board, draw, read_board
+from muzero.commands.board import DRAWINGS, OWN_SIGNS, Board, draw, read_board
 from muzero.commands.moves import legal_names, move_name, parse_move, refusal
 from muzero.commands.session import Session
 from muzero.commands.thoughts import expected_line, value_bar
@@ -147,6 +147,17 @@ def test_pictures_hold_a_stone_for_each_piece(game: str, fancy: bool) -> None:
     assert "\x1b[31" in draw(board, Ink(True), fancy)
 
 
+@pytest.mark.parametrize(
+    "game", ["hex(board_size=4)", "hex(num_cols=5,num_rows=3)", "othello", "go(board_size=9)", "y(board_size=4)",
+             "havannah(board_size=3)"]
+)
+def test_cells_are_named_as_the_game_names_them(game: str) -> None:
+    for plies in (0, 1, 6):
+        batch, _ = position(game, plies, plies)
+        for action in np.flatnonzero(batch.legal()[0]).tolist():
+            assert move_name(batch, action) == batch.action_name(0, action).split()[-1].lower()
+
+
 @pytest.mark.parametrize("game", [*DRAWN, *UNDRAWN])
 def test_every_legal_move_can_be_typed(game: str) -> None:
     for seed in range(3):
@@ -162,6 +173,44 @@ def test_the_games_own_text_can_be_typed() -> None:
     assert parse_move(batch, "x(1,1)") == parse_move(batch, "b2") == 4
     go = engines.make("go(board_size=9)", 1)
     assert parse_move(go, "pass") == parse_move(go, "B PASS") == 81
+
+
+def test_a_numbered_move_is_its_text_or_its_number() -> None:
+    for seed in range(4):
+        batch, _ = position("backgammon", 10, seed)
+        for action in np.flatnonzero(batch.legal()[0]).tolist():
+            text = batch.action_name(0, action)
+            assert parse_move(batch, text) == parse_move(batch, f"#{action}") == action
+            if text.startswith(f"{action} - "):
+                assert parse_move(batch, str(action)) == action
+                same = parse_move(batch, move_name(batch, action))
+                assert same is not None
+                assert batch.action_name(0, same).partition(" - ")[2] == text.partition(" - ")[2]
+
+
+def test_the_last_number_is_enough_where_nothing_else_differs() -> None:
+    pile = engines.make("games.examples.subtraction:Subtraction", 1)
+    assert [parse_move(pile, text) for text in ("take 2", "2", "4")] == [1, 1, None]
+    assert parse_move(engines.make("ultimate_tic_tac_toe", 1), "3") == 3
+    for other in ("nim", "dots_and_boxes", "amazons", "tic_tac_toe"):
+        assert parse_move(engines.make(other, 1), "1") is None
+
+
+def test_chess_moves_may_name_two_squares() -> None:
+    batch = engines.make("chess", 1)
+    assert parse_move(batch, "e2e4") == parse_move(batch, "e4")
+    assert parse_move(batch, "G1F3") == parse_move(batch, "Nf3")
+    assert [parse_move(batch, text) for text in ("e2e5", "e4e2", "e2e4q", "a2e4")] == [None] * 4
+
+
+def test_chess_tells_a_bishop_from_the_b_pawn() -> None:
+    batch = engines.make("chess", 1)
+    for move in ("e4", "d6", "Ba6", "Bd7", "a3", "Bb5", "a4"):
+        batch.step(np.array([parse_move(batch, move)], np.int32))
+    names = legal_names(batch)
+    for name in ("bxa6", "Bxa6"):
+        assert parse_move(batch, name) == names[name]
+    assert names["bxa6"] != names["Bxa6"]
 
 
 def test_a_full_column_is_explained() -> None:
@@ -287,6 +336,25 @@ def test_moves_the_rules_do_not_allow_are_marked_from_the_first_on() -> None:
     assert batch.to_play()[0] == 0
 
 
+def test_moves_the_rules_do_not_allow_keep_their_names() -> None:
+    hexes = engines.make("hex(board_size=4)", 1)
+    assert expected_line(hexes, [9, 9, 15], True).startswith("b3 b3✗ d4✗ ")
+    assert expected_line(engines.make("othello", 1), [19, 19, 64], True).startswith("d3 d3✗ pass✗ ")
+    pile = engines.make("games.examples.subtraction:Subtraction", 1)
+    for take in [2] * 6 + [0]:
+        pile.step(np.array([take], np.int32))
+    assert expected_line(pile, [0, 2, 1], True).startswith("take 1 take 3✗ take 2✗ ")
+    assert expected_line(engines.make("nim", 1), [0, 4], True).split()[-1] != "#4✗"
+
+
+def test_a_line_ends_where_only_the_dice_could_name_a_move() -> None:
+    batch = engines.make("backgammon", 1)
+    action = int(batch.legal()[0].argmax())
+    for later in ([action], [1000, 3], [0]):
+        assert expected_line(batch, [action, *later], True) == f"{move_name(batch, action)} ..."
+    assert expected_line(engines.make("pig(players=2)", 1), [0, 0, 1], True) == "roll roll stop"
+
+
 def test_a_line_with_chance_is_checked_at_its_first_move_only() -> None:
     batch = engines.make("pig(players=2)", 1)
     assert "✗" not in expected_line(batch, [0, 0, 1, 1], True)
@@ -346,6 +414,61 @@ def test_one_player_games_are_the_persons(capsys: pytest.CaptureFixture[str]) ->
     assert converse(play.Arguments("catch", seat="second"), agent, ["stay"] * 9 + ["quit"], EOFError) == 0
     assert "The end. Return: " in capsys.readouterr().out
     assert agent.asked == []
+
+
+def test_help_tells_what_this_game_knows() -> None:
+    assert "the number of a column" in session("connect_four").help()
+    for game, example in (("tic_tac_toe", "`a1`"), ("games.examples.subtraction:Subtraction", "`take 1`")):
+        said = session(game).answer("?")[1]
+        assert "column" not in said
+        assert example in said
+        assert "\n  swap " in said
+    assert "swap" not in session("catch").help()
+    assert all("#12" in session(game).help() for game in ("connect_four", "backgammon", "catch"))
+
+
+def test_short_words_at_the_end() -> None:
+    table = session("tic_tac_toe", Scripted("tic_tac_toe", (3, 4)))
+    assert table.answer("u")[1].startswith("no move 'u' here")
+    for move in ("a1", "b1"):
+        table.answer(move)
+        table.think()
+    table.answer("c1")
+    assert table.answer("u") == (True, "took back c1")
+    table.answer("c1")
+    assert table.answer("A") == (True, "")
+    assert not table.over
+    assert table.to_play == table.person
+    assert table.answer("undo") == (False, "nothing to undo")
+
+
+def test_games_shown_in_their_own_text_say_whose_pieces_are_whose() -> None:
+    assert not OWN_SIGNS.keys() & DRAWINGS.keys()
+    for seed in range(4):
+        batch = engines.make("backgammon", 1, seed)
+        assert f"Turn: {OWN_SIGNS['backgammon'][batch.to_play()[0]]}" in batch.render(0)
+    table = session("backgammon")
+    assert f"{OWN_SIGNS['backgammon'][table.to_play]}: you" in table.legend()
+    assert session("banqi").legend() == "player 0: you   player 1: muzero"
+
+
+@pytest.mark.parametrize(
+    "game", ["havannah(board_size=3)", "y(board_size=4)", "pentago", "ultimate_tic_tac_toe", "nine_mens_morris"]
+)
+def test_own_signs_appear_with_their_players_moves(game: str) -> None:
+    batch, _ = position(game, 1 if game == "ultimate_tic_tac_toe" else 0, 0)
+    for _ in range(2):
+        player = int(batch.to_play()[0])
+        if game == "ultimate_tic_tac_toe" and "Choose" in batch.action_name(0, int(batch.legal()[0].argmax())):
+            batch.step(np.array([batch.legal()[0].argmax()], np.int32))
+        sign, before = OWN_SIGNS[game.partition("(")[0]][player], grid(batch)
+        batch.step(np.array([batch.legal()[0].argmax()], np.int32))
+        assert grid(batch).count(sign) == before.count(sign) + 1
+
+
+def grid(batch: Any) -> str:
+    """The board of a game's own text, without the words below it."""
+    return str(batch.render(0)).partition("Current player")[0]
 
 
 def test_own_text_of_a_game_keeps_no_control_codes() -> None:

@@ -97,3 +97,17 @@ def test_long_games_are_refused(name: str) -> None:
 def test_unsupported_games_are_refused() -> None:
     with pytest.raises(GameError, match="hidden information"):
         Solver("kuhn_poker")
+
+
+@pytest.mark.parametrize("where", ["games.examples.subtraction", "games/examples/subtraction.py"])
+def test_own_games_are_refused(where: str) -> None:
+    with pytest.raises(GameError, match="exact values are for OpenSpiel games only"):
+        Solver(f"{where}:Subtraction")
+
+
+def test_too_large_a_game_is_sent_to_another_opponent() -> None:
+    solver = Solver("hex(board_size=3)", max_states=10)
+    with pytest.raises(GameError, match=r"too large for exact values; .* mcts:N$"):
+        solver.value(solver.new_state())
+    with pytest.raises(GameError, match=r"smaller parameters of the game, or measure against mcts:N$"):
+        Solver("chess")

@@ -63,6 +63,28 @@ DRAWINGS: Mapping[str, Drawing] = {
     "checkers": Drawing(r"^\d([.o+8*]+)$", ("o8", "+*"), from_below=True),
     "chess": Drawing(r"^([.A-Za-z]{8})$", ("pnbrqk", "PNBRQK"), from_below=True, own_letters=True),
 }
+OWN_SIGNS: Mapping[str, tuple[str, str]] = {
+    "amazons": ("X", "O"),
+    "antichess": ("black (small letters)", "white (capitals)"),
+    "backgammon": ("x", "o"),
+    "chinese_checkers": ("1", "2"),
+    "crazyhouse": ("black (small letters)", "white (capitals)"),
+    "einstein_wurfelt_nicht": ("b", "w"),
+    "havannah": ("O", "@"),
+    "hive": ("w", "b"),
+    "lines_of_action": ("x", "o"),
+    "maedn": ("1", "2"),
+    "mancala": ("lower row", "upper row"),
+    "nine_mens_morris": ("W", "B"),
+    "oware": ("A to F", "a to f"),
+    "pentago": ("O", "@"),
+    "shogi": ("capitals", "small letters"),
+    "twixt": ("x", "o"),
+    "ultimate_tic_tac_toe": ("x", "o"),
+    "xiangqi": ("capitals", "small letters"),
+    "y": ("O", "@"),
+}
+"""Signs of player 0's and of player 1's pieces in OpenSpiel's own text of games without a drawing."""
 KINGS = {"8": ("◆", "K"), "*": ("◇", "Q")}
 """Crowned pieces of checkers: with more than ASCII, and with ASCII alone."""
 

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from games.base import FloatArray, MaskArray
     from muzero.agent import Analysis
 
-HELP = """  a move   as listed by `moves`: a column, a coordinate such as b2, or the game's own text
-  moves    list the legal moves
-  hint     what the agent would play for you, and why
-  undo     take back your last move
-  swap     change sides
-  resign   give up this game
-  board    show the board again
-  quit     leave (Ctrl-D too)"""
+HELP = {
+    "moves": "list the legal moves",
+    "hint": "what the agent would play for you, and why",
+    "undo": "take back your last move",
+    "swap": "change sides",
+    "resign": "give up this game",
+    "board": "show the board again",
+    "quit": "leave (Ctrl-D too)",
+    "at the end": "again (a), undo (u) or quit (q)",
+}
+SHORT = {"a": "again", "u": "undo"}
+"""What may be typed for it once the game is over."""
 
 
 class Thinker(Protocol):
@@ -64,7 +68,7 @@ class Session:
         self.person: int | None = None if watch else self._seat(opening, first)
         self.commands: dict[str, Callable[[], str]] = {
             "moves": self.list_moves, "hint": self.hint, "undo": self.undo, "swap": self.swap,
-            "resign": self.resign, "board": self.picture, "?": lambda: HELP, "help": lambda: HELP,
+            "resign": self.resign, "board": self.picture, "?": self.help, "help": self.help,
         }
 
     def _seat(self, opening: int, first: bool) -> int:
@@ -105,13 +109,29 @@ class Session:
         """A game's own text; control codes in it only where they are wanted."""
         return text if self.pen.on else re.sub(r"\x1b\[[0-9;]*m", "", text)
 
+    def help(self) -> str:
+        """What can be typed."""
+        rows = {"a move": self._move_form(), **HELP}
+        if self.spec.players == 1:
+            del rows["swap"]
+        return "\n".join(f"  {name:<12}{about}" for name, about in rows.items())
+
+    def _move_form(self) -> str:
+        """How moves of this game are written."""
+        number = "the game's own text, or # and the number of an action (#12)"
+        if self.spec.layout.kind == "columns":
+            return f"the number of a column, {number}"
+        names = list(legal_names(self.games))
+        return f"as `moves` lists it{f', such as `{names[0]}`' if names else ''}; {number}"
+
     def legend(self) -> str:
         """Which stones are whose."""
         board = drawing.read_board(self.spec.name, self.games.render(0))
         if self.spec.players == 1:
             return "one player"
         if board is None:
-            return "   ".join(f"player {player}: {self.who(player)}" for player in (0, 1))
+            signs = drawing.OWN_SIGNS.get(self.spec.name.partition("(")[0], ("player 0", "player 1"))
+            return "   ".join(f"{sign}: {self.who(player)}" for player, sign in enumerate(signs))
         parts = []
         for player in (0, 1):
             about = board.drawing.legend[player]
@@ -147,7 +167,13 @@ class Session:
         if action is not None:
             self.play(action)
             return True, ""
-        command = self.commands.get(typed.lower())
+        word = typed.lower()
+        if self.over:
+            word = SHORT.get(word, word)
+            if word == "again":
+                self.again()
+                return True, ""
+        command = self.commands.get(word)
         if command is not None:
             length, person, over = len(self._past), self.person, self.over
             said = command()

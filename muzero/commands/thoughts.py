@@ -8,7 +8,7 @@ import numpy as np
 
 import games as engines
 from games.base import NO_PLAYER, GameBatch, GameSpec
-from muzero.commands.moves import move_name
+from muzero.commands.moves import move_name, name_anywhere
 from muzero.terminal import Ink, bar, table
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ def best_moves(games: GameBatch, analysis: Analysis, fancy: bool) -> str:
 def expected_line(games: GameBatch, variation: list[int], fancy: bool) -> str:
     """The principal variation; moves the real rules don't allow there are marked.
 
-    The search looks ahead in the learned model, which may err. With chance only the first move is checked.
+    The search looks ahead in the learned model, which may err. With chance only the first move is checked, and
+    the line ends where a move has a name only once the dice are known.
     """
-    copy = engines.make(games.spec.name, 1)
+    start, copy = (engines.make(games.spec.name, 1) for _ in range(2))
     copy.restore(games.snapshot())
     sign = "✗" if fancy else "!"
     words: list[str] = []
@@ -64,7 +65,11 @@ def expected_line(games: GameBatch, variation: list[int], fancy: bool) -> str:
         unknown = games.spec.stochastic and number > 0
         if not unknown and not wrong:
             wrong = copy.to_play()[0] == NO_PLAYER or not copy.legal()[0, action]
-        words.append(move_name(copy, action) + (sign if wrong else ""))
+        name = name_anywhere((copy, games, start), action, dice_known=not unknown)
+        if unknown and name.startswith("#"):
+            words.append("...")
+            break
+        words.append(name + (sign if wrong else ""))
         if not wrong and not unknown:
             copy.step(np.array([action], np.int32))
     line = " ".join(words)
