@@ -6,12 +6,17 @@ Nothing heavy is imported before a command asks for it, so that help and mistake
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
+import io
 import os
+import select
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
-from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log
+from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, silence
+from muzero.terminal import printable
 
 COMMANDS = {
     "train": "train an agent on a game, or go on with a run",
@@ -27,6 +32,14 @@ EXAMPLES = (
     "muzero train --help",
 )
 OWN_PACKAGES = ("muzero", "games", "selfplay", "cpp_mcts", "checkpoints")
+LOWER = {
+    "train": "--replay.capacity, --selfplay.games, --search.simulations, --model.width or --learner.batch",
+    "play": "--simulations",
+    "evaluate": "--simulations or --games",
+}
+"""What takes memory in a command."""
+TOO_LARGE = ("allocate memory", "out of memory", "overflowed with sizes", "array is too big", "allowed dimension")
+"""What torch and numpy say instead of raising MemoryError."""
 
 
 def overview() -> str:
@@ -63,29 +76,86 @@ def dispatch(argv: Sequence[str]) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The `muzero` script. Gives the exit code: 0 ok, 1 failure, 2 usage, 3 damaged data, 130 interrupted."""
+    open_streams()
+    words = sys.argv[1:] if argv is None else argv
+    code = answer(words)
     try:
-        code = dispatch(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has left: not an error, and nothing more may be written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        silence(sys.stdout)
+    except OSError as error:
+        silence(sys.stdout)
+        if code == OK:
+            log(f"error: {explain(error, words)}")
+            return FAILURE
+    return code
+
+
+def open_streams() -> None:
+    """Give the process all three streams, even where its parent closed some, and let no odd text break them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def answer(argv: Sequence[str]) -> int:
+    """Run one command; every expected error becomes a message and an exit code."""
+    try:
+        return dispatch(argv)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else FAILURE
     except KeyboardInterrupt:
         log("\ninterrupted")
         return INTERRUPTED
     except Exception as error:
-        if os.environ.get("MUZERO_DEBUG") == "1" or not expected(error):
+        if isinstance(error, BrokenPipeError) and reader_left(sys.stdout):
+            # Not an error: whoever read our output has all they wanted.
+            return OK
+        message = explain(error, argv)
+        if message is None or os.environ.get("MUZERO_DEBUG") == "1":
             raise
-        log(f"error: {error}")
+        log(f"error: {printable(message)}")
         return exit_code(error)
-    return code
 
 
-def expected(error: Exception) -> bool:
-    """True for the project's own errors, which tell people something; any other is a defect, shown whole."""
-    return type(error).__module__.partition(".")[0] in OWN_PACKAGES
+def reader_left(stream: TextIO) -> bool:
+    """True if `stream` is a pipe that nobody reads any more."""
+    try:
+        number = stream.fileno()
+    except io.UnsupportedOperation:
+        return False
+    watch = select.poll()
+    watch.register(number, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+
+
+def explain(error: Exception, argv: Sequence[str]) -> str | None:
+    """What people are told of an expected error; None for a defect, which is shown whole.
+
+    Expected are the project's own errors, those of the world outside (files, streams), and too little memory.
+    """
+    if type(error).__module__.partition(".")[0] in OWN_PACKAGES:
+        return str(error)
+    first = next(iter(str(error).splitlines()), "")
+    if out_of_memory(error):
+        lower = LOWER.get(argv[0] if argv else "")
+        return f"not enough memory{f' ({first})' if first else ''}{f'; lower {lower}' if lower else ''}"
+    if isinstance(error, OSError):
+        said = error.strerror or first or type(error).__name__
+        named = isinstance(error.filename, (str, bytes))
+        return f"{os.fsdecode(error.filename)}: {said}" if named else f"input or output failed: {said}"
+    return None
+
+
+def out_of_memory(error: Exception) -> bool:
+    """True if memory was refused, or so much wanted that nobody could ask for it."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    said = isinstance(error, (RuntimeError, ValueError)) and any(words in str(error) for words in TOO_LARGE)
+    return said or isinstance(error, MemoryError)
 
 
 def exit_code(error: Exception) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -273,7 +274,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if hint == Schedule:
         return _schedule(value, path)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _real(value, path)
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
         if type(value) is not hint:
             raise ConfigError(f"{path}: {hint.__name__} wanted, got {value!r}")
@@ -289,7 +290,14 @@ def _schedule(value: Any, path: str) -> Schedule:
     )
     if not ok:
         raise ConfigError(f"{path}: a schedule is [[from, value], ...], got {value!r}")
-    return tuple((float(start), float(number)) for start, number in value)
+    return tuple((_real(start, path), _real(number, path)) for start, number in value)
+
+
+def _real(value: float, path: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ConfigError(f"{path}: a number of {len(str(value))} digits is too large") from None
 
 
 def replace(config: Config, overrides: dict[str, Any]) -> Config:
@@ -306,71 +314,136 @@ def replace(config: Config, overrides: dict[str, Any]) -> Config:
     return _build(Config, data, "")
 
 
+MCTS_MOST = 10_000_000
+"""Simulations of an `mcts:N` player at most."""
+POSITION_BYTES = 16
+"""A stored position takes more than this in any game; what a replay really takes is known with its game."""
+ABOVE_0 = math.ulp(0.0)
+SHARE = (0.0, 1.0)
+WEIGHT = (0.0, 1e6)
+COUNT = (1, 1 << 40)
+COUNT_OR_0 = (0, 1 << 40)
+SIZE = (1, 1 << 20)
+SIZE_OR_0 = (0, 1 << 20)
+THREADS = (1, 1 << 10)
+SEED = (0, (1 << 63) - 1)
+NUMBER = (-1e9, 1e9)
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "model.width": (1, 1 << 16), "model.hidden": (1, 1 << 16), "model.representation_blocks": (0, 256),
+    "model.dynamics_blocks": (0, 256), "model.value.low": NUMBER, "model.value.high": NUMBER,
+    "model.value.bins": (1, 1 << 16), "model.reward.low": NUMBER, "model.reward.high": NUMBER,
+    "model.reward.bins": (1, 1 << 16),
+    "search.simulations": SIZE, "search.low": NUMBER, "search.high": NUMBER, "search.epsilon": (ABOVE_0, 1e9),
+    "search.c_init": WEIGHT, "search.c_base": (ABOVE_0, 1e12), "search.dirichlet_alpha": (1e-6, 1e6),
+    "search.dirichlet_fraction": SHARE, "search.c_visit": WEIGHT, "search.c_scale": WEIGHT,
+    "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS,
+    "selfplay.games": SIZE, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
+    "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE,
+    "selfplay.opening_plies": SIZE_OR_0, "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE,
+    "selfplay.warmup_positions": COUNT_OR_0,
+    "replay.capacity": COUNT, "replay.window_fraction": SHARE, "replay.min_window": COUNT_OR_0,
+    "replay.min_positions": COUNT, "replay.alpha": (0.0, 2.0), "replay.beta": (0.0, 2.0),
+    "replay.memory_limit_mb": (1, 1 << 30),
+    "learner.batch": (1.0, 1e6), "learner.unroll": (1, 64), "learner.td_steps": SIZE,
+    "learner.search_share": SHARE, "learner.gamma": SHARE, "learner.learning_rate": (ABOVE_0, 1e3),
+    "learner.final_rate": SHARE, "learner.warmup": SHARE, "learner.decay_from": SHARE,
+    "learner.weight_decay": (0.0, 1e3), "learner.clip": (ABOVE_0, 1e9), "learner.state_gradient": SHARE,
+    "learner.value_weight": WEIGHT, "learner.reward_weight": WEIGHT, "learner.policy_weight": WEIGHT,
+    "learner.discount_weight": WEIGHT, "learner.consistency_weight": WEIGHT,
+    "learner.reconstruction_weight": WEIGHT, "learner.ema": SHARE, "learner.replay_ratio": (ABOVE_0, 1e6),
+    "learner.reanalyse_fraction": SHARE,
+    "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7), "train.horizon": COUNT_OR_0, "train.seed": SEED,
+    "train.actors": (0, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
+    "train.checkpoint_seconds": (0.0, 1e9), "train.evaluate_minutes": (0.0, 1e9), "train.evaluate_games": (2, 1 << 20),
+    "train.publish_steps": COUNT,
+}
+"""Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`."""
+
+
 def check(config: Config) -> None:
     """Refuse values no run could use. Raises ConfigError naming the setting."""
-    _check_schedules(config)
-    _check_positive(config)
-    _check_ranges(config)
+    _check_numbers(config, "")
     for name, search in (("search", config.search), ("play", config.play)):
-        if search.scale == "fixed" and not search.low < search.high:
+        if not search.low < search.high:
             raise ConfigError(f"{name}.low must be below {name}.high, got {search.low} and {search.high}")
     for name, scalar in (("value", config.model.value), ("reward", config.model.reward)):
         if scalar.kind == "categorical" and (scalar.bins < 2 or not scalar.low < scalar.high):
             raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
-    if config.replay.capacity < config.replay.min_positions:
-        raise ConfigError(f"replay.capacity ({config.replay.capacity}) must hold replay.min_positions "
-                          f"({config.replay.min_positions})")
+    _check_aids(config)
+    _check_replay(config.replay)
     if config.train.steps == 0 and config.train.minutes == 0.0:
         raise ConfigError("train.steps or train.minutes must set a limit")
+    _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
 
 
-def _check_schedules(config: Config) -> None:
-    schedules = {"selfplay.simulations_share": config.selfplay.simulations_share, "learner.batch": config.learner.batch,
-                 "selfplay.temperature": config.selfplay.temperature}
-    limits = {"selfplay.simulations_share": (1e-6, 1.0), "learner.batch": (1.0, 1e6),
-              "selfplay.temperature": (0.0, 1e3)}
-    for name, schedule in schedules.items():
-        starts = [start for start, _ in schedule]
-        if not starts or starts[0] != 0.0 or starts != sorted(starts) or starts[-1] > 1.0:
-            raise ConfigError(f"{name}: starts must rise from 0 to at most 1, got {starts}")
-        lowest, highest = limits[name]
-        if not all(lowest <= value <= highest for _, value in schedule):
-            raise ConfigError(f"{name}: values from {lowest:g} to {highest:g} wanted, got {schedule}")
+def _check_evaluation(games: int, against: str) -> None:
+    if games % 2:
+        raise ConfigError(f"train.evaluate_games must be even, the same for both seats, got {games}")
+    if against not in ("random", "perfect") and not names_mcts(against):
+        near = difflib.get_close_matches(against, ("random", "perfect", "mcts:100"), n=1)
+        raise ConfigError(f"train.evaluate_against: {against!r} is none of random, mcts:N (N up to {MCTS_MOST:,}), "
+                          "perfect" + (f"; nearest: {near[0]}" if near else ""))
 
 
-def _check_positive(config: Config) -> None:
-    counts = {
-        "model.width": config.model.width, "model.hidden": config.model.hidden,
-        "search.simulations": config.search.simulations, "play.simulations": config.play.simulations,
-        "selfplay.games": config.selfplay.games, "replay.capacity": config.replay.capacity,
-        "replay.min_positions": config.replay.min_positions, "learner.unroll": config.learner.unroll,
-        "learner.td_steps": config.learner.td_steps, "learner.learning_rate": config.learner.learning_rate,
-        "learner.clip": config.learner.clip, "learner.replay_ratio": config.learner.replay_ratio,
-        "train.threads": config.train.threads, "train.publish_steps": config.train.publish_steps,
-        "search.threads": config.search.threads, "play.threads": config.play.threads,
-        "search.max_considered": config.search.max_considered, "selfplay.max_moves": config.selfplay.max_moves,
-    }
-    for name, value in counts.items():
-        if not value > 0:
-            raise ConfigError(f"{name} must be above 0, got {value}")
+def names_mcts(text: str) -> bool:
+    """True for `mcts` and for `mcts:N` with a usable number N of simulations."""
+    kind, colon, number = text.partition(":")
+    short = number.isascii() and number.isdecimal() and len(number) <= len(str(MCTS_MOST))
+    return kind == "mcts" and (not colon or (short and 1 <= int(number) <= MCTS_MOST))
 
 
-def _check_ranges(config: Config) -> None:
-    shares = {
-        "learner.gamma": config.learner.gamma, "learner.warmup": config.learner.warmup,
-        "learner.decay_from": config.learner.decay_from, "learner.final_rate": config.learner.final_rate,
-        "learner.state_gradient": config.learner.state_gradient, "learner.ema": config.learner.ema,
-        "learner.reanalyse_fraction": config.learner.reanalyse_fraction,
-        "learner.search_share": config.learner.search_share,
-        "replay.window_fraction": config.replay.window_fraction,
-        "search.dirichlet_fraction": config.search.dirichlet_fraction,
-        "selfplay.opening_fraction": config.selfplay.opening_fraction,
-        "selfplay.random_fraction": config.selfplay.random_fraction,
-    }
-    for name, value in shares.items():
-        if not 0.0 <= value <= 1.0:
-            raise ConfigError(f"{name} must lie in [0, 1], got {value}")
-    for name, number in (("train.actors", config.train.actors), ("train.steps", config.train.steps),
-                         ("train.minutes", config.train.minutes)):
-        if number < 0:
-            raise ConfigError(f"{name} must not be negative, got {number}")
+def _check_numbers(settings: Any, path: str) -> None:
+    for setting in dataclasses.fields(settings):
+        name, value = f"{path}{setting.name}", getattr(settings, setting.name)
+        if dataclasses.is_dataclass(value):
+            _check_numbers(value, f"{name}.")
+        elif isinstance(value, tuple):
+            _check_schedule(name, value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            _check_number(name, value)
+
+
+def _check_number(name: str, value: float) -> None:
+    section, _, rest = name.partition(".")
+    low, high = BOUNDS[f"search.{rest}" if section == "play" else name]
+    # Also false for NaN.
+    if not low <= value <= high:
+        least = "above 0" if low == ABOVE_0 else f"at least {_plain(low)}"
+        raise ConfigError(f"{name} must be {least} and at most {_plain(high)}, got {value}")
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:,.15g}"
+
+
+def _check_schedule(name: str, schedule: Schedule) -> None:
+    starts = [start for start, _ in schedule]
+    if not starts or starts[0] != 0.0 or starts != sorted(starts) or not all(0.0 <= start <= 1.0 for start in starts):
+        raise ConfigError(f"{name}: starts must rise from 0 to at most 1, got {starts}")
+    for _, value in schedule:
+        _check_number(name, value)
+
+
+def _check_aids(config: Config) -> None:
+    """A part of the model that no loss trains, or a loss without its part, is a mistake."""
+    weights = {"reconstruction": config.learner.reconstruction_weight, "consistency": config.learner.consistency_weight}
+    for name, weight in weights.items():
+        if getattr(config.model, name) != (weight > 0):
+            raise ConfigError(f"model.{name} ({getattr(config.model, name)}) and learner.{name}_weight ({weight:g}) "
+                              "belong together: both or neither wanted")
+
+
+def _check_replay(replay: ReplayConfig) -> None:
+    if replay.capacity < replay.min_positions:
+        raise ConfigError(f"replay.capacity ({replay.capacity}) must hold replay.min_positions "
+                          f"({replay.min_positions})")
+    least = replay.capacity * POSITION_BYTES >> 20
+    if least > replay.memory_limit_mb:
+        raise ConfigError(f"replay.capacity {replay.capacity} needs more than {least:,} MB, replay.memory_limit_mb is "
+                          f"{replay.memory_limit_mb:,}; lower the capacity or raise the limit")
+    if replay.prioritized and replay.window_fraction < 1.0:
+        raise ConfigError(f"replay.prioritized draws from all positions kept: replay.window_fraction must be 1, "
+                          f"got {replay.window_fraction}")
+    if replay.window_fraction == 0.0 and replay.min_window == 0:
+        raise ConfigError("replay.window_fraction and replay.min_window are both 0: nothing could be drawn")

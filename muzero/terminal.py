@@ -12,6 +12,13 @@ CODES: Final = {
 }
 
 
+def printable(text: str) -> str:
+    """`text` with all but its line ends fit to show: control codes and the like are escaped."""
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode("ascii") for sign in text
+    )
+
+
 def plain(stream: TextIO) -> bool:
     """True where control codes don't belong: not a terminal, NO_COLOR set, or a dumb terminal."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb" or not stream.isatty()

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from muzero import cli, presets
-from muzero.commands.arguments import parse_schedule, write_schedule
-from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE
+from muzero.commands.arguments import parse_schedule, parse_whole, write_schedule
+from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, log
 from muzero.commands.doctor import solve_subtraction
 from muzero.display import Display, by_step, panel, sparkline
 from muzero.metrics import Progress
-from muzero.terminal import bar, duration, ink, plain, quantity, table
+from muzero.terminal import bar, duration, ink, plain, printable, quantity, table
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -95,16 +95,16 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["train", "conect_four"], USAGE, "did you mean 'connect_four'?"),
         (["train", "tic_tac_toe", "--serch.simulations", "5"], USAGE, "--search.simulations"),
         (["train", "tic_tac_toe", "--search.algorithm", "gumble"], USAGE, "gumbel"),
-        (["train", "tic_tac_toe", "--learner.gamma", "3"], USAGE, "learner.gamma must lie in [0, 1]"),
+        (["train", "tic_tac_toe", "--learner.gamma", "3"], USAGE, "learner.gamma must be at least 0 and at most 1"),
         (["train", "tic_tac_toe", "--steps", "-1"], USAGE, "train.steps"),
         (["train", "kuhn_poker"], USAGE, "hidden information"),
-        (["play", "othelo"], FAILURE, "did you mean 'othello'?"),
-        (["play", "no/such/run"], FAILURE, "no/such/run"),
+        (["play", "othelo"], USAGE, "did you mean 'othello'?"),
+        (["play", "no/such/run"], USAGE, "no/such/run"),
         (["play", "hex(board_size=3)"], FAILURE, "muzero train 'hex(board_size=3)'"),
         (["play"], USAGE, "agent"),
         (["play", "tic_tac_toe", "--seat", "third"], USAGE, "third"),
-        (["play", "tic_tac_toe", "--simulations", "0"], USAGE, "at least 1"),
-        (["evaluate", "tic_tac_toe", "--player", "randon"], FAILURE, "did you mean 'random'?"),
+        (["play", "tic_tac_toe", "--simulations", "0"], USAGE, "--simulations: 1 to"),
+        (["evaluate", "tic_tac_toe", "--player", "randon"], USAGE, "did you mean 'random'?"),
         (["evaluate", "tic_tac_toe", "--player", "random", "--games", "3"], USAGE, "even"),
         (["evaluate", "nim", "--player", "random", "--json", "/no/such/place.json"], USAGE, "can't be"),
         (["evaluate", "nim", "--player", "random", "--positions", "nothing.csv"], DAMAGED, "nothing.csv"),
@@ -117,6 +117,149 @@ def test_mistakes_name_the_mend(words: list[str], code: int, said: str, capsys: 
     assert captured.out == ""
     assert said in captured.err
     assert "Traceback" not in captured.err
+
+
+BAD_NUMBERS = {
+    "train tic_tac_toe --minutes nan": "train.minutes",
+    "train tic_tac_toe --train.seed -1": "train.seed",
+    "train tic_tac_toe --search.simulations 1e9": "search.simulations",
+    "train tic_tac_toe --model.width 1e9": "model.width",
+    "train tic_tac_toe --train.threads 1e6": "train.threads",
+    "train tic_tac_toe --train.actors 1e6": "train.actors",
+    "train tic_tac_toe --selfplay.games 1e9": "selfplay.games",
+    "train tic_tac_toe --learner.batch 0:16,nan:32": "learner.batch",
+    "train tic_tac_toe --replay.capacity 1e12": "replay.capacity",
+    "train tic_tac_toe --train.evaluate-against perfct": "nearest: perfect",
+    "train tic_tac_toe --learner.consistency-weight 1": "model.consistency",
+    "play tic_tac_toe --simulations 1e9": "--simulations",
+    "play tic_tac_toe --seed -1": "--seed",
+    "evaluate tic_tac_toe --simulations 1e9": "--simulations",
+    "evaluate tic_tac_toe --games 1e9": "--games",
+    "evaluate tic_tac_toe --opening-plies -1": "--opening-plies",
+    "evaluate tic_tac_toe --seed -1": "--seed",
+    "evaluate tic_tac_toe --player random --against mcts:99999999999999999999": "mcts:N",
+    "evaluate tic_tac_toe --player mcts:0": "mcts:N",
+    "evaluate tic_tac_toe --player random --against perfct": "did you mean 'perfect'?",
+    "evaluate tic_tac_toe --every-position --against random": "--against",
+}
+
+
+def test_bad_numbers_and_players_are_told_in_one_line_before_torch() -> None:
+    check = (
+        "import sys, contextlib, io, json\n"
+        "from muzero.cli import main\n"
+        "answers = []\n"
+        f"for words in {list(BAD_NUMBERS)!r}:\n"
+        "    with contextlib.redirect_stderr(io.StringIO()) as said:\n"
+        "        code = main(words.split())\n"
+        "    answers.append([code, said.getvalue()])\n"
+        "print(json.dumps([answers, 'torch' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, cwd=ROOT, check=True)
+    answers, torch_loaded = json.loads(done.stdout)
+    assert not torch_loaded
+    for (words, named), (code, said) in zip(BAD_NUMBERS.items(), answers, strict=True):
+        assert code == USAGE, words
+        assert named in said, words
+        assert said.startswith("error: "), words
+        assert said.count("\n") == 1, words
+
+
+def test_an_opponent_is_looked_for_before_the_agent_is_loaded(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def loaded(*_: object) -> None:
+        raise AssertionError("an agent was loaded")
+
+    monkeypatch.setattr("muzero.commands.evaluate.load_agent", loaded)
+    for against, said in (("randm", "did you mean 'random'?"), ("no/such/run", "no/such/run")):
+        assert cli.main(["evaluate", str(run_folder), "--against", against]) == USAGE
+        assert said in capsys.readouterr().err
+    assert cli.main(["evaluate", "catch", "--player", "random", "--against", str(run_folder)]) == USAGE
+    assert "plays tic_tac_toe, not catch" in capsys.readouterr().err
+
+
+def test_an_opponent_makes_no_sense_in_a_game_of_one(capsys: Captured) -> None:
+    for option in (["--against", "random"], ["--opening-plies", "2"]):
+        assert cli.main(["evaluate", "catch", "--player", "random", *option]) == USAGE
+        assert "one player" in capsys.readouterr().err
+
+
+def test_whole_numbers_may_be_written_with_an_exponent() -> None:
+    assert [parse_whole(text) for text in ("7", "-3", "1e3", "2.5e1")] == [7, -3, 1000, 25]
+    for text in ("1.5", "nan", "inf", "1e400", "", "x"):
+        with pytest.raises(ValueError, match=r"invalid literal|could not convert"):
+            parse_whole(text)
+
+
+def test_seeds_reach_to_63_bits_with_every_player() -> None:
+    words = ["evaluate", "tic_tac_toe", "--player", "mcts:2", "--against", "mcts:1", "--games", "2"]
+    assert cli.main([*words, "--seed", str(2**63 - 1)]) == OK
+
+
+@pytest.mark.parametrize(
+    ("words", "redirections", "code", "said"),
+    [
+        ("games", ">&-", OK, ""),
+        ("games", ">/dev/full", FAILURE, "error: input or output failed: No space left on device\n"),
+        ("--help", ">/dev/full", FAILURE, "error: input or output failed: No space left on device\n"),
+        ("trian", "<&- >&- 2>&-", USAGE, ""),
+        ("trian", "2>/dev/full", USAGE, ""),
+        ("games", "<&- 2>&- | head -1", OK, ""),
+        ("games --all --json", "| true", OK, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_no_defect(words: str, redirections: str, code: int, said: str) -> None:
+    command = f"{sys.executable} -m muzero {words} {redirections}; exit ${{PIPESTATUS[0]}}"
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False, env=buffered
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "runs/x"), "runs/x: Permission denied"),
+        (FileNotFoundError(2, "No such file or directory", "a\x1b[2Jb"), r"a\x1b[2Jb: No such file"),
+        (OSError(5, "Input/output error"), "Input/output error"),
+        (MemoryError(), "not enough memory; lower --simulations"),
+        (MemoryError("Unable to allocate 8. TiB"), "Unable to allocate 8. TiB); lower --simulations"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "lower --simulations"),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), "lower --simulations"),
+        (OSError(12, "Cannot allocate memory"), "lower --simulations"),
+    ],
+)
+def test_the_world_outside_fails_in_one_line(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def failing(argv: object) -> int:
+        raise error
+
+    monkeypatch.setattr("muzero.commands.play.run", failing)
+    assert cli.main(["play", "nim"]) == FAILURE
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+    monkeypatch.setenv("MUZERO_DEBUG", "1")
+    with pytest.raises(type(error)):
+        cli.main(["play", "nim"])
+
+
+def test_a_defect_is_shown_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muzero.commands.games.list_games", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["games"])
+
+
+def test_a_pipe_that_breaks_inside_is_no_reader_who_left(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def failing(argv: object) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("muzero.commands.games.run", failing)
+    assert cli.main(["games"]) == FAILURE
+    assert "Broken pipe" in capsys.readouterr().err
 
 
 def test_debug_shows_where_an_error_came_from() -> None:
@@ -212,6 +355,30 @@ def test_a_piped_game_is_plain(run_folder: Path) -> None:
     assert done.stderr == ""
 
 
+def piped(content: bytes) -> io.TextIOWrapper:
+    """A stream of input that no person types."""
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8")
+
+
+def test_piped_lines_are_shown_without_control_codes(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("sys.stdin", piped(b"a\x1b[2J\x07\xffb\r\nquit\n"))
+    assert cli.main(["play", str(run_folder), "--simulations", "2"]) == OK
+    out = capsys.readouterr().out
+    assert r"your move> a\x1b[2J\x07\xffb" + "\n" in out
+    assert out.endswith("your move> quit\nbye\n")
+    assert not {"\x1b", "\x07", "\r"} & set(out)
+
+
+def test_a_line_without_end_is_refused(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("sys.stdin", piped(bytes(100_000)))
+    assert cli.main(["play", str(run_folder), "--simulations", "2"]) == USAGE
+    assert "longer than 1,000 characters" in capsys.readouterr().err
+
+
 def test_a_match_is_told_in_a_table_and_in_json(run_folder: Path, tmp_path: Path, capsys: Captured) -> None:
     target = tmp_path / "result.json"
     words = ["evaluate", str(run_folder), "--games", "10", "--simulations", "4", "--seed", "3",
@@ -261,6 +428,13 @@ def test_schedules_are_written_as_read() -> None:
     for text in ("32", "0:8,0.2:16,0.6:32"):
         assert write_schedule(parse_schedule(text)) == text
     assert parse_schedule("0:8,0.5:1") == ((0.0, 8.0), (0.5, 1.0))
+
+
+class Broken(io.StringIO):
+    """A stream whose other end is gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 class Screen(io.StringIO):
@@ -314,6 +488,14 @@ def test_a_terminal_gets_a_panel_that_is_closed_after_an_error(monkeypatch: pyte
     assert stream.getvalue().rstrip().endswith("\x1b[?25h"), "the cursor must be shown again"
 
 
+def test_nobody_needs_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Display(Broken(), lambda: 0.0) as display:
+        display.show(progress())
+        display.show(progress(status="done and saved"))
+    monkeypatch.setattr("sys.stderr", Broken())
+    log("said to nobody")
+
+
 def test_panel_and_curve_survive_odd_numbers() -> None:
     nan, inf = float("nan"), float("inf")
     assert sparkline([1.0, nan, 3.0, inf]) == "▁?█?"
@@ -334,6 +516,11 @@ def test_colour_only_for_willing_terminals(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert plain(Screen())
+
+
+def test_printable_keeps_lines_and_escapes_the_rest() -> None:
+    assert printable("é█ a\nb") == "é█ a\nb"
+    assert printable("\x1b[31m\t\r\x85\u202e\ud800") == r"\x1b[31m\t\r\x85\u202e\ud800"
 
 
 def test_small_formats() -> None:

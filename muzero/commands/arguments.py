@@ -11,7 +11,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from muzero.commands.console import USAGE, CommandError
-from muzero.config import Schedule
+from muzero.config import BOUNDS, Schedule
 
 if TYPE_CHECKING:
     from games.base import GameSpec
@@ -21,6 +21,7 @@ T = TypeVar("T")
 HELP = ("-h", "--help")
 RUNS = Path("checkpoints/runs")
 """Where runs lie unless their folder is named."""
+AGENT_WANTED = "wanted: a game with a shipped agent, or the folder of a run (checkpoints/runs/...)"
 
 _registry = ConstructorRegistry()
 
@@ -37,6 +38,39 @@ def _schedule_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Schedule
         is_instance=lambda value: isinstance(value, tuple),
         str_from_instance=lambda schedule: [write_schedule(schedule)],
     )
+
+
+@_registry.primitive_rule
+def _whole_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
+    """Whole numbers may be written `1e6`."""
+    if info.type is not int:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="INT",
+        instance_from_str=lambda texts: parse_whole(texts[0]),
+        is_instance=lambda value: type(value) is int,
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+def parse_whole(text: str) -> int:
+    """`1000` or `1e3`. Raises ValueError for anything else."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not number.is_integer():
+            raise
+        return int(number)
+
+
+def in_bounds(option: str, value: int, setting: str, low: int | None = None) -> None:
+    """Refuse a value outside the bounds of a setting, or below `low`. Raises CommandError (usage)."""
+    lowest, highest = BOUNDS[setting]
+    lowest = lowest if low is None else low
+    if not lowest <= value <= highest:
+        raise CommandError(f"{option}: {lowest:,} to {highest:,} wanted, got {value}", USAGE)
 
 
 def parse_schedule(text: str) -> Schedule:
@@ -77,33 +111,61 @@ def print_examples(examples: Sequence[str]) -> None:
     sys.stdout.flush()
 
 
-def load_agent(name: str, own_game: str | None = None) -> Agent:
-    """The agent of a folder or game. Raises CommandError that says how to get one, Damaged for bad files.
+def find_agent(name: str) -> Path:
+    """The folder of an agent named by a person; loads nothing.
 
-    `own_game` names the own game whose Python code may run.
+    Raises CommandError that says how to get one: usage for a name of nothing, failure where an agent is still missing.
     """
     from muzero import checkpoint
 
     try:
-        checkpoint.resolve(name)
+        return checkpoint.resolve(name)
     except checkpoint.Damaged:
         raise
     except checkpoint.CheckpointError as error:
-        raise CommandError(f"{error}\n  {_how_to_get_one(name)}") from error
-    from muzero.agent import load
+        hint = _how_to_get_one(name)
+        if hint is not None:
+            raise CommandError(f"{error}\n  {hint}") from error
+        raise CommandError(f"{error}\n  {_what_was_meant(name)}", USAGE) from error
 
+
+def load_agent(name: str, own_game: str | None = None) -> Agent:
+    """The agent of a folder or game. Raises as `find_agent`, and Damaged for bad files.
+
+    `own_game` names the own game whose Python code may run.
+    """
+    find_agent(name)
+    import torch
+
+    from muzero.agent import load
+    from muzero.memory import keep_freed_blocks
+
+    keep_freed_blocks()
+    # Small networks gain little from a second thread and lose much when another process holds its core.
+    torch.set_num_threads(1)
     return load(name, own_game=own_game)
 
 
-def _how_to_get_one(name: str) -> str:
+def _what_was_meant(name: str) -> str:
+    import games
+
+    try:
+        games.spec(name)
+    except games.GameError as error:
+        if "/" not in name:
+            return str(error)
+    return AGENT_WANTED
+
+
+def _how_to_get_one(name: str) -> str | None:
+    """What to do for an agent of a known game, or for a folder that is there; None for a name of neither."""
     import games
     from muzero import checkpoint
 
     try:
         game = games.spec(name).name
-    except games.GameError as error:
-        path = "wanted: a game with a shipped agent, or the folder of a run (checkpoints/runs/...)"
-        return path if "/" in name else str(error)
+    except games.GameError:
+        return AGENT_WANTED if Path(name).expanduser().exists() else None
     run = RUNS / checkpoint.slug(game)
     if checkpoint.newest(run) is not None:
         return f"your own run of it is {run}"

@@ -5,8 +5,11 @@ Results go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
-from typing import Final
+from typing import Final, TextIO
 
 OK: Final = 0
 FAILURE: Final = 1
@@ -24,5 +27,18 @@ class CommandError(Exception):
 
 
 def log(text: str) -> None:
-    """A line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for people, on stderr. Lost where nobody can read it: no result hangs on it."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def silence(stream: TextIO) -> None:
+    """Let everything written to a stream that failed vanish, also what it still holds at the end of the process."""
+    # A stream made up in memory has no descriptor, and doesn't fail at the end.
+    with contextlib.suppress(io.UnsupportedOperation):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from muzero.commands.arguments import game_spec, load_agent, parse
+from games.naming import nearest
+from games.single import is_own
+from muzero.commands.arguments import find_agent, game_spec, in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError, log
+from muzero.config import MCTS_MOST, names_mcts
 
 if TYPE_CHECKING:
     from muzero.commands.measures import Subject
@@ -33,8 +36,9 @@ class Arguments:
 
     agent: tyro.conf.Positional[str]
     """A game with a shipped agent, or the folder of a run or a checkpoint."""
-    against: str = "random"
-    """The opponent: random, mcts:N (OpenSpiel's MCTS, N simulations), perfect, or another agent's folder."""
+    against: str | None = None
+    """The opponent of a match: random (the default), mcts:N (OpenSpiel's MCTS, N simulations), perfect, or
+    another agent's folder."""
     games: int = 100
     """Games of the match, half of them with the first move."""
     opening_plies: int | None = None
@@ -58,6 +62,7 @@ def run(argv: Sequence[str]) -> int:
     """Measure, print, and write the JSON."""
     arguments = parse(Arguments, argv, "muzero evaluate", EXAMPLES)
     check(arguments)
+    check_players(arguments)
     agent = None if arguments.player is not None else load_agent(arguments.agent, arguments.own_game)
     from muzero.commands import measures
 
@@ -84,17 +89,49 @@ def check(arguments: Arguments) -> None:
     if arguments.every_position and arguments.positions is not None:
         raise CommandError("--every-position and --positions are two tests: one of them wanted", USAGE)
     match = not arguments.every_position and arguments.positions is None
+    if not match and (arguments.against is not None or arguments.opening_plies is not None):
+        raise CommandError("--against and --opening-plies belong to a match, not to a test of positions", USAGE)
     if match and len(arguments.simulations) > 1:
         raise CommandError("a match takes one number of --simulations", USAGE)
-    if any(number < 0 for number in arguments.simulations):
-        raise CommandError(f"--simulations: 0 or more wanted, got {min(arguments.simulations)}", USAGE)
-    if match and arguments.games < 1:
-        raise CommandError(f"--games: at least 2 wanted, got {arguments.games}", USAGE)
-    if (arguments.opening_plies or 0) < 0 or arguments.seed < 0:
-        raise CommandError("--opening-plies and --seed must not be negative", USAGE)
+    for number in arguments.simulations:
+        in_bounds("--simulations", number, "search.simulations", low=0)
+    in_bounds("--games", arguments.games, "selfplay.games")
+    in_bounds("--opening-plies", arguments.opening_plies or 0, "selfplay.opening_plies")
+    in_bounds("--seed", arguments.seed, "train.seed")
     target = arguments.json
     if target is not None and (target.is_dir() or not os.access(target.absolute().parent, os.W_OK)):
         raise CommandError(f"--json {target}: can't be written there", USAGE)
+
+
+def check_players(arguments: Arguments) -> None:
+    """Refuse an agent or opponent that can't be had, before anything is loaded."""
+    named = arguments.player is not None
+    game = game_spec(arguments.agent).name if named else stored_game(find_agent(arguments.agent))
+    for option, text in (("--player", arguments.player), ("--against", arguments.against)):
+        if text is not None:
+            check_player(option, text, game)
+
+
+def check_player(option: str, text: str, game: str) -> None:
+    """Refuse a text that names no player of `game`. Raises CommandError (usage) with the nearest kind."""
+    if text in ("random", "perfect") or (names_mcts(text) and not Path(text).exists()):
+        return
+    if text.partition(":")[0] == "mcts" and not Path(text).exists():
+        raise CommandError(f"{option} {text!r}: wanted mcts:N with 1 to {MCTS_MOST:,} simulations", USAGE)
+    near = nearest(text, ("random", "mcts", "perfect"))
+    if near and not Path(text).exists():
+        raise CommandError(f"{option} {text!r}: unknown{near} (or the path of a run)", USAGE)
+    plays = stored_game(find_agent(text))
+    if plays != game:
+        raise CommandError(f"{option} {text} plays {plays}, not {game}", USAGE)
+
+
+def stored_game(folder: Path) -> str:
+    """Canonical name of the game an agent plays. Runs no code of an own game."""
+    from muzero.checkpoint import read_config
+
+    game = read_config(folder).game
+    return game if is_own(game) else game_spec(game).name
 
 
 def report(subject: Subject, argv: Sequence[str], results: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Literal
 
 import tyro
 
-from muzero.commands.arguments import load_agent, parse
+from muzero.commands.arguments import in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.session import Session, Thinker
-from muzero.terminal import ink, unicode_ok
+from muzero.terminal import ink, printable, unicode_ok
 
 EXAMPLES = (
     "muzero play tic_tac_toe",
@@ -23,6 +23,8 @@ EXAMPLES = (
     "muzero play connect_four --watch             # the agent plays both sides",
 )
 LEAVE = ("quit", "q", "exit")
+LONGEST = 1_000
+"""Characters of a line of piped input."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class Arguments:
     simulations: int | None = None
     """Simulations of each search (default: the agent's own setting). More is stronger and slower."""
     seed: int = 0
+    """Seed of chance and of the search."""
     own_game: str | None = None
     """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
-    """Seed of chance and of the search."""
     watch: bool = False
     """Watch the agent play all sides."""
 
@@ -46,13 +48,15 @@ class Arguments:
 def run(argv: Sequence[str]) -> int:
     """Play until the person leaves."""
     arguments = parse(Arguments, argv, "muzero play", EXAMPLES)
-    if arguments.simulations is not None and arguments.simulations < 1:
-        raise CommandError(f"--simulations: at least 1 wanted, got {arguments.simulations}", USAGE)
+    if arguments.simulations is not None:
+        in_bounds("--simulations", arguments.simulations, "search.simulations")
+    in_bounds("--seed", arguments.seed, "train.seed")
     agent = load_agent(arguments.agent, arguments.own_game)
-    if sys.stdin.isatty():
-        # Arrow keys and earlier lines at the prompt.
-        with contextlib.suppress(ImportError):
-            importlib.import_module("readline")
+    if not sys.stdin.isatty():
+        return sit_down(agent, arguments, piped)
+    # Arrow keys and earlier lines at the prompt.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("readline")
     return sit_down(agent, arguments)
 
 
@@ -105,8 +109,19 @@ def ask(read: Callable[[str], str], text: str) -> str:
     """One line from the person, repeated in the output where the input is no terminal and shows nothing."""
     line = read(text).strip()
     if not sys.stdin.isatty():
-        say(line)
+        say(printable(line))
     return line
+
+
+def piped(prompt: str) -> str:
+    """One line of input that nobody types, such as a file. Raises EOFError at its end."""
+    print(prompt, end="", flush=True)
+    line = sys.stdin.readline(LONGEST + 1)
+    if not line:
+        raise EOFError
+    if len(line) > LONGEST:
+        raise CommandError(f"a line of input is longer than {LONGEST:,} characters: moves wanted, one on a line", USAGE)
+    return line.removesuffix("\n")
 
 
 def say(text: str) -> None:

@@ -22,6 +22,7 @@ from muzero.config import (
     SelfPlayConfig,
     TrainConfig,
 )
+from muzero.storage import disk_errors
 
 EXAMPLES = (
     "muzero train tic_tac_toe",
@@ -45,7 +46,7 @@ class Arguments:
     """Stop after this many learning steps in all (short for --train.steps N --train.minutes 0)."""
     minutes: float | None = None
     """Stop after this many minutes in all (short for --train.minutes M --train.steps 0
-    --train.horizon 0: schedules then follow the time)."""
+    --train.horizon 0). Schedules then follow the clock: two such runs differ even with the same seed."""
     fresh: bool = False
     """Start anew even if the folder holds a run, which is set aside under another name."""
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -70,9 +71,9 @@ def run(argv: Sequence[str]) -> int:
     out = arguments.out or folder or RUNS / checkpoint.slug(game)
     stored = None if arguments.fresh else stored_config(out)
     if stored is None:
+        config = to_config(arguments, game)
         if arguments.fresh:
             set_aside(out)
-        config = to_config(arguments, game)
     else:
         check_game(out, stored, game)
         config = to_config(read(options, stored, game), game)
@@ -160,15 +161,16 @@ def differences(old: dict[str, Any], new: dict[str, Any], path: str = "") -> Ite
 
 
 def set_aside(out: Path) -> None:
-    """Rename a run's folder so that a new run can have its place."""
-    if not out.exists():
+    """Rename a run's folder so that a new run can have its place. Raises Locked while a trainer is at work there."""
+    if not out.is_dir() or not any(out.iterdir()):
         return
-    if checkpoint.newest(out) is None and any(out.iterdir()):
+    if checkpoint.newest(out) is None:
         raise CommandError(f"{out} is not empty and holds no run: another --out wanted", USAGE)
     number = 1
     while (aside := out.with_name(f"{out.name}.old{number}")).exists():
         number += 1
-    out.rename(aside)
+    with checkpoint.lock(out), disk_errors(f"{out} could not be set aside"):
+        out.rename(aside)
     log(f"the run that was in {out} is now {aside}")
 
 

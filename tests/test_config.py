@@ -1,0 +1,140 @@
+"""Settings: every number has bounds, every bound holds, and settings that belong together are set together."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from games import list_games
+from muzero import config as settings
+from muzero import presets
+from muzero.config import BOUNDS, Config, ConfigError, from_json, names_mcts, replace, to_json
+
+NAN, INF = math.nan, math.inf
+TOGETHER: dict[str, dict[str, Any]] = {
+    "learner.reconstruction_weight": {"model.reconstruction": True},
+    "learner.consistency_weight": {"model.consistency": True},
+    "replay.min_positions": {"replay.capacity": 1 << 28, "replay.memory_limit_mb": 1 << 30},
+}
+"""Other settings that a number needs beside it."""
+
+
+def numbers(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of every number and schedule."""
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from numbers(value, f"{path}{field.name}.")
+        elif isinstance(value, (int, float, tuple)) and not isinstance(value, bool):
+            yield f"{path}{field.name}", value
+
+
+NUMBERS = dict(numbers(Config()))
+
+
+def bounds(name: str) -> tuple[float, float]:
+    return BOUNDS[name.replace("play.", "search.", 1) if name.startswith("play.") else name]
+
+
+def set_to(name: str, value: float) -> Config:
+    held = NUMBERS[name]
+    return replace(Config(), {**TOGETHER.get(name, {}), name: [[0.0, value]] if isinstance(held, tuple) else value})
+
+
+def test_every_number_has_bounds_and_every_bound_a_number() -> None:
+    assert {name for name in NUMBERS if not name.startswith("play.")} == set(BOUNDS)
+    assert all(low < high and math.isfinite(low) and math.isfinite(high) for low, high in BOUNDS.values())
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+def test_what_lies_outside_is_refused_by_name(name: str) -> None:
+    low, high = bounds(name)
+    whole = isinstance(NUMBERS[name], int)
+    outside: list[float] = [int(low) - 1, int(high) + 1] if whole else [NAN, INF, -INF, low - 1.0, high * 2.0]
+    if low == settings.ABOVE_0:
+        outside.append(0.0)
+    for value in outside:
+        with pytest.raises(ConfigError, match=rf"^{name} must be"):
+            set_to(name, value)
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+def test_the_default_lies_inside(name: str) -> None:
+    low, high = bounds(name)
+    held = NUMBERS[name]
+    for value in [number for _, number in held] if isinstance(held, tuple) else [held]:
+        assert low <= value <= high
+
+
+@pytest.mark.parametrize("name", ["train.seed", "search.simulations", "play.threads", "model.width", "train.actors",
+                                  "selfplay.games", "learner.unroll", "learner.clip", "train.log_seconds"])
+def test_the_bounds_themselves_are_allowed(name: str) -> None:
+    low, high = bounds(name)
+    for value in (low, high):
+        assert dict(numbers(set_to(name, value)))[name] == value
+
+
+@pytest.mark.parametrize("points", [[[0.0, 16.0], [NAN, 32.0]], [[NAN, 16.0]], [[0.0, 16.0], [INF, 32.0]], [[0.5, 1.0]],
+                                    [[0.0, 16.0], [-1.0, 32.0]]])
+def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> None:
+    with pytest.raises(ConfigError, match=r"learner\.batch: starts must rise"):
+        replace(Config(), {"learner.batch": points})
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"learner.reconstruction_weight": 1.0}, r"model\.reconstruction .*learner\.reconstruction_weight"),
+        ({"model.reconstruction": True}, r"model\.reconstruction .*learner\.reconstruction_weight"),
+        ({"learner.consistency_weight": 1.0}, r"model\.consistency .*learner\.consistency_weight"),
+        ({"model.consistency": True}, r"model\.consistency .*learner\.consistency_weight"),
+        ({"replay.prioritized": True, "replay.window_fraction": 0.5}, r"replay\.prioritized.*window_fraction"),
+        ({"replay.window_fraction": 0.0}, r"window_fraction and replay\.min_window"),
+        ({"replay.capacity": 10**12}, r"replay\.capacity.*memory_limit_mb"),
+        ({"replay.capacity": 10}, r"replay\.capacity.*min_positions"),
+        ({"search.scale": "minmax", "search.high": -1.0}, r"search\.low must be below search\.high"),
+        ({"train.evaluate_games": 3}, r"train\.evaluate_games must be even"),
+        ({"train.steps": 0}, r"train\.steps or train\.minutes"),
+        ({"train.evaluate_against": "randon"}, r"nearest: random"),
+        ({"train.evaluate_against": "mcts:99999999999999999999"}, r"train\.evaluate_against.*10,000,000"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        replace(Config(), changes)
+
+
+@pytest.mark.parametrize("changes", [
+    {"learner.reconstruction_weight": 1.0, "model.reconstruction": True},
+    {"replay.window_fraction": 0.0, "replay.min_window": 1},
+    {"replay.prioritized": True},
+    {"train.evaluate_against": "mcts:10000000"},
+    {"train.evaluate_against": "perfect"},
+])
+def test_settings_that_fit_are_taken(changes: dict[str, Any]) -> None:
+    changed = replace(Config(), changes)
+    assert from_json(json.loads(json.dumps(to_json(changed)))) == changed
+
+
+@pytest.mark.parametrize("digits", [400, 4000])
+def test_a_number_of_a_file_that_fits_nowhere_is_refused(digits: int) -> None:
+    huge = int("9" * digits)
+    for name, value in (("learner.clip", huge), ("learner.batch", [[0, huge]]), ("train.seed", huge)):
+        with pytest.raises(ConfigError, match=name):
+            replace(Config(), {name: value})
+
+
+def test_names_of_tree_search_players() -> None:
+    assert all(names_mcts(text) for text in ("mcts", "mcts:1", "mcts:10000000"))
+    wrong = ("mcts:", "mcts:0", "mcts:-1", "mcts:1e3", "mcts:10000001", "mcts:٣", "mtcs:5", "mcts:" + "9" * 5000)
+    assert not any(names_mcts(text) for text in wrong)
+
+
+@pytest.mark.parametrize("game", [game.name for game in list_games() if game.supported])
+def test_every_preset_stands(game: str) -> None:
+    assert presets.load(game).game == game
