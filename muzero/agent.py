@@ -116,6 +116,19 @@ def check_trusted(game: str, own_game: str | None, folder: Path) -> None:
             f"if you trust it, name it: own_game={game!r} (on the command line --own-game {game!r})")
 
 
+def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
+    """Refuse sizes that these weights can't have, before even an outline of the model is made: that takes its time."""
+    model, numbers = config.model, sum(value.numel() for value in weights.values())
+    limits = {"width": (model.width, numbers), "hidden": (model.hidden, numbers)}
+    if model.network == "resnet":
+        limits["representation_blocks"] = (model.representation_blocks, len(weights))
+        limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))
+    for name, (size, limit) in limits.items():
+        if size > limit:
+            raise checkpoint.Damaged(f"weights don't fit the config: {len(weights)} tensors of {numbers:,} numbers "
+                                     f"can't have model.{name} {size:,}")
+
+
 def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> LearnedModel:
     """The model of a config, untrained or with `weights`.
 
@@ -124,6 +137,7 @@ def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> Lea
     spec = games.spec(config.game)
     if weights is None:
         return LearnedModel(spec, config.model, config.learner.gamma)
+    _check_sizes(config, weights)
     with torch.device("meta"):
         wanted = LearnedModel(spec, config.model, config.learner.gamma).state_dict()
     for name in sorted(wanted.keys() | weights.keys()):

@@ -37,13 +37,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checkpoint", "CheckpointError", "Damaged", "Foreign", "Locked", "NewerFormat", "check_writable",
-    "export", "load", "lock", "newest", "read_config", "resolve", "same_content", "save", "slug",
+    "count_of", "export", "load", "lock", "newest", "number_of", "read_config", "resolve", "same_content", "save",
+    "slug",
 ]
 
 KEEP = 2
-"""Checkpoints of a run that remain after a save."""
+"""Steps of a run whose newest checkpoint remains after a save."""
+CLOCK = "clock.json"
+"""How long the training took. The one file that equal runs don't share."""
 WEIGHTS_LIMIT = 1 << 31
 """Bytes of the largest weights file that is read."""
+COUNT_LIMIT = 1 << 53
+"""Largest counter or other number that a state may hold."""
 CONFIG_LIMIT = 1 << 20
 """Bytes of the largest config that is read."""
 EXACT = frozenset({"replay", "actors"})
@@ -69,20 +74,24 @@ class Checkpoint:
     config: Config
     state: dict[str, Any]
     """counters and random states; empty for an agent"""
+    elapsed: float
+    """seconds of training, earlier parts of the run included; 0 where it isn't known"""
     tensors: dict[str, dict[str, Tensor]]
     """file name without suffix -> tensor name -> tensor on the CPU"""
 
 
 def save(
-    run: Path, step: int, files: Mapping[str, Mapping[str, Array]], state: Mapping[str, Any], config: Config
+    run: Path, step: int, files: Mapping[str, Mapping[str, Array]], state: Mapping[str, Any], config: Config,
+    *, elapsed: float = 0.0,
 ) -> Path:
-    """Write and verify a checkpoint, then delete all but the newest `KEEP`; gives its folder.
+    """Write and verify a checkpoint, then delete all but those of the newest `KEEP` steps; gives its folder.
 
-    files: tensor file name without suffix -> tensor name -> array. A failure leaves older checkpoints alone.
+    files: tensor file name without suffix -> tensor name -> array; elapsed: seconds of training. A failure leaves
+    older checkpoints alone. A checkpoint of a step that has one already takes its place, and no other's.
     Raises CheckpointError: no room, no permission, NaN or infinity, a value JSON can't hold, a later step.
     """
     folder = run / "checkpoints"
-    content = _content(files, {"config.json": to_json(config), "state.json": state})
+    content = _content(files, {"config.json": to_json(config), "state.json": state, CLOCK: {"elapsed_s": elapsed}})
     with disk_errors(f"step {step} could not be saved in {folder}; the checkpoints there are as they were"):
         storage.make_folder(folder)
         _remove_leftovers(folder)
@@ -97,11 +106,18 @@ def save(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     with disk_errors(f"step {step} is saved as {place}, but an older checkpoint could not be deleted"):
-        for old in _checkpoints(folder)[:-KEEP]:
+        for old in _superseded(_checkpoints(folder)):
             # Renamed first: a deletion cut short must not look like a checkpoint.
             old.rename(folder / f"{_TEMPORARY}{old.name}")
         _remove_leftovers(folder)
     return place
+
+
+def _superseded(found: list[Path]) -> list[Path]:
+    """Those of the checkpoints `found`, oldest first, that are not the newest of one of the newest `KEEP` steps."""
+    newest = {_order(path)[0]: path for path in found}
+    kept = [newest[step] for step in sorted(newest)[-KEEP:]]
+    return [path for path in found if path not in kept]
 
 
 def _content(
@@ -142,7 +158,7 @@ def _place(folder: Path, written: Manifest) -> Path:
         return folder / name
     last = same[-1]
     try:
-        kept = manifest.verified(last) == written
+        kept = not _differing(manifest.verified(last), written)
     except CheckpointError:
         kept = False
     return last if kept else folder / f"{name}.{_order(last)[1] + 1}"
@@ -242,6 +258,7 @@ def load(folder: Path, names: Iterable[str] | None = None) -> Checkpoint:
             step=promise.step,
             config=_config(folder, promise),
             state=_object(folder, promise, "state.json") if "state.json" in promise.files else {},
+            elapsed=_elapsed(folder, promise),
             tensors={name.removesuffix(".safetensors"): _tensors(folder, promise, name) for name in wanted},
         )
 
@@ -249,6 +266,22 @@ def load(folder: Path, names: Iterable[str] | None = None) -> Checkpoint:
 def read_config(folder: Path) -> Config:
     """The config of a checkpoint or agent folder. Raises as `load`; imports no torch."""
     return load(folder, ()).config
+
+
+def count_of(state: Mapping[str, Any], name: str) -> int:
+    """The counter `name` of a stored state. Raises KeyError, and ValueError for what no counter can be."""
+    value = state[name]
+    if type(value) is not int or not 0 <= value <= COUNT_LIMIT:
+        raise ValueError(f"{name}: a whole number from 0 on wanted, got {str(value)[:40]}")
+    return value
+
+
+def number_of(state: Mapping[str, Any], name: str, high: float = COUNT_LIMIT) -> float:
+    """The number `name` of a stored state, from 0 to `high`. Raises KeyError, and ValueError for any other."""
+    value = state[name]
+    if type(value) not in (int, float) or not 0 <= value <= high:
+        raise ValueError(f"{name}: a number from 0 to {high:g} wanted, got {str(value)[:40]}")
+    return float(value)
 
 
 def _wanted(folder: Path, promise: Manifest, names: Iterable[str] | None) -> list[str]:
@@ -296,6 +329,15 @@ def _config(folder: Path, promise: Manifest) -> Config:
         raise Damaged(f"config.json: {error}") from None
 
 
+def _elapsed(folder: Path, promise: Manifest) -> float:
+    if CLOCK not in promise.files:
+        return 0.0
+    try:
+        return number_of(_object(folder, promise, CLOCK), "elapsed_s")
+    except (KeyError, ValueError) as error:
+        raise Damaged(f"{CLOCK}: {error}") from None
+
+
 def _object(folder: Path, promise: Manifest, name: str) -> dict[str, Any]:
     if name not in promise.files:
         raise Damaged(f"{name} is not in the manifest")
@@ -326,15 +368,21 @@ def _mend(folder: Path) -> str:
 
 
 def same_content(a: Path, b: Path) -> list[str]:
-    """Names of the files that differ between two checkpoints, byte for byte; time and versions don't count.
+    """Names of the files that differ between two checkpoints, byte for byte.
 
-    Raises as `load`, for a folder that is not what its own manifest says.
+    What the training itself doesn't follow from doesn't count: how long it took (`CLOCK`), when it was saved and by
+    which versions (both in the manifest). Raises as `load`, for a folder that is not what its own manifest says.
     """
     with _reading(a):
-        left = manifest.verified(a).files
+        left = manifest.verified(a)
     with _reading(b):
-        right = manifest.verified(b).files
-    return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+        right = manifest.verified(b)
+    return _differing(left, right)
+
+
+def _differing(a: Manifest, b: Manifest) -> list[str]:
+    names = (a.files.keys() | b.files.keys()) - {CLOCK}
+    return sorted(name for name in names if a.files.get(name) != b.files.get(name))
 
 
 def export(folder: Path, target: Path, card: Mapping[str, Any], *, weights: str = "weights") -> Path:

@@ -14,9 +14,12 @@ from muzero.loss import Losses, Tensors, compute
 from muzero.models.learned import LearnedModel
 from muzero.records import Batch
 
+MOMENTS = frozenset({"step", "exp_avg", "exp_avg_sq"})
+"""What the optimizer keeps of a parameter that was stepped: a count and, of the parameter's shape, two averages."""
+
 
 class LearningError(RuntimeError):
-    """Loss or gradient is not finite; the weights are still those of the step before."""
+    """Loss, gradient or weights are not finite: no learning goes on from here, and nothing here is worth saving."""
 
 
 def learning_rate(config: LearnerConfig, progress: float) -> float:
@@ -98,6 +101,15 @@ class Learner:
                 f"gradients not finite in: {', '.join(bad) or 'none'}. Lower learner.learning_rate or learner.clip; "
                 f"the last checkpoint is intact")
 
+    def check_finite(self) -> None:
+        """Raises LearningError naming the weights that an update made NaN or infinite."""
+        parts = (self.model.state_dict(), self.averaged.state_dict(), self.optimizer_tensors())
+        bad = {name: None for held in parts for name, value in held.items()
+               if value.is_floating_point() and not value.isfinite().all()}
+        if bad:
+            raise LearningError(f"step {self.steps}: weights not finite in: {', '.join(bad)[:500]}. Lower "
+                                f"learner.learning_rate or learner.clip; the last checkpoint is intact")
+
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The optimizer's state as named tensors."""
         names = {id(p): name for name, p in self.model.named_parameters()}
@@ -106,7 +118,10 @@ class Learner:
 
     def restore(self, weights: dict[str, Tensor], averaged: dict[str, Tensor], optimizer: dict[str, Tensor],
                 steps: int) -> None:
-        """Take back weights, averaged weights and optimizer state of a checkpoint."""
+        """Take back weights, averaged weights and optimizer state of a checkpoint. Raises ValueError or RuntimeError
+        naming a tensor that doesn't fit: a fused update reads and writes what it is given without a look.
+        """
+        self._check_optimizer(optimizer)
         self.model.load_state_dict(weights)
         if self.averaged is not self.model:
             self.averaged.load_state_dict(averaged)
@@ -115,6 +130,27 @@ class Learner:
             if held:
                 self.optimizer.state[parameter] = {key: like(value, parameter) for key, value in held.items()}
         self.steps = steps
+
+    def _check_optimizer(self, optimizer: dict[str, Tensor]) -> None:
+        left = set(optimizer)
+        for name, parameter in self.model.named_parameters():
+            held = {key: optimizer[f"{name}/{key}"] for key in MOMENTS if f"{name}/{key}" in optimizer}
+            if held and held.keys() != MOMENTS:
+                raise ValueError(f"optimizer state of {name}: {', '.join(sorted(MOMENTS))} wanted, "
+                                 f"got {', '.join(sorted(held))}")
+            for key, value in held.items():
+                _check_moment(f"{name}/{key}", value, torch.Size() if key == "step" else parameter.shape)
+            left -= {f"{name}/{key}" for key in held}
+        if left:
+            raise ValueError(f"optimizer state of no parameter: {min(left)[:80]!r}")
+
+
+def _check_moment(name: str, value: Tensor, shape: torch.Size) -> None:
+    if value.dtype != torch.float32 or value.shape != shape:
+        raise ValueError(f"optimizer state {name}: float32 {list(shape)} wanted, got {value.dtype} "
+                         f"{list(value.shape)}")
+    if not value.isfinite().all() or (not name.endswith("/exp_avg") and bool((value < 0).any())):
+        raise ValueError(f"optimizer state {name}: finite numbers wanted, of a square or a count none below 0")
 
 
 def like(stored: Tensor, parameter: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,9 +200,35 @@ class Replay:
             held = arrays.get(name)
             if held is None or held.shape != (filled, *ring.shape[1:]) or held.dtype != ring.dtype:
                 raise ValueError(f"stored replay doesn't fit this run: {name}")
-            ring[:filled] = held
+        self._check_stored(arrays, added, filled)
+        for name, ring in self.rings.items():
+            ring[:filled] = arrays[name]
         if self.tree is not None:
-            if "priority" not in arrays or arrays["priority"].shape != (filled,):
+            if "priority" not in arrays or arrays["priority"].shape != (filled,) or not (arrays["priority"] > 0).all():
                 raise ValueError("stored replay doesn't fit this run: priority")
             self.tree.update(np.arange(filled), np.asarray(arrays["priority"], dtype=np.float64))
         self.added, self.max_priority = added, max_priority
+
+    def _check_stored(self, arrays: dict[str, NDArray[Any]], added: int, filled: int) -> None:
+        """Compiled loops follow these numbers without a look."""
+        wrong = impossible({name: arrays[name] for name in self.rings}, self.spec.num_actions)
+        # Oldest first: the moves left count down to 1, and the newest game is whole.
+        left = arrays["left"][(added - filled + np.arange(filled)) % self.capacity]
+        falls = (left[:-1] == 1) | (left[1:] == left[:-1] - 1)
+        if filled and not ((left >= 1).all() and (left <= filled).all() and falls.all() and left[-1] == 1):
+            wrong = "left"
+        if wrong:
+            raise ValueError(f"stored replay doesn't fit this run: {wrong} holds what no game gives")
+
+
+def impossible(moves: Mapping[str, NDArray[Any]], actions: int) -> str | None:
+    """The first of the arrays [n, ...] of moves, named as in `Trajectory`, that holds what no move gives, or None."""
+    for name, held in moves.items():
+        if held.dtype.kind == "f" and not np.isfinite(held).all():
+            return name
+        # A byte beyond 0 and 1 would be counted as many.
+        if held.dtype == np.bool_ and (held.view(np.uint8) > 1).any():
+            return name
+    if not ((moves["action"] >= 0) & (moves["action"] < actions)).all():
+        return "action"
+    return None if np.isin(moves["discount"], (-1.0, 0.0, 1.0)).all() else "discount"

@@ -21,15 +21,17 @@ import numpy as np
 import torch
 
 import games
+from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.symmetry import symmetries
 from muzero import checkpoint
 from muzero.agent import Agent, build_model
 from muzero.config import Config, ConfigError, at
-from muzero.learner import Learner, LearningError, StepReport
+from muzero.learner import Learner, StepReport
 from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
 from muzero.replay import DrawConfig, Replay
-from selfplay.agents import SearchPlayer, parse
+from muzero.search import SearchError
+from selfplay.agents import Player, SearchPlayer, parse
 from selfplay.arena import play_alone, play_match
 from selfplay.reanalyse import Reanalyser
 from selfplay.worker import ActorError, InProcess, Processes, device_of
@@ -62,6 +64,33 @@ class Interrupt:
                 signal.signal(number, handler)
 
 
+class MatchLeftError(Exception):
+    """A match was left because the run is to stop."""
+
+
+class Watched:
+    """A player who leaves the match once the run is to stop."""
+
+    def __init__(self, player: Player, interrupt: Interrupt) -> None:
+        self.player, self.interrupt, self.name = player, interrupt, player.name
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """The player's moves [N]. Raises MatchLeftError."""
+        if self.interrupt.asked:
+            raise MatchLeftError
+        return self.player.act(games, rows)
+
+
+def opponent_of(config: Config) -> Player | None:
+    """Who the matches during training are against; None without matches or in a one-player game. Raises ConfigError."""
+    if config.train.evaluate_minutes == 0.0 or games.spec(config.game).players == 1:
+        return None
+    try:
+        return parse(config.train.evaluate_against, config.game, config.train.seed % 2**31)
+    except GameError as error:
+        raise ConfigError(f"train.evaluate_against: {error}") from error
+
+
 @dataclasses.dataclass
 class Rates:
     """Counts since the last report."""
@@ -77,7 +106,8 @@ class Rates:
 class Run:
     """The state of one training run. `run` below is the way in."""
 
-    def __init__(self, config: Config, out: Path) -> None:
+    def __init__(self, config: Config, out: Path, start: int = 0) -> None:
+        """start: learning step of the checkpoint that `resume` will take."""
         self.config, self.out = config, out
         torch.set_num_threads(config.train.threads)
         torch.manual_seed(config.train.seed)
@@ -93,9 +123,11 @@ class Run:
         self.started = time.monotonic()
         self.rates = Rates(self.started)
         self.last: StepReport | None = None
+        self.opponent = opponent_of(config)
         self.evaluation = ""
         # Last: whatever fails before leaves no process behind.
-        self.source: InProcess | Processes = InProcess(config) if config.train.actors == 0 else Processes(config)
+        self.source: InProcess | Processes = (
+            InProcess(config) if config.train.actors == 0 else Processes(config, start))
 
     # --- where the run stands -------------------------------------------------------------------------------------
 
@@ -141,7 +173,8 @@ class Run:
                 self.log(report)
                 reported = now
             if 0 < self.config.train.evaluate_minutes <= (now - evaluated) / 60.0:
-                self.evaluate()
+                with contextlib.suppress(MatchLeftError):
+                    self.evaluate(interrupt)
                 evaluated = time.monotonic()
             if now - saved >= self.config.train.checkpoint_seconds:
                 self.save()
@@ -183,26 +216,33 @@ class Run:
             self.rates.waited += time.monotonic() - before
 
     def publish(self) -> None:
-        """New weights for the actors (from the first learning step on, when the warm-up is over)."""
+        """New weights for the actors (from the first learning step on, when the warm-up is over).
+
+        Raises LearningError for weights that no actor could play with.
+        """
+        self.learner.check_finite()
         if self.reanalyser is not None:
             self.reanalyser.load(self.learner.averaged)
         if self.replay.added >= self.config.selfplay.warmup_positions:
             self.source.publish(self.learner.averaged, self.progress)
 
-    def evaluate(self) -> None:
-        """A short match of the newest weights, for display and metrics; draws nothing from the run's streams."""
+    def evaluate(self, interrupt: Interrupt) -> None:
+        """A short match of the newest weights, for display and metrics; draws nothing from the run's streams.
+
+        Raises MatchLeftError.
+        """
         train = self.config.train
         # A copy, not a new model: drawing first weights would move torch's random state, which is saved.
         model = copy.deepcopy(self.learner.averaged)
-        player = SearchPlayer(Agent(model, self.config, "newest", self.learner.steps))
-        if model.spec.players == 1:
+        player = Watched(SearchPlayer(Agent(model, self.config, "newest", self.learner.steps)), interrupt)
+        if self.opponent is None:
             solo = play_alone(self.config.game, player, train.evaluate_games, train.seed)
             self.evaluation = f"mean return {solo.mean:.2f} in {train.evaluate_games} games"
             values = {"evaluation/mean_return": solo.mean}
         else:
-            opponent = parse(train.evaluate_against, self.config.game, train.seed)
-            score = play_match(self.config.game, player, opponent, train.evaluate_games, train.seed).total
-            self.evaluation = f"{score.wins} wins, {score.draws} draws, {score.losses} losses against {opponent.name}"
+            score = play_match(self.config.game, player, self.opponent, train.evaluate_games, train.seed).total
+            self.evaluation = (f"{score.wins} wins, {score.draws} draws, {score.losses} losses "
+                               f"against {self.opponent.name}")
             values = {"evaluation/score": score.share}
         self.evaluation += f" at step {self.learner.steps:,}"
         self.metrics.write(self.learner.steps, values)
@@ -253,7 +293,12 @@ class Run:
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
 
-    def save(self) -> None:
+    def save(self, unfinished: bool = True) -> None:
+        """Write a checkpoint, without the unfinished games if they are not wanted.
+
+        Raises CheckpointError, and LearningError instead of saving weights that are not finite.
+        """
+        self.learner.check_finite()
         files: dict[str, dict[str, Any]] = {
             "weights": dict(self.learner.averaged.state_dict()),
             "optimizer": self.learner.optimizer_tensors(),
@@ -268,16 +313,10 @@ class Run:
             "max_priority": self.replay.max_priority, "rng": self.rng.bit_generator.state,
             "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),
         }
-        if isinstance(self.source, InProcess):
-            files["actors"] = self.source.actor.recorder.arrays()
-            files["acting"] = dict(self.source.model.state_dict())
-            state["actor"] = self.source.actor.snapshot()
-            state["playing"], state["acting_progress"] = self.source.playing, self.source.progress
-        else:
-            state["elapsed"] = self.elapsed
-        if self.config.train.minutes > 0:
-            state["elapsed"] = self.elapsed
-        checkpoint.save(self.out, self.learner.steps, files, state, self.config)
+        if unfinished and isinstance(self.source, InProcess):
+            held, told = self.source.snapshot()
+            files, state = files | held, state | told
+        checkpoint.save(self.out, self.learner.steps, files, state, self.config, elapsed=self.elapsed)
 
     def resume(self, folder: Path) -> None:
         """Go on from a checkpoint of this run.
@@ -287,29 +326,27 @@ class Run:
         stored = checkpoint.load(folder)
         try:
             self._restore(stored)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
             raise checkpoint.Damaged(f"{folder} doesn't fit its own config: {error!r}") from error
+        self.metrics.truncate(stored.step)
+        if self.learner.steps > 0 and not (isinstance(self.source, InProcess) and "actor" in stored.state):
+            self.publish()
 
     def _restore(self, stored: checkpoint.Checkpoint) -> None:
         tensors, state = stored.tensors, stored.state
         weights = tensors["weights"]
         self.learner.restore(tensors.get("trained", weights), weights, tensors["optimizer"], stored.step)
         arrays = {name: value.numpy() for name, value in tensors["replay"].items()}
-        self.replay.restore(arrays, state["added"], state["max_priority"])
-        self.drawn, self.games = state["drawn"], state["games"]
+        self.replay.restore(arrays, checkpoint.count_of(state, "added"), checkpoint.number_of(state, "max_priority"))
+        self.drawn, self.games = checkpoint.count_of(state, "drawn"), checkpoint.count_of(state, "games")
         self.rng.bit_generator.state = state["rng"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
-        self.elapsed_before = state.get("elapsed", 0.0)
-        self.metrics.truncate(stored.step)
-        if self.reanalyser is not None and "reanalysing" in tensors:
-            self.reanalyser.model.load_state_dict(tensors["reanalysing"])
+        # A checkpoint without a clock of its own may tell the time in its state.
+        self.elapsed_before = checkpoint.number_of({"elapsed": stored.elapsed, **state}, "elapsed")
+        if self.reanalyser is not None:
+            self.reanalyser.model.load_state_dict(tensors.get("reanalysing", weights))
         if isinstance(self.source, InProcess) and "actor" in state:
-            moves = {name: value.numpy() for name, value in tensors["actors"].items()}
-            self.source.actor.restore(state["actor"], moves)
-            self.source.model.load_state_dict(tensors["acting"])
-            self.source.playing, self.source.progress = state["playing"], state["acting_progress"]
-        elif self.learner.steps > 0:
-            self.publish()
+            self.source.restore(tensors, state)
 
 
 def fixed_settings(config: Config) -> dict[str, Any]:
@@ -333,23 +370,31 @@ def check_continues(folder: Path, stored: Config, config: Config) -> None:
 def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambda _: None) -> int:
     """Train `config` in the folder `out`, going on from its newest checkpoint if there is one.
 
-    Returns 0 when the limit is reached, 130 when Ctrl-C stopped it (saved in both cases). Raises LearningError or
-    ActorError, which leave a checkpoint of the last good step; CheckpointError, SearchError, GameError or ConfigError.
+    Returns 0 when the limit is reached, 130 when Ctrl-C stopped it (saved in both cases). Raises ActorError,
+    SearchError or GameError after saving the step where self-play failed; LearningError, after which the checkpoints
+    are as they were; CheckpointError or ConfigError.
     """
     keep_freed_blocks()
     checkpoint.check_writable(out)
     interrupt = Interrupt()
     with checkpoint.lock(out), interrupt.listening():
         newest = checkpoint.newest(out)
+        start = 0
         if newest is not None:
-            check_continues(newest, checkpoint.read_config(newest), config)
-        state = Run(config, out)
+            stored = checkpoint.load(newest, ())
+            check_continues(newest, stored.config, config)
+            start = stored.step
+        state = Run(config, out, start)
         try:
             if newest is not None:
                 state.resume(newest)
             return state.go(report, interrupt)
-        except (ActorError, LearningError):
+        except (ActorError, SearchError):
             state.save()
+            raise
+        except GameError:
+            # Some of the games may have moved and others not.
+            state.save(unfinished=False)
             raise
         finally:
             state.source.close()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from games.base import GameSpec
 from muzero.records import FloatArray, IntArray, MaskArray, Trajectory
+from muzero.replay import impossible
 
 START_LENGTH = 32
 
@@ -78,14 +79,19 @@ class Recorder:
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `arrays` gave. Raises ValueError naming an array that doesn't fit."""
-        moves = np.asarray(arrays["moves"], dtype=np.int64)
+        moves = arrays["moves"]
         if moves.shape != (self.size,):
             raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
+        if moves.dtype != np.int64 or (moves < 0).any():
+            raise ValueError("stored games don't fit this run: moves are no numbers of moves")
         longest = int(moves.max())
-        if longest > self.columns["action"].shape[1]:
-            self._grow(longest)
         for name, column in self.columns.items():
             if arrays[name].shape != (self.size, longest, *column.shape[2:]) or arrays[name].dtype != column.dtype:
                 raise ValueError(f"stored games don't fit this run: {name} {arrays[name].shape}")
+        if wrong := impossible({name: arrays[name] for name in self.columns}, self.spec.num_actions):
+            raise ValueError(f"stored games don't fit this run: {wrong} holds what no game gives")
+        if longest > self.columns["action"].shape[1]:
+            self._grow(longest)
+        for name, column in self.columns.items():
             column[:, :longest] = arrays[name]
         self.moves[:] = moves

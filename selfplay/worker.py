@@ -13,13 +13,15 @@ import os
 import signal
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 import games
+from muzero import checkpoint
 from muzero.agent import build_model
 from muzero.config import Config
 from muzero.memory import keep_freed_blocks
@@ -28,6 +30,8 @@ from muzero.records import Trajectory
 from selfplay.actor import Actor, Counters
 
 JOIN_SECONDS = 5.0
+LOCK_SECONDS = 1.0
+"""A copy of the weights takes milliseconds: whoever holds the lock longer was killed or stopped with it."""
 
 
 class ActorError(RuntimeError):
@@ -56,9 +60,9 @@ class Source(Protocol):
         """Stop playing; unfinished games are lost."""
 
 
-def make_actor(config: Config, index: int) -> Actor:
-    """Actor `index` of a run: its games and its random stream."""
-    seed = np.random.SeedSequence([config.train.seed, index]).generate_state(2)
+def make_actor(config: Config, index: int, start: int = 0) -> Actor:
+    """Actor `index` of a run that begins or goes on at learning step `start`: its games and its random stream."""
+    seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
     batch = games.make(config.game, config.selfplay.games, int(seed[0]))
     return Actor(batch, config.search, config.selfplay, int(seed[1]))
 
@@ -85,12 +89,35 @@ class InProcess:
         self.model.load_state_dict(model.state_dict())
         self.playing, self.progress = True, progress
 
+    def snapshot(self) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+        """All it needs to go on exactly: tensor files and JSON values of a checkpoint."""
+        files = {"actors": self.actor.recorder.arrays(), "acting": dict(self.model.state_dict())}
+        return files, {"actor": self.actor.snapshot(), "playing": self.playing, "acting_progress": self.progress}
+
+    def restore(self, files: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
+        """Go back to what `snapshot` gave. Raises ValueError, KeyError, TypeError or RuntimeError for anything else."""
+        stored, playing = state["actor"], state["playing"]
+        progress = checkpoint.number_of(state, "acting_progress", 1.0)
+        if type(playing) is not bool:
+            raise ValueError(f"playing: true or false wanted, got {str(playing)[:40]}")
+        counters = {field.name: checkpoint.count_of(stored["counters"], field.name) for field in fields(Counters)}
+        opening = [checkpoint.count_of({"opening": plies}, "opening") for plies in stored["opening"]]
+        if len(opening) != self.actor.games.size:
+            raise ValueError(f"opening: {self.actor.games.size} games wanted, got {len(opening)}")
+        moves = {name: value.numpy() for name, value in files["actors"].items()}
+        self.actor.restore({**stored, "counters": counters, "opening": opening}, moves)
+        self.model.load_state_dict(files["acting"])
+        self.playing, self.progress = playing, progress
+
     def close(self) -> None:
         pass
 
 
 class Mailbox:
-    """Newest weights of the learner, in memory shared with the actors: one writer, many readers."""
+    """Newest weights of the learner, in memory shared with the actors: one writer, many readers.
+
+    A process that is killed leaves the lock taken for ever, so nobody waits for it without an end.
+    """
 
     def __init__(self, context: Any, size: int) -> None:
         self.lock = context.Lock()
@@ -98,20 +125,29 @@ class Mailbox:
         self.version = context.RawValue("q", 0)
         self.progress = context.RawValue("d", 0.0)
 
-    def put(self, model: LearnedModel, progress: float) -> None:
+    def put(self, model: LearnedModel, progress: float) -> bool:
+        """Leave these weights for the actors; False if the lock could not be had."""
         flat = torch.cat([value.detach().float().reshape(-1).cpu() for value in model.state_dict().values()])
-        with self.lock:
+        if not self.lock.acquire(timeout=LOCK_SECONDS):
+            return False
+        try:
             np.frombuffer(self.weights, np.float32)[:] = flat.numpy()
             self.progress.value = progress
             self.version.value += 1
+        finally:
+            self.lock.release()
+        return True
 
     def take(self, model: LearnedModel, known: int) -> int:
-        """Load newer weights than version `known` into `model`; the version it has now."""
-        if self.version.value == known:
+        """Load newer weights than version `known` into `model`; the version it has now, the old one if the lock
+        could not be had."""
+        if self.version.value == known or not self.lock.acquire(timeout=LOCK_SECONDS):
             return known
-        with self.lock:
+        try:
             flat = torch.from_numpy(np.frombuffer(self.weights, np.float32).copy())
             version = int(self.version.value)
+        finally:
+            self.lock.release()
         start = 0
         for value in model.state_dict().values():
             value.copy_(flat[start : start + value.numel()].view_as(value))
@@ -120,9 +156,9 @@ class Mailbox:
 
 
 class Processes:
-    """Actors in their own processes."""
+    """Actors in their own processes, for a run that begins or goes on at learning step `start`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, start: int = 0) -> None:
         context: Any = multiprocessing.get_context("spawn")
         size = sum(value.numel() for value in build_model(config).state_dict().values())
         self.mailbox = Mailbox(context, size)
@@ -131,7 +167,8 @@ class Processes:
         for index in range(config.train.actors):
             receive, send = context.Pipe(duplex=False)
             process = context.Process(
-                target=act, args=(config, index, send, self.mailbox, os.getpid()), daemon=True, name=f"actor-{index}")
+                target=act, args=(config, index, start, send, self.mailbox, os.getpid()), daemon=True,
+                name=f"actor-{index}")
             with without_interrupts():
                 process.start()
             send.close()
@@ -146,18 +183,23 @@ class Processes:
         index = self.pipes.index(pipe)
         try:
             message = pipe.recv()
-        except EOFError as error:
-            process = self.processes[index]
-            process.join(JOIN_SECONDS)
-            raise ActorError(f"self-play process {index} ended without a word (exit code {process.exitcode}); "
-                             f"out of memory? try fewer selfplay.games") from error
+        except (EOFError, OSError) as error:
+            self.processes[index].join(JOIN_SECONDS)
+            raise self._ended(index) from error
         if isinstance(message, str):
             raise ActorError(f"self-play process {index} failed:\n{message}")
         delivery: Delivery = message
         return delivery
 
+    def _ended(self, index: int) -> ActorError:
+        return ActorError(f"self-play process {index} ended without a word (exit code "
+                          f"{self.processes[index].exitcode}); out of memory? try fewer selfplay.games")
+
     def publish(self, model: LearnedModel, progress: float) -> None:
-        self.mailbox.put(model, progress)
+        while not self.mailbox.put(model, progress):
+            for index, process in enumerate(self.processes):
+                if not process.is_alive():
+                    raise self._ended(index)
 
     def close(self) -> None:
         for process in self.processes:
@@ -184,14 +226,14 @@ def without_interrupts() -> Iterator[None]:
 
 
 def act(
-    config: Config, index: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
+    config: Config, index: int, start: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
 ) -> None:
     """Body of a self-play process: play until the parent ends. Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(config.train.threads)
     keep_freed_blocks()
     try:
-        _act(config, index, pipe, mailbox, parent)
+        _act(config, index, start, pipe, mailbox, parent)
     except (BrokenPipeError, ConnectionResetError):
         return
     except Exception:
@@ -201,9 +243,9 @@ def act(
 
 
 def _act(
-    config: Config, index: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
+    config: Config, index: int, start: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
 ) -> None:
-    actor = make_actor(config, index + 1)
+    actor = make_actor(config, index + 1, start)
     model = build_model(config).eval().to(device_of(config))
     model.requires_grad_(False)
     if model.device.type == "cuda":

@@ -121,6 +121,20 @@ def test_weights_that_do_not_fit_are_damage() -> None:
             build_model(config, one)
 
 
+@pytest.mark.parametrize("name", ["width", "hidden", "representation_blocks", "dynamics_blocks"])
+def test_sizes_that_the_weights_can_not_have_cost_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a model was made")
+
+    good = ModelConfig(network="resnet", width=4, hidden=4)
+    weights = build_model(Config(model=good)).state_dict()
+    assert build_model(Config(model=good), weights)
+    monkeypatch.setattr(agents, "LearnedModel", refuse)
+    size = 256 if name.endswith("blocks") else 65_536
+    with pytest.raises(Damaged, match=rf"tensors of .* numbers can't have model\.{name} {size:,}"):
+        build_model(Config(model=dataclasses.replace(good, **{name: size})), weights)  # type: ignore[arg-type]
+
+
 def spring(folder: Path) -> str:
     """Python code that shows that it ran."""
     return f"import pathlib\npathlib.Path({str(folder)!r}, 'sprung').touch()\n"

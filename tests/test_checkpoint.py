@@ -153,7 +153,50 @@ def test_a_step_saved_twice(tmp_path: Path) -> None:
     assert checkpoint.newest(tmp_path) == second
     flip_byte(second / "weights.safetensors")
     assert save(tmp_path, 4, seed=1).name == "step-00000004.2"
-    assert names(tmp_path) == ["step-00000004.1", "step-00000004.2"]
+    assert names(tmp_path) == ["step-00000004.2"]
+
+
+def test_a_step_saved_again_costs_no_other_step(tmp_path: Path) -> None:
+    save(tmp_path, 1), save(tmp_path, 3), save(tmp_path, 4)
+    for seed in (1, 2, 3):
+        save(tmp_path, 4, seed=seed)
+    assert names(tmp_path) == ["step-00000003", "step-00000004.3"]
+
+
+def test_the_time_a_training_took_comes_back_and_makes_no_difference(tmp_path: Path) -> None:
+    a, b = (checkpoint.save(tmp_path / run, 5, tensors(), STATE, CONFIG, elapsed=seconds)
+            for run, seconds in (("a", 600.5), ("b", 7.0)))
+    assert (checkpoint.load(a).elapsed, checkpoint.load(b).elapsed) == (600.5, 7.0)
+    assert checkpoint.same_content(a, b) == []
+    assert checkpoint.save(tmp_path / "a", 5, tensors(), STATE, CONFIG, elapsed=601.0) == a
+    (b / "clock.json").unlink()
+    manifest = json.loads((b / "manifest.json").read_text())
+    del manifest["files"]["clock.json"]
+    (b / "manifest.json").write_text(json.dumps(manifest))
+    assert checkpoint.load(b).elapsed == 0.0
+    assert checkpoint.same_content(a, b) == []
+
+
+@pytest.mark.parametrize("said", ["-1", "1e300", '"5"', "null", "true"])
+def test_a_time_that_can_not_be(tmp_path: Path, said: str) -> None:
+    folder = save(tmp_path, 1)
+    (folder / "clock.json").write_text(f'{{"elapsed_s": {said}}}')
+    promise(folder)
+    with pytest.raises(Damaged, match=r"clock\.json: elapsed_s: a number from 0"):
+        checkpoint.load(folder)
+
+
+def test_numbers_of_a_state() -> None:
+    state = {"good": 3, "share": 0.5, "low": -1, "huge": 10**40, "text": "3", "truth": True, "nan": np.nan}
+    assert checkpoint.count_of(state, "good") == 3
+    assert (checkpoint.number_of(state, "good"), checkpoint.number_of(state, "share", 1.0)) == (3.0, 0.5)
+    for name in ("low", "huge", "text", "truth", "nan"):
+        with pytest.raises(ValueError, match=f"{name}: a whole number from 0 on wanted"):
+            checkpoint.count_of(state, name)
+        with pytest.raises(ValueError, match=f"{name}: a number from 0 to 1 wanted"):
+            checkpoint.number_of(state, name, 1.0)
+    with pytest.raises(ValueError, match="share"):
+        checkpoint.count_of(state, "share")
 
 
 def test_a_later_step_is_never_deleted(tmp_path: Path) -> None:

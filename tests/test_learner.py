@@ -25,6 +25,9 @@ RESNET = ModelConfig(network="resnet", width=8, hidden=8, latent_norm="rms", dis
                      value=ScalarConfig(bins=5), reconstruction=True)
 
 
+ONE_NUMBER = dataclasses.replace(MLP, value=ScalarConfig(kind="scalar"))
+
+
 def make(model: ModelConfig = MLP, **changes: Any) -> Learner:
     torch.manual_seed(0)
     return Learner(LearnedModel(games.spec("tic_tac_toe"), model, 1.0), dataclasses.replace(CONFIG, **changes))
@@ -89,6 +92,19 @@ def test_a_gradient_that_is_not_finite_is_named() -> None:
     with pytest.raises(LearningError, match=r"gradient norm (inf|nan) .*not finite in: f.policy.bias\. Lower"):
         learner.step(batch(0), 0.5)
     assert everything(learner) == before
+
+
+@pytest.mark.parametrize("where", ["model", "averaged", "optimizer"])
+def test_weights_that_an_update_spoilt_are_named(where: str) -> None:
+    learner = make(ema=0.9)
+    learner.step(batch(0), 0.5)
+    learner.check_finite()
+    held = {"model": dict(learner.model.state_dict()), "averaged": dict(learner.averaged.state_dict()),
+            "optimizer": learner.optimizer_tensors()}[where]
+    name = "f.value.bias" + ("/exp_avg_sq" if where == "optimizer" else "")
+    held[name].fill_(math.inf)
+    with pytest.raises(LearningError, match=rf"step 1: weights not finite in: {name}\. Lower learner.learning_rate"):
+        learner.check_finite()
 
 
 # --- schedules, groups, clipping ----------------------------------------------------------------------------
@@ -193,6 +209,34 @@ def test_a_restored_learner_owns_its_tensors() -> None:
     before = everything(first)
     second.step(batch(1), 0.5)
     assert everything(first) == before
+
+
+SPOILT: dict[str, dict[str, Tensor]] = {
+    "exp_avg: float32 .* wanted": {"f.value.bias/exp_avg": torch.zeros(3, 5)},
+    "exp_avg_sq: float32": {"f.value.bias/exp_avg_sq": torch.zeros(1, dtype=torch.float64)},
+    r"step: float32 \[\] wanted": {"f.value.bias/step": torch.ones(1)},
+    "step: finite numbers": {"f.value.bias/step": torch.tensor(-1.0)},
+    "exp_avg: finite numbers": {"f.value.bias/exp_avg": torch.full((1,), math.nan)},
+    "exp_avg_sq: finite numbers": {"f.value.bias/exp_avg_sq": torch.full((1,), -1.0)},
+    "of no parameter: 'f.valeu.bias/exp_avg'": {"f.valeu.bias/exp_avg": torch.zeros(1)},
+    "of no parameter: 'f.value.bias/max'": {"f.value.bias/max": torch.zeros(1)},
+}
+
+
+@pytest.mark.parametrize("message", SPOILT)
+def test_optimizer_state_that_does_not_fit_is_refused(message: str) -> None:
+    """A fused update would read past the end of what it is given."""
+    first, second = make(ONE_NUMBER), make(ONE_NUMBER)
+    first.step(batch(0), 0.5)
+    weights, good = dict(first.model.state_dict()), stored(first.optimizer_tensors())
+    with pytest.raises(ValueError, match=message):
+        second.restore(weights, {}, good | SPOILT[message], 1)
+    for lost in ("step", "exp_avg", "exp_avg_sq"):
+        some = {name: value for name, value in good.items() if name != f"f.value.bias/{lost}"}
+        with pytest.raises(ValueError, match=r"f\.value\.bias: exp_avg, exp_avg_sq, step wanted, got"):
+            second.restore(weights, {}, some, 1)
+    second.restore(weights, {}, {name: value for name, value in good.items() if "f.value.bias/" not in name}, 1)
+    assert second.step(batch(1), 0.5).losses.total.isfinite()
 
 
 def test_restoring_before_the_first_step() -> None:

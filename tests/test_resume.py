@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import random
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -27,6 +30,7 @@ from muzero.config import (
 )
 from muzero.config import replace as overridden
 from muzero.metrics import Progress
+from muzero.replay import impossible
 
 torch.set_num_threads(1)
 KILLS = 5
@@ -173,6 +177,25 @@ def test_other_settings_may_change_on_the_way(short_run: Path, tmp_path: Path) -
     assert whole_run(tiny(train__steps=6), out).name == "step-00000006"
 
 
+def test_reanalysis_that_begins_on_the_way_begins_with_the_stored_weights(short_run: Path, tmp_path: Path) -> None:
+    run = train.Run(tiny(learner__reanalyse_fraction=0.5, train__seed=9), tmp_path)
+    run.resume(last(short_run))
+    assert run.reanalyser is not None
+    weights = checkpoint.load(last(short_run)).tensors["weights"]
+    assert all(torch.equal(value, weights[name]) for name, value in run.reanalyser.model.state_dict().items())
+
+
+def test_every_run_remembers_its_time(tmp_path: Path) -> None:
+    """A run by steps as well: minutes asked for later count in all."""
+    run = train.Run(tiny(), tmp_path)
+    run.elapsed_before = 600.0
+    run.save()
+    again = train.Run(tiny(train__minutes=11.0), tmp_path)
+    again.resume(last(tmp_path))
+    assert 600.0 <= again.elapsed < 660.0
+    assert "elapsed" not in checkpoint.load(last(tmp_path)).state
+
+
 def test_a_run_can_go_on_without_actors(short_run: Path, tmp_path: Path) -> None:
     """A checkpoint that holds no unfinished games: the stored weights play from the first move on."""
     stored = checkpoint.load(last(short_run))
@@ -195,3 +218,79 @@ def test_a_checkpoint_that_does_not_fit_its_own_config_is_damaged(short_run: Pat
         checkpoint.save(out, stored.step, files, stored.state, stored.config)
         with pytest.raises(Damaged, match=f"{lost}"):
             train.run(TINY, out)
+
+
+Change = Callable[[dict[str, Any], dict[str, dict[str, Any]]], Any]
+
+
+def put(name: str, value: Any) -> Change:
+    """Set the dotted name of the state."""
+    def change(state: dict[str, Any], files: dict[str, dict[str, Any]]) -> None:
+        *parents, leaf = name.split(".")
+        for parent in parents:
+            state = state[parent]
+        state[leaf] = value
+
+    return change
+
+
+def fill(file: str, name: str, value: float) -> Change:
+    """Set one number of a tensor."""
+    return lambda state, files: files[file][name].view(-1)[:1].fill_(value)
+
+
+def swap(file: str, name: str, value: torch.Tensor) -> Change:
+    """Put another tensor in the place of one."""
+    return lambda state, files: files[file].update({name: value})
+
+
+HOSTILE: dict[str, Change] = {
+    "optimizer state f.value.bias/exp_avg": swap("optimizer", "f.value.bias/exp_avg", torch.zeros(1)),
+    "drawn: a whole number": put("drawn", -1), "games: a whole number": put("games", 1.5),
+    "added: a whole number": put("added", True), "added: a whole number from 0 on wanted, got 1": put("added", 10**30),
+    "max_priority: a number": put("max_priority", "1"), "rng|state": put("rng", {"bit_generator": "PCG64"}),
+    "elapsed: a number": put("elapsed", -1.0), "hex": put("torch_rng", "zz"), "RNG state": put("torch_rng", "00"),
+    "playing: true or false": put("playing", 1), "acting_progress: a number": put("acting_progress", 2.0),
+    "actor|list": put("actor", []), "moves: a whole number": put("actor.counters.moves", -3),
+    "simulations": put("actor.counters", {"moves": 1, "games": 1}), "opening: a whole": put("actor.opening", [-1] * 8),
+    "opening: 8 games wanted, got 3": put("actor.opening", [0] * 3),
+    "illegal": put("actor.games.histories", [[99]] * 8),
+    "replay doesn't fit this run: action": fill("replay", "action", 9),
+    "replay doesn't fit this run: discount": fill("replay", "discount", 0.5),
+    "replay doesn't fit this run: reward": fill("replay", "reward", float("nan")),
+    "replay doesn't fit this run: root_value": fill("replay", "root_value", float("inf")),
+    "replay doesn't fit this run: policy": fill("replay", "policy", float("nan")),
+    "replay doesn't fit this run: left": fill("replay", "left", 0),
+    "replay doesn't fit this run: left holds": fill("replay", "left", 10**6),
+    "games don't fit this run: action": fill("actors", "action", -1),
+    "games don't fit this run: discount": fill("actors", "discount", 2.0),
+    "games don't fit this run: reward": fill("actors", "reward", float("inf")),
+    "games don't fit this run: moves": fill("actors", "moves", -1),
+    "games don't fit this run: obs": fill("actors", "moves", 10**12),
+}
+
+
+@pytest.mark.parametrize("message", HOSTILE)
+def test_a_checkpoint_with_impossible_numbers_is_damaged(short_run: Path, tmp_path: Path, message: str) -> None:
+    stored = checkpoint.load(last(short_run))
+    state, files = copy.deepcopy(stored.state), copy.deepcopy(stored.tensors)
+    HOSTILE[message](state, files)
+    checkpoint.save(tmp_path, stored.step, files, state, stored.config)
+    with pytest.raises(Damaged, match=rf"doesn't fit its own config: .*({message})"):
+        train.run(TINY, tmp_path)
+
+
+def test_a_truth_value_is_zero_or_one() -> None:
+    good = {"action": np.zeros(2, np.int32), "discount": np.zeros(2), "legal": np.ones((2, 3), np.bool_)}
+    assert impossible(good, 1) is None
+    assert impossible(good | {"legal": np.full((2, 3), 7, np.uint8).view(np.bool_)}, 1) == "legal"
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_priorities_that_can_not_be(tmp_path: Path, value: float) -> None:
+    config = tiny(train__steps=2, replay__prioritized=True)
+    stored = checkpoint.load(whole_run(config, tmp_path / "a"))
+    fill("replay", "priority", value)(stored.state, stored.tensors)
+    checkpoint.save(tmp_path / "b", stored.step, stored.tensors, stored.state, stored.config)
+    with pytest.raises(Damaged, match="priorit"):
+        train.run(config, tmp_path / "b")

@@ -20,16 +20,23 @@ import pytest
 import torch
 from test_resume import TINY, last, tiny
 
+from games.base import GameError
 from muzero import checkpoint, metrics, storage, train
+from muzero.agent import build_model
 from muzero.checkpoint import CheckpointError
-from muzero.config import ConfigError
-from muzero.learner import LearningError
+from muzero.config import Config, ConfigError
+from muzero.learner import Learner, LearningError
 from muzero.metrics import Progress
 from muzero.replay import Replay
-from selfplay.worker import ActorError, InProcess
+from muzero.search import SearchError
+from selfplay import worker
+from selfplay.actor import Actor
+from selfplay.agents import SearchPlayer
+from selfplay.worker import ActorError, InProcess, Processes
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parent.parent
+OWN = "games.examples.subtraction:Subtraction"
 ACTING = tiny(train__actors=1, train__log_seconds=0.0, train__steps=8, train__horizon=8)
 ENDLESS = tiny(train__actors=1, train__steps=10**6, train__log_seconds=0.0, train__checkpoint_seconds=0.2)
 WAIT = 60.0
@@ -189,7 +196,13 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: pyt
     assert checkpoint.same_content(last(whole), last(out)) == []
 
 
-def test_a_batch_with_nan_stops_the_run_with_a_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def folders(out: Path) -> list[str]:
+    return sorted(path.name for path in (out / "checkpoints").iterdir())
+
+
+def test_a_batch_with_nan_leaves_the_checkpoints_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train.run(tiny(train__steps=2), tmp_path) == 0
+    assert train.run(tiny(train__steps=4), tmp_path) == 0
     draw = Replay.draw
 
     def spoilt(self: Replay, *args: Any) -> Any:
@@ -199,13 +212,133 @@ def test_a_batch_with_nan_stops_the_run_with_a_good_checkpoint(tmp_path: Path, m
         return batch
 
     monkeypatch.setattr(Replay, "draw", spoilt)
-    with pytest.raises(LearningError, match="loss nan") as error:
-        train.run(TINY, tmp_path)
-    steps = int(str(error.value).split(":")[0].removeprefix("step ")) - 1
-    assert 0 < steps < 20
-    assert last(tmp_path).name == f"step-{steps:08d}"
+    for _ in range(3):
+        with pytest.raises(LearningError, match="loss nan"):
+            train.run(TINY, tmp_path)
+        assert folders(tmp_path) == ["step-00000002", "step-00000004"]
     monkeypatch.undo()
     assert train.run(TINY, tmp_path) == 0
+
+
+def after_step(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[Learner], None]) -> None:
+    """Let `act` follow learning step `number`."""
+    step = Learner.step
+
+    def and_act(self: Learner, *args: Any) -> Any:
+        report = step(self, *args)
+        if self.steps == number:
+            act(self)
+        return report
+
+    monkeypatch.setattr(Learner, "step", and_act)
+
+
+def spoil(learner: Learner) -> None:
+    next(learner.model.parameters()).detach()[0] = np.inf
+
+
+@pytest.mark.parametrize("settings", [{"train__checkpoint_seconds": 0.0}, {"train__steps": 5}, {"train__actors": 1}])
+def test_weights_that_are_not_finite_are_never_saved_or_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    """Found when saving now and then, when saving at the end, when the actors shall have them."""
+    assert train.run(tiny(train__steps=2), tmp_path) == 0
+    after_step(monkeypatch, 5 if settings != {"train__actors": 1} else 6, spoil)
+    with pytest.raises(LearningError, match=r"step [56]: weights not finite in: .*Lower learner.learning_rate"):
+        train.run(tiny(**settings), tmp_path)
+    assert last(tmp_path).name in ("step-00000002", "step-00000004")
+    monkeypatch.undo()
+    assert train.run(TINY, tmp_path) == 0
+
+
+@pytest.mark.parametrize("kind", [SearchError, GameError])
+def test_self_play_that_fails_leaves_the_last_good_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def fail(*_: Any) -> NoReturn:
+        raise kind("no move")
+
+    after_step(monkeypatch, 7, lambda _: monkeypatch.setattr(Actor, "play", fail))
+    with pytest.raises(kind, match="no move"):
+        train.run(TINY, tmp_path)
+    stored = checkpoint.load(last(tmp_path))
+    assert stored.step >= 7
+    assert ("actor" in stored.state) == ("actors" in stored.tensors) == (kind is SearchError)
+    monkeypatch.undo()
+    assert train.run(TINY, tmp_path) == 0
+
+
+def test_a_search_that_fails_with_spoilt_weights_is_told_by_its_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> NoReturn:
+        raise SearchError("the model's outputs are not finite")
+
+    after_step(monkeypatch, 7, lambda learner: (spoil(learner), monkeypatch.setattr(Actor, "play", fail)))
+    with pytest.raises(LearningError, match="step 7: weights not finite") as error:
+        train.run(tiny(train__publish_steps=1000), tmp_path)
+    assert isinstance(error.value.__context__, SearchError)
+    assert checkpoint.newest(tmp_path) is None
+
+
+# --- matches on the way -------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_a_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moves: list[int] = []
+    act = SearchPlayer.act
+
+    def interrupted(self: SearchPlayer, *args: Any) -> Any:
+        moves.append(len(moves))
+        signal.raise_signal(signal.SIGINT)
+        return act(self, *args)
+
+    monkeypatch.setattr(SearchPlayer, "act", interrupted)
+    assert train.run(tiny(train__evaluate_minutes=1e-9), tmp_path) == train.INTERRUPTED
+    assert moves == [0]
+    assert checkpoint.newest(tmp_path) is not None
+
+
+def test_an_opponent_that_can_not_be_had_is_refused_before_the_start(tmp_path: Path) -> None:
+    config = tiny(game=OWN, train__evaluate_against="perfect", train__evaluate_minutes=1.0, train__actors=1)
+    with pytest.raises(ConfigError, match=r"train\.evaluate_against: .*not an OpenSpiel game"):
+        train.run(config, tmp_path)
+    assert multiprocessing.active_children() == []
+    silent = dataclasses.replace(config, train=dataclasses.replace(config.train, evaluate_minutes=0.0))
+    assert train.opponent_of(silent) is None
+    assert train.opponent_of(tiny(game="catch", train__evaluate_minutes=1.0)) is None
+
+
+# --- the command --------------------------------------------------------------------------------------------
+
+
+def words(out: Path) -> list[str]:
+    return ["tic_tac_toe", "--out", str(out), "--steps", "2", "--train.actors", "0", "--selfplay.games", "8",
+            "--replay.min-positions", "64", "--learner.batch", "16", "--train.evaluate-minutes", "0",
+            "--train.device", "cpu"]
+
+
+def test_training_goes_on_when_nobody_reads_its_reports(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = f"{sys.executable} -m muzero train {' '.join(words(out))} 2>&1 | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, timeout=WAIT)
+    assert done.returncode == 0
+    assert last(out).name == "step-00000002"
+
+
+def test_a_run_at_work_is_not_set_aside(tmp_path: Path) -> None:
+    from muzero.commands.train import run as command
+
+    out = tmp_path / "run"
+    assert command(words(out)) == 0
+    with checkpoint.lock(out), pytest.raises(checkpoint.Locked, match=f"in use by process {os.getpid()}"):
+        command([*words(out), "--fresh"])
+    with pytest.raises(ConfigError, match=r"learner\.gamma"):
+        command([*words(out), "--fresh", "--learner.gamma", "3"])
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    (tmp_path / "file").write_text("dear")
+    with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
+        command([*words(tmp_path / "file"), "--fresh"])
 
 
 # --- processes ----------------------------------------------------------------------------------------------
@@ -235,6 +368,75 @@ def test_an_actor_that_is_killed_ends_the_run_with_its_cause(tmp_path: Path) -> 
         train.run(endless, tmp_path, report=kill)
     assert multiprocessing.active_children() == []
     assert checkpoint.load(last(tmp_path)).step >= 2
+
+
+class Dead:
+    """A process that was killed."""
+
+    exitcode = -9
+
+    def join(self, seconds: float) -> None:
+        """Nothing to wait for."""
+
+    def is_alive(self) -> bool:
+        return False
+
+
+def processes_of(process: Any) -> Processes:
+    """The learner's side of one actor, none being started."""
+    found = Processes.__new__(Processes)
+    found.processes, found.pipes = [process], []
+    return found
+
+
+def test_an_actor_that_dies_in_the_middle_of_a_message() -> None:
+    receive, send = multiprocessing.Pipe(duplex=False)
+    os.write(send.fileno(), (100).to_bytes(4, "big") + b"the beginning")
+    send.close()
+    source = processes_of(Dead())
+    source.pipes = [receive]
+    with receive, pytest.raises(ActorError, match=r"process 0 ended without a word \(exit code -9\)") as error:
+        source.collect(True)
+    assert isinstance(error.value.__cause__, OSError)
+
+
+def test_a_lock_that_a_dead_actor_holds_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "LOCK_SECONDS", 0.01)
+    first, second = build_model(TINY), build_model(TINY)
+    mailbox = worker.Mailbox(multiprocessing.get_context("spawn"), sum(v.numel() for v in first.state_dict().values()))
+    assert mailbox.put(first, 0.5)
+    assert mailbox.take(second, 0) == 1
+    assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+    assert mailbox.put(first, 0.5), "the lock is free again"
+    source = processes_of(Dead())
+    source.mailbox = mailbox
+    with mailbox.lock:
+        assert not mailbox.put(first, 0.5)
+        assert mailbox.take(second, 1) == 1
+        with pytest.raises(ActorError, match=r"ended without a word \(exit code -9\)"):
+            source.publish(first, 0.5)
+    source.publish(first, 0.5)
+    assert mailbox.take(second, 1) == 3
+
+
+def test_actors_play_other_games_after_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def refuse(config: Config, start: int) -> NoReturn:
+        begun.append(start)
+        raise ActorError("no")
+
+    assert train.run(tiny(train__steps=2), tmp_path) == 0
+    monkeypatch.setattr(train, "Processes", refuse)
+    with pytest.raises(ActorError):
+        train.run(ACTING, tmp_path)
+    monkeypatch.setattr(worker, "make_actor", lambda config, index, start: refuse(config, start))
+    with pytest.raises(ActorError):
+        worker._act(ACTING, 0, 7, None, None, os.getpid())  # type: ignore[arg-type]
+    assert begun == [2, 7]
+    monkeypatch.undo()
+    states = [str(worker.make_actor(ACTING, 1, start).rng.bit_generator.state) for start in (0, 2, 2)]
+    assert states[0] != states[1] == states[2]
 
 
 BROKEN_GAME = """

@@ -42,6 +42,6 @@ def connect_four() -> Config:
         replay=ReplayConfig(capacity=600_000, window_fraction=0.4, min_window=50_000, min_positions=20_000),
         learner=LearnerConfig(batch=((0.0, 64.0), (0.15, 128.0), (0.5, 256.0)), unroll=3, learning_rate=4e-3,
                               warmup=0.01, decay_from=0.5, final_rate=0.05, reconstruction_weight=10.0, ema=0.998,
-                              replay_ratio=1.0),
+                              search_share=0.5, replay_ratio=1.0),
         train=TrainConfig(steps=0, minutes=60.0, actors=2, evaluate_minutes=5.0, evaluate_against="mcts:100"),
     )
