@@ -10,6 +10,7 @@ import difflib
 import math
 import types
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -73,7 +74,7 @@ class ModelConfig:
     """fixed: the sign follows from the game (it must alternate, or have one player).
     learned: a head predicts end / same player / other player."""
     reconstruction: bool = False
-    """A linear decoder from every latent back to the observation (a training aid)."""
+    """A linear decoder from every imagined latent back to the observation (a training aid)."""
     consistency: bool = False
     """A projector and predictor for self-consistency of latents (a training aid)."""
 
@@ -359,6 +360,36 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "train.publish_steps": COUNT,
 }
 """Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`."""
+
+
+FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "train.seed")
+"""Settings (and groups of them) that everything stored in a run depends on."""
+
+
+def changes(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+    """Dotted name -> (old value, new value) of each setting that differs."""
+    return dict(_differences(dataclasses.asdict(old), dataclasses.asdict(new), ""))
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    for name, value in old.items():
+        if isinstance(value, dict):
+            yield from _differences(value, new[name], f"{path}{name}.")
+        elif value != new[name]:
+            yield f"{path}{name}", (value, new[name])
+
+
+def check_continues(where: object, stored: Config, config: Config) -> dict[str, tuple[Any, Any]]:
+    """What changes when the run in `where` goes on with `config`. Raises ConfigError for what can't change."""
+    changed = changes(stored, config)
+    # Unfinished games are stored only where they are played in the learner's own process.
+    fixed = (*FIXED, "selfplay.games") if stored.train.actors == config.train.actors == 0 else FIXED
+    for name, (old, new) in changed.items():
+        if name.startswith(fixed):
+            raise ConfigError(
+                f"{where} was made with {name} {old}, which can't become {new} on the way\n"
+                "  choose another folder with --out, or start anew with --fresh (the old run is set aside)")
+    return changed
 
 
 def check(config: Config) -> None:

@@ -99,7 +99,7 @@ class Learner:
         loss = float(losses.total.detach())
         return (f"step {self.steps + 1}: loss {loss:.4g}, gradient norm {float(norm):.4g} ({parts}); "
                 f"gradients not finite in: {', '.join(bad) or 'none'}. Lower learner.learning_rate or learner.clip; "
-                f"the last checkpoint is intact")
+                f"the checkpoints are as they were")
 
     def check_finite(self) -> None:
         """Raises LearningError naming the weights that an update made NaN or infinite."""
@@ -108,7 +108,7 @@ class Learner:
                if value.is_floating_point() and not value.isfinite().all()}
         if bad:
             raise LearningError(f"step {self.steps}: weights not finite in: {', '.join(bad)[:500]}. Lower "
-                                f"learner.learning_rate or learner.clip; the last checkpoint is intact")
+                                f"learner.learning_rate or learner.clip; the checkpoints are as they were")
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The optimizer's state as named tensors."""

@@ -1,7 +1,7 @@
 """A folder that promises its own content: written whole, read back, opened as far as the promise holds.
 
-`manifest.json` lists every file with size and SHA-256. What differs between two equal folders (time,
-versions) stands in the manifest only, so that the files' hashes alone say whether two folders are the same.
+`manifest.json` lists every file with size and SHA-256. What differs between two equal folders stands
+in the manifest (time, versions) and in the file of the clock: the other files' hashes say whether they are the same.
 """
 
 from __future__ import annotations

@@ -9,23 +9,21 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 
 import games
-from games.base import GameBatch, GameError, IntArray, MaskArray
+from games.base import GameError
 from games.symmetry import symmetries
 from muzero import checkpoint
 from muzero.agent import Agent, build_model
-from muzero.config import Config, ConfigError, at
+from muzero.config import Config, ConfigError, at, check_continues
+from muzero.interrupt import Interrupt, MatchLeftError, Watched
 from muzero.learner import Learner, StepReport
 from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
@@ -40,53 +38,12 @@ INTERRUPTED = 130
 """Exit code of a run stopped by Ctrl-C and saved."""
 
 
-class Interrupt:
-    """Ctrl-C or SIGTERM once: finish the step, save and leave. Twice: leave at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        old = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
-
-
-class MatchLeftError(Exception):
-    """A match was left because the run is to stop."""
-
-
-class Watched:
-    """A player who leaves the match once the run is to stop."""
-
-    def __init__(self, player: Player, interrupt: Interrupt) -> None:
-        self.player, self.interrupt, self.name = player, interrupt, player.name
-
-    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
-        """The player's moves [N]. Raises MatchLeftError."""
-        if self.interrupt.asked:
-            raise MatchLeftError
-        return self.player.act(games, rows)
-
-
 def opponent_of(config: Config) -> Player | None:
     """Who the matches during training are against; None without matches or in a one-player game. Raises ConfigError."""
     if config.train.evaluate_minutes == 0.0 or games.spec(config.game).players == 1:
         return None
     try:
-        return parse(config.train.evaluate_against, config.game, config.train.seed % 2**31)
+        return parse(config.train.evaluate_against, config.game, config.train.seed)
     except GameError as error:
         raise ConfigError(f"train.evaluate_against: {error}") from error
 
@@ -341,30 +298,11 @@ class Run:
         self.drawn, self.games = checkpoint.count_of(state, "drawn"), checkpoint.count_of(state, "games")
         self.rng.bit_generator.state = state["rng"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
-        # A checkpoint without a clock of its own may tell the time in its state.
-        self.elapsed_before = checkpoint.number_of({"elapsed": stored.elapsed, **state}, "elapsed")
+        self.elapsed_before = stored.elapsed
         if self.reanalyser is not None:
             self.reanalyser.model.load_state_dict(tensors.get("reanalysing", weights))
         if isinstance(self.source, InProcess) and "actor" in state:
             self.source.restore(tensors, state)
-
-
-def fixed_settings(config: Config) -> dict[str, Any]:
-    """Settings by name that what a checkpoint holds depends on."""
-    settings = {"game": config.game, "replay.capacity": config.replay.capacity,
-                "replay.prioritized": config.replay.prioritized}
-    if config.train.actors == 0:
-        settings["selfplay.games"] = config.selfplay.games
-    return settings | {f"model.{name}": value for name, value in dataclasses.asdict(config.model).items()}
-
-
-def check_continues(folder: Path, stored: Config, config: Config) -> None:
-    """Refuse a config that a checkpoint doesn't fit. Raises ConfigError naming the first setting."""
-    new = fixed_settings(config)
-    for name, old in fixed_settings(stored).items():
-        if name in new and new[name] != old:
-            raise ConfigError(f"{folder} was made with {name} {old}, which can't become {new[name]} on the way; "
-                              f"use another folder for a new run")
 
 
 def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambda _: None) -> int:

@@ -57,6 +57,7 @@ class MctsPlayer:
 
         self.name = f"mcts:{simulations}"
         refuse_own(game)
+        seed %= 1 << 31  # OpenSpiel takes 31 bits
         self._bot = pyspiel.MCTSBot(
             pyspiel.load_game(game),
             pyspiel.RandomRolloutEvaluator(1, seed),

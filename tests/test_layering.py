@@ -24,7 +24,7 @@ muzero.storage muzero.tensors muzero.manifest muzero.checkpoint muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena
-muzero.terminal muzero.display muzero.train muzero.commands.* muzero.cli muzero.__main__
+muzero.terminal muzero.display muzero.interrupt muzero.train muzero.commands.* muzero.cli muzero.__main__
 """
 ORDER = _LINES.split()
 """`name.*` stands for a package and all its modules, which may import each other but not in circles."""

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from muzero.agent import Agent
     from selfplay.agents import Player
 
-PLAYER_SEEDS = 1 << 31
-"""OpenSpiel's players take a seed of 31 bits."""
 AGENT_OPENINGS = 2
 """Random opening moves between two agents: without noise they would play the same game again and again."""
 
@@ -43,7 +41,7 @@ class Subject:
         """A new player at one number of simulations, so that results don't hang on what came before."""
         if self.agent is not None:
             return SearchPlayer(self.agent, simulations, self.seed)
-        return parse(self.player_text, self.game, self.seed % PLAYER_SEEDS, simulations)
+        return parse(self.player_text, self.game, self.seed, simulations)
 
 
 def match(subject: Subject, against: str | None, games: int, plies: int | None) -> dict[str, Any]:
@@ -57,7 +55,7 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if games % 2:
         raise CommandError(f"--games: an even number wanted, the same for both seats; got {games}", USAGE)
     player = subject.player(subject.simulations[0])
-    opponent = parse(against or "random", subject.game, (subject.seed + 1) % PLAYER_SEEDS, subject.simulations[0])
+    opponent = parse(against or "random", subject.game, subject.seed + 1, subject.simulations[0])
     if plies is None:
         two_agents = isinstance(player, SearchPlayer) and isinstance(opponent, SearchPlayer)
         plies = AGENT_OPENINGS if two_agents and not facts.stochastic else 0

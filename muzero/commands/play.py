@@ -93,13 +93,10 @@ def converse(session: Session, read: Callable[[str], str]) -> None:
         if session.agent_to_move:
             say(session.think() + "\n")
             continue
-        text = ask(read, "again, undo or quit> " if session.over else "your move> ")
+        text = ask(read, "again (a), undo (u) or quit (q)> " if session.over else "your move> ")
         if text.lower() in LEAVE:
             say("bye")
             return
-        if session.over and text.lower() == "again":
-            session.again()
-            continue
         changed, said = session.answer(text)
         if said:
             say(said)

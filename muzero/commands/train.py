@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import games
 from games.single import is_own
@@ -21,6 +20,7 @@ from muzero.config import (
     SearchConfig,
     SelfPlayConfig,
     TrainConfig,
+    check_continues,
 )
 from muzero.storage import disk_errors
 
@@ -58,8 +58,6 @@ class Arguments:
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
 
 
-FIXED = ("model.", "replay.capacity", "replay.prioritized", "train.seed")
-"""Settings that what is stored depends on."""
 SECTIONS = tuple(field.name for field in dataclasses.fields(Config) if field.name != "game")
 
 
@@ -77,7 +75,8 @@ def run(argv: Sequence[str]) -> int:
     else:
         check_game(out, stored, game)
         config = to_config(read(options, stored, game), game)
-        check_continues(out, stored, config)
+        for name, (old, new) in check_continues(out, stored, config).items():
+            log(f"changed: {name} {old} -> {new}")
     return train(config, out, stored)
 
 
@@ -136,28 +135,6 @@ def check_game(out: Path, stored: Config, game: str) -> None:
             f"{out} holds a run of {stored.game}, not of {game}\n"
             "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
         )
-
-
-def check_continues(out: Path, stored: Config, config: Config) -> None:
-    """Refuse settings the stored weights don't fit; say which others change."""
-    changed = list(differences(dataclasses.asdict(stored), dataclasses.asdict(config)))
-    fixed = [name for name, _, _ in changed if name.startswith(FIXED)]
-    if fixed:
-        raise CommandError(
-            f"{out} holds a run that this doesn't continue: {fixed[0]} can't change on the way\n"
-            "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
-        )
-    for name, old, new in changed:
-        log(f"changed: {name} {old} -> {new}")
-
-
-def differences(old: dict[str, Any], new: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(dotted name, old value, new value) of each setting that differs."""
-    for name, value in old.items():
-        if isinstance(value, dict):
-            yield from differences(value, new[name], f"{path}{name}.")
-        elif value != new[name]:
-            yield f"{path}{name}", value, new[name]
 
 
 def set_aside(out: Path) -> None:
