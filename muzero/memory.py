@@ -1,7 +1,7 @@
 """The C library's allocator, set for a process that makes and drops the same large arrays again and again.
 
 By default glibc hands every block above a few megabytes back to the kernel and asks for it anew, which costs a page
-fault for each 4 KiB: more time than a small network's convolutions (README, "Performance").
+fault for each 4 KiB: a good part of a small network's time (README, "Performance").
 """
 
 from __future__ import annotations
