@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt $(NATIVE)
 	@sh -c '$(CHECK)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@echo 'installing into .venv (PyTorch is large) and building the C++ search: some minutes the first time'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
+	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
 	@touch $@
 
 # What pip would report after minutes, or not in words.

@@ -107,7 +107,7 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["evaluate", "tic_tac_toe", "--player", "randon"], USAGE, "did you mean 'random'?"),
         (["evaluate", "tic_tac_toe", "--player", "random", "--games", "3"], USAGE, "even"),
         (["evaluate", "nim", "--player", "random", "--json", "/no/such/place.json"], USAGE, "can't be"),
-        (["evaluate", "nim", "--player", "random", "--positions", "nothing.csv"], DAMAGED, "nothing.csv"),
+        (["evaluate", "nim", "--player", "random", "--positions", "nothing.csv"], USAGE, "no file nothing.csv"),
         (["games", "--jsno"], USAGE, "--json"),
     ],
 )

@@ -67,7 +67,8 @@ def test_a_batch_with_nan_stops_before_anything_moves(field: str, model: ModelCo
     before = everything(learner)
     spoilt = batch(1)
     getattr(spoilt, field)[3] = np.nan
-    with pytest.raises(LearningError, match=r"step 2: loss nan.*learner.learning_rate.*the checkpoints are as they were"):
+    message = r"step 2: loss nan.*learner.learning_rate.*the checkpoints are as they were"
+    with pytest.raises(LearningError, match=message):
         learner.step(spoilt, 0.5)
     assert everything(learner) == before
     assert learner.steps == 1

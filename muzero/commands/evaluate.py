@@ -88,6 +88,8 @@ def check(arguments: Arguments) -> None:
     """Refuse what can't be measured, before anything is loaded."""
     if arguments.every_position and arguments.positions is not None:
         raise CommandError("--every-position and --positions are two tests: one of them wanted", USAGE)
+    if arguments.positions is not None and not arguments.positions.is_file():
+        raise CommandError(f"--positions: no file {arguments.positions}", USAGE)
     match = not arguments.every_position and arguments.positions is None
     if not match and (arguments.against is not None or arguments.opening_plies is not None):
         raise CommandError("--against and --opening-plies belong to a match, not to a test of positions", USAGE)
