@@ -13,9 +13,8 @@ import time
 import torch
 
 from muzero import presets
-from muzero.agent import build_model
 from muzero.memory import keep_freed_blocks
-from selfplay.worker import make_actor
+from selfplay.worker import acting_model, make_actor, prepare
 
 WARM_UP = 3
 MOVES = 20
@@ -27,7 +26,7 @@ def measure(game: str) -> tuple[float, float]:
     """Simulations and moves a CPU second of `game` with its preset, seed 0."""
     config = presets.load(game)
     torch.manual_seed(config.train.seed)
-    model = build_model(config).eval().requires_grad_(False)
+    model = prepare(acting_model(config), config)
     actor = make_actor(config, 0)
     for _ in range(WARM_UP):
         actor.play(model, PROGRESS)

@@ -22,8 +22,9 @@ from games.single import is_own
 from muzero import checkpoint
 from muzero.config import Config
 from muzero.models.learned import LearnedModel
+from muzero.models.prepared import PreparedModel
 from muzero.records import FloatArray, MaskArray, SearchResult
-from muzero.search import TreeSearch, host
+from muzero.search import TreeSearch, host, parts_on
 
 CHUNK = 256
 """Positions searched at once; bounds the memory of latents."""
@@ -47,6 +48,7 @@ class Agent:
 
     def __init__(self, model: LearnedModel, config: Config, name: str, step: int) -> None:
         self.model = model.eval()
+        self.prepared = PreparedModel(model)
         self.config, self.name, self.step = config, name, step
         self.spec: GameSpec = model.spec
         self._searches: dict[tuple[int, int], TreeSearch] = {}
@@ -54,7 +56,7 @@ class Agent:
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Policy [B, A] over legal actions and value [B] of obs [B, *O], without any search."""
         with torch.inference_mode():
-            output = self.model.root(torch.as_tensor(obs, device=self.model.device), torch.as_tensor(legal))
+            output = self.prepared.root(torch.as_tensor(obs, device=self.model.device), torch.as_tensor(legal))
             logits, value = np.where(legal, host(output.logits), -np.inf), host(output.value)
         weights = np.exp(logits - logits.max(1, keepdims=True))
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
@@ -80,14 +82,17 @@ class Agent:
     def _chunk(
         self, obs: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], simulations: int
     ) -> tuple[SearchResult, list[list[int]]]:
-        key = (len(legal), simulations)
+        # A GPU's captured step has one width: better some idle rows than one capture for each number of rows.
+        trees = len(legal) if self.model.device.type == "cpu" else CHUNK
+        key = (trees, simulations)
         if key not in self._searches:
             self._searches.clear()
             settings = dataclasses.replace(self.config.play, simulations=simulations)
-            self._searches[key] = TreeSearch(settings, self.spec.num_actions, len(legal))
+            self._searches[key] = TreeSearch(
+                settings, self.spec.num_actions, trees, parts_on(self.model.device))
         search = self._searches[key]
-        result = search.run(self.model, obs, legal, seeds)
-        return result, [search.tree.principal_variation(row).tolist() for row in range(len(legal))]
+        result = search.run(self.prepared, obs, legal, seeds)
+        return result, [search.variation(row) for row in range(len(legal))]
 
 
 def load(

@@ -188,7 +188,11 @@ class LearnerConfig:
     replay_ratio: float = 2.0
     """Samples drawn for each position played."""
     reanalyse_fraction: float = 0.0
-    """Share of each batch whose stored searches are redone with the newest weights."""
+    """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples."""
+    reanalyse_batch: int = 512
+    """Positions of one such search."""
+    graphs: Literal["auto", "off"] = "auto"
+    """On CUDA, a step runs as one recorded graph; off starts its kernels one by one, which is slower."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,9 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
     """torch threads in each process on a CPU."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers self-play's networks compute with; auto: bfloat16 where the processor multiplies it in hardware. Play and
+    evaluation use float32."""
     log_seconds: float = 2.0
     checkpoint_seconds: float = 45.0
     evaluate_minutes: float = 1.0
@@ -353,7 +360,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "learner.value_weight": WEIGHT, "learner.reward_weight": WEIGHT, "learner.policy_weight": WEIGHT,
     "learner.discount_weight": WEIGHT, "learner.consistency_weight": WEIGHT,
     "learner.reconstruction_weight": WEIGHT, "learner.ema": SHARE, "learner.replay_ratio": (ABOVE_0, 1e6),
-    "learner.reanalyse_fraction": SHARE,
+    "learner.reanalyse_fraction": SHARE, "learner.reanalyse_batch": SIZE,
     "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7), "train.horizon": COUNT_OR_0, "train.seed": SEED,
     "train.actors": (0, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
     "train.checkpoint_seconds": (0.0, 1e9), "train.evaluate_minutes": (0.0, 1e9), "train.evaluate_games": (2, 1 << 20),

@@ -1,11 +1,13 @@
 """Drives the C++ tree and a model through one batched search; knows no algorithm.
 
-The tree picks a leaf in every game, the model evaluates all leaves in one batch, the tree takes the numbers in.
+The tree picks a leaf in every game, the model evaluates all leaves in one batch, the tree takes the numbers in. The
+batch may be searched in parts, so that the tree works on one part while a GPU works on another.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from time import perf_counter_ns
 
 import numpy as np
 import torch
@@ -14,34 +16,91 @@ from torch import Tensor
 
 import cpp_mcts
 from muzero.config import SearchConfig
-from muzero.latents import LatentPool
+from muzero.inference import Inference, Spent, host, inference
 from muzero.models.base import Model
 from muzero.records import FloatArray, MaskArray, SearchResult
+
+__all__ = ["SearchError", "TreeSearch", "host", "parts_on"]
+
+GPU_PARTS = 2
 
 
 class SearchError(RuntimeError):
     """The model gave numbers no search can use."""
 
 
-def host(tensor: Tensor) -> FloatArray:
-    """A float32 C-contiguous numpy array with the tensor's values; no copy on a CPU."""
-    array: FloatArray = tensor.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
-    return array
+def parts_on(device: torch.device) -> int:
+    """In how many parts a batch is best searched with a model on `device`."""
+    return 1 if device.type == "cpu" else GPU_PARTS
+
+
+class Part:
+    """Some trees of a batch: the C++ search and the model's side of it."""
+
+    def __init__(self, config: SearchConfig, actions: int, trees: int, spent: Spent) -> None:
+        settings = asdict(config)
+        self.simulations: int = settings.pop("simulations")
+        self.trees, self.spent = trees, spent
+        self.tree = cpp_mcts.Search(trees, actions, self.simulations, **settings)
+        self.inference: Inference | None = None
+        self._model: Model | None = None
+        self._waiting = False
+
+    def reset(
+        self, model: Model, obs: NDArray[np.generic] | Tensor, legal: MaskArray, seeds: NDArray[np.uint64], count: int
+    ) -> None:
+        """New roots: obs [b, *O] of b <= trees rows."""
+        if self.inference is None or self._model is not model:
+            self._model, self.inference = model, inference(model, self.simulations, self.trees, self.spent)
+        self._waiting = False
+        logits, value = self.inference.root(obs, legal)
+        start = perf_counter_ns()
+        self.tree.reset(logits, value, np.ascontiguousarray(legal), seeds, simulations=count)
+        self.spent.tree += perf_counter_ns() - start
+
+    def start(self, slot: int) -> None:
+        """Walk every tree to a leaf and start the model on the leaves; their nodes will have number `slot`."""
+        assert self.inference is not None
+        start = perf_counter_ns()
+        rows = self.tree.active_trees
+        tree, parent, action = (row[:rows] for row in self.inference.leaves)
+        leaves = self.tree.select(tree, parent, action)
+        self.spent.tree += perf_counter_ns() - start
+        self._waiting = leaves > 0
+        if leaves:
+            self.inference.launch(slot, leaves)
+
+    def finish(self) -> None:
+        """Take in the model's answers."""
+        if not self._waiting:
+            return
+        assert self.inference is not None
+        answers = self.inference.wait()
+        start = perf_counter_ns()
+        self.tree.expand(answers.reward, answers.discount, answers.logits, answers.value)
+        self.spent.tree += perf_counter_ns() - start
+
+    def result(self, rows: slice, into: SearchResult) -> None:
+        """Write what was found into `rows` of a whole batch's arrays."""
+        start = perf_counter_ns()
+        self.tree.result(into.visits[rows], into.policy[rows], into.q[rows], into.value[rows], into.action[rows])
+        self.spent.tree += perf_counter_ns() - start
 
 
 class TreeSearch:
     """Searches up to `trees` positions at once with one model. Reserves everything at the first search.
 
-    Equal inputs, weights and seeds give equal results; rows don't influence each other in the tree.
+    Equal inputs, weights and seeds give equal results; rows don't influence each other in the tree, so `parts`, in how
+    many the batch is searched, changes only the time.
     """
 
-    def __init__(self, config: SearchConfig, actions: int, trees: int) -> None:
+    def __init__(self, config: SearchConfig, actions: int, trees: int, parts: int = 1) -> None:
         self.config, self.actions, self.trees = config, actions, trees
-        settings = asdict(config)
-        simulations = settings.pop("simulations")
-        self.tree = cpp_mcts.Search(trees, actions, simulations, **settings)
-        self._latents: LatentPool | None = None
-        self._leaves = np.empty((3, trees), dtype=np.int32)
+        self.spent = Spent()
+        self.width = -(-trees // parts)
+        """Trees of a part."""
+        self.parts = [Part(config, actions, min(self.width, trees - start), self.spent)
+                      for start in range(0, trees, self.width)]
 
     def run(
         self, model: Model, obs: NDArray[np.generic] | Tensor, legal: MaskArray, seeds: NDArray[np.uint64],
@@ -54,44 +113,41 @@ class TreeSearch:
         move.
         """
         count = self.config.simulations if simulations is None else simulations
-        batch = len(legal)
-        with torch.inference_mode():
-            root = model.root(torch.as_tensor(obs, device=model.device), torch.as_tensor(legal, device=model.device))
-            pool = self._pool(root.latent, batch)
-            try:
-                allowed = np.ascontiguousarray(legal)
-                self.tree.reset(host(root.logits), host(root.value), allowed, seeds, simulations=count)
-                for slot in range(1, count + 1):
-                    self._simulate(model, pool, slot, batch)
-            except ValueError as error:
-                if "finite" in str(error) or "discount" in str(error):
-                    raise SearchError(f"the model's outputs are not finite: {error}") from error
-                raise
-        return self._result(batch)
+        if len(legal) > self.trees:
+            raise ValueError(f"{self.trees} positions at most, got {len(legal)}")
+        slices = [slice(start, min(start + self.width, len(legal))) for start in range(0, len(legal), self.width)]
+        parts = list(zip(self.parts, slices, strict=False))
+        try:
+            with torch.inference_mode():
+                for part, rows in parts:
+                    part.reset(model, obs[rows], legal[rows], seeds[rows], count)
+                self._simulate([part for part, _ in parts], count)
+        except ValueError as error:
+            if "finite" in str(error) or "discount" in str(error):
+                raise SearchError(f"the model's outputs are not finite: {error}") from error
+            raise
+        result = self._empty(len(legal))
+        for part, rows in parts:
+            part.result(rows, result)
+        return result
 
-    def _pool(self, roots: Tensor, batch: int) -> LatentPool:
-        pool = self._latents
-        if pool is None or not pool.fits(self.config.simulations, batch, roots):
-            pool = LatentPool(self.config.simulations, batch, roots)
-            self._latents = pool
-        pool.put(0, roots)
-        return pool
+    def variation(self, row: int) -> list[int]:
+        """The moves the last search expects in `row`, from the one it would play."""
+        moves: list[int] = self.parts[row // self.width].tree.principal_variation(row % self.width).tolist()
+        return moves
 
-    def _simulate(self, model: Model, pool: LatentPool, slot: int, batch: int) -> None:
-        tree, parent, action = (row[:batch] for row in self._leaves)
-        leaves = self.tree.select(tree, parent, action)
-        if leaves == 0:
-            return
-        index = torch.from_numpy(self._leaves[:, :leaves]).to(device=model.device, dtype=torch.int64)
-        output = model.step(pool.take(index[1], index[0]), index[2])
-        pool.put(slot, output.latent, None if leaves == batch else index[0])
-        self.tree.expand(host(output.reward), host(output.discount), host(output.logits), host(output.value))
+    def _simulate(self, parts: list[Part], count: int) -> None:
+        for part in parts:
+            part.start(1)
+        for slot in range(2, count + 1):
+            for part in parts:
+                part.finish()
+                part.start(slot)
+        for part in parts:
+            part.finish()
 
-    def _result(self, batch: int) -> SearchResult:
-        visits = np.empty((batch, self.actions), dtype=np.int32)
-        policy = np.empty((batch, self.actions), dtype=np.float32)
-        q = np.empty((batch, self.actions), dtype=np.float32)
-        value = np.empty(batch, dtype=np.float32)
-        action = np.empty(batch, dtype=np.int32)
-        self.tree.result(visits, policy, q, value, action)
-        return SearchResult(visits, policy, q, value, action)
+    def _empty(self, batch: int) -> SearchResult:
+        table: FloatArray = np.empty((batch, self.actions), dtype=np.float32)
+        return SearchResult(
+            np.empty((batch, self.actions), dtype=np.int32), table, np.empty_like(table),
+            np.empty(batch, dtype=np.float32), np.empty(batch, dtype=np.int32))

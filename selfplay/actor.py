@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,16 @@ from muzero.models.base import Model
 from muzero.records import FloatArray, IntArray, MaskArray, SearchResult, Trajectory
 from muzero.search import TreeSearch
 from selfplay.trajectory import Recorder
+
+
+@dataclass
+class Spent:
+    """Where an actor's time went, in nanoseconds of wall clock; the parts of a search are in `TreeSearch.spent`."""
+
+    games: int = 0
+    search: int = 0
+    recording: int = 0
+    """Choosing moves and keeping games."""
 
 
 @dataclass
@@ -29,13 +40,14 @@ class Actor:
     """One lockstep batch of self-play games. All randomness comes from `seed`."""
 
     def __init__(
-        self, games: GameBatch, search: SearchConfig, config: SelfPlayConfig, seed: int
+        self, games: GameBatch, search: SearchConfig, config: SelfPlayConfig, seed: int, parts: int = 1
     ) -> None:
         self.games, self.search_config, self.config = games, search, config
-        self.search = TreeSearch(search, games.spec.num_actions, games.size)
+        self.search = TreeSearch(search, games.spec.num_actions, games.size, parts)
         self.recorder = Recorder(games.spec, games.size)
         self.rng = np.random.default_rng(seed)
         self.counters = Counters()
+        self.spent = Spent()
         self.opening = np.zeros(games.size, dtype=np.int64)
         self._draw_openings(np.ones(games.size, dtype=np.bool_))
 
@@ -44,18 +56,31 @@ class Actor:
 
         With model None the move is uniformly random and nothing is searched (warm-up).
         """
+        times = [perf_counter_ns()]
         obs, legal = self.games.observe(), self.games.legal()
-        if model is None:
+        times.append(perf_counter_ns())
+        result = None if model is None else self._search(model, obs, legal, progress)
+        times.append(perf_counter_ns())
+        if result is None:
             action, policy, value, exploratory = self._random_move(legal)
         else:
-            result = self._search(model, obs, legal, progress)
             action, exploratory = self._choose(result, legal, progress)
             policy, value = result.policy, result.value
+        times.append(perf_counter_ns())
         step = self.games.step(action)
+        times.append(perf_counter_ns())
         self.recorder.add(obs, legal, policy, value, action, exploratory, step.reward, step.discount)
         self.counters.moves += self.games.size
         truncated = step.truncated | ((self.recorder.moves >= self.config.max_moves) & (step.discount != 0.0))
-        return self._collect((step.discount == 0.0) | truncated, truncated)
+        finished = self._collect((step.discount == 0.0) | truncated, truncated)
+        times.append(perf_counter_ns())
+        self._spend(*np.diff(times).tolist())
+        return finished
+
+    def _spend(self, observe: int, search: int, choose: int, step: int, record: int) -> None:
+        self.spent.games += observe + step
+        self.spent.search += search
+        self.spent.recording += choose + record
 
     def _search(self, model: Model, obs: NDArray[Any], legal: MaskArray, progress: float) -> SearchResult:
         share = at(self.config.simulations_share, progress)

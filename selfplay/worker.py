@@ -26,7 +26,9 @@ from muzero.agent import build_model
 from muzero.config import Config
 from muzero.memory import keep_freed_blocks
 from muzero.models.learned import LearnedModel
+from muzero.models.prepared import PreparedModel, precision
 from muzero.records import Trajectory
+from muzero.search import parts_on
 from selfplay.actor import Actor, Counters
 
 JOIN_SECONDS = 5.0
@@ -62,9 +64,10 @@ class Source(Protocol):
 
 def make_actor(config: Config, index: int, start: int = 0) -> Actor:
     """Actor `index` of a run that begins or goes on at learning step `start`: its games and its random stream."""
+    parts = parts_on(device_of(config))
     seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
     batch = games.make(config.game, config.selfplay.games, int(seed[0]))
-    return Actor(batch, config.search, config.selfplay, int(seed[1]))
+    return Actor(batch, config.search, config.selfplay, int(seed[1]), parts)
 
 
 class InProcess:
@@ -72,8 +75,8 @@ class InProcess:
 
     def __init__(self, config: Config) -> None:
         self.actor = make_actor(config, 0)
-        self.model = build_model(config).eval()
-        self.model.requires_grad_(False)
+        self.model = acting_model(config)
+        self.prepared = prepare(self.model, config)
         self.playing = False
         self.progress = 0.0
 
@@ -81,12 +84,13 @@ class InProcess:
         if not wait:
             return []
         before = Counters(**vars(self.actor.counters))
-        finished = self.actor.play(self.model if self.playing else None, self.progress)
+        finished = self.actor.play(self.prepared if self.playing else None, self.progress)
         done = self.actor.counters
         return [Delivery(finished, done.moves - before.moves, done.simulations - before.simulations)]
 
     def publish(self, model: LearnedModel, progress: float) -> None:
         self.model.load_state_dict(model.state_dict())
+        self.prepared.refresh()
         self.playing, self.progress = True, progress
 
     def snapshot(self) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
@@ -107,6 +111,7 @@ class InProcess:
         moves = {name: value.numpy() for name, value in files["actors"].items()}
         self.actor.restore({**stored, "counters": counters, "opening": opening}, moves)
         self.model.load_state_dict(files["acting"])
+        self.prepared.refresh()
         self.playing, self.progress = playing, progress
 
     def close(self) -> None:
@@ -246,17 +251,28 @@ def _act(
     config: Config, index: int, start: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
 ) -> None:
     actor = make_actor(config, index + 1, start)
-    model = build_model(config).eval().to(device_of(config))
-    model.requires_grad_(False)
-    if model.device.type == "cuda":
-        model.to(torch.bfloat16)
+    model = acting_model(config)
+    prepared = prepare(model, config)
     version = 0
     while os.getppid() == parent:
-        version = mailbox.take(model, version)
+        newest = mailbox.take(model, version)
+        if newest != version:
+            prepared.refresh()
+            version = newest
         before = Counters(**vars(actor.counters))
-        finished = actor.play(model if version else None, mailbox.progress.value)
+        finished = actor.play(prepared if version else None, mailbox.progress.value)
         done = actor.counters
         pipe.send(Delivery(finished, done.moves - before.moves, done.simulations - before.simulations))
+
+
+def acting_model(config: Config) -> LearnedModel:
+    """The network of an actor, on its device."""
+    return build_model(config).eval().requires_grad_(False).to(device_of(config))
+
+
+def prepare(model: LearnedModel, config: Config) -> PreparedModel:
+    """`model` as actors search with it."""
+    return PreparedModel(model, precision(config.train.precision, config.model.network, model.device))
 
 
 def device_of(config: Config) -> torch.device:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from table_model import TableModel
 
 import games
 from muzero.config import ModelConfig, SearchConfig
+from muzero.inference import GraphedInference
 from muzero.latents import LatentPool
 from muzero.models.learned import LearnedModel
 from muzero.records import SearchResult
@@ -152,6 +154,88 @@ def test_legal_moves_need_not_be_contiguous() -> None:
     assert (result.visits[:, 0] == 0).all()
 
 
+# --- parts, and a step that is captured once -----------------------------------------------------------------
+
+
+class Repeated:
+    """Stands in for a captured graph: the work is done when it is waited for, as a device would."""
+
+    made: ClassVar[list[Repeated]] = []
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.work, self.replays, self.pending = work, 0, False
+        Repeated.made.append(self)
+
+    def replay(self) -> None:
+        assert not self.pending, "two launches in flight"
+        self.pending, self.replays = True, self.replays + 1
+
+    def wait(self) -> None:
+        self.work()
+        self.pending = False
+
+
+def graphed(driver: TreeSearch, monkeypatch: pytest.MonkeyPatch) -> TreeSearch:
+    """The driver with the device's way of running a model."""
+    Repeated.made.clear()
+    monkeypatch.setattr("muzero.search.inference", lambda model, simulations, width, spent: GraphedInference(
+        model, simulations, width, spent, Repeated))
+    return driver
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize("device", ["host", "graph"])
+def test_parts_and_captured_steps_change_nothing(parts: int, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends inside the tree make some rows idle at some steps; a smaller batch leaves rows and parts idle."""
+    config = SearchConfig(algorithm="gumbel", simulations=40)
+    model, own = tables.subtraction(15), seeds(13, 100)
+    roots = tables.states(*(1 + np.arange(13)).tolist())
+    legal = np.ones((13, 3), np.bool_)
+    whole = TreeSearch(config, 3, 13).run(model, roots, legal, own)
+    driver = TreeSearch(config, 3, 13, parts)
+    if device == "graph":
+        graphed(driver, monkeypatch)
+    for count in (13, 13, 9, 4, 1):
+        found = driver.run(model, roots[:count], legal[:count], own[:count])
+        assert rows(found, slice(None)) == rows(whole, slice(0, count))
+    if device == "graph":
+        assert len(Repeated.made) == parts, "captured once each"
+
+
+def test_a_captured_step_sees_latents_of_its_own_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a real network: rows without a leaf must not write where others read."""
+    model = LearnedModel(games.spec("tic_tac_toe"), ModelConfig(network="resnet", width=4, hidden=4), 1.0).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.3, generator=torch.Generator().manual_seed(parameter.numel()))
+    batch = games.make("tic_tac_toe", 6)
+    config = SearchConfig(simulations=20)
+    whole = TreeSearch(config, 9, 6).run(model, batch.observe(), batch.legal(), seeds(6))
+    driver = graphed(TreeSearch(config, 9, 6, 2), monkeypatch)
+    found = driver.run(model, batch.observe(), batch.legal(), seeds(6))
+    assert found.visits.tolist() == whole.visits.tolist()
+    np.testing.assert_allclose(found.q, whole.q, atol=1e-5)
+
+
+def test_another_model_is_not_searched_with_the_first_ones_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = graphed(TreeSearch(PUCT, 3, 2), monkeypatch)
+    legal = np.ones((2, 3), np.bool_)
+    for model in (tables.subtraction(9), tables.random_table(10, 3, seed=1)):
+        found = driver.run(model, tables.states(9, 5), legal, seeds(2))
+        wanted = TreeSearch(PUCT, 3, 2).run(model, tables.states(9, 5), legal, seeds(2))
+        assert rows(found, slice(None)) == rows(wanted, slice(None))
+
+
+def test_the_time_of_a_search_is_accounted_for() -> None:
+    driver = TreeSearch(PUCT, 3, 2)
+    driver.run(tables.subtraction(9), tables.states(9, 5), np.ones((2, 3), np.bool_), seeds(2))
+    assert min(driver.spent.tree, driver.spent.network, driver.spent.copies) > 0
+
+
+def test_more_positions_than_trees_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 positions at most, got 3"):
+        TreeSearch(PUCT, 3, 2).run(tables.subtraction(9), tables.states(9, 5, 7), np.ones((3, 3), np.bool_), seeds(3))
+
+
 # --- latents ------------------------------------------------------------------------------------------------
 
 
@@ -165,9 +249,9 @@ def test_latents_come_back_from_their_slot_and_tree(shape: tuple[int, ...]) -> N
     pool.put(0, held[0])
     pool.put(1, held[1])
     some = torch.tensor([3, 1])
-    pool.put(2, held[2, some], some)
+    pool.scatter(2 * 4 + some, held[2, some])
     slot, tree = torch.tensor([0, 1, 2, 2, 0, 1]), torch.tensor([2, 0, 1, 3, 2, 3])
-    found = pool.take(slot, tree)
+    found = pool.gather(slot * 4 + tree)
     assert torch.equal(found, held[slot, tree])
     if len(shape) == 3:
         assert found.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,100 @@
+"""A learned model laid out for the search: the same numbers up to rounding, in fewer and faster operations."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from muzero import scalar
+from muzero.models.learned import LearnedModel
+from muzero.networks import fused, resnet
+from muzero.records import RootOutput, StepOutput
+
+
+CPU_FLAGS = ("avx512_bf16", "amx_bf16")
+"""Processors that multiply bfloat16 in hardware, as Linux names their abilities."""
+
+
+def precision(wanted: str, network: str, device: torch.device) -> torch.dtype:
+    """The number format of `train.precision`; auto: bfloat16 on CUDA, and for convolutions on a processor made for it."""
+    if wanted != "auto":
+        return torch.float32 if wanted == "float32" else torch.bfloat16
+    fast = device.type == "cuda" or (network == "resnet" and _multiplies_bfloat16())
+    return torch.bfloat16 if fast else torch.float32
+
+
+@functools.cache
+def _multiplies_bfloat16() -> bool:
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return False
+    return not words.isdisjoint(CPU_FLAGS)
+
+
+Encoder = Callable[[Tensor], Tensor]
+Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def _networks(model: LearnedModel) -> tuple[Encoder, Transition, Heads]:
+    return model.h, model.g, model.f
+
+
+class PreparedModel:
+    """Speaks the search's protocol (`models.base.Model`) with the weights of a `LearnedModel`, read only here.
+
+    Latents and convolutions are in `dtype`, outputs in float32. After the model's weights have changed, `refresh`
+    takes them over, in place.
+    """
+
+    def __init__(self, model: LearnedModel, dtype: torch.dtype = torch.float32) -> None:
+        self.model, self.dtype = model, dtype
+        self.num_actions = model.num_actions
+        self.derived = fused.Derived(dtype)
+        self.twin: LearnedModel | None = None
+        self.h: Encoder
+        self.g: Transition
+        self.f: Heads
+        if model.config.network == "mlp":
+            self.twin = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
+            self.h, self.g, self.f = _networks(self.twin)
+            return
+        assert isinstance(model.h, resnet.Representation)
+        assert isinstance(model.g, resnet.Dynamics)
+        assert isinstance(model.f, resnet.Prediction)
+        self.h = fused.Representation(self.derived, model.h)
+        self.g = fused.Dynamics(self.derived, model.g, model.num_actions)
+        self.f = fused.Prediction(self.derived, model.f)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    def refresh(self) -> None:
+        """Take over the model's weights as they are now."""
+        if self.twin is not None:
+            self.twin.load_state_dict(self.model.state_dict())
+        else:
+            self.derived.refresh()
+
+    def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
+        planes = obs.to(self.dtype)
+        if self.model.config.network == "resnet":
+            planes = planes.contiguous(memory_format=torch.channels_last)
+        latent = self.h(planes)
+        logits, value = self.f(latent)
+        return RootOutput(latent, logits.float(), scalar.decode(value, self.model.config.value))
+
+    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
+        next_latent, facts = self.g(latent, action)
+        logits, value = self.f(next_latent)
+        units, config = self.model.reward_units, self.model.config
+        return StepOutput(
+            next_latent, scalar.decode(facts[:, :units], config.reward), self.model.discount(facts[:, units:]),
+            logits.float(), scalar.decode(value, config.value))
