@@ -5,6 +5,6 @@ network call a simulation (`select` says which latents and actions, `expand` tak
 gives visits, policy, values and the chosen action. See `_core.pyi` for shapes, units and errors.
 """
 
-from cpp_mcts._core import Search, considered_visits
+from cpp_mcts._core import Search, considered_visits, memory_needed
 
-__all__ = ["Search", "considered_visits"]
+__all__ = ["Search", "considered_visits", "memory_needed"]

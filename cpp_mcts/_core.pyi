@@ -9,6 +9,33 @@ def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
     Danihelka et al. 2022, Algorithm 1.
     """
 
+def memory_needed(
+    trees: int,
+    actions: int,
+    simulations: int,
+    *,
+    algorithm: Literal["gumbel", "puct"] | str,
+    scale: Literal["fixed", "minmax", "siblings"] | str = "fixed",
+    low: float = -1.0,
+    high: float = 1.0,
+    mirror: bool = True,
+    epsilon: float = 1e-8,
+    c_init: float = 1.25,
+    c_base: float = 19652.0,
+    unvisited: Literal["worst", "parent", "siblings"] | str = "worst",
+    dirichlet_alpha: float = 0.3,
+    dirichlet_fraction: float = 0.0,
+    c_visit: float = 50.0,
+    c_scale: float = 1.0,
+    max_considered: int = 16,
+    gumbel_scale: float = 1.0,
+    threads: int = 1,
+) -> int:
+    """Bytes that a `Search` with these arguments reserves (its `memory_bytes`), without making it.
+
+    At most 2**64 - 1. Raises ValueError for a setting out of range.
+    """
+
 class Search:
     """A batch of tree searches in lockstep: `reset`, then S times `select` and `expand`, then `result`.
 
@@ -54,7 +81,8 @@ class Search:
         dirichlet_*: noise in the root's priors, over legal actions only (pUCT; fraction 0: none).
         c_visit, c_scale, max_considered, gumbel_scale: Gumbel MuZero; gumbel_scale 0 makes the search deterministic.
         threads: share out the trees; results don't depend on it.
-        Raises ValueError for a setting out of range and MemoryError, with the size, if the trees don't fit.
+        Raises ValueError for a setting out of range. Raises MemoryError, with the bytes wanted and the bytes there
+        are, if `memory_needed` is more than the machine or the process's control group has; nothing is reserved then.
         """
 
     def reset(

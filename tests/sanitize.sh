@@ -30,7 +30,8 @@ check() { # sanitizer, its runtime library, the groups of the equality run
         TSAN_OPTIONS=halt_on_error=1,exitcode=66,allocator_may_return_null=1 \
         OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 MUZERO_EQUALITY_GROUPS=$3 \
         "$python" -m pytest -x --capture=sys -p no:cacheprovider --rootdir "$root" -c "$root/pyproject.toml" \
-        "$root/tests/test_search_core.py" "$root/tests/test_search_errors.py" "$root/tests/test_search_equality.py")
+        "$root/tests/test_search_core.py" "$root/tests/test_search_errors.py" "$root/tests/test_search_memory.py" \
+        "$root/tests/test_search_threads.py" "$root/tests/test_search_equality.py")
 }
 
 case ${1:-all} in

@@ -1,4 +1,4 @@
-"""The C++ search by itself: schedules, known answers, noise, threads."""
+"""The C++ search by itself: schedules, known answers, noise."""
 
 from __future__ import annotations
 
@@ -93,15 +93,7 @@ def test_one_considered_action_gets_every_simulation() -> None:
     assert (found.visits.max(1) == 9).all()
 
 
-# ---- same answer whatever the batch, the threads or what was searched before ----
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("scale", SCALES)
-def test_threads_change_no_byte(algorithm: str, scale: str) -> None:
-    settings: dict[str, Any] = {"algorithm": algorithm, "scale": scale, "dirichlet_fraction": 0.25}
-    one, *more = (search_table(13, 7, 40, threads=threads, **settings) for threads in (1, 2, 4, 32))
-    assert all(other.bytes() == one.bytes() for other in more)
+# ---- same answer whatever the batch or what was searched before ----
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -132,12 +124,6 @@ def test_a_search_forgets_the_one_before_and_may_be_smaller(algorithm: str) -> N
     fresh = drive(Search(3, a, 20, algorithm=algorithm), model, seeds(3), everything_legal(3, a), seeds(3))
     assert again.bytes() == fresh.bytes()
     assert used.memory_bytes == before, "a search allocates nothing"
-
-
-def test_memory_stays_small() -> None:
-    for actions, most in ((7, 320), (82, 700)):
-        for algorithm in ALGORITHMS:
-            assert Search(64, actions, 200, algorithm=algorithm).memory_bytes / (64 * 200) <= most
 
 
 def test_golden_outputs() -> None:

@@ -71,6 +71,12 @@ def test_known_ends_ask_the_model_for_fewer_rows() -> None:
     assert (result.visits.sum(1) == 200).all()
 
 
+def test_leaves_are_counted_as_the_model_is_asked_for_them() -> None:
+    model, driver = tables.subtraction(9), TreeSearch(PUCT, 3, 3)
+    driver.run(model, tables.states(1, 2, 9), np.ones((3, 3), np.bool_), seeds(3))
+    assert driver.spent.leaves == sum(model.asked) < 3 * 200
+
+
 def test_rows_of_some_trees_land_in_their_own_latents() -> None:
     """A tree among others that end early is searched as if it were alone."""
     model = tables.subtraction(15)

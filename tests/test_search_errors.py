@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -186,34 +184,7 @@ def test_settings_out_of_range(name: str, bad: Any) -> None:
         Search(**settings)
 
 
-def test_too_much_memory_is_said_with_its_size() -> None:
-    with pytest.raises(MemoryError, match="GiB"):
-        Search(1 << 20, 1000, 1 << 20, algorithm="puct")
-
-
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_search_is_not_copied(duplicate: Callable[[Search], object]) -> None:
     with pytest.raises(TypeError, match="can't be copied or pickled"):
         duplicate(ready()[0])
-
-
-def test_threads_do_not_outlive_a_fork() -> None:
-    """A forked child has none of the threads: it gets an error, and neither process hangs."""
-    script = """
-import os, numpy as np
-from cpp_mcts import Search
-search = Search(4, 2, 3, algorithm="puct", threads=2)
-zeros = np.zeros((4, 2), np.float32)
-arrays = (zeros, zeros[:, 0].copy(), zeros == 0, np.arange(4, dtype=np.uint64))
-search.reset(*arrays)
-child = os.fork()
-if child == 0:
-    try:
-        search.reset(*arrays)
-    except RuntimeError as error:
-        del search
-        os._exit(0 if "forked" in str(error) else 1)
-    os._exit(2)
-raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=30)

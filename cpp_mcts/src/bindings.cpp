@@ -145,21 +145,38 @@ void check(const Settings& s) {
           s.gumbel_scale);
 }
 
-template <template <class> class Root>
-std::unique_ptr<SearchBase> make_with(const Settings& s) {
+// The search with the root and the scale of the settings, as a type.
+template <class T>
+struct Kind {
+  using Search = T;
+};
+
+template <template <class> class Root, class F>
+auto with_scale(const Settings& s, const F& f) {
   switch (s.scale) {
     case ScaleKind::kFixed:
-      return std::make_unique<BatchSearch<Root<FixedScale>, FixedScale>>(s);
+      return f(Kind<BatchSearch<Root<FixedScale>, FixedScale>>{});
     case ScaleKind::kMinMax:
-      return std::make_unique<BatchSearch<Root<MinMaxScale>, MinMaxScale>>(s);
+      return f(Kind<BatchSearch<Root<MinMaxScale>, MinMaxScale>>{});
     case ScaleKind::kSiblings:
       break;
   }
-  return std::make_unique<BatchSearch<Root<SiblingsScale>, SiblingsScale>>(s);
+  return f(Kind<BatchSearch<Root<SiblingsScale>, SiblingsScale>>{});
+}
+
+template <class F>
+auto with_kind(const Settings& s, const F& f) {
+  return s.algorithm == Algorithm::kGumbel ? with_scale<GumbelRoot>(s, f) : with_scale<PuctRoot>(s, f);
 }
 
 std::unique_ptr<SearchBase> make(const Settings& s) {
-  return s.algorithm == Algorithm::kGumbel ? make_with<GumbelRoot>(s) : make_with<PuctRoot>(s);
+  return with_kind(s, [&s](auto kind) -> std::unique_ptr<SearchBase> {
+    return std::make_unique<typename decltype(kind)::Search>(s);
+  });
+}
+
+std::uint64_t bytes_of(const Settings& s) {
+  return with_kind(s, [&s](auto kind) { return decltype(kind)::Search::bytes(s); });
 }
 
 // B, as the first argument of a reset says it.
@@ -172,7 +189,7 @@ std::int64_t rows_of(const py::object& logits, const Settings& s) {
 // One Python object; refuses a second call while one is running in another thread.
 class Search {
  public:
-  explicit Search(const Settings& s) : search_((check(s), make(s))) {}
+  explicit Search(const Settings& s) : search_(make(s)) {}
 
   void reset(const py::object& logits, const py::object& value, const py::object& legal,
              const py::object& seeds, std::optional<std::int64_t> simulations) {
@@ -263,13 +280,12 @@ class Search {
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
 };
 
-std::unique_ptr<Search> make_search(std::int64_t trees, std::int64_t actions, std::int64_t simulations,
-                                    const std::string& algorithm, const std::string& scale, double low,
-                                    double high, bool mirror, double epsilon, double c_init, double c_base,
-                                    const std::string& unvisited, double dirichlet_alpha,
-                                    double dirichlet_fraction, double c_visit, double c_scale,
-                                    std::int64_t max_considered, double gumbel_scale, std::int64_t threads) {
-  return std::make_unique<Search>(Settings{
+Settings settings_of(std::int64_t trees, std::int64_t actions, std::int64_t simulations,
+                     const std::string& algorithm, const std::string& scale, double low, double high,
+                     bool mirror, double epsilon, double c_init, double c_base, const std::string& unvisited,
+                     double dirichlet_alpha, double dirichlet_fraction, double c_visit, double c_scale,
+                     std::int64_t max_considered, double gumbel_scale, std::int64_t threads) {
+  const Settings settings{
       .trees = trees,
       .actions = actions,
       .simulations = simulations,
@@ -294,7 +310,19 @@ std::unique_ptr<Search> make_search(std::int64_t trees, std::int64_t actions, st
       .max_considered = max_considered,
       .gumbel_scale = gumbel_scale,
       .threads = threads,
-  });
+  };
+  check(settings);
+  return settings;
+}
+
+// The same arguments for both.
+template <class... Arguments>
+auto made_from(Settings (*settings)(Arguments...)) {
+  return [settings](Arguments... arguments) { return std::make_unique<Search>(settings(arguments...)); };
+}
+template <class... Arguments>
+auto measured_from(Settings (*settings)(Arguments...)) {
+  return [settings](Arguments... arguments) { return bytes_of(settings(arguments...)); };
 }
 
 py::array_t<std::int32_t> considered_visits(std::int64_t considered, std::int64_t simulations) {
@@ -314,14 +342,23 @@ PYBIND11_MODULE(_core, m) {
   m.doc() = "Batched MuZero tree search.";
   m.def("considered_visits", &mcts::considered_visits, arg("considered"), arg("simulations"),
         "Sequential halving: the visits that an action must have to be tried by each simulation, i32[S].");
-  py::class_<Search>(m, "Search",
-                     "A batch of tree searches in lockstep: reset, (select, expand) x S, result.")
-      .def(py::init(&mcts::make_search), arg("trees"), arg("actions"), arg("simulations"), py::kw_only(),
-           arg("algorithm"), arg("scale") = "fixed", arg("low") = -1.0, arg("high") = 1.0,
-           arg("mirror") = true, arg("epsilon") = 1e-8, arg("c_init") = 1.25, arg("c_base") = 19652.0,
-           arg("unvisited") = "worst", arg("dirichlet_alpha") = 0.3, arg("dirichlet_fraction") = 0.0,
-           arg("c_visit") = 50.0, arg("c_scale") = 1.0, arg("max_considered") = 16, arg("gumbel_scale") = 1.0,
-           arg("threads") = 1)
+  const auto with_settings = [](const auto& define) {
+    define(arg("trees"), arg("actions"), arg("simulations"), py::kw_only(), arg("algorithm"),
+           arg("scale") = "fixed", arg("low") = -1.0, arg("high") = 1.0, arg("mirror") = true,
+           arg("epsilon") = 1e-8, arg("c_init") = 1.25, arg("c_base") = 19652.0, arg("unvisited") = "worst",
+           arg("dirichlet_alpha") = 0.3, arg("dirichlet_fraction") = 0.0, arg("c_visit") = 50.0,
+           arg("c_scale") = 1.0, arg("max_considered") = 16, arg("gumbel_scale") = 1.0, arg("threads") = 1);
+  };
+  with_settings([&m](const auto&... settings) {
+    m.def("memory_needed", mcts::measured_from(&mcts::settings_of), settings...,
+          "Bytes that a Search with these arguments reserves, without making it.");
+  });
+  py::class_<Search> search(m, "Search",
+                            "A batch of tree searches in lockstep: reset, (select, expand) x S, result.");
+  with_settings([&search](const auto&... settings) {
+    search.def(py::init(mcts::made_from(&mcts::settings_of)), settings...);
+  });
+  search
       .def("reset", &Search::reset, arg("logits"), arg("value"), arg("legal"), arg("seeds"),
            arg("simulations") = py::none(), "Starts a search of B trees from the roots' network outputs.")
       .def("select", &Search::select, arg("tree"), arg("slot"), arg("action"),

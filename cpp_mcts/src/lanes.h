@@ -7,6 +7,7 @@
 #include "types.h"
 
 #define MCTS_INLINE inline __attribute__((always_inline))
+#define MCTS_APART __attribute__((noinline))
 
 // The walk through the trees is compiled twice, and the machine takes the wider form if it has it. Both
 // compute the same bits: each lane does its own IEEE arithmetic, nothing is contracted or reordered. An
@@ -33,7 +34,11 @@ MCTS_INLINE double largest(Doubles x) {
   const double b = x[2] > x[3] ? x[2] : x[3];
   return a > b ? a : b;
 }
-MCTS_INLINE double smallest(Doubles x) { return -largest(-x); }
+MCTS_INLINE double smallest(Doubles x) {
+  const double a = x[0] < x[1] ? x[0] : x[1];
+  const double b = x[2] < x[3] ? x[2] : x[3];
+  return a < b ? a : b;
+}
 MCTS_INLINE Doubles max(Doubles x, Doubles y) { return x > y ? x : y; }
 MCTS_INLINE Doubles min(Doubles x, Doubles y) { return x < y ? x : y; }
 
@@ -43,6 +48,20 @@ MCTS_INLINE Doubles load(const double* at) {
   return x;
 }
 MCTS_INLINE void store(double* at, Doubles x) { std::memcpy(at, &x, sizeof x); }
+
+// Four rows of four numbers become four columns.
+template <class V>
+MCTS_INLINE void transpose(V (&x)[kLanes]) {
+  static_assert(kLanes == 4);
+  const V a = __builtin_shufflevector(x[0], x[1], 0, 4, 2, 6);
+  const V b = __builtin_shufflevector(x[0], x[1], 1, 5, 3, 7);
+  const V c = __builtin_shufflevector(x[2], x[3], 0, 4, 2, 6);
+  const V d = __builtin_shufflevector(x[2], x[3], 1, 5, 3, 7);
+  x[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  x[1] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  x[2] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  x[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
 
 MCTS_INLINE Doubles load_q(const EdgeBlock& block) { return load(block.q); }
 MCTS_INLINE Doubles load_weight(const EdgeBlock& block) {
@@ -63,41 +82,35 @@ MCTS_INLINE Longs used(Doubles visits) { return visits > splat(0.0); }
 MCTS_INLINE Doubles exp_of_negative(Doubles x) {
   x = max(x, splat(-700.0));
   const Doubles shift = splat(0x1.8p52);  // adding it rounds to an integer, which then stands in the low bits
-  const Doubles shifted = x * splat(0x1.71547652b82fep0) + shift;
+  const Doubles shifted = x * 0x1.71547652b82fep0 + shift;
   const Doubles n = shifted - shift;
-  const Doubles r = (x - n * splat(0x1.62e42fefa3800p-1)) - n * splat(0x1.ef35793c76730p-45);
+  const Doubles r = (x - n * 0x1.62e42fefa3800p-1) - n * 0x1.ef35793c76730p-45;
   const Doubles r2 = r * r;
   const Doubles r4 = r2 * r2;
-  const Doubles a = (splat(1.0) + r) + r2 * (splat(1.0 / 2) + r * splat(1.0 / 6));
-  const Doubles b =
-      (splat(1.0 / 24) + r * splat(1.0 / 120)) + r2 * (splat(1.0 / 720) + r * splat(1.0 / 5040));
-  const Doubles c = (splat(1.0 / 40320) + r * splat(1.0 / 362880)) +
-                    r2 * (splat(1.0 / 3628800) + r * splat(1.0 / 39916800));
-  const Doubles p = a + r4 * (b + r4 * (c + r4 * splat(1.0 / 479001600)));
+  const Doubles a = (1.0 + r) + r2 * (1.0 / 2 + r * (1.0 / 6));
+  const Doubles b = (1.0 / 24 + r * (1.0 / 120)) + r2 * (1.0 / 720 + r * (1.0 / 5040));
+  const Doubles c = (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800));
+  const Doubles p = a + r4 * (b + r4 * (c + r4 * (1.0 / 479001600)));
   return (Doubles)((Longs)p + ((Longs)shifted << 52));
 }
 
 // The best score so far of each lane, and whose it is.
 struct Best {
   Doubles score = splat(-std::numeric_limits<double>::infinity());
-  Longs edge = Longs{kNone, kNone, kNone, kNone};
+  Doubles edge = splat(std::numeric_limits<EdgeId>::max());  // every edge number is exact in a double
 
   // Blocks come in the order of the chain, in which edge numbers rise. A lane without visits is not used.
   MCTS_INLINE void offer(Doubles candidate, Doubles visits, std::int32_t block) {
-    const std::int64_t base = static_cast<std::int64_t>(block) * kLanes;
+    const double base = static_cast<double>(block) * kLanes;
     const Longs better = (candidate > score) & used(visits);
     score = better ? candidate : score;
-    edge = better ? Longs{base, base + 1, base + 2, base + 3} : edge;
+    edge = better ? Doubles{0.0, 1.0, 2.0, 3.0} + base : edge;
   }
   // The earliest edge of the highest score.
   MCTS_INLINE EdgeId pick(double& highest) const {
     highest = largest(score);
-    std::int64_t chosen = std::numeric_limits<std::int64_t>::max();
-    for (int i = 0; i < kLanes; ++i) {
-      const std::int64_t candidate = score[i] == highest ? edge[i] : std::numeric_limits<std::int64_t>::max();
-      chosen = candidate < chosen ? candidate : chosen;
-    }
-    return static_cast<EdgeId>(chosen);
+    const Doubles none = splat(std::numeric_limits<EdgeId>::max());
+    return static_cast<EdgeId>(smallest(score == splat(highest) ? edge : none));
   }
 };
 

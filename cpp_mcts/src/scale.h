@@ -7,20 +7,35 @@
 
 namespace mcts {
 
-// Qn = (q - origin) * factor
-struct Line {
-  double origin, factor;
-  double operator()(double q) const { return (q - origin) * factor; }
-  MCTS_INLINE Doubles operator()(Doubles q) const { return (q - splat(origin)) * splat(factor); }
+template <class T>
+struct Bounds {
+  T low{}, high{};
 };
+
+// Qn = (q - origin) * factor; T is one number, or one for each of four nodes.
+template <class T>
+struct Line {
+  T origin, factor;
+  MCTS_INLINE T operator()(T q) const { return (q - origin) * factor; }
+};
+
+template <class T>
+MCTS_INLINE Line<T> between(const Bounds<T>& bounds, double epsilon) {
+  const T range = bounds.high - bounds.low, least = T{} + epsilon, one = T{} + 1.0;
+  return {bounds.low, one / (range > least ? range : least)};
+}
 
 // Known bounds: [low, high] to [0, 1]. Not clipped; a Q outside of the bounds lies outside of [0, 1].
 struct FixedScale {
   static constexpr bool kPerTree = false, kPerNode = false;
-  static Line line(const Settings& s, const TreeState&, double, double) {
-    return {s.low, 1.0 / (s.high - s.low)};
+  template <class T>
+  MCTS_INLINE static Line<T> line(const Settings& s, const Bounds<T>&, const Bounds<T>&) {
+    return {T{} + s.low, T{} + 1.0 / (s.high - s.low)};
   }
-  static double estimate(double qn) { return qn; }
+  template <class T>
+  MCTS_INLINE static T estimate(T qn) {
+    return qn;
+  }
 };
 
 // Bounds of every Q of this tree since its reset (Schrittwieser et al. 2020, App. B, eq. 5, taken over
@@ -28,22 +43,29 @@ struct FixedScale {
 // 1].
 struct MinMaxScale {
   static constexpr bool kPerTree = true, kPerNode = false;
-  static Line line(const Settings& s, const TreeState& tree, double, double) {
-    const double range = tree.high - tree.low;
-    return {tree.low, 1.0 / (range > s.epsilon ? range : s.epsilon)};
+  template <class T>
+  MCTS_INLINE static Line<T> line(const Settings& s, const Bounds<T>& tree, const Bounds<T>&) {
+    return between(tree, s.epsilon);
   }
-  static double estimate(double qn) { return qn < 0.0 ? 0.0 : qn > 1.0 ? 1.0 : qn; }
+  template <class T>
+  MCTS_INLINE static T estimate(T qn) {
+    const T zero{}, one = zero + 1.0;
+    return qn < zero ? zero : qn > one ? one : qn;
+  }
 };
 
 // Bounds of the candidates at this very node (the rescaling of Danihelka et al. 2022, App. D, and of the mctx
-// library): the rule says which, as [lowest, highest].
+// library): the rule says which.
 struct SiblingsScale {
   static constexpr bool kPerTree = false, kPerNode = true;
-  static Line line(const Settings& s, const TreeState&, double lowest, double highest) {
-    const double range = highest - lowest;
-    return {lowest, 1.0 / (range > s.epsilon ? range : s.epsilon)};
+  template <class T>
+  MCTS_INLINE static Line<T> line(const Settings& s, const Bounds<T>&, const Bounds<T>& candidates) {
+    return between(candidates, s.epsilon);
   }
-  static double estimate(double qn) { return qn; }
+  template <class T>
+  MCTS_INLINE static T estimate(T qn) {
+    return qn;
+  }
 };
 
 }  // namespace mcts

@@ -11,9 +11,12 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "lanes.h"
+#include "memory_limit.h"
 #include "rows.h"
 #include "scale.h"
 #include "search_base.h"
@@ -28,18 +31,29 @@ class BatchSearch final : public SearchBase {
   using Rule = typename Root::Rule;
 
  public:
+  // Throws NotEnoughMemory before anything is reserved.
   explicit BatchSearch(const Settings& settings)
-      : SearchBase(settings),
+      : SearchBase((require_memory(settings), settings)),
         arena_(settings_),
         rule_(settings_),
         root_(settings_),
-        pool_(static_cast<int>(std::min(settings.threads, settings.trees))),
+        pool_(threads(settings)),
         leaf_tree_(settings.trees),
-        numbers_per_thread_(2 * (settings.actions + kLanes)),
+        leaf_slot_(settings.trees),
+        leaf_action_(settings.trees),
+        numbers_per_thread_(numbers_per_thread(settings)),
         numbers_(numbers_per_thread_ * pool_.threads()) {}
 
+  // Bytes of a search with these settings, without making it.
+  static std::uint64_t bytes(const Settings& s) {
+    const std::uint64_t numbers = sizeof(double) * numbers_per_thread(s) * threads(s);
+    const std::uint64_t leaves = 3 * sizeof(std::int32_t) * s.trees;
+    return saturating_sum(Arena::bytes(s), Rule::bytes(s) + Root::bytes(s) + leaves + numbers);
+  }
+
   std::size_t bytes() const override {
-    return arena_.bytes() + rule_bytes() + root_.bytes() + leaf_tree_.size() * sizeof(std::int32_t) +
+    const std::size_t leaves = leaf_tree_.size() + leaf_slot_.size() + leaf_action_.size();
+    return arena_.bytes() + rule_.bytes() + root_.bytes() + leaves * sizeof(std::int32_t) +
            numbers_.size() * sizeof(double);
   }
 
@@ -54,7 +68,7 @@ class BatchSearch final : public SearchBase {
   void reset_trees(const ResetRows& rows) override {
     Refusal refusal;
     root_.begin(rows.simulations);
-    pool_.parallel_for(rows.trees, [&](int thread, int begin, int end) {
+    pool_.parallel_for(rows.trees, kChunk, [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       for (int b = begin; b < end; ++b) reset_tree(rows, b, scratch, refusal);
     });
@@ -63,7 +77,7 @@ class BatchSearch final : public SearchBase {
 
   // ---- 2 select ----
   std::int32_t select_leaves(const LeafRows& rows) override {
-    pool_.parallel_for(active_trees(), [&](int thread, int begin, int end) {
+    pool_.parallel_for(active_trees(), kChunk, [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       if (wide_) {
         select_wide(begin, end, scratch);
@@ -73,11 +87,10 @@ class BatchSearch final : public SearchBase {
     });
     std::int32_t m = 0;
     for (int b = 0; b < active_trees(); ++b) {
-      const TreeState& state = *arena_.tree(b).state;
-      if (state.leaf_action == kNone) continue;
+      if (leaf_action_[b] == kNone) continue;
       rows.tree[m] = leaf_tree_[m] = b;
-      rows.slot[m] = state.leaf_parent;
-      rows.action[m] = state.leaf_action;
+      rows.slot[m] = leaf_slot_[b];
+      rows.action[m] = leaf_action_[b];
       ++m;
     }
     return m;
@@ -86,18 +99,16 @@ class BatchSearch final : public SearchBase {
   // ---- 3 expand ----
   void expand_leaves(const ExpandRows& rows) override {
     Refusal refusal;
-    pool_.parallel_for(leaves(), [&](int, int begin, int end) {
-      for (int m = begin; m < end; ++m) {
-        if (m + 1 < end) prefetch(arena_.tree(leaf_tree_[m + 1]));
-        expand_leaf(arena_.tree(leaf_tree_[m]), rows, m, refusal);
-      }
+    pool_.parallel_for(leaves(), kChunk, [&](int thread, int begin, int end) {
+      double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
+      expand_trees(rows, begin, end, scratch, refusal);
     });
     refusal.raise();
   }
 
   // ---- 5 result ----
   void read_result(const ResultRows& rows) override {
-    pool_.parallel_for(active_trees(), [&](int thread, int begin, int end) {
+    pool_.parallel_for(active_trees(), kChunk, [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       for (int b = begin; b < end; ++b) read_tree(arena_.tree(b), rows, b, scratch);
     });
@@ -123,11 +134,28 @@ class BatchSearch final : public SearchBase {
  private:
   // A walk on its way down one tree.
   struct Walk {
-    Tree tree;
+    const Tree* tree;
     NodeId node;
     int depth;
   };
   static constexpr int kWalks = 8;
+  static constexpr int kChunk = 16;  // trees that a thread takes at once
+  static constexpr int kApart = 8;   // doubles between the scratch of two threads: a cache line
+
+  static int threads(const Settings& s) { return static_cast<int>(std::min(s.threads, s.trees)); }
+  static std::size_t numbers_per_thread(const Settings& s) {
+    const std::int64_t used = std::max(2 * s.actions, Rule::scratch(std::min(s.actions, s.simulations)));
+    return used + kApart;
+  }
+
+  static void require_memory(const Settings& s) {
+    const std::uint64_t wanted = bytes(s), limit = memory_limit();
+    if (wanted <= limit) return;
+    throw NotEnoughMemory("trees=" + std::to_string(s.trees) + ", actions=" + std::to_string(s.actions) +
+                          ", simulations=" + std::to_string(s.simulations) + " need " + size_text(wanted) +
+                          ", this process may have " + size_text(limit) +
+                          ": ask for fewer trees or simulations");
+  }
 
   void reset_tree(const ResetRows& rows, int b, double* scratch, Refusal& refusal) {
     const Tree tree = arena_.tree(b);
@@ -146,41 +174,77 @@ class BatchSearch final : public SearchBase {
   // A few trees are walked side by side, one step of each at a time: while one waits for memory or for a
   // division, the processor works on the next.
   MCTS_INLINE void select_trees(int begin, int end, double* scratch) {
-    Walk walks[kWalks];
-    for (int b = begin; b < end; b += kWalks) {
-      int going = 0;
-      for (int i = b; i < end && i < b + kWalks; ++i) walks[going++] = Walk{arena_.tree(i), kRoot, 0};
-      for (int i = end < b + kWalks ? end : b + kWalks; i < end && i < b + 2 * kWalks; ++i)
-        prefetch(arena_.tree(i));
-      for (int i = 0; i < going;) {
-        const EdgeId edge = root_.choose(rule_, walks[i].tree, simulations_done(), scratch);
-        i = follow(walks[i], edge) ? i + 1 : drop(walks, i, going);
-      }
-      while (going > 0) {
-        for (int i = 0; i < going;) {
-          Walk& walk = walks[i];
-          const bool ended = walk.tree.nodes[walk.node].discount == 0.0f;
-          if (ended) {
-            finish_at_terminal(walk);
-            i = drop(walks, i, going);
-            continue;
-          }
-          const EdgeId edge = rule_.choose(walk.tree, walk.node, scratch);
-          i = follow(walk, edge) ? i + 1 : drop(walks, i, going);
-        }
+    for (int first = begin; first < end; first += kWalks) {
+      const int last = std::min(first + kWalks, end);
+      for (int b = last; b < std::min(last + kWalks, end); ++b) prefetch(arena_.tree(b));
+      walk_trees(first, last, scratch);
+      for (int b = first; b < last; ++b) {
+        const TreeState& state = *arena_.tree(b).state;
+        leaf_slot_[b] = state.leaf_parent;
+        leaf_action_[b] = state.leaf_action;
       }
     }
   }
 
-  // The last walk takes the place of the one that ended; returns where to go on.
-  MCTS_INLINE static int drop(Walk* walks, int i, int& going) {
-    walks[i] = walks[--going];
-    return i;
+  // At most kWalks trees.
+  MCTS_INLINE void walk_trees(int first, int last, double* scratch) {
+    Tree trees[kWalks];
+    Walk walks[kWalks];
+    typename Rule::Asked asked;
+    int going = 0;
+    for (int b = first; b < last; ++b) {
+      trees[b - first] = arena_.tree(b);
+      Walk& walk = walks[going] = Walk{trees + (b - first), kRoot, 0};
+      going += follow(walk, root_.choose(rule_, *walk.tree, simulations_done(), scratch));
+    }
+    while (going > 0) {
+      for (int i = 0; i < going;) {
+        Walk& walk = walks[i];
+        if (walk.tree->nodes[walk.node].discount == 0.0f) {
+          finish_at_terminal(walk);
+          ask(asked, *walk.tree, scratch);
+          walk = walks[--going];
+        } else if (follow(walk, rule_.choose(*walk.tree, walk.node, scratch))) {
+          ++i;
+        } else {
+          walk = walks[--going];
+        }
+      }
+    }
+    settle(asked, scratch);
+  }
+
+  void expand_trees(const ExpandRows& rows, int begin, int end, double* scratch, Refusal& refusal) {
+    Tree trees[kChunk];
+    for (int first = begin; first < end; first += kChunk) {
+      typename Rule::Asked asked;
+      for (int m = first; m < end && m < first + kChunk; ++m) {
+        if (m + 1 < end) prefetch(arena_.tree(leaf_tree_[m + 1]));
+        Tree& tree = trees[m - first] = arena_.tree(leaf_tree_[m]);
+        if (expand_leaf(tree, rows, m, refusal)) ask(asked, tree, scratch);
+      }
+      settle(asked, scratch);
+    }
+  }
+
+  // A rule that chooses ahead does so at every node that the walk has left, but for the root, where the root
+  // policy chooses.
+  template <class Asked>
+  void ask(Asked& asked, const Tree& tree, double* scratch) const {
+    if constexpr (Rule::kAhead) {
+      const int last = tree.state->path_length - 1;
+      for (int i = 0; i < last; ++i) rule_.ask(asked, tree, tree.path[i].child, scratch);
+    }
+  }
+
+  template <class Asked>
+  void settle(Asked& asked, double* scratch) const {
+    if constexpr (Rule::kAhead) rule_.settle(asked, scratch);
   }
 
   // One step down, or, if there is no edge, the leaf that the walk has found. True: the walk goes on.
   MCTS_INLINE static bool follow(Walk& walk, EdgeId edge) {
-    const Tree& tree = walk.tree;
+    const Tree& tree = *walk.tree;
     if (edge == kNone) {
       tree.state->leaf_parent = walk.node;
       tree.state->leaf_action = tree.nodes[walk.node].next_action;
@@ -198,26 +262,32 @@ class BatchSearch final : public SearchBase {
 
   // A terminal node needs no network.
   void finish_at_terminal(const Walk& walk) {
-    walk.tree.state->leaf_action = kNone;
-    walk.tree.state->path_length = walk.depth;
-    backup(walk.tree);
+    walk.tree->state->leaf_action = kNone;
+    walk.tree->state->path_length = walk.depth;
+    backup(*walk.tree);
   }
 
-  void expand_leaf(const Tree& tree, const ExpandRows& rows, int m, Refusal& refusal) {
+  static bool refused(Refusal& refusal, int row, Refusal::Why why) {
+    refusal.note(row, why);
+    return false;
+  }
+
+  bool expand_leaf(const Tree& tree, const ExpandRows& rows, int m, Refusal& refusal) {
     TreeState& state = *tree.state;
     const NodeId leaf = simulations_done() + 1;
     const float* const logits = rows.logits + m * settings_.actions;
     const float discount = rows.discount[m];
     if (!copy_row(logits, tree.row(leaf), tree.actions, tree.padded))
-      return refusal.note(m, Refusal::kLogits);
-    if (!all_finite(rows.value + m, 1)) return refusal.note(m, Refusal::kValue);
-    if (!all_finite(rows.reward + m, 1)) return refusal.note(m, Refusal::kReward);
-    if (!(discount >= -1.0f && discount <= 1.0f)) return refusal.note(m, Refusal::kDiscount);
+      return refused(refusal, m, Refusal::kLogits);
+    if (!all_finite(rows.value + m, 1)) return refused(refusal, m, Refusal::kValue);
+    if (!all_finite(rows.reward + m, 1)) return refused(refusal, m, Refusal::kReward);
+    if (!(discount >= -1.0f && discount <= 1.0f)) return refused(refusal, m, Refusal::kDiscount);
     tree.make_node(leaf, state.leaf_action, rows.value[m], rows.reward[m], discount);
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
     assert(state.path_length < tree.first_free_block);
     tree.path[state.path_length++] = PathStep{edge, leaf};
     backup(tree);
+    return true;
   }
 
   // ---- 4 backup ----
@@ -231,6 +301,7 @@ class BatchSearch final : public SearchBase {
       Node& node = tree.nodes[step.child];
       node.value_sum += g;
       ++node.visits;
+      node.choice = kUnknown;
       const double q = node.reward + node.discount * node.mean();
       EdgeBlock& block = tree.blocks[step.edge / kLanes];
       block.q[step.edge % kLanes] = q;
@@ -243,8 +314,11 @@ class BatchSearch final : public SearchBase {
   }
 
   void observe(TreeState& state, double q) const {
-    state.low = std::min(state.low, settings_.mirror ? std::min(q, -q) : q);
-    state.high = std::max(state.high, settings_.mirror ? std::max(q, -q) : q);
+    const double low = settings_.mirror ? std::min(q, -q) : q, high = settings_.mirror ? std::max(q, -q) : q;
+    if (low >= state.low && high <= state.high) return;
+    state.low = std::min(state.low, low);
+    state.high = std::max(state.high, high);
+    ++state.bounds;
   }
 
   void read_tree(const Tree& tree, const ResultRows& rows, int b, double* scratch) const {
@@ -267,19 +341,15 @@ class BatchSearch final : public SearchBase {
     __builtin_prefetch(tree.path);
   }
 
-  std::size_t rule_bytes() const {
-    if constexpr (requires { rule_.bytes(); }) return rule_.bytes();
-    return 0;
-  }
-
   const bool wide_ = MCTS_HAS_WIDE;
   Arena arena_;
   Rule rule_;
   Root root_;
   ThreadPool pool_;
-  std::vector<std::int32_t> leaf_tree_;  // [M] of the last select
-  std::size_t numbers_per_thread_;       // twice the actions, in whole blocks
-  std::vector<double> numbers_;          // scratch of all threads
+  std::vector<std::int32_t> leaf_tree_;                // [M] of the last select
+  std::vector<std::int32_t> leaf_slot_, leaf_action_;  // [B] of the last select; kNone: no leaf
+  std::size_t numbers_per_thread_;
+  std::vector<double> numbers_;  // scratch of all threads
 };
 
 }  // namespace mcts

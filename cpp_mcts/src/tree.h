@@ -1,17 +1,14 @@
 // One tree, and the memory of all of them. Everything is reserved once; a search allocates nothing.
 #pragma once
 
-#include <unistd.h>
-
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
-#include <utility>
 
+#include "memory_limit.h"
 #include "rows.h"
 #include "types.h"
 
@@ -34,6 +31,13 @@ struct Tree {
   NodeId child(EdgeId edge) const { return links[edge / kLanes].child[edge % kLanes]; }
   int visits(EdgeId edge) const { return blocks[edge / kLanes].visits[edge % kLanes]; }
   double q(EdgeId edge) const { return blocks[edge / kLanes].q[edge % kLanes]; }
+
+  // The edge to a node's i-th child.
+  EdgeId edge(NodeId id, int i) const {
+    std::int32_t block = id;
+    for (; i >= kLanes; i -= kLanes) block = links[block].next;
+    return block * kLanes + i;
+  }
 
   // Finds the unvisited action of the highest prior, if it is not known yet.
   void look_for_next(NodeId id) const {
@@ -60,16 +64,17 @@ struct Tree {
     nodes[id] = Node{.value_sum = 0.0,
                      .weight_total = 0.0,
                      .raw_value = value,
+                     .next_weight = 1.0f,
+                     .visits = 0,
+                     .children = 0,
                      .reward = reward,
                      .discount = discount,
                      .largest_logit = 0.0f,
-                     .next_weight = 1.0f,
-                     .visits = 0,
                      .next_action = kUnknown,
-                     .children = 0,
                      .last = id,
                      .action = action,
-                     .unused = {}};
+                     .choice = kUnknown,
+                     .bounds = 0};
   }
 
   // Gives `parent` an edge for its next_action, leading to `child`. Its visits and q are the backup's to set.
@@ -118,87 +123,77 @@ struct Tree {
   }
 };
 
-// Raised when the trees don't fit; says how much memory they would need.
-class NotEnoughMemory : public std::bad_alloc {
- public:
-  explicit NotEnoughMemory(std::string text) : text_(std::move(text)) {}
-  const char* what() const noexcept override { return text_.c_str(); }
+// Where the parts of a tree lie, and how far apart trees are.
+struct Layout {
+  explicit Layout(const Settings& s)
+      : padded((s.actions + kRowLanes - 1) / kRowLanes * kRowLanes),
+        nodes(sizeof(TreeState)),
+        blocks(nodes + sizeof(Node) * (s.simulations + 1)),
+        links(blocks + sizeof(EdgeBlock) * blocks_of(s)),
+        root(aligned(links + sizeof(EdgeLinks) * blocks_of(s))),
+        path(aligned(root + sizeof(RootEdge) * s.actions)),
+        rows(aligned(path + sizeof(PathStep) * (s.simulations + 1))),
+        stride(aligned(rows + sizeof(float) * padded * s.simulations)) {
+    // An odd number of lines apart, else the same part of every tree would fall on the same cache set.
+    if (stride / kLine % 2 == 0) stride += kLine;
+  }
+
+  static constexpr std::size_t kLine = 64;
+  std::size_t padded;                                  // length of a row
+  std::size_t nodes, blocks, links, root, path, rows;  // bytes from the start of a tree
+  std::size_t stride;                                  // bytes from one tree to the next
 
  private:
-  std::string text_;
+  // A block that is not a node's first one belongs to a node of at least five children.
+  static std::size_t blocks_of(const Settings& s) {
+    return (s.simulations + 1) + (s.simulations + 1) / kLanes;
+  }
+  static std::size_t aligned(std::size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 };
 
 // The bytes of B trees, one after another.
 class Arena {
  public:
   explicit Arena(const Settings& s)
-      : actions_(static_cast<int>(s.actions)),
-        padded_((actions_ + kRowLanes - 1) / kRowLanes * kRowLanes),
-        nodes_(sizeof(TreeState)),
-        blocks_(nodes_ + sizeof(Node) * (s.simulations + 1)),
-        links_(blocks_ + sizeof(EdgeBlock) * blocks_of(s)),
-        root_(aligned(links_ + sizeof(EdgeLinks) * blocks_of(s))),
-        path_(aligned(root_ + sizeof(RootEdge) * s.actions)),
-        rows_(aligned(path_ + sizeof(PathStep) * (s.simulations + 1))),
-        stride_(aligned(rows_ + sizeof(float) * padded_ * s.simulations)),
-        first_free_block_(static_cast<std::int32_t>(s.simulations + 1)) {
-    // An odd number of lines apart, else the same part of every tree would fall on the same cache set.
-    if (stride_ / kLine % 2 == 0) stride_ += kLine;
-    reserve(s);
+      : layout_(s),
+        actions_(static_cast<int>(s.actions)),
+        first_free_block_(static_cast<std::int32_t>(s.simulations + 1)),
+        bytes_(bytes(s)),
+        memory_(static_cast<std::byte*>(std::aligned_alloc(Layout::kLine, bytes_))) {
+    if (memory_ == nullptr) {
+      throw NotEnoughMemory("the trees need " + size_text(bytes_) +
+                            ", which the system refuses: ask for fewer trees or simulations");
+    }
   }
 
+  static std::uint64_t bytes(const Settings& s) { return saturating_product(Layout(s).stride, s.trees); }
+
   Tree tree(std::int64_t index) const {
-    std::byte* base = memory_.get() + static_cast<std::size_t>(index) * stride_;
+    std::byte* base = memory_.get() + static_cast<std::size_t>(index) * layout_.stride;
     return Tree{reinterpret_cast<TreeState*>(base),
-                reinterpret_cast<Node*>(base + nodes_),
-                reinterpret_cast<EdgeBlock*>(base + blocks_),
-                reinterpret_cast<EdgeLinks*>(base + links_),
-                reinterpret_cast<RootEdge*>(base + root_),
-                reinterpret_cast<PathStep*>(base + path_),
-                reinterpret_cast<float*>(base + rows_),
+                reinterpret_cast<Node*>(base + layout_.nodes),
+                reinterpret_cast<EdgeBlock*>(base + layout_.blocks),
+                reinterpret_cast<EdgeLinks*>(base + layout_.links),
+                reinterpret_cast<RootEdge*>(base + layout_.root),
+                reinterpret_cast<PathStep*>(base + layout_.path),
+                reinterpret_cast<float*>(base + layout_.rows),
                 actions_,
-                padded_,
+                static_cast<int>(layout_.padded),
                 first_free_block_};
   }
 
   std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kLine = 64;
-  // A block that is not a node's first one belongs to a node of at least five children.
-  static std::size_t blocks_of(const Settings& s) {
-    return (s.simulations + 1) + (s.simulations + 1) / kLanes;
-  }
-  static std::size_t aligned(std::size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
-
-  void reserve(const Settings& s) {
-    const double gib = static_cast<double>(stride_) * static_cast<double>(s.trees) / (1u << 30);
-    const double here = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                        static_cast<double>(sysconf(_SC_PAGESIZE)) / (1u << 30);
-    void* memory = nullptr;
-    if (gib < here) {
-      bytes_ = stride_ * static_cast<std::size_t>(s.trees);
-      memory = std::aligned_alloc(kLine, bytes_);
-    }
-    if (memory == nullptr) {
-      throw NotEnoughMemory("trees=" + std::to_string(s.trees) + ", actions=" + std::to_string(s.actions) +
-                            ", simulations=" + std::to_string(s.simulations) + " need " +
-                            std::to_string(gib) + " GiB, this machine has " + std::to_string(here) +
-                            " GiB: ask for fewer trees or simulations");
-    }
-    memory_.reset(static_cast<std::byte*>(memory));
-  }
-
   struct Free {
     void operator()(std::byte* memory) const { std::free(memory); }
   };
 
-  int actions_, padded_;
-  std::size_t nodes_, blocks_, links_, root_, path_, rows_;  // offsets within a tree
-  std::size_t stride_;                                       // from one tree to the next
-  std::int32_t first_free_block_;
-  std::size_t bytes_ = 0;
-  std::unique_ptr<std::byte, Free> memory_;
+  const Layout layout_;
+  const int actions_;
+  const std::int32_t first_free_block_;
+  const std::size_t bytes_;
+  const std::unique_ptr<std::byte, Free> memory_;
 };
 
 }  // namespace mcts

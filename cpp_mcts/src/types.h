@@ -36,7 +36,7 @@ using Action = std::int32_t;
 
 inline constexpr NodeId kRoot = 0;
 inline constexpr std::int32_t kNone = -1;     // no such edge, action or block
-inline constexpr std::int32_t kUnknown = -2;  // the best unvisited action has not been looked for yet
+inline constexpr std::int32_t kUnknown = -2;  // has not been looked for yet
 inline constexpr int kLanes = 4;              // edges in a block
 inline constexpr int kRowLanes = 8;           // a row of logits is padded to a multiple of this
 inline constexpr float kTaken = -std::numeric_limits<float>::max();  // logit of a visited action, or padding
@@ -47,16 +47,17 @@ struct Node {
   double value_sum;       // sum of the returns of all visits, the network's own value being the first
   double weight_total;    // of all actions: prior = weight / weight_total; 0: not computed yet
   float raw_value;        // the network's own value
+  float next_weight;      // weight of next_action; while that is kUnknown, a bound from above
+  std::int32_t visits;    // 1 + the visits of all children
+  std::int32_t children;  // visited children
   float reward;           // on the edge into this node
   float discount;         // on that edge: +g the same player moves on, -g the other one, 0 the end
   float largest_logit;    // of this node's row
-  float next_weight;      // weight of next_action; while that is kUnknown, a bound from above
-  std::int32_t visits;    // 1 + the visits of all children
   Action next_action;     // unvisited action of the highest prior, kUnknown, or kNone if all are visited
-  std::int32_t children;  // visited children
   std::int32_t last;      // last block of the chain
   Action action;          // of the edge into this node
-  std::int32_t unused[2];
+  EdgeId choice;          // made by the rule after the last visit: an edge, kNone (next_action) or kUnknown
+  std::int32_t bounds;    // TreeState.bounds at that time
   double mean() const { return value_sum / visits; }
 };
 static_assert(sizeof(Node) == 64);
@@ -99,7 +100,8 @@ struct TreeState {
   std::int32_t path_length;  // steps from the root to the position selected last
   NodeId leaf_parent;        // where the new node goes
   Action leaf_action;        // kNone: the last selection ended at a terminal node and made no leaf
-  std::int32_t unused[4];
+  std::int32_t bounds;       // how often low or high has changed
+  std::int32_t unused[3];
 };
 static_assert(sizeof(TreeState) == 64);
 

@@ -22,10 +22,11 @@ class GumbelRoot {
   using Rule = GumbelRule<Scale>;
 
   explicit GumbelRoot(const Settings& s)
-      : settings_(s),
-        complete_(s),
-        rows_(static_cast<int>(std::min({s.max_considered, s.actions, s.simulations}))),
-        schedule_(static_cast<std::size_t>(rows_) * s.simulations) {}
+      : settings_(s), rows_(most_considered(s)), schedule_(static_cast<std::size_t>(rows_) * s.simulations) {}
+
+  static std::uint64_t bytes(const Settings& s) {
+    return sizeof(std::int32_t) * static_cast<std::uint64_t>(most_considered(s)) * s.simulations;
+  }
 
   // Lays out the schedules of a search of so many simulations; row m - 1 is for m considered actions.
   void begin(int simulations) {
@@ -67,7 +68,7 @@ class GumbelRoot {
   // policy: softmax(logits + sigma(completed Q)), without g (eq. 11). q: the completed Qs.
   // Returns sum_a policy(a) * q(a).
   double finish(const Tree& tree, float* policy, float* q, double* scratch) const {
-    const CompletedQ completed = complete(tree);
+    const CompletedQ<double> completed = complete_root(tree);
     const int legal = tree.state->legal;
     double* const value = scratch;
     double* const share = scratch + legal;
@@ -96,16 +97,38 @@ class GumbelRoot {
   std::size_t bytes() const { return schedule_.size() * sizeof(std::int32_t); }
 
  private:
+  static int most_considered(const Settings& s) {
+    return static_cast<int>(std::min({s.max_considered, s.actions, s.simulations}));
+  }
+
   MCTS_INLINE static double drawn(const RootEdge& edge) {
     return static_cast<double>(edge.noise) + edge.logit;
   }
 
-  MCTS_INLINE CompletedQ complete(const Tree& tree) const {
-    return complete_(tree, kRoot, tree.nodes[kRoot].children < tree.state->legal);
+  MCTS_INLINE CompletedQ<double> complete_root(const Tree& tree) const {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const Node& root = tree.nodes[kRoot];
+    Doubles weight = splat(0.0), weighted_q = splat(0.0), most = splat(0.0);
+    Doubles low = splat(kInfinity), high = splat(-kInfinity);
+    std::int32_t block = kRoot;
+    for (int left = root.children; left > 0; left -= kLanes, block = tree.links[block].next) {
+      const EdgeBlock& edges = tree.blocks[block];
+      const Doubles q = load_q(edges), w = load_weight(edges), visits = load_visits(edges);
+      weight += w;
+      weighted_q += w * q;
+      most = max(most, visits);
+      high = max(high, used(visits) ? q : splat(-kInfinity));
+      low = min(low, used(visits) ? q : splat(kInfinity));
+    }
+    const Visited<double> visited{
+        sum(weight), sum(weighted_q), largest(most), {smallest(low), largest(high)}};
+    const bool open = root.children < tree.state->legal;
+    return complete<Scale, double>(settings_, visited, root.raw_value, root.visits - 1, open,
+                                   Bounds<double>{tree.state->low, tree.state->high});
   }
 
   MCTS_INLINE EdgeId best_with(const Tree& tree, int visits) const {
-    const CompletedQ completed = complete(tree);
+    const CompletedQ<double> completed = complete_root(tree);
     EdgeId best = kNone;
     double highest = -std::numeric_limits<double>::infinity();
     int i = 0;
@@ -124,7 +147,6 @@ class GumbelRoot {
   }
 
   const Settings& settings_;
-  Completion<Scale> complete_;
   int rows_;             // most actions that any tree may consider
   int simulations_ = 0;  // for which the schedules are laid out
   std::vector<std::int32_t> schedule_;

@@ -20,6 +20,8 @@ class PuctRoot {
 
   explicit PuctRoot(const Settings& s) : settings_(s) {}
 
+  static std::uint64_t bytes(const Settings&) { return 0; }
+
   void begin(int) {}
 
   // After open_root: the noise, and the order in which actions are tried. `scratch` has room for A numbers.

@@ -19,7 +19,11 @@ namespace mcts {
 template <class Scale>
 class PuctRule {
  public:
-  explicit PuctRule(const Settings& s) : settings_(s), explore_(s.simulations + 2) {
+  static constexpr bool kAhead = false;
+  struct Asked {};
+  static std::int64_t scratch(std::int64_t) { return 0; }
+
+  explicit PuctRule(const Settings& s) : settings_(s), explore_(entries(s)) {
     for (std::size_t n = 0; n < explore_.size(); ++n) {
       const double visits = static_cast<double>(n);
       explore_[n] = std::sqrt(visits) * (s.c_init + std::log((visits + s.c_base + 1.0) / s.c_base));
@@ -34,7 +38,8 @@ class PuctRule {
       return kNone;
     }
     const Range range = range_of(tree, id);
-    const Line scale = Scale::line(settings_, *tree.state, range.lowest, range.highest);
+    const Line<double> scale = Scale::line(settings_, Bounds<double>{tree.state->low, tree.state->high},
+                                           Bounds<double>{range.lowest, range.highest});
     const double explore = explore_[node.visits] / node.weight_total;
     double highest;
     const EdgeId best = best_visited(tree, id, scale, explore, highest);
@@ -46,9 +51,12 @@ class PuctRule {
     return wins ? kNone : best;
   }
 
+  static std::uint64_t bytes(const Settings& s) { return entries(s) * sizeof(double); }
   std::size_t bytes() const { return explore_.size() * sizeof(double); }
 
  private:
+  static std::size_t entries(const Settings& s) { return s.simulations + 2; }
+
   // Of the node's own mean value and the Qs of its visited children; zeros where the settings don't need it.
   struct Range {
     double lowest = 0.0, highest = 0.0, mean_q = 0.0;
@@ -70,20 +78,21 @@ class PuctRule {
   }
 
   // Qn of the actions that were not visited.
-  MCTS_INLINE double unvisited(const Node& node, const Range& range, const Line& scale) const {
+  MCTS_INLINE double unvisited(const Node& node, const Range& range, const Line<double>& scale) const {
     if (settings_.unvisited == Unvisited::kWorst) return 0.0;
     return Scale::estimate(scale(settings_.unvisited == Unvisited::kParent ? node.mean() : range.mean_q));
   }
 
-  MCTS_INLINE static EdgeId best_visited(const Tree& tree, NodeId id, const Line& scale, double explore,
-                                         double& highest) {
+  MCTS_INLINE static EdgeId best_visited(const Tree& tree, NodeId id, const Line<double>& scale,
+                                         double explore, double& highest) {
+    const Line<Doubles> lanes{splat(scale.origin), splat(scale.factor)};
     Best best;
     std::int32_t block = id;
     for (int left = tree.nodes[id].children; left > 0; left -= kLanes, block = tree.links[block].next) {
       const EdgeBlock& edges = tree.blocks[block];
       const Doubles visits = load_visits(edges);
       const Doubles score =
-          scale(load_q(edges)) + load_weight(edges) * splat(explore) / (splat(1.0) + visits);
+          lanes(load_q(edges)) + load_weight(edges) * splat(explore) / (splat(1.0) + visits);
       best.offer(score, visits, block);
     }
     return best.pick(highest);

@@ -1,0 +1,37 @@
+// How much memory this process may have, and the refusal of what would not fit.
+#pragma once
+
+#include <cstdint>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace mcts {
+
+// Bytes of the machine, or of the control group that the process runs in if that allows fewer.
+std::uint64_t memory_limit();
+
+// x * y, or the largest number if that is more.
+inline std::uint64_t saturating_product(std::uint64_t x, std::uint64_t y) {
+  std::uint64_t product;
+  return __builtin_mul_overflow(x, y, &product) ? UINT64_MAX : product;
+}
+
+inline std::uint64_t saturating_sum(std::uint64_t x, std::uint64_t y) {
+  return x + y < x ? UINT64_MAX : x + y;
+}
+
+// 2147483648 bytes (2.0 GiB)
+std::string size_text(std::uint64_t bytes);
+
+// Says how much would be needed.
+class NotEnoughMemory : public std::bad_alloc {
+ public:
+  explicit NotEnoughMemory(std::string text) : text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace mcts

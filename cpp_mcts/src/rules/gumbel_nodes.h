@@ -1,0 +1,235 @@
+// The choices of Gumbel MuZero at several nodes at once: each node is a lane.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "lanes.h"
+#include "rules/completed.h"
+#include "scale.h"
+#include "tree.h"
+#include "types.h"
+
+namespace mcts {
+
+// A node of a tree.
+struct Place {
+  const Tree* tree;
+  NodeId node;
+};
+
+// The i-th blocks of four nodes: row j holds child j of each.
+struct Columns {
+  double q[kLanes][kLanes];
+  double weight[kLanes][kLanes];  // from stage 2 on weight * exp(sigma(q) - top)
+  double visits[kLanes][kLanes];
+};
+
+// argmax of softmax(logits + sigma(completed Q))(a) - N(a) / (1 + sumN)    (Danihelka et al. 2022, eq. 14)
+// Ties: higher prior, then lower action.
+//
+// One unvisited action is enough to look at: all have N = 0 and the same completed Q, so the score of each
+// rises with its logit. The softmax needs only their total weight: what the visited ones leave of
+// weight_total.
+//
+// It is done in three stages, so that the processor can work on the same stage of several groups of nodes at
+// once: within a stage, most operations wait for the one before. Of each block, `width` children are looked
+// at; without `chains` no node has more than one block.
+template <class Scale, int width, bool chains>
+class GumbelNodes {
+ public:
+  // 1: reads at least 1 and at most four nodes, each with a child; `columns` must have room for all blocks of
+  // a node and stay until the last stage.
+  MCTS_INLINE void read(const Settings& settings, const Place* places, int count, Columns* columns) {
+    for (int i = 0; i < kLanes; ++i)
+      places_[i] = places[i < count ? i : 0];  // a spare lane repeats the first
+    count_ = count;
+    columns_ = columns;
+    for (int i = 0; chains && i < kLanes; ++i) blocks_ = std::max(blocks_, blocks_of(node(i)));
+    const Bounds<Doubles> tree = read_heads();
+    const Visited<Doubles> visited = read_children();
+    visited_weight_ = visited.weight;
+    completed_ = complete<Scale>(settings, visited, raw_value_, visits_ - 1.0, open_, tree);
+  }
+
+  // 2: the softmax.
+  MCTS_INLINE void weigh() {
+    const Doubles share = weigh_children();
+    const Doubles left = weight_total_ - visited_weight_;
+    of_mix_ = open_ ? of_mix_ : splat(0.0);
+    factor_ = 1.0 / (share + (left > splat(0.0) ? left * of_mix_ : splat(0.0)));
+  }
+
+  // 3: writes Node.choice.
+  MCTS_INLINE void choose() const {
+    const Best best = best_visited();
+    // While next_action is unknown, next_weight is a bound from above: most nodes need not look for it.
+    const Doubles each = of_mix_ * factor_;
+    const Longs maybe = open_ & (next_weight_ * each > best.score);
+    for (int i = 0; i < count_; ++i) {
+      conclude(places_[i], static_cast<int>(best.child[i]), best.score[i], maybe[i] != 0, each[i]);
+    }
+  }
+
+ private:
+  // The next block of a chain, and how many children are left in it and after it.
+  struct Cursor {
+    std::int32_t block;
+    int left;
+  };
+
+  // A block of each node, as rows; transposed, row j holds child j of four nodes.
+  struct Rows {
+    Doubles q[kLanes];
+    Floats4 weight[kLanes];
+    Ints4 visits[kLanes];
+  };
+
+  struct Best {
+    Doubles score = splat(-std::numeric_limits<double>::infinity());
+    Longs child{};  // counted in the order of the first visits
+  };
+
+  const Node& node(int i) const { return places_[i].tree->nodes[places_[i].node]; }
+
+  static int blocks_of(const Node& node) { return (node.children + kLanes - 1) / kLanes; }
+  int blocks() const { return chains ? blocks_ : 1; }
+
+  // Returns the bounds of the trees.
+  MCTS_INLINE Bounds<Doubles> read_heads() {
+    static_assert(offsetof(Node, next_weight) == offsetof(Node, raw_value) + 4 &&
+                  offsetof(Node, visits) == offsetof(Node, raw_value) + 8 &&
+                  offsetof(Node, children) == offsetof(Node, raw_value) + 12);
+    Ints4 x[kLanes];
+    for (int i = 0; i < kLanes; ++i) std::memcpy(&x[i], &node(i).raw_value, sizeof x[i]);
+    transpose(x);
+    raw_value_ = __builtin_convertvector((Floats4)x[0], Doubles);
+    next_weight_ = __builtin_convertvector((Floats4)x[1], Doubles);
+    visits_ = __builtin_convertvector(x[2], Doubles);
+    open_ = __builtin_convertvector(x[3], Doubles) < splat(places_[0].tree->actions);
+    const double a = node(0).weight_total, b = node(1).weight_total, c = node(2).weight_total,
+                 d = node(3).weight_total;
+    weight_total_ = Doubles{a, b, c, d};
+    if constexpr (!Scale::kPerTree) return Bounds<Doubles>{};
+    const TreeState &s = *places_[0].tree->state, &t = *places_[1].tree->state, &u = *places_[2].tree->state,
+                    &v = *places_[3].tree->state;
+    return {Doubles{s.low, t.low, u.low, v.low}, Doubles{s.high, t.high, u.high, v.high}};
+  }
+
+  // Fills the columns, and adds them up.
+  MCTS_INLINE Visited<Doubles> read_children() const {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    Cursor cursors[kLanes];
+    for (int i = 0; i < kLanes; ++i) cursors[i] = Cursor{places_[i].node, node(i).children};
+    Doubles weight[kLanes] = {}, weighted_q[kLanes] = {};
+    Visited<Doubles> visited;
+    visited.q = {splat(kInfinity), splat(-kInfinity)};
+    for (int k = 0; k < blocks(); ++k) {
+      Rows rows;
+      read_blocks(cursors, k + 1 < blocks(), rows);
+      for (int j = 0; j < width; ++j) {
+        const Doubles q = rows.q[j];
+        const Doubles w = __builtin_convertvector(rows.weight[j], Doubles);
+        const Doubles visits = __builtin_convertvector(rows.visits[j], Doubles);
+        weight[j] += w;
+        weighted_q[j] += w * q;
+        visited.most = max(visited.most, visits);
+        visited.q.high = max(visited.q.high, used(visits) ? q : splat(-kInfinity));
+        if constexpr (Scale::kPerNode) {
+          visited.q.low = min(visited.q.low, used(visits) ? q : splat(kInfinity));
+        }
+        store(columns_[k].q[j], q);
+        store(columns_[k].weight[j], w);
+        store(columns_[k].visits[j], visits);
+      }
+    }
+    visited.weight = (weight[0] + weight[1]) + (weight[2] + weight[3]);
+    visited.weighted_q = (weighted_q[0] + weighted_q[1]) + (weighted_q[2] + weighted_q[3]);
+    return visited;
+  }
+
+  // The next block of each chain, an empty one where a chain has ended; then each cursor moves on.
+  MCTS_INLINE void read_blocks(Cursor (&cursors)[kLanes], bool more, Rows& rows) const {
+    static constexpr EdgeBlock kNoEdges{};
+    for (int i = 0; i < kLanes; ++i) {
+      const Tree& tree = *places_[i].tree;
+      Cursor& at = cursors[i];
+      const EdgeBlock& edges = at.left > 0 ? tree.blocks[at.block] : kNoEdges;
+      std::memcpy(&rows.q[i], edges.q, sizeof(Doubles));
+      std::memcpy(&rows.weight[i], edges.weight, sizeof(Floats4));
+      std::memcpy(&rows.visits[i], edges.visits, sizeof(Ints4));
+      if (more && at.left > 0) at.block = tree.links[at.block].next;
+      at.left -= kLanes;
+    }
+    transpose(rows.q);
+    transpose(rows.weight);
+    transpose(rows.visits);
+  }
+
+  // Puts weight * exp(sigma(q) - top) in the place of each weight and returns the sum; of_mix_ becomes
+  // exp(sigma(v_mix) - top). The top itself has exp(0) = 1: where it is a child's, that child's exponential
+  // is computed for v_mix instead.
+  MCTS_INLINE Doubles weigh_children() {
+    const CompletedQ<Doubles> completed = completed_;
+    const Doubles mix_above = completed.of_mix - completed.top;
+    Doubles total[kLanes] = {};
+    of_mix_ = splat(1.0);
+    for (int k = 0; k < blocks(); ++k) {
+      for (int j = 0; j < width; ++j) {
+        const Doubles above = completed.sigma * completed.scale(load(columns_[k].q[j])) - completed.top;
+        const Longs is_top = above >= splat(0.0);
+        const Doubles power = exp_of_negative(is_top ? mix_above : above);
+        of_mix_ = is_top ? power : of_mix_;
+        const Doubles each = load(columns_[k].weight[j]) * (is_top ? splat(1.0) : power);
+        store(columns_[k].weight[j], each);
+        total[j] += each;
+      }
+    }
+    return (total[0] + total[1]) + (total[2] + total[3]);
+  }
+
+  MCTS_INLINE Best best_visited() const {
+    const Doubles factor = factor_, share = 1.0 / visits_;
+    Best best;
+    Longs child{};
+    for (int k = 0; k < blocks(); ++k) {
+      for (int j = 0; j < width; ++j) {
+        const Doubles visits = load(columns_[k].visits[j]);
+        const Doubles score = load(columns_[k].weight[j]) * factor - visits * share;
+        const Longs better = used(visits) & (score > best.score);
+        best.score = better ? score : best.score;
+        best.child = better ? child : best.child;
+        child += 1;
+      }
+    }
+    return best;
+  }
+
+  // `maybe`: by the bound of its weight the next action may be better than the best child.
+  MCTS_INLINE static void conclude(const Place& place, int child, double highest, bool maybe, double each) {
+    const Tree& tree = *place.tree;
+    Node& node = tree.nodes[place.node];
+    if constexpr (Scale::kPerTree) node.bounds = tree.state->bounds;
+    if (maybe && node.next_action == kUnknown) {
+      tree.look_for_next(place.node);
+      maybe = node.next_weight * each > highest;
+    }
+    node.choice = maybe ? kNone : tree.edge(place.node, child);
+  }
+
+  Place places_[kLanes];
+  int count_;
+  int blocks_ = 1;  // of the longest chain
+  Columns* columns_;
+  Doubles raw_value_, next_weight_, visits_, weight_total_;  // of Node
+  Longs open_;                                               // at least one action is unvisited
+  Doubles visited_weight_;
+  CompletedQ<Doubles> completed_;
+  Doubles of_mix_;  // exp(sigma(v_mix) - top), 0 if no action is unvisited
+  Doubles factor_;  // makes a softmax of weight * exp(sigma - top)
+};
+
+}  // namespace mcts
