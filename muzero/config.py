@@ -107,6 +107,7 @@ class SearchConfig:
     gumbel_scale: float = 1.0
     """Gumbel: 0 makes the choice deterministic (evaluation)."""
     threads: int = 1
+    """Threads of the tree; results don't depend on it. 0 = by this machine when training starts."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class SelfPlayConfig:
     """How games are played for training."""
 
     games: int = 256
-    """Games in lockstep in each actor: the batch of the search."""
+    """Games in lockstep in each actor: the batch of the search. 0 = the fewest that are about as fast as any number,
+    measured on this machine when a run begins; fixed where train.actors is 0."""
     simulations_share: Schedule = ((0.0, 1.0),)
     """Share of `search.simulations` spent on a move, over the training progress: few early, many late."""
     temperature: Schedule = ((0.0, 1.0),)
@@ -205,7 +207,8 @@ class TrainConfig:
     """Steps over which schedules run; 0 = `steps`."""
     seed: int = 0
     actors: int = 1
-    """Self-play processes beside the learner; 0 = one process, deterministic."""
+    """Self-play processes beside the learner; 0 = one process, deterministic. -1 = as many as this machine has cores,
+    one on a GPU."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 1
     """torch threads in each process on a CPU."""
@@ -334,6 +337,7 @@ COUNT_OR_0 = (0, 1 << 40)
 SIZE = (1, 1 << 20)
 SIZE_OR_0 = (0, 1 << 20)
 THREADS = (1, 1 << 10)
+THREADS_OR_0 = (0, 1 << 10)
 SEED = (0, (1 << 63) - 1)
 NUMBER = (-1e9, 1e9)
 
@@ -345,8 +349,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.simulations": SIZE, "search.low": NUMBER, "search.high": NUMBER, "search.epsilon": (ABOVE_0, 1e9),
     "search.c_init": WEIGHT, "search.c_base": (ABOVE_0, 1e12), "search.dirichlet_alpha": (1e-6, 1e6),
     "search.dirichlet_fraction": SHARE, "search.c_visit": WEIGHT, "search.c_scale": WEIGHT,
-    "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS,
-    "selfplay.games": SIZE, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
+    "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS_OR_0,
+    "selfplay.games": SIZE_OR_0, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
     "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE,
     "selfplay.opening_plies": SIZE_OR_0, "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE,
     "selfplay.warmup_positions": COUNT_OR_0,
@@ -362,11 +366,44 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "learner.reconstruction_weight": WEIGHT, "learner.ema": SHARE, "learner.replay_ratio": (ABOVE_0, 1e6),
     "learner.reanalyse_fraction": SHARE, "learner.reanalyse_batch": SIZE,
     "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7), "train.horizon": COUNT_OR_0, "train.seed": SEED,
-    "train.actors": (0, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
+    "train.actors": (-1, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
     "train.checkpoint_seconds": (0.0, 1e9), "train.evaluate_minutes": (0.0, 1e9), "train.evaluate_games": (2, 1 << 20),
     "train.publish_steps": COUNT,
 }
-"""Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`."""
+"""Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`, see
+`bounds`."""
+
+
+def bounds(name: str) -> tuple[float, float]:
+    """Lowest and highest value of a setting by its dotted name."""
+    # Threads of self-play's tree may be left to the machine; play is searched wherever an agent is loaded.
+    if name == "play.threads":
+        return THREADS
+    section, _, setting = name.partition(".")
+    return BOUNDS[f"search.{setting}" if section == "play" else name]
+
+
+
+AUTO = {"selfplay.games": 0, "train.actors": -1, "search.threads": 0}
+"""Settings that may be left to the machine, and the value that says so. `muzero.sizing.resolve` puts numbers there
+before a run is made; nothing else reads these values."""
+
+
+def unresolved(config: Config) -> list[str]:
+    """The settings of `AUTO` that are still left to the machine."""
+    return [name for name, auto in AUTO.items() if _value(config, name) == auto]
+
+
+def check_resolved(config: Config) -> None:
+    """Refuse a config that still leaves a number to the machine, where the number is needed. Raises ConfigError."""
+    for name in unresolved(config):
+        raise ConfigError(f"{name} is {AUTO[name]}, left to the machine: a number wanted here; "
+                          "muzero.sizing.resolve(config) chooses it")
+
+
+def _value(config: Config, name: str) -> Any:
+    section, _, setting = name.partition(".")
+    return getattr(getattr(config, section), setting)
 
 
 FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "train.seed")
@@ -443,8 +480,7 @@ def _check_numbers(settings: Any, path: str) -> None:
 
 
 def _check_number(name: str, value: float) -> None:
-    section, _, rest = name.partition(".")
-    low, high = BOUNDS[f"search.{rest}" if section == "play" else name]
+    low, high = bounds(name)
     # Also false for NaN.
     if not low <= value <= high:
         least = "above 0" if low == ABOVE_0 else f"at least {_plain(low)}"

@@ -133,7 +133,8 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
     done = _share_done(progress)
     learning, playing = f"step {_of(progress.step, progress.steps_limit)}", f"{progress.games:,} games"
     if not _ended(progress):
-        learning += f"   {progress.steps_per_s:.1f} steps/s   waits {progress.learner_wait:.0%} of the time for games"
+        learning += f"   {progress.steps_per_s:.1f} steps/s   waits {progress.learner_wait:.0%} for games, "
+        learning += f"{progress.data_wait:.0%} for data"
         playing += (f"   {progress.games_per_s:.1f} games/s   "
                     f"{quantity(progress.simulations_per_s)} simulations/s")
     rows = [

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from muzero.config import LearnerConfig
-from muzero.loss import Losses, Tensors, compute
+from muzero.graphs import CudaGraphs, Recorder
+from muzero.loss import Losses, Tensors
 from muzero.models.learned import LearnedModel
 from muzero.records import Batch
+from muzero.update import DeviceUpdate, Members, diagnosis, figures, gradients
 
 MOMENTS = frozenset({"step", "exp_avg", "exp_avg_sq"})
 """What the optimizer keeps of a parameter that was stepped: a count and, of the parameter's shape, two averages."""
@@ -42,6 +44,8 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 @dataclass(frozen=True)
 class StepReport:
+    """What a step found; its tensors may still be on their way."""
+
     losses: Losses
     gradient_norm: Tensor
     learning_rate: float
@@ -50,59 +54,91 @@ class StepReport:
 class Learner:
     """Owns the trained weights. `model` is trained; `averaged` (the same object when ema = 0) is for play."""
 
-    def __init__(self, model: LearnedModel, config: LearnerConfig) -> None:
+    def __init__(
+        self, model: LearnedModel, config: LearnerConfig, *, deferred: bool | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """deferred: start updates and look at their verdict one step later (on a GPU, unless told otherwise), as
+        recordings of `recorder` if there is one."""
         self.model, self.config = model, config
         self.averaged: LearnedModel = model
         if config.ema > 0:
             self.averaged = LearnedModel(model.spec, model.config, model.gamma).to(model.device)
             self.averaged.load_state_dict(model.state_dict())
             self.averaged.requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(parameter_groups(model, config.weight_decay), lr=0.0, fused=True)
+        on_gpu = model.device.type == "cuda"
+        later = on_gpu if deferred is None else deferred
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(model, config.weight_decay), lr=torch.zeros(()) if later else 0.0, fused=True,
+            capturable=later)
+        if on_gpu and recorder is None and config.graphs == "auto":
+            recorder = CudaGraphs()
+        self.deferred = DeviceUpdate(model, self.averaged, self.optimizer, config, recorder) if later else None
+        self.members, self.followers = Members(model), Members(self.averaged)
         self.steps = 0
 
     def step(self, batch: Batch, progress: float) -> StepReport:
-        """One update on `batch` at training progress in [0, 1]. Raises LearningError before any weight moves."""
+        """One update on `batch` at training progress in [0, 1]. Raises LearningError before any weight moves; where
+        updates are deferred it is about the update before, after which none has moved a weight.
+
+        The report's tensors are good until the next step.
+        """
         rate = learning_rate(self.config, progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         self.model.train()
-        device = self.model.device
-        running = [buffer.clone() for buffer in self.model.buffers()]
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            losses = compute(self.model, Tensors.of(batch, device), self.config)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
-        if not bool(torch.isfinite(norm) & torch.isfinite(losses.total)):
-            for buffer, before in zip(self.model.buffers(), running, strict=True):
-                buffer.copy_(before)
-            raise LearningError(self._diagnosis(losses, norm))
-        nn.utils.clip_grads_with_norm_(self.model.parameters(), self.config.clip, norm)
-        self.optimizer.step()
-        self.steps += 1
-        self._average()
+        update = self._update if self.deferred is None else self._update_later
+        losses, norm = update(Tensors.of(batch), rate)
         return StepReport(losses, norm, rate)
 
-    def _average(self) -> None:
-        if self.averaged is self.model:
-            return
+    @property
+    def _blend(self) -> float:
+        """Share of the trained weights in the averaged ones after the next step."""
         # Early on the average follows quickly, so that it forgets the random start.
-        decay = min(self.config.ema, (1.0 + self.steps) / (10.0 + self.steps))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.averaged.parameters()), list(self.model.parameters()), 1.0 - decay)
-            for kept, new in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
-                kept.copy_(new)
+        return 1.0 - min(self.config.ema, (2.0 + self.steps) / (11.0 + self.steps))
 
-    def _diagnosis(self, losses: Losses, norm: Tensor) -> str:
-        parts = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.parts.items())
-        bad = [name for name, p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
-        loss = float(losses.total.detach())
-        return (f"step {self.steps + 1}: loss {loss:.4g}, gradient norm {float(norm):.4g} ({parts}); "
-                f"gradients not finite in: {', '.join(bad) or 'none'}. Lower learner.learning_rate or learner.clip; "
-                f"the checkpoints are as they were")
+    def _update(self, data: Tensors, rate: float) -> tuple[Losses, Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        running = [buffer.clone() for buffer in self.members.buffers]
+        losses, norms = gradients(self.model, self.members, data.to(self.model.device), self.config)
+        norm = torch.linalg.vector_norm(norms)
+        if not bool(torch.isfinite(norm) & torch.isfinite(losses.total)):
+            for buffer, before in zip(self.members.buffers, running, strict=True):
+                buffer.copy_(before)
+            raise self._error(self.steps + 1, diagnosis(self.model, losses, figures(losses, norm, norms)))
+        nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
+        self.optimizer.step()
+        if self.averaged is not self.model:
+            with torch.no_grad():
+                torch._foreach_lerp_(self.followers.parameters, self.members.parameters, self._blend)
+                for kept, new in zip(self.followers.buffers, self.members.buffers, strict=True):
+                    kept.copy_(new)
+        self.steps += 1
+        return losses, norm
+
+    def _update_later(self, data: Tensors, rate: float) -> tuple[Losses, Tensor]:
+        assert self.deferred is not None
+        on_gpu = self.model.device.type == "cuda"
+        losses, norm = self.deferred.start(data.pinned() if on_gpu else data, rate, self._blend)
+        self.settle()
+        self.deferred.send(losses)
+        self.steps += 1
+        # A recording gives the same object each time: what was computed from the old numbers must not stay with it.
+        return replace(losses), norm
+
+    def settle(self) -> None:
+        """Look at the verdict of the last update, where that waits. Raises LearningError."""
+        if self.deferred is not None and (trouble := self.deferred.trouble()) is not None:
+            self.steps -= 1
+            raise self._error(self.steps + 1, trouble)
+
+    @staticmethod
+    def _error(step: int, diagnosis: str) -> LearningError:
+        return LearningError(f"step {step}: {diagnosis}. Lower learner.learning_rate or learner.clip; "
+                             f"the checkpoints are as they were")
 
     def check_finite(self) -> None:
         """Raises LearningError naming the weights that an update made NaN or infinite."""
+        self.settle()
         parts = (self.model.state_dict(), self.averaged.state_dict(), self.optimizer_tensors())
         bad = {name: None for held in parts for name, value in held.items()
                if value.is_floating_point() and not value.isfinite().all()}

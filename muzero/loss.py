@@ -7,23 +7,23 @@ step's heads have read it, so that the heads keep their full gradient.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from muzero import scalar
-from muzero.config import LearnerConfig
+from muzero.config import LearnerConfig, ModelConfig
 from muzero.models.learned import LearnedModel
 from muzero.records import Batch
 
 
 @dataclass(frozen=True)
 class Tensors:
-    """A `Batch` on the model's device; shapes as there."""
+    """What the loss reads of a `Batch`; shapes as there."""
 
     obs: Tensor
     action: Tensor
@@ -38,14 +38,51 @@ class Tensors:
     next_obs: Tensor | None
 
     @staticmethod
-    def of(batch: Batch, device: torch.device) -> Tensors:
-        def move(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(array).to(device, non_blocking=True)
+    def of(batch: Batch) -> Tensors:
+        """The batch's own arrays, on the CPU."""
+        arrays = {field.name: getattr(batch, field.name) for field in fields(Tensors)}
+        found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
+        return Tensors(**{"next_obs": None, **found})
 
-        return Tensors(
-            move(batch.obs), move(batch.action), move(batch.reward), move(batch.turn), move(batch.value),
-            move(batch.policy), move(batch.alive), move(batch.inside), move(batch.trained), move(batch.weight),
-            None if batch.next_obs is None else move(batch.next_obs))
+    def named(self) -> dict[str, Tensor]:
+        """All there are, by name."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+
+    def pinned(self) -> Tensors:
+        """Copies in memory that a GPU reads by itself."""
+        return replace(self, **{name: tensor.pin_memory() for name, tensor in self.named().items()})
+
+    def to(self, device: torch.device) -> Tensors:
+        """On `device`; from pinned memory nothing waits for it."""
+        return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self.named().items()})
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Raw outputs along the unroll: the first axis is the step, K+1 of them or, for what an action brings, K."""
+
+    latents: list[Tensor]
+    """K+1 times [B, *L]"""
+    logits: Tensor
+    """[K+1, B, A]"""
+    values: Tensor
+    """[K+1, B, units]"""
+    rewards: Tensor
+    """[K, B, units]"""
+    turns: Tensor
+    """[K, B, 3 or 0]"""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the model said and what was true, without gradients: enough to judge it later."""
+
+    values: Tensor
+    """[K+1, B, units]"""
+    rewards: Tensor
+    """[K, B, units]"""
+    data: Tensors
+    config: ModelConfig
 
 
 @dataclass(frozen=True)
@@ -56,26 +93,22 @@ class Losses:
     """[] what is minimised"""
     parts: dict[str, Tensor]
     """[] each, unweighted means over the batch, summed over steps with the step weights"""
-    checks: dict[str, Tensor]
-    """[] each, how well the model unrolls: see `model_checks`"""
-    value_error: Tensor
-    """[B] |value - target| at the root, for priorities"""
+    stated: Stated
 
+    def detached(self) -> Losses:
+        """The same numbers, which keep no graph of operations alive."""
+        return Losses(self.total.detach(), self.parts, self.stated)
 
-@dataclass(frozen=True)
-class Unrolled:
-    """Raw outputs along the unroll."""
+    @cached_property
+    def checks(self) -> dict[str, Tensor]:
+        """[] each, how well the model unrolls: see `model_checks`. Computed when first read, before the next step."""
+        return model_checks(self.stated)
 
-    latents: list[Tensor]
-    """K+1 times [B, *L]"""
-    logits: list[Tensor]
-    """K+1 times [B, A]"""
-    values: list[Tensor]
-    """K+1 times [B, units]"""
-    rewards: list[Tensor]
-    """K times [B, units]"""
-    turns: list[Tensor]
-    """K times [B, 3 or 0]"""
+    @cached_property
+    def value_error(self) -> Tensor:
+        """[B] |value - target| at the root, for priorities. Computed when first read, before the next step."""
+        with torch.no_grad():
+            return (scalar.decode(self.stated.values[0], self.stated.config.value) - self.stated.data.value[:, 0]).abs()
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -96,68 +129,66 @@ def scale_gradient(x: Tensor, factor: float) -> Tensor:
 
 
 def unroll(model: LearnedModel, data: Tensors, state_gradient: float) -> Unrolled:
-    """Run h once and g, f along the real actions."""
-    latent = model.encode(data.obs)
-    logits, value = model.predict(latent)
-    out = Unrolled([latent], [logits], [value], [], [])
+    """Run h once and g along the real actions, and f on every latent."""
+    latents = [model.encode(data.obs)]
+    rewards: list[Tensor] = []
+    turns: list[Tensor] = []
     for k in range(data.action.shape[1]):
-        latent, reward, turn = model.advance(scale_gradient(latent, state_gradient), data.action[:, k])
-        logits, value = model.predict(latent)
-        for found, kept in ((latent, out.latents), (logits, out.logits), (value, out.values), (reward, out.rewards),
-                            (turn, out.turns)):
+        latent, reward, turn = model.advance(scale_gradient(latents[-1], state_gradient), data.action[:, k])
+        for found, kept in ((latent, latents), (reward, rewards), (turn, turns)):
             kept.append(found)
-    return out
+    # One call of f a latent: a call on all of them at once is no faster, its arrays outgrow the cache.
+    said = [model.predict(latent) for latent in latents]
+    return Unrolled(latents, torch.stack([x for x, _ in said]), torch.stack([x for _, x in said]),
+                    torch.stack(rewards), torch.stack(turns))
 
 
 def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
     """Losses of one batch. Means are over the batch, masked steps count as 0."""
     out = unroll(model, data, config.state_gradient)
-    steps = data.action.shape[1]
-    sums = {name: data.weight.new_zeros(len(data.weight)) for name in ("policy", "value", "reward", "turn",
-                                                                       "reconstruction", "consistency")}
-    for k in range(steps + 1):
-        share = 1.0 if k == 0 else 1.0 / steps
-        sums["policy"] = sums["policy"] + share * policy_loss(out.logits[k], data.policy[:, k], data.alive[:, k])
-        value = scalar.loss(out.values[k], data.value[:, k], model.config.value)
-        sums["value"] = sums["value"] + share * value * data.trained[:, k]
-        if k > 0:
-            _add_transition(sums, model, data, out, k, share)
     weights = {"policy": config.policy_weight, "value": config.value_weight, "reward": config.reward_weight,
                "turn": config.discount_weight, "reconstruction": config.reconstruction_weight,
                "consistency": config.consistency_weight}
-    total = sum((weights[name] * term for name, term in sums.items()), data.weight.new_zeros(len(data.weight)))
+    share = torch.full_like(out.values[:, :1, 0], 1.0 / data.action.shape[1], dtype=torch.float32)
+    share[:1].fill_(1.0)
+    sums = {name: (share[-len(term) :] * term).sum(0) for name, term in _terms(model, data, out).items()}
+    total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
     with torch.no_grad():
-        parts = {name: term.mean() for name, term in sums.items() if weights[name] > 0}
-        checks, value_error = model_checks(model, data, out)
-    return Losses((data.weight * total).mean(), parts, checks, value_error)
+        parts = {name: sums[name].mean() if name in sums else total.new_zeros(())
+                 for name, weight in weights.items() if weight > 0}
+    stated = Stated(out.values.detach(), out.rewards.detach(), data, model.config)
+    return Losses((data.weight * total).mean(), parts, stated)
 
 
-def _add_transition(
-    sums: dict[str, Tensor], model: LearnedModel, data: Tensors, out: Unrolled, k: int, share: float
-) -> None:
-    """Add the losses of action k-1: its reward, whose turn follows, and what the position after it looks like."""
-    reward = scalar.loss(out.rewards[k - 1], data.reward[:, k - 1], model.config.reward)
-    # A move really made has a known reward, also the last one, after which step k lies past the end.
-    sums["reward"] = sums["reward"] + share * reward * (data.inside[:, k - 1] | data.trained[:, k])
-    turn = out.turns[k - 1]
-    if turn.shape[1] > 0:
-        missed = F.cross_entropy(turn.float(), data.turn[:, k - 1], reduction="none")
-        sums["turn"] = sums["turn"] + share * missed * data.inside[:, k - 1]
+def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tensor]:
+    """Each loss by step and row: [K+1, B], or [K, B] where an action brings it, 0 where there is nothing to learn."""
+    inside, trained = data.inside.T, data.trained.T
+    terms = {
+        "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.alive.T),
+        "value": scalar.loss(out.values, data.value.T, model.config.value) * trained,
+        # A move really made has a known reward, also the last one, after which the next step lies past the end.
+        "reward": scalar.loss(out.rewards, data.reward.T, model.config.reward) * (inside[:-1] | trained[1:]),
+    }
+    if out.turns.shape[2] > 0:
+        missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.turn.T.flatten(), reduction="none")
+        terms["turn"] = missed.view_as(data.turn.T) * inside[:-1]
     if data.next_obs is None:
-        return
-    seen, inside = data.next_obs[:, k - 1], data.inside[:, k]
+        return terms
+    # Rows in the order of the outputs: step by step, [K * B, ...].
+    seen = data.next_obs.transpose(0, 1).flatten(0, 1)
     if model.decoder is not None:
-        found = reconstruction_loss(model.decoder(out.latents[k]), seen)
-        sums["reconstruction"] = sums["reconstruction"] + share * found * inside
+        output = torch.cat([model.decoder(latent) for latent in out.latents[1:]])
+        terms["reconstruction"] = reconstruction_loss(output, seen).view_as(inside[1:]) * inside[1:]
     if model.consistency is not None:
         with torch.no_grad():
-            encoded = model.encode(seen)
-        sums["consistency"] = sums["consistency"] + share * model.consistency(out.latents[k], encoded) * inside
+            encoded = torch.cat([model.encode(step) for step in data.next_obs.unbind(1)])
+        terms["consistency"] = model.consistency(torch.cat(out.latents[1:]), encoded).view_as(inside[1:]) * inside[1:]
+    return terms
 
 
 def policy_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Cross-entropy [B] of logits [B, A] against target [B, A], 0 where mask [B] is False."""
-    return -(target * F.log_softmax(logits.float(), 1)).sum(1) * mask
+    """Cross-entropy [...] of logits [..., A] against target [..., A], 0 where mask [...] is False."""
+    return -(target * F.log_softmax(logits.float(), -1)).sum(-1) * mask
 
 
 def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
@@ -170,31 +201,27 @@ def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
     return entries.flatten(1).mean(1)
 
 
-def model_checks(model: LearnedModel, data: Tensors, out: Unrolled) -> tuple[dict[str, Tensor], Tensor]:
+@torch.no_grad()
+def model_checks(stated: Stated) -> dict[str, Tensor]:
     """How good the model is at each step k of the unroll: the first thing to look at when a run doesn't learn.
 
     recall@k        share of real rewards (other than 0) it sees with the right sign, at least half as large
     false@k         share of real moves without a reward where it sees one above half of the smallest paid in the batch
     value_error@k   mean |value - target| on real positions
     """
-    checks: dict[str, Tensor] = {}
-    paid = data.reward.abs()
-    smallest = torch.where(paid > 0, paid, torch.inf).amin().clamp(max=1e6)
-    error0 = data.weight
-    for k in range(data.action.shape[1] + 1):
-        value = scalar.decode(out.values[k], model.config.value)
-        error = (value - data.value[:, k]).abs()
-        real = data.inside[:, k]
-        checks[f"value_error@{k}"] = (error * real).sum() / real.sum().clamp(min=1)
-        if k == 0:
-            error0 = error
-            continue
-        reward = scalar.decode(out.rewards[k - 1], model.config.reward)
-        wanted, played = data.reward[:, k - 1], data.inside[:, k - 1]
-        pays = played & (wanted != 0)
-        seen = pays & (reward * wanted.sign() >= 0.5 * wanted.abs())
-        empty = played & (wanted == 0)
-        wrong = empty & (reward.abs() > 0.5 * smallest)
-        checks[f"recall@{k}"] = seen.sum() / pays.sum()
-        checks[f"false@{k}"] = wrong.sum() / empty.sum().clamp(min=1)
-    return checks, error0
+    data, inside = stated.data, stated.data.inside.T
+    error = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs()
+    found = {"value_error": (error * inside).sum(1) / inside.sum(1).clamp(min=1)}
+    reward, wanted, played = scalar.decode(stated.rewards, stated.config.reward), data.reward.T, inside[:-1]
+    smallest = torch.where(wanted != 0, wanted.abs(), torch.inf).amin().clamp(max=1e6)
+    pays, empty = played & (wanted != 0), played & (wanted == 0)
+    seen = pays & (reward * wanted.sign() >= 0.5 * wanted.abs())
+    wrong = empty & (reward.abs() > 0.5 * smallest)
+    found |= {"recall": seen.sum(1) / pays.sum(1), "false": wrong.sum(1) / empty.sum(1).clamp(min=1)}
+    names = ["value_error@0"] + [f"{name}@{k}" for k in range(1, len(inside)) for name in found]
+    return {name: _at(found, name, len(inside)) for name in names}
+
+
+def _at(found: dict[str, Tensor], name: str, steps: int) -> Tensor:
+    kind, _, k = name.partition("@")
+    return found[kind][int(k) - steps]

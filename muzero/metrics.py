@@ -67,6 +67,10 @@ class Progress:
     """last result against a fixed opponent; empty before the first"""
     status: str
     """what goes on, in words"""
+    data_wait: float = 0.0
+    """share of the learner's time spent waiting for a batch of positions that are there, in [0, 1]"""
+    reanalysed: float = 0.0
+    """stored positions searched again, a second"""
 
 
 class Metrics:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from games.base import GameSpec
 from games.symmetry import Symmetries
 from muzero.config import ConfigError, LearnerConfig, ReplayConfig
+from muzero.gathering import mix_values, rows, turn_actions, turned_rows
 from muzero.records import Batch, Trajectory
 from muzero.sumtree import SumTree
 from muzero.targets import fill_targets
@@ -139,38 +140,38 @@ class Replay:
             places, rings["left"], rings["action"], rings["reward"], rings["discount"], rings["root_value"],
             rings["searched"], rings["exploratory"], config.td_steps, config.gamma,
             action, reward, turn, value, step_place, inside, trained)
-        policy = rings["policy"][step_place].astype(np.float32)
         searched = inside & rings["searched"][step_place]
         if config.search_share > 0.0:
-            mixed = (1.0 - config.search_share) * value + config.search_share * rings["root_value"][step_place]
-            value = np.where(searched, mixed, value).astype(np.float32)
-        legal = rings["legal"][step_place] & inside[:, :, None]
-        obs_places = step_place if config.next_obs else step_place[:, :1]
-        obs = rings["obs"][obs_places]
-        if config.symmetries and len(self.symmetries.action_index) > 1:
-            obs, action, policy, legal = self._turn(obs, action, policy, legal, rng)
+            mix_values(value, searched, step_place, rings["root_value"], np.float32(1.0 - config.search_share),
+                       np.float32(config.search_share))
+        chosen = None
+        if config.symmetries and self.symmetries.count > 1:
+            chosen = rng.integers(0, self.symmetries.count, size)
+            turn_actions(action, self.symmetries.action_index, chosen)
+        obs = self._gather("obs", step_place[:, :1], chosen)
+        later = self._gather("obs", step_place[:, 1:], chosen) if config.next_obs else None
+        legal = self._gather("legal", step_place, chosen)
+        legal &= inside[:, :, None]
         if not config.absorbing:
             trained &= inside
         return Batch(
-            obs=np.ascontiguousarray(obs[:, 0]), action=action, reward=reward, turn=turn, value=value, policy=policy,
-            legal=legal, alive=searched, inside=inside, trained=trained,
-            next_obs=np.ascontiguousarray(obs[:, 1:]) if config.next_obs else None, weight=weight, index=places)
+            obs=obs[:, 0], action=action, reward=reward, turn=turn, value=value,
+            policy=self._gather("policy", step_place, chosen).astype(np.float32), legal=legal, alive=searched,
+            inside=inside, trained=trained, next_obs=later, weight=weight, index=places)
 
-    def _turn(
-        self, obs: NDArray[Any], action: NDArray[np.int64], policy: NDArray[np.float32], legal: NDArray[np.bool_],
-        rng: np.random.Generator,
-    ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-        """Apply one random symmetry a row to observation, actions and policy together."""
-        chosen = rng.integers(0, len(self.symmetries.action_index), len(obs))
-        seen = self.symmetries.observation_index[chosen]
-        moved = self.symmetries.action_index[chosen]
-        flat = obs.reshape(len(obs), obs.shape[1], -1)
-        obs = np.take_along_axis(flat, seen[:, None, :], 2).reshape(obs.shape)
-        policy = np.take_along_axis(policy, moved[:, None, :], 2)
-        legal = np.take_along_axis(legal, moved[:, None, :], 2)
-        # policy'[a] = policy[moved[a]], so the old action b is now the a with moved[a] = b.
-        action = np.take_along_axis(np.argsort(moved, 1), action, 1)
-        return obs, action, policy, legal
+    def _gather(self, name: str, places: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Ring `name` at places [B, K], row b turned by symmetry chosen[b]: [B, K, ...]."""
+        ring = self.rings[name]
+        out = np.empty((*places.shape, *ring.shape[1:]), dtype=ring.dtype)
+        # Compiled loops know no half precision: its bytes travel as whole numbers.
+        flat = [array.view(np.int16) if ring.dtype == np.float16 else array for array in (ring, out)]
+        flat = [array.reshape(*array.shape[:lead], -1) for array, lead in zip(flat, (1, 2), strict=True)]
+        if chosen is None:
+            rows(flat[0], places, flat[1])
+        else:
+            index = self.symmetries.observation_index if name == "obs" else self.symmetries.action_index
+            turned_rows(flat[0], places, index, chosen, flat[1])
+        return out
 
     def set_priorities(self, places: NDArray[np.int64], error: NDArray[np.float32]) -> None:
         """Priorities |error|^alpha of places drawn before; nothing to do for a uniform replay."""

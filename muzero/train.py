@@ -1,7 +1,8 @@
 """Wires self-play, replay and learner into one run: the only module that knows both sides.
 
 One loop serves both modes. In one process (`train.actors` = 0) a move is played whenever the learner may not draw yet:
-same seed, same bytes. With actors, games arrive meanwhile from processes of their own.
+same seed, same bytes. With actors, games arrive meanwhile from processes of their own, and the next batch is drawn
+while the learner is at work on this one.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import games
 from games.base import GameError
 from games.symmetry import symmetries
 from muzero import checkpoint
 from muzero.agent import Agent, build_model
-from muzero.config import Config, ConfigError, at, check_continues
+from muzero.ahead import Batches
+from muzero.config import Config, ConfigError, at, check_continues, check_resolved
+from muzero.graphs import Sent
 from muzero.interrupt import Interrupt, MatchLeftError, Watched
 from muzero.learner import Learner, StepReport
 from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
+from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
 from muzero.search import SearchError
 from selfplay.agents import Player, SearchPlayer, parse
@@ -58,6 +63,8 @@ class Rates:
     positions: int = 0
     simulations: int = 0
     waited: float = 0.0
+    """seconds in which games were missing"""
+    reanalysed: int = 0
 
 
 class Run:
@@ -71,7 +78,7 @@ class Run:
         self.rng = np.random.default_rng([config.train.seed, 0x7EA])
         self.learner = Learner(build_model(config).to(device_of(config)), config.learner)
         self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
-        self.drawing = DrawConfig.of(config.learner)
+        self.batches = Batches(self.replay, DrawConfig.of(config.learner), self.rng)
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
         self.metrics = Metrics(out)
         self.drawn = 0
@@ -80,6 +87,7 @@ class Run:
         self.started = time.monotonic()
         self.rates = Rates(self.started)
         self.last: StepReport | None = None
+        self.errors: tuple[NDArray[np.int64], Sent] | None = None
         self.opponent = opponent_of(config)
         self.evaluation = ""
         # Last: whatever fails before leaves no process behind.
@@ -142,23 +150,46 @@ class Run:
         return INTERRUPTED if interrupt.asked else 0
 
     def advance(self) -> None:
-        """Take in games that have come, then learn one step if the replay ratio allows, or wait for games if not."""
-        ready = self.may_draw
+        """Take in games that have come, then learn one step if the replay ratio allows, or wait for games if not.
+
+        While games come in, positions are searched again or priorities set, no draw is under way.
+        """
+        batch = self.batches.take()
+        ready = batch is not None or self.may_draw
         if not (ready and self.flooded):
             self.take_games(wait=not ready)
         if not ready:
             return
         if self.learner.steps % self.config.train.publish_steps == 0:
             self.publish()
-        size = int(at(self.config.learner.batch, self.progress))
-        batch = self.replay.draw(size, self.drawing, self.rng)
         if self.reanalyser is not None:
-            batch = self.reanalyser.renew(batch, self.replay, self.drawing, self.rng)
-        self.last = self.learner.step(batch, self.progress)
-        if self.config.replay.prioritized:
-            self.replay.set_priorities(batch.index, self.last.losses.value_error.float().cpu().numpy())
+            self.rates.reanalysed += self.reanalyser.pay(self.replay, self.rng)
+        if batch is None:
+            batch = self.batches.draw(self.next_size())
+        if self.config.train.actors > 0 and self.may_draw:
+            self.batches.begin(self.next_size())
+        self.learn(batch)
+
+    def next_size(self) -> int:
+        """Size of the batch to draw next, which counts as drawn from now on."""
+        size = int(at(self.config.learner.batch, self.progress))
         self.drawn += size
+        if self.reanalyser is not None:
+            self.reanalyser.owe(size)
+        return size
+
+    def learn(self, batch: Batch) -> None:
+        """One learning step, and the priorities that follow from it."""
+        self.last = self.learner.step(batch, self.progress)
         self.rates.steps += 1
+        if not self.config.replay.prioritized:
+            return
+        newest = batch.index, Sent(self.last.losses.value_error.float())
+        # On a GPU the step has only begun: its errors are read when the next one has.
+        due, self.errors = (newest, None) if self.learner.deferred is None else (self.errors, newest)
+        if due is not None:
+            self.batches.rest()
+            self.replay.set_priorities(due[0], due[1].read().numpy())
 
     def take_games(self, wait: bool) -> None:
         before = time.monotonic()
@@ -179,7 +210,7 @@ class Run:
         """
         self.learner.check_finite()
         if self.reanalyser is not None:
-            self.reanalyser.load(self.learner.averaged)
+            self.reanalyser.load(self.learner.averaged.state_dict())
         if self.replay.added >= self.config.selfplay.warmup_positions:
             self.source.publish(self.learner.averaged, self.progress)
 
@@ -211,11 +242,12 @@ class Run:
         values = {f"loss/{name}": value for name, value in progress.losses.items()}
         values |= {f"check/{name}": value for name, value in progress.checks.items()}
         for name in ("games_per_s", "positions_per_s", "simulations_per_s", "steps_per_s", "replay_positions",
-                     "replay_ratio", "learner_wait", "elapsed_s", "games", "positions"):
+                     "replay_ratio", "learner_wait", "data_wait", "reanalysed", "elapsed_s", "games", "positions"):
             values[f"run/{name}"] = float(getattr(progress, name))
         self.metrics.write(self.learner.steps, values)
         report(progress)
         self.rates = Rates(time.monotonic())
+        self.batches.waited = 0.0
 
     def snapshot_of_progress(self, status: str) -> Progress:
         seconds = max(1e-9, time.monotonic() - self.rates.since)
@@ -229,6 +261,7 @@ class Run:
             steps_per_s=self.rates.steps / seconds, replay_positions=len(self.replay),
             replay_capacity=self.replay.capacity, replay_ratio=self.drawn / max(1, self.replay.added),
             replay_ratio_wanted=self.config.learner.replay_ratio, learner_wait=self.rates.waited / seconds,
+            data_wait=self.batches.waited / seconds, reanalysed=self.rates.reanalysed / seconds,
             losses=losses, checks=checks, evaluation=self.evaluation, status=status)
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
@@ -256,6 +289,7 @@ class Run:
         Raises CheckpointError, and LearningError instead of saving weights that are not finite.
         """
         self.learner.check_finite()
+        self.batches.rest()
         files: dict[str, dict[str, Any]] = {
             "weights": dict(self.learner.averaged.state_dict()),
             "optimizer": self.learner.optimizer_tensors(),
@@ -266,10 +300,13 @@ class Run:
         if self.reanalyser is not None:
             files["reanalysing"] = dict(self.reanalyser.model.state_dict())
         state: dict[str, Any] = {
-            "drawn": self.drawn, "games": self.games, "added": self.replay.added,
+            # A batch that nobody learned from yet will be drawn anew.
+            "drawn": self.drawn - self.batches.begun, "games": self.games, "added": self.replay.added,
             "max_priority": self.replay.max_priority, "rng": self.rng.bit_generator.state,
             "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),
         }
+        if self.reanalyser is not None:
+            state["reanalysis"] = self.reanalyser.snapshot()
         if unfinished and isinstance(self.source, InProcess):
             held, told = self.source.snapshot()
             files, state = files | held, state | told
@@ -300,7 +337,9 @@ class Run:
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
         self.elapsed_before = stored.elapsed
         if self.reanalyser is not None:
-            self.reanalyser.model.load_state_dict(tensors.get("reanalysing", weights))
+            self.reanalyser.load(tensors.get("reanalysing", weights))
+            if "reanalysis" in state:
+                self.reanalyser.restore(state["reanalysis"])
         if isinstance(self.source, InProcess) and "actor" in state:
             self.source.restore(tensors, state)
 
@@ -312,6 +351,7 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     SearchError or GameError after saving the step where self-play failed; LearningError, after which the checkpoints
     are as they were; CheckpointError or ConfigError.
     """
+    check_resolved(config)
     keep_freed_blocks()
     checkpoint.check_writable(out)
     interrupt = Interrupt()
@@ -335,5 +375,6 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
             state.save(unfinished=False)
             raise
         finally:
+            state.batches.close()
             state.source.close()
             state.metrics.close()

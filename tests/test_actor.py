@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
 from typing import Any
@@ -13,15 +12,9 @@ import torch
 from table_model import Blank
 
 import games
-from games.symmetry import symmetries
-from muzero.agent import build_model
-from muzero.config import Config, ModelConfig, ReplayConfig, SearchConfig, SelfPlayConfig
-from muzero.config import replace as overridden
+from muzero.config import SearchConfig, SelfPlayConfig
 from muzero.records import Trajectory
-from muzero.replay import DrawConfig, Replay
-from muzero.search import TreeSearch
 from selfplay.actor import Actor, draw_legal, draw_visits
-from selfplay.reanalyse import Reanalyser
 from selfplay.trajectory import START_LENGTH, Recorder
 
 torch.set_num_threads(1)
@@ -270,41 +263,3 @@ def test_a_record_grows_with_its_game_and_hides_what_was_there() -> None:
     assert stored["action"][1, 0] == -500
     assert not any(stored[name][1, 1:].any() for name in stored if name != "moves"), "nothing of the game before"
     assert game.action[0] == 0, "a finished game is its own"
-
-
-# --- searching again ----------------------------------------------------------------------------------------
-
-
-def test_reanalysis_renews_a_share_of_the_batch_and_its_targets() -> None:
-    config = overridden(Config(model=ModelConfig(width=8, hidden=8)), {
-        "learner.reanalyse_fraction": 0.5, "learner.td_steps": 1, "learner.symmetries": False, "train.device": "cpu",
-        "search.simulations": 8})
-    replay = Replay(games.spec("tic_tac_toe"), ReplayConfig(capacity=400, min_positions=1), symmetries("tic_tac_toe"))
-    for game in play(make(size=32), 12):
-        replay.add(game)
-    before = {name: ring.copy() for name, ring in replay.rings.items()}
-    torch.manual_seed(1)
-    model = build_model(config)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, 0.0, 0.5)
-    reanalyser = Reanalyser(config)
-    reanalyser.load(model)
-    drawing, rng = DrawConfig.of(config.learner), np.random.default_rng(0)
-    batch = replay.batch(np.arange(20), np.ones(20, np.float32), drawing, rng)
-    own = copy.deepcopy(rng).integers(0, 2**63, 10, dtype=np.uint64)
-    direct = TreeSearch(config.search, 9, 10).run(model, before["obs"][:10], before["legal"][:10], own)
-    renewed = reanalyser.renew(batch, replay, drawing, rng)
-    assert np.array_equal(replay.rings["root_value"][:10], direct.value)
-    assert np.array_equal(replay.rings["policy"][:10], direct.policy.astype(np.float16))
-    searched, others = np.unique(batch.index[:10]), np.setdiff1d(np.arange(len(replay)), batch.index[:10])
-    for name, ring in replay.rings.items():
-        assert np.array_equal(ring[others], before[name][others])
-        if name not in ("policy", "root_value"):
-            assert np.array_equal(ring, before[name])
-    assert (replay.rings["root_value"][searched] != before["root_value"][searched]).all()
-    assert (renewed.index == batch.index).all()
-    assert (renewed.obs == batch.obs).all()
-    assert np.array_equal(renewed.policy[:10, 0], replay.rings["policy"][batch.index[:10]].astype(np.float32))
-    wanted = replay.batch(batch.index, batch.weight, drawing, np.random.default_rng(0))
-    assert np.array_equal(renewed.value, wanted.value)
-    assert not np.array_equal(renewed.value, batch.value)

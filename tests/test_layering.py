@@ -18,13 +18,16 @@ checkpoints
 cpp_mcts._core cpp_mcts
 games.base games.naming games.parameters games.views games.spiel_facts games.open_spiel games.single
 games.examples.* games.listing games games.symmetry games.contract games.solver games.__main__
-muzero.config muzero.records muzero.memory muzero.scalar muzero.sumtree muzero.targets muzero.replay
-muzero.networks.* muzero.models.* muzero.latents muzero.inference muzero.search muzero.loss muzero.graphs muzero.update muzero.learner
+muzero.config muzero.records muzero.memory muzero.scalar
+muzero.sumtree muzero.targets muzero.gathering muzero.replay muzero.ahead
+muzero.networks.* muzero.models.* muzero.latents muzero.inference muzero.search
+muzero.loss muzero.graphs muzero.update muzero.learner
 muzero.storage muzero.tensors muzero.manifest muzero.checkpoint muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena
-muzero.terminal muzero.display muzero.interrupt muzero.train muzero.commands.* muzero.cli muzero.__main__
+muzero.terminal muzero.display muzero.interrupt
+muzero.measure.* muzero.sizing muzero.train muzero.commands.* muzero.cli muzero.__main__
 """
 ORDER = _LINES.split()
 """`name.*` stands for a package and all its modules, which may import each other but not in circles."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import games
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
+from muzero.graphs import WARM_UPS, Recorder
 from muzero.learner import Learner, LearningError, learning_rate, parameter_groups
+from muzero.loss import Tensors
 from muzero.models.learned import LearnedModel
 from muzero.records import Batch
 
+T = TypeVar("T")
 # Networks this small only lose by sharing out their work.
 torch.set_num_threads(1)
 CONFIG = LearnerConfig(unroll=2, learning_rate=1e-2, warmup=0.0, decay_from=1.0)
@@ -28,9 +33,12 @@ RESNET = ModelConfig(network="resnet", width=8, hidden=8, latent_norm="rms", dis
 ONE_NUMBER = dataclasses.replace(MLP, value=ScalarConfig(kind="scalar"))
 
 
-def make(model: ModelConfig = MLP, **changes: Any) -> Learner:
+def make(
+    model: ModelConfig = MLP, *, deferred: bool | None = None, recorder: Recorder | None = None, **changes: Any
+) -> Learner:
     torch.manual_seed(0)
-    return Learner(LearnedModel(games.spec("tic_tac_toe"), model, 1.0), dataclasses.replace(CONFIG, **changes))
+    return Learner(LearnedModel(games.spec("tic_tac_toe"), model, 1.0), dataclasses.replace(CONFIG, **changes),
+                   deferred=deferred, recorder=recorder)
 
 
 def batch(seed: int, size: int = 12, unroll: int = 2) -> Batch:
@@ -106,6 +114,99 @@ def test_weights_that_an_update_spoilt_are_named(where: str) -> None:
     held[name].fill_(math.inf)
     with pytest.raises(LearningError, match=rf"step 1: weights not finite in: {name}\. Lower learner.learning_rate"):
         learner.check_finite()
+
+
+# --- updates that the host looks at later -------------------------------------------------------------------
+
+
+class Again:
+    """A recorder that repeats work by doing it again."""
+
+    def warm(self, work: Callable[[], T]) -> T:
+        return work()
+
+    def record(self, work: Callable[[], T]) -> Callable[[], T]:
+        return work
+
+
+@pytest.mark.parametrize("recorder", [None, Again()], ids=["plain", "recorded"])
+@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
+def test_a_deferred_update_is_the_same_update(model: ModelConfig, recorder: Recorder | None) -> None:
+    # A rate that both number formats hold exactly.
+    settings: dict[str, Any] = {"model": model, "ema": 0.9, "learning_rate": 2.0**-7}
+    now, later = make(**settings), make(**settings, deferred=True, recorder=recorder)
+    for step in range(WARM_UPS + 2):
+        one, other = now.step(batch(step), 0.5), later.step(batch(step), 0.5)
+        assert torch.equal(one.losses.total, other.losses.total)
+        assert torch.equal(one.gradient_norm, other.gradient_norm)
+        assert one.learning_rate == other.learning_rate
+        assert torch.equal(one.losses.value_error, other.losses.value_error)
+        checks = other.losses.checks
+        assert all(torch.equal(value, checks[name]) for name, value in one.losses.checks.items())
+    later.settle()
+    weights, averaged = later.model.state_dict(), later.averaged.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in now.model.state_dict().items())
+    assert all(torch.allclose(value, averaged[name], atol=1e-6) for name, value in now.averaged.state_dict().items())
+    assert now.optimizer_tensors().keys() == later.optimizer_tensors().keys()
+    assert now.steps == later.steps == WARM_UPS + 2
+
+
+@pytest.mark.parametrize("field", ["value", "reward", "policy", "weight"])
+@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
+def test_a_deferred_batch_with_nan_stops_a_step_later_and_nothing_has_moved(field: str, model: ModelConfig) -> None:
+    learner = make(model, ema=0.9, deferred=True, recorder=Again())
+    learner.step(batch(0), 0.5)
+    before = everything(learner)
+    spoilt = batch(1)
+    getattr(spoilt, field)[3] = np.nan
+    learner.step(spoilt, 0.5)
+    assert everything(learner) == before
+    message = r"step 2: loss nan, gradient norm nan.*learner.learning_rate.*the checkpoints are as they were"
+    with pytest.raises(LearningError, match=message):
+        learner.step(batch(2), 0.5)
+    assert everything(learner) == before, "the update after it moved nothing either"
+    assert learner.steps == 1
+    learner.step(batch(3), 0.5)
+    learner.check_finite()
+    assert learner.steps == 2
+    assert everything(learner) != before
+
+
+def test_a_deferred_verdict_comes_before_weights_are_saved_or_played() -> None:
+    learner = make(deferred=True)
+    learner.step(batch(0), 0.5)
+    learner.model.f.policy.bias.register_hook(lambda gradient: gradient / 0.0)  # type: ignore[union-attr]
+    learner.step(batch(1), 0.5)
+    with pytest.raises(LearningError, match=r"step 2: .* norm (inf|nan) .*not finite in: f.policy.bias\. Lower"):
+        learner.check_finite()
+    assert learner.steps == 1
+
+
+class HostLooks(TorchDispatchMode):
+    """Collects operations that need the numbers themselves, for which a host would wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero):
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
+def test_a_deferred_update_never_looks(model: ModelConfig) -> None:
+    aids = dataclasses.replace(model, reconstruction=True, consistency=True)
+    learner = make(aids, ema=0.9, reconstruction_weight=1.0, consistency_weight=1.0, deferred=True)
+    learner.step(batch(0), 0.5)
+    assert learner.deferred is not None
+    with HostLooks() as looks:
+        learner.deferred.start(Tensors.of(batch(1)), 1e-3, 0.1)
+    assert looks.found == []
+    with looks:
+        bool(learner.deferred.bad > 0)
+    assert looks.found == ["aten._local_scalar_dense.default"]
 
 
 # --- schedules, groups, clipping ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
-from muzero.loss import Tensors, Unrolled, compute, model_checks, reconstruction_loss, scale_gradient
+from muzero.loss import Stated, Tensors, compute, model_checks, reconstruction_loss, scale_gradient
 from muzero.records import Batch
 
 # Networks this small only lose by sharing out their work.
@@ -42,7 +42,7 @@ def batch(seed: int = 0, **changes: Any) -> Batch:
 
 
 def tensors(given: Batch) -> Tensors:
-    return Tensors.of(given, torch.device("cpu"))
+    return Tensors.of(given)
 
 
 class Scripted(nn.Module):
@@ -253,11 +253,12 @@ def test_consistency_compares_with_the_position_after_the_same_action_and_holds_
 
     model.consistency = compare  # type: ignore[assignment]
     compute(model, tensors(batch(next_obs=seen)), config)  # type: ignore[arg-type]
-    assert len(met) == K
-    for k, (unrolled, encoded) in enumerate(met):
-        assert encoded[:, 0].tolist() == pytest.approx((0.7 * seen[:, k, 0]).tolist())
-        assert unrolled.requires_grad
-        assert not encoded.requires_grad
+    (unrolled, encoded), = met
+    wanted = batch().obs[:, 0] * 0.7 * 1.3 ** np.arange(1, K + 1)[:, None]
+    assert unrolled.detach().view(K, B).numpy() == pytest.approx(wanted, rel=1e-5)
+    assert encoded.view(K, B).numpy() == pytest.approx(0.7 * seen[:, :, 0].T)
+    assert unrolled.requires_grad
+    assert not encoded.requires_grad
 
 
 def test_reconstruction_of_planes_is_cross_entropy_and_of_numbers_squared() -> None:
@@ -279,9 +280,8 @@ def checks(rewards: list[list[float]], stated: list[list[float]], inside: list[l
     value = np.zeros((size, steps + 1), np.float32)
     given = batch(reward=np.array(rewards, np.float32), inside=np.array(inside), value=value,
                   action=np.zeros((size, steps), np.int64), weight=np.ones(size, np.float32))
-    outputs = [torch.tensor(column)[:, None] for column in zip(*stated, strict=True)]
-    out = Unrolled([], [], [torch.full((size, 1), 0.25)] * (steps + 1), outputs, [])
-    found, _ = model_checks(Scripted(), tensors(given), out)  # type: ignore[arg-type]
+    values, outputs = torch.full((steps + 1, size, 1), 0.25), torch.tensor(stated).T[:, :, None]
+    found = model_checks(Stated(values, outputs, tensors(given), SQUARED))
     return {name: float(number) for name, number in found.items()}
 
 

@@ -48,7 +48,8 @@ TINY = Config(
 EVERYTHING = {
     "model.network": "resnet", "model.discount": "learned", "model.norm": "batch", "model.reconstruction": True,
     "model.consistency": True, "learner.reconstruction_weight": 1.0, "learner.consistency_weight": 1.0,
-    "learner.ema": 0.9, "learner.reanalyse_fraction": 0.25, "learner.td_steps": 2, "replay.prioritized": True,
+    "learner.ema": 0.9, "learner.reanalyse_fraction": 0.25, "learner.reanalyse_batch": 24, "learner.td_steps": 2,
+    "replay.prioritized": True,
     "search.algorithm": "puct", "search.dirichlet_fraction": 0.25, "selfplay.warmup_positions": 100,
     "train.publish_steps": 7,
 }
@@ -183,6 +184,26 @@ def test_reanalysis_that_begins_on_the_way_begins_with_the_stored_weights(short_
     assert run.reanalyser is not None
     weights = checkpoint.load(last(short_run)).tensors["weights"]
     assert all(torch.equal(value, weights[name]) for name, value in run.reanalyser.model.state_dict().items())
+
+
+def test_reanalysis_goes_on_where_it_stood(tmp_path: Path) -> None:
+    config = tiny(learner__reanalyse_fraction=0.5, learner__reanalyse_batch=24, train__steps=7)
+    stored = checkpoint.load(whole_run(config, tmp_path / "a"))
+    assert stored.state["reanalysis"]["debt"] == 7 * 8 - 48
+    run = train.Run(config, tmp_path / "b")
+    run._restore(stored)
+    assert run.reanalyser is not None
+    assert run.reanalyser.snapshot() == stored.state["reanalysis"]
+    assert run.reanalyser.cursor > 24
+    del stored.state["reanalysis"]
+    older = train.Run(config, tmp_path / "c")
+    older._restore(stored)
+    assert older.reanalyser is not None
+    assert older.reanalyser.snapshot() == {"cursor": 0, "debt": 0.0}, "of a version that knew no cursor"
+    stored.state["reanalysis"] = {"cursor": -1, "debt": 0.0}
+    checkpoint.save(tmp_path / "d", stored.step, stored.tensors, stored.state, stored.config)
+    with pytest.raises(Damaged, match="cursor: a whole number"):
+        train.run(config, tmp_path / "d")
 
 
 def test_every_run_remembers_its_time(tmp_path: Path) -> None:

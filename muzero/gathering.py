@@ -1,0 +1,58 @@
+"""Rows of a ring copied into a batch, each turned by a symmetry. Pure loops on arrays, compiled by numba.
+
+The loops hold no lock of the interpreter: a batch is put together while another thread computes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Numbers = NDArray[Any]
+Places = NDArray[np.int64]
+Index = NDArray[np.integer[Any]]
+
+
+@njit(cache=True, nogil=True)
+def rows(ring: Numbers, places: Places, out: Numbers) -> None:
+    """ring [n, F], places [B, K] -> out [B, K, F]."""
+    for b in range(places.shape[0]):
+        for k in range(places.shape[1]):
+            out[b, k] = ring[places[b, k]]
+
+
+@njit(cache=True, nogil=True)
+def turned_rows(ring: Numbers, places: Places, index: Index, chosen: Places, out: Numbers) -> None:
+    """out[b, k, i] = ring[places[b, k], index[chosen[b], i]]: ring [n, F], index [symmetries, F], out [B, K, F]."""
+    for b in range(places.shape[0]):
+        order = index[chosen[b]]
+        for k in range(places.shape[1]):
+            row = ring[places[b, k]]
+            for i in range(len(order)):
+                out[b, k, i] = row[order[i]]
+
+
+@njit(cache=True, nogil=True)
+def turn_actions(action: Places, index: Index, chosen: Places) -> None:
+    """Rename actions [B, K] in place: b becomes the a with index[chosen, a] = b."""
+    new = np.empty(index.shape[1], dtype=np.int64)
+    for b in range(action.shape[0]):
+        order = index[chosen[b]]
+        for a in range(len(order)):
+            new[order[a]] = a
+        for k in range(action.shape[1]):
+            action[b, k] = new[action[b, k]]
+
+
+@njit(cache=True, nogil=True)
+def mix_values(
+    value: Numbers, searched: Numbers, places: Places, root_value: Numbers, kept: np.float32, share: np.float32
+) -> None:
+    """value [B, K+1] in place: where searched [B, K+1], `kept` of it and `share` of the search's own at the place."""
+    for b in range(value.shape[0]):
+        for k in range(value.shape[1]):
+            if searched[b, k]:
+                value[b, k] = kept * value[b, k] + share * root_value[places[b, k]]
