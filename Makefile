@@ -8,7 +8,7 @@ DEMO := checkpoints/runs/demo
 NATIVE := $(shell find cpp_mcts/src -type d -o -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sanitize bench clean
+.PHONY: help setup demo test lint sanitize bench peers clean
 
 help:
 	@printf '%s\n' \
@@ -18,6 +18,7 @@ help:
 	  'make lint      ruff, mypy, clang-format' \
 	  'make sanitize  the C++ search under address, undefined-behaviour and thread sanitizers' \
 	  'make bench     speed of the C++ search' \
+	  'make peers     its speed beside other searches, installed into .venv-peers' \
 	  'make clean     delete what was built; runs and .venv stay' \
 	  '' \
 	  'PYTHON=python3.12 chooses the interpreter, PIP_ARGS=... adds options to pip install.'
@@ -61,13 +62,16 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run -Werror $(filter %.cpp %.h,$(NATIVE))
+	$(BIN)/clang-format --dry-run -Werror $(filter %.cpp %.h,$(NATIVE)) benchmarks/tree_loop.cpp
 
 sanitize: setup
 	PYTHON=$(BIN)/python sh tests/sanitize.sh
 
 bench: setup
 	$(BIN)/python benchmarks/bench_tree.py
+
+peers: setup
+	$(BIN)/python benchmarks/peers.py
 
 clean:
 	rm -rf build dist *.egg-info cpp_mcts/*.so $(STAMP)

@@ -49,10 +49,11 @@ class Stub:
     value: NDArray[np.float32]  # [ANSWERS + B]
 
     @classmethod
-    def make(cls, trees: int, actions: int) -> Stub:
+    def make(cls, trees: int, actions: int, reward: float = 0.1, discount: float = -1.0) -> Stub:
+        """Normal rewards of the deviation `reward`; one discount for all: -1 is a game of two players."""
         rng = np.random.default_rng(1)
         rows = ANSWERS + trees
-        numbers = (rng.normal(size=rows) * 0.1, -np.ones(rows), rng.normal(size=rows * actions))
+        numbers = (rng.normal(size=rows) * reward, np.full(rows, discount), rng.normal(size=rows * actions))
         return cls(*(n.astype(np.float32) for n in (*numbers, np.tanh(rng.normal(size=rows)))))
 
     def answer(self, index: int, m: int, actions: int) -> tuple[NDArray[np.float32], ...]:
@@ -61,8 +62,16 @@ class Stub:
         return self.reward[rows], self.discount[rows], logits, self.value[rows]
 
 
-def run(search: Search, stub: Stub, trees: int, seed: int) -> float:
-    """CPU seconds of one whole search."""
+@dataclass(frozen=True)
+class Done:
+    """One whole search."""
+
+    cpu_seconds: float
+    visits: NDArray[np.int32]  # [B,A] of the root
+
+
+def run(search: Search, stub: Stub, trees: int, seed: int) -> Done:
+    """Searches once, to the capacity; `seed` chooses the answers."""
     actions = search.actions
     _, _, logits, value = stub.answer(seed, trees, actions)
     legal = np.ones((trees, actions), np.bool_)
@@ -81,7 +90,7 @@ def run(search: Search, stub: Stub, trees: int, seed: int) -> float:
         search.select(tree, slot, action)
         search.expand(*answer)
     search.result(visits, policy, q, mean, chosen)
-    return time.process_time() - start
+    return Done(time.process_time() - start, visits)
 
 
 def measure(shape: str, algorithm: str, threads: int, seconds: float) -> Rate:
@@ -91,7 +100,7 @@ def measure(shape: str, algorithm: str, threads: int, seconds: float) -> Rate:
     stub = Stub.make(trees, actions)
     best, spent, edges = float("inf"), 0.0, 0
     for seed in range(10_000):
-        taken = run(search, stub, trees, seed)
+        taken = run(search, stub, trees, seed).cpu_seconds
         spent += taken
         if taken < best:
             best, edges = taken, search.edges_visited

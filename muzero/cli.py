@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "measure an agent against opponents, perfect play or solved positions",
     "games": "list the games that can be played",
     "doctor": "check this machine and this installation",
+    "bench": "measure this machine: search, self-play, learning, games",
 }
 EXAMPLES = (
     "muzero play tic_tac_toe",
@@ -36,6 +37,7 @@ LOWER = {
     "train": "--replay.capacity, --selfplay.games, --search.simulations, --model.width or --learner.batch",
     "play": "--simulations",
     "evaluate": "--simulations or --games",
+    "bench": "--games, --simulations, --batch or the shape",
 }
 """What takes memory in a command."""
 TOO_LARGE = ("allocate memory", "out of memory", "overflowed with sizes", "array is too big", "allowed dimension")

@@ -34,6 +34,8 @@ class Spent:
     """On CUDA: what was left to wait for when the tree had nothing else to do."""
     copies: int = 0
     """Gathering and scattering of latents, answers to the host. On CUDA: the launches."""
+    leaves: int = 0
+    """No time: leaves that the model was asked for."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Inference(Protocol):
 
     leaves: IntArray
     """[3, width] tree, slot of the parent, action: filled by the tree before a launch"""
+    pool: LatentPool | None
+    """None before the first search"""
 
     def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Logits [B, A] and value [B] of obs [B, *O]; their latents are kept."""

@@ -66,6 +66,7 @@ class Part:
         tree, parent, action = (row[:rows] for row in self.inference.leaves)
         leaves = self.tree.select(tree, parent, action)
         self.spent.tree += perf_counter_ns() - start
+        self.spent.leaves += leaves
         self._waiting = leaves > 0
         if leaves:
             self.inference.launch(slot, leaves)

@@ -23,7 +23,7 @@ from torch import Tensor
 import games
 from muzero import checkpoint
 from muzero.agent import build_model
-from muzero.config import Config
+from muzero.config import Config, check_resolved
 from muzero.memory import keep_freed_blocks
 from muzero.models.learned import LearnedModel
 from muzero.models.prepared import PreparedModel, precision
@@ -64,6 +64,7 @@ class Source(Protocol):
 
 def make_actor(config: Config, index: int, start: int = 0) -> Actor:
     """Actor `index` of a run that begins or goes on at learning step `start`: its games and its random stream."""
+    check_resolved(config)
     parts = parts_on(device_of(config))
     seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
     batch = games.make(config.game, config.selfplay.games, int(seed[0]))

@@ -13,7 +13,7 @@ import pytest
 from games import list_games
 from muzero import config as settings
 from muzero import presets
-from muzero.config import BOUNDS, Config, ConfigError, from_json, names_mcts, replace, to_json
+from muzero.config import BOUNDS, Config, ConfigError, bounds, from_json, names_mcts, replace, to_json
 
 NAN, INF = math.nan, math.inf
 TOGETHER: dict[str, dict[str, Any]] = {
@@ -35,10 +35,6 @@ def numbers(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 NUMBERS = dict(numbers(Config()))
-
-
-def bounds(name: str) -> tuple[float, float]:
-    return BOUNDS[name.replace("play.", "search.", 1) if name.startswith("play.") else name]
 
 
 def set_to(name: str, value: float) -> Config:

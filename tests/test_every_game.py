@@ -32,7 +32,8 @@ def small(name: str) -> Config:
     preset = presets.load(name)
     overrides: dict[str, Any] = {
         "model.width": 8, "model.hidden": 8, "model.representation_blocks": 1, "search.simulations": 2,
-        "play.simulations": 2, "selfplay.games": 4, "selfplay.max_moves": 12, "selfplay.simulations_share": [[0, 1]],
+        "search.threads": 1, "play.simulations": 2, "selfplay.games": 4, "selfplay.max_moves": 12,
+        "selfplay.simulations_share": [[0, 1]],
         "selfplay.warmup_positions": 0, "replay.capacity": 200, "replay.min_positions": 20, "replay.min_window": 0,
         "learner.batch": [[0, 8]], "learner.replay_ratio": 1.0, "train.steps": STEPS, "train.horizon": STEPS,
         "train.minutes": 0.0, "train.actors": 0, "train.device": "cpu", "train.evaluate_minutes": 0.0,

@@ -97,7 +97,7 @@ def check(arguments: Arguments) -> None:
         raise CommandError("a match takes one number of --simulations", USAGE)
     for number in arguments.simulations:
         in_bounds("--simulations", number, "search.simulations", low=0)
-    in_bounds("--games", arguments.games, "selfplay.games")
+    in_bounds("--games", arguments.games, "selfplay.games", low=1)
     in_bounds("--opening-plies", arguments.opening_plies or 0, "selfplay.opening_plies")
     in_bounds("--seed", arguments.seed, "train.seed")
     target = arguments.json

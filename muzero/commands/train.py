@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from muzero.config import (
     SelfPlayConfig,
     TrainConfig,
     check_continues,
+    unresolved,
 )
 from muzero.storage import disk_errors
 
@@ -31,6 +33,10 @@ EXAMPLES = (
     "muzero train othello --model.width 64 --learner.batch 0:64,0.3:256 --train.actors 4",
     "muzero train checkpoints/runs/connect_four --minutes 120   # a run by its folder, for longer",
 )
+
+
+SIZING = "sizing.json"
+"""What was measured to choose a run's number of games, in its folder."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,10 @@ def run(argv: Sequence[str]) -> int:
         config = to_config(arguments, game)
         if arguments.fresh:
             set_aside(out)
+        config = chosen(config, out, None)
     else:
         check_game(out, stored, game)
-        config = to_config(read(options, stored, game), game)
+        config = chosen(to_config(read(options, stored, game), game), out, stored)
         for name, (old, new) in check_continues(out, stored, config).items():
             log(f"changed: {name} {old} -> {new}")
     return train(config, out, stored)
@@ -126,6 +133,26 @@ def to_config(arguments: Arguments, game: str) -> Config:
             arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0, horizon=horizon
         )
     return Config(game=game, **sections)
+
+
+def chosen(config: Config, out: Path, stored: Config | None) -> Config:
+    """`config` with a number for everything that was left to the machine; says what was chosen and, where games were
+    measured, keeps the figures in the run's folder."""
+    if not unresolved(config):
+        return config
+    from muzero import sizing
+    from muzero.memory import keep_freed_blocks
+
+    keep_freed_blocks()
+    settled, measured = sizing.resolve(config, stored)
+    numbers = {"selfplay.games": settled.selfplay.games, "train.actors": settled.train.actors,
+               "search.threads": settled.search.threads}
+    log("chosen for this machine: " + ", ".join(f"--{name} {numbers[name]}" for name in unresolved(config)))
+    if measured is not None:
+        checkpoint.check_writable(out)
+        with disk_errors(f"{out / SIZING} could not be written"):
+            (out / SIZING).write_text(json.dumps(dataclasses.asdict(measured), indent=2) + "\n", encoding="utf-8")
+    return settled
 
 
 def check_game(out: Path, stored: Config, game: str) -> None:

@@ -15,13 +15,12 @@ from muzero.models.learned import LearnedModel
 from muzero.networks import fused, resnet
 from muzero.records import RootOutput, StepOutput
 
-
 CPU_FLAGS = ("avx512_bf16", "amx_bf16")
 """Processors that multiply bfloat16 in hardware, as Linux names their abilities."""
 
 
 def precision(wanted: str, network: str, device: torch.device) -> torch.dtype:
-    """The number format of `train.precision`; auto: bfloat16 on CUDA, and for convolutions on a processor made for it."""
+    """The number format of `train.precision`; auto: bfloat16 on CUDA and for convolutions on CPUs made for it."""
     if wanted != "auto":
         return torch.float32 if wanted == "float32" else torch.bfloat16
     fast = device.type == "cuda" or (network == "resnet" and _multiplies_bfloat16())

@@ -1,0 +1,1 @@
+"""The contestants of `benchmarks/peers.py`: one adapter a file, and what they have in common."""

@@ -1,0 +1,207 @@
+// The search without Python: the same core, the same stub, called in a plain loop. What a caller in Python
+// can reach at best.
+//
+//   tree_loop RULE TREES SIMULATIONS ACTIONS ANSWERS STUB [name=number ...]
+//
+// RULE is puct (bounds of the whole tree) or gumbel (bounds of the siblings); the names are those of
+// Settings. STUB is a file of float32: reward [R], discount [R], logits [R*ACTIONS], value [R] with R =
+// ANSWERS + TREES; search `number` answers simulation k of tree b with row (7 k + number) % ANSWERS + b.
+//
+// Then one line in, one line out, as JSON: "visits N" gives the root visits [B][A] of search N, a number asks
+// for a turn of at least so many CPU seconds. All memory of a search is reserved before the first line.
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "roots/gumbel.h"
+#include "roots/puct.h"
+#include "search.h"
+
+namespace {
+
+using namespace mcts;
+
+struct Stub {
+  int trees, actions, answers;
+  std::vector<float> reward, discount, logits, value;
+
+  int row(std::int64_t index) const { return static_cast<int>(index % answers); }
+  ExpandRows answer(std::int64_t index) const {
+    const int at = row(index);
+    return {reward.data() + at, discount.data() + at, logits.data() + static_cast<std::size_t>(at) * actions,
+            value.data() + at};
+  }
+};
+
+std::vector<float> floats(std::ifstream& file, std::size_t count) {
+  std::vector<float> numbers(count);
+  const auto bytes = static_cast<std::streamsize>(count * sizeof(float));
+  file.read(reinterpret_cast<char*>(numbers.data()), bytes);
+  if (file.gcount() != bytes) throw std::runtime_error("STUB: the file is too short for this shape");
+  return numbers;
+}
+
+Stub read_stub(const std::string& path, int trees, int actions, int answers) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("STUB: can't read " + path);
+  const std::size_t rows = static_cast<std::size_t>(answers) + trees;
+  Stub stub{trees, actions, answers, {}, {}, {}, {}};
+  stub.reward = floats(file, rows);
+  stub.discount = floats(file, rows);
+  stub.logits = floats(file, rows * actions);
+  stub.value = floats(file, rows);
+  return stub;
+}
+
+// Where a caller's numbers go. What it does not name keeps the binding's default.
+void apply(Settings& s, const std::string& option) {
+  const std::map<std::string, double*> known = {{"epsilon", &s.epsilon}, {"c_init", &s.c_init},
+                                                {"c_base", &s.c_base},   {"c_visit", &s.c_visit},
+                                                {"c_scale", &s.c_scale}, {"gumbel_scale", &s.gumbel_scale}};
+  const std::size_t equals = option.find('=');
+  const std::string name = option.substr(0, equals);
+  if (equals == std::string::npos) throw std::invalid_argument("wanted name=number, got " + option);
+  const double number = std::stod(option.substr(equals + 1));
+  if (name == "max_considered") {
+    s.max_considered = static_cast<std::int64_t>(number);
+  } else if (name == "mirror") {
+    s.mirror = number != 0.0;
+  } else if (const auto at = known.find(name); at != known.end()) {
+    *at->second = number;
+  } else {
+    throw std::invalid_argument("no setting is called " + name);
+  }
+}
+
+Settings default_settings(int trees, int simulations, int actions) {
+  return {.trees = trees,
+          .actions = actions,
+          .simulations = simulations,
+          .algorithm = Algorithm::kPuct,
+          .scale = ScaleKind::kMinMax,
+          .low = -1.0,
+          .high = 1.0,
+          .mirror = true,
+          .epsilon = 1e-8,
+          .c_init = 1.25,
+          .c_base = 19652.0,
+          .unvisited = Unvisited::kWorst,
+          .dirichlet_alpha = 0.3,
+          .dirichlet_fraction = 0.0,
+          .c_visit = 50.0,
+          .c_scale = 1.0,
+          .max_considered = 16,
+          .gumbel_scale = 1.0,
+          .threads = 1};
+}
+
+std::unique_ptr<SearchBase> make_search(const std::string& rule, Settings& s) {
+  if (rule == "puct") return std::make_unique<BatchSearch<PuctRoot<MinMaxScale>, MinMaxScale>>(s);
+  if (rule != "gumbel") throw std::invalid_argument("RULE: wanted puct or gumbel, got " + rule);
+  s.algorithm = Algorithm::kGumbel;
+  s.scale = ScaleKind::kSiblings;
+  return std::make_unique<BatchSearch<GumbelRoot<SiblingsScale>, SiblingsScale>>(s);
+}
+
+// The arrays that the search fills, and its inputs that no network gives.
+struct Arrays {
+  explicit Arrays(std::size_t b, std::size_t a)
+      : legal(b * a, 1),
+        seeds(b),
+        tree(b),
+        slot(b),
+        action(b),
+        visits(b * a),
+        chosen(b),
+        policy(b * a),
+        q(b * a),
+        value(b) {}
+
+  std::vector<std::uint8_t> legal;
+  std::vector<std::uint64_t> seeds;
+  std::vector<std::int32_t> tree, slot, action, visits, chosen;
+  std::vector<float> policy, q, value;
+};
+
+double cpu_seconds() {
+  timespec now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// CPU seconds of one whole search; its visits lie in `arrays` then.
+double run(SearchBase& search, const Stub& stub, Arrays& arrays, std::int64_t number) {
+  for (int b = 0; b < stub.trees; ++b) arrays.seeds[b] = static_cast<std::uint64_t>(b + number * stub.trees);
+  const std::int64_t simulations = search.settings().simulations;
+  const double start = cpu_seconds();
+  const ExpandRows root = stub.answer(number);
+  search.reset({stub.trees, static_cast<std::int32_t>(simulations), root.logits, root.value,
+                arrays.legal.data(), arrays.seeds.data()});
+  for (std::int64_t k = 0; k < simulations; ++k) {
+    search.select({arrays.tree.data(), arrays.slot.data(), arrays.action.data()});
+    search.expand(stub.answer(7 * k + number));
+  }
+  search.result({arrays.visits.data(), arrays.policy.data(), arrays.q.data(), arrays.value.data(),
+                 arrays.chosen.data()});
+  return cpu_seconds() - start;
+}
+
+void print_visits(const Arrays& arrays, int trees, int actions) {
+  std::cout << "[";
+  for (int b = 0; b < trees; ++b) {
+    std::cout << (b == 0 ? "[" : ", [");
+    for (int a = 0; a < actions; ++a) std::cout << (a == 0 ? "" : ", ") << arrays.visits[b * actions + a];
+    std::cout << "]";
+  }
+  std::cout << "]" << std::endl;
+}
+
+void turn(SearchBase& search, const Stub& stub, Arrays& arrays, double seconds, std::int64_t& number) {
+  double spent = 0.0;
+  std::int64_t edges = 0, simulations = 0;
+  while (spent < seconds) {
+    spent += run(search, stub, arrays, number++);
+    edges += search.edges_visited();
+    simulations += search.settings().simulations * stub.trees;
+  }
+  std::cout << "{\"cpu_seconds\": " << spent << ", \"simulations\": " << simulations
+            << ", \"edges\": " << edges << "}" << std::endl;
+}
+
+void serve(int argc, char** argv) {
+  if (argc < 7) throw std::invalid_argument("wanted RULE TREES SIMULATIONS ACTIONS ANSWERS STUB");
+  const int trees = std::stoi(argv[2]), simulations = std::stoi(argv[3]), actions = std::stoi(argv[4]);
+  const Stub stub = read_stub(argv[6], trees, actions, std::stoi(argv[5]));
+  Settings settings = default_settings(trees, simulations, actions);
+  for (int i = 7; i < argc; ++i) apply(settings, argv[i]);
+  const std::unique_ptr<SearchBase> search = make_search(argv[1], settings);
+  Arrays arrays(trees, actions);
+  run(*search, stub, arrays, 0);
+  std::cout.precision(12);
+  std::cout << "{\"versions\": {}}" << std::endl;
+  std::int64_t number = 1;
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line.starts_with("visits ")) {
+      run(*search, stub, arrays, std::stoll(line.substr(7)));
+      print_visits(arrays, trees, actions);
+    } else {
+      turn(*search, stub, arrays, std::stod(line), number);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    serve(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "tree_loop: " << error.what() << "\n";
+    return 2;
+  }
+}

@@ -1,0 +1,1 @@
+"""What `muzero bench` measures: the tree, self-play, learning and games, each in a file of its own."""

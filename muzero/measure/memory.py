@@ -1,0 +1,62 @@
+"""What measurements take of memory, estimated before they are made, and what there is."""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+from pathlib import Path
+
+import torch
+
+import games
+from muzero.config import Config
+from muzero.measure.search import Shape
+from muzero.measure.search import memory_needed as tree_bytes
+from muzero.presets.general import position_bytes
+from selfplay.worker import device_of
+
+FLOAT_BYTES = 4
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held so far (Linux counts it in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def free_bytes(device: str = "cpu") -> int:
+    """What a device could still give; on a CPU with what caches of files hold, where the system says so."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def latent_numbers(config: Config) -> int:
+    """Numbers of one latent."""
+    shape = games.spec(config.game).observation_shape
+    return config.model.width * (math.prod(shape[1:]) if config.model.network == "resnet" else 1)
+
+
+def selfplay_bytes(config: Config) -> dict[str, int]:
+    """By device, what the trees, latents and unfinished games of an actor take; games are cut at most at 32 moves."""
+    spec, count, simulations = games.spec(config.game), config.selfplay.games, config.search.simulations
+    trees = tree_bytes(Shape(count, simulations, spec.num_actions), config.search.algorithm)
+    latents = (simulations + 1) * count * latent_numbers(config) * FLOAT_BYTES
+    unfinished = count * min(spec.max_length, config.selfplay.max_moves, 32) * position_bytes(spec)
+    if device_of(config).type == "cuda":
+        return {"cpu": trees + unfinished, "cuda": latents}
+    return {"cpu": trees + unfinished + latents}
+
+
+def learning_bytes(config: Config, batch: int) -> int:
+    """A lower bound on what one learning step takes: the batch and what is kept of the unroll for the way back."""
+    spec, kept = games.spec(config.game), 2 * (config.model.dynamics_blocks + 1)
+    position = 2 * math.prod(spec.observation_shape) + 3 * spec.num_actions + kept * latent_numbers(config)
+    return batch * (config.learner.unroll + 1) * position * FLOAT_BYTES
