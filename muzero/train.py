@@ -174,19 +174,21 @@ class Run:
         """Size of the batch to draw next, which counts as drawn from now on."""
         size = int(at(self.config.learner.batch, self.progress))
         self.drawn += size
-        if self.reanalyser is not None:
-            self.reanalyser.owe(size)
         return size
 
     def learn(self, batch: Batch) -> None:
         """One learning step, and the priorities that follow from it."""
         self.last = self.learner.step(batch, self.progress)
         self.rates.steps += 1
+        if self.reanalyser is not None:
+            self.reanalyser.owe(len(batch.index))
         if not self.config.replay.prioritized:
             return
         newest = batch.index, Sent(self.last.losses.value_error.float())
-        # On a GPU the step has only begun: its errors are read when the next one has.
-        due, self.errors = (newest, None) if self.learner.deferred is None else (self.errors, newest)
+        # On a GPU the step has only begun: its errors are read when the next one has. In one process they are waited
+        # for, so that a checkpoint holds all that this step changed.
+        at_once = self.learner.deferred is None or self.config.train.actors == 0
+        due, self.errors = (newest, None) if at_once else (self.errors, newest)
         if due is not None:
             self.batches.rest()
             self.replay.set_priorities(due[0], due[1].read().numpy())

@@ -208,6 +208,11 @@ def test_games_are_played_to_their_ends(capsys: Captured) -> None:
     ("search --json /no/such/place.json", "can't be written"),
     ("selfplay conect_four", "did you mean 'connect_four'?"),
     ("selfplay tic_tac_toe --games 0", "--games"),
+    ("selfplay tic_tac_toe --precision", "--precision: at least one value"),
+    ("selfplay tic_tac_toe --device", "--device: at least one value"),
+    ("search --shapes", "--shapes: at least one value"),
+    ("search --threads", "--threads: at least one value"),
+    ("games tic_tac_toe --games", "--games: at least one value"),
     ("selfplay tic_tac_toe --simulations 0", "--simulations"),
     ("learn tic_tac_toe --batch 0", "--batch"),
     ("games othelo", "did you mean 'othello'?"),
@@ -219,6 +224,14 @@ def test_mistakes_name_the_mend(words: str, said: str, capsys: Captured) -> None
     assert captured.out == ""
     assert said in captured.err
     assert "Traceback" not in captured.err
+
+
+def test_games_that_do_not_fit_are_refused_with_their_size(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("muzero.measure.memory.free_bytes", lambda: 2**20)
+    assert cli.main(["bench", "games", "go(board_size=19)", "--games", "1048576"]) == USAGE
+    assert "GiB are free: fewer games wanted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["", *bench.KINDS])

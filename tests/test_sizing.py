@@ -210,6 +210,33 @@ def test_the_command_chooses_says_and_keeps_what_it_measured(
     assert len(rates) == 1
 
 
+def test_nothing_is_measured_beside_a_run_at_work(
+    tmp_path: Path, rates: list[list[int]], trained: list[Config]
+) -> None:
+    (tmp_path / command.SIZING).write_text("its own")
+    with checkpoint.lock(tmp_path), pytest.raises(checkpoint.Locked):
+        command.run(["connect_four", "--out", str(tmp_path)])
+    assert (tmp_path / command.SIZING).read_text() == "its own"
+    assert rates == trained == []
+
+
+def test_nothing_is_measured_for_a_folder_that_cannot_be(
+    tmp_path: Path, rates: list[list[int]], trained: list[Config]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(checkpoint.CheckpointError):
+        command.run(["connect_four", "--out", str(tmp_path / "file")])
+    assert rates == trained == []
+
+
+def test_figures_of_a_start_that_failed_do_not_stay(
+    tmp_path: Path, rates: list[list[int]], trained: list[Config]
+) -> None:
+    (tmp_path / command.SIZING).write_text("of another")
+    assert command.run(["connect_four", "--out", str(tmp_path), "--train.actors", "0"]) == 0
+    assert not (tmp_path / command.SIZING).exists()
+
+
 def test_the_command_goes_on_with_the_games_of_the_run(
     tmp_path: Path, rates: list[list[int]], trained: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:

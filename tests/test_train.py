@@ -338,6 +338,10 @@ def test_a_run_at_work_is_not_set_aside(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"learner\.gamma"):
         command([*words(out), "--fresh", "--learner.gamma", "3"])
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    for name in ("lock", "sizing.json", "metrics.jsonl"):
+        (tmp_path / "killed").mkdir(exist_ok=True)
+        (tmp_path / "killed" / name).write_text("")
+    assert command([*words(tmp_path / "killed"), "--fresh"]) == 0, "what a run leaves that never came to a checkpoint"
     (tmp_path / "file").write_text("dear")
     with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
         command([*words(tmp_path / "file"), "--fresh"])

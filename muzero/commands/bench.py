@@ -129,6 +129,7 @@ def run(argv: Sequence[str]) -> int:
     cls, measure = MEASURES[kind]
     arguments = parse(cls, rest, f"muzero bench {kind}", EXAMPLES[kind])
     check_json(arguments.json)
+    check_some(arguments)
     if not 0.0 < arguments.seconds <= 3600.0:
         raise CommandError(f"--seconds: above 0 and at most 3,600 wanted, got {arguments.seconds}", USAGE)
     show(kind, argv, measure(arguments), arguments.json)
@@ -170,6 +171,14 @@ def short(commit: str) -> str:
     return digits[:12] + plus + changes
 
 
+def check_some(arguments: Any) -> None:
+    """Refuse an option that was given without any value where one is needed."""
+    for field in dataclasses.fields(arguments):
+        if isinstance(field.default, tuple) and field.default and not getattr(arguments, field.name):
+            name = "a game" if field.name == "game" else f"--{field.name}: at least one value"
+            raise CommandError(f"{name} wanted", USAGE)
+
+
 def check_json(target: str | None) -> None:
     """Refuse a file that can't be written, before anything is measured."""
     if target is None or target == "-":
@@ -190,7 +199,8 @@ def devices(wanted: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     import torch
 
     missing = "cuda" in wanted and not torch.cuda.is_available()
-    return [name for name in wanted if name != "cuda" or not missing], (NO_GPU,) if missing else ()
+    there = [name for name in dict.fromkeys(wanted) if name != "cuda" or not missing]
+    return there, (NO_GPU,) if missing else ()
 
 
 def search(arguments: SearchArguments) -> Found:
@@ -324,8 +334,13 @@ def lockstep(arguments: GamesArguments) -> Found:
     for number in arguments.games:
         in_bounds("--games", number, "selfplay.games", low=1)
     from muzero.measure import games as playing
+    from muzero.measure.memory import free_bytes, lockstep_bytes
     from muzero.measure.tables import GAMES
 
+    for name in names:
+        for number in arguments.games:
+            refuse_too_large(f"--games {number} of {name}", lockstep_bytes(name, number), free_bytes(),
+                             "fewer games wanted")
     rows = [playing.measure(name, number, arguments.seconds) for name in names for number in arguments.games]
     return Found(rows, GAMES.lines(rows), (), {})
 

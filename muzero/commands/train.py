@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import games
 from games.single import is_own
@@ -26,6 +27,9 @@ from muzero.config import (
 )
 from muzero.storage import disk_errors
 
+if TYPE_CHECKING:
+    from muzero.sizing import Sizing
+
 EXAMPLES = (
     "muzero train tic_tac_toe",
     "muzero train connect_four --minutes 60            # Ctrl-C saves; the same command goes on",
@@ -37,6 +41,8 @@ EXAMPLES = (
 
 SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
+LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints"})
+"""What a run killed before its first checkpoint leaves."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +143,23 @@ def to_config(arguments: Arguments, game: str) -> Config:
 
 def chosen(config: Config, out: Path, stored: Config | None) -> Config:
     """`config` with a number for everything that was left to the machine; says what was chosen and, where games were
-    measured, keeps the figures in the run's folder."""
+    measured, keeps the figures in the run's folder. Raises Locked while a trainer is at work there."""
+    checkpoint.check_writable(out)
+    with checkpoint.lock(out):
+        settled, measured = resolved(config, stored)
+        with disk_errors(f"{out / SIZING} could not be written"):
+            if stored is None:
+                (out / SIZING).unlink(missing_ok=True)
+            if measured is not None:
+                text = json.dumps(dataclasses.asdict(measured), indent=2)
+                (out / SIZING).write_text(text + "\n", encoding="utf-8")
+    return settled
+
+
+def resolved(config: Config, stored: Config | None) -> tuple[Config, Sizing | None]:
+    """`config` without a number left to the machine, and what was measured for it, if anything was."""
     if not unresolved(config):
-        return config
+        return config, None
     from muzero import sizing
     from muzero.memory import keep_freed_blocks
 
@@ -148,11 +168,7 @@ def chosen(config: Config, out: Path, stored: Config | None) -> Config:
     numbers = {"selfplay.games": settled.selfplay.games, "train.actors": settled.train.actors,
                "search.threads": settled.search.threads}
     log("chosen for this machine: " + ", ".join(f"--{name} {numbers[name]}" for name in unresolved(config)))
-    if measured is not None:
-        checkpoint.check_writable(out)
-        with disk_errors(f"{out / SIZING} could not be written"):
-            (out / SIZING).write_text(json.dumps(dataclasses.asdict(measured), indent=2) + "\n", encoding="utf-8")
-    return settled
+    return settled, measured
 
 
 def check_game(out: Path, stored: Config, game: str) -> None:
@@ -168,7 +184,8 @@ def set_aside(out: Path) -> None:
     """Rename a run's folder so that a new run can have its place. Raises Locked while a trainer is at work there."""
     if not out.is_dir() or not any(out.iterdir()):
         return
-    if checkpoint.newest(out) is None:
+    foreign = {path.name for path in out.iterdir()} - LEFT_BEHIND
+    if checkpoint.newest(out) is None and foreign:
         raise CommandError(f"{out} is not empty and holds no run: another --out wanted", USAGE)
     number = 1
     while (aside := out.with_name(f"{out.name}.old{number}")).exists():

@@ -17,6 +17,8 @@ from muzero.presets.general import position_bytes
 from selfplay.worker import device_of
 
 FLOAT_BYTES = 4
+STATE_BYTES = 2_000
+"""Of the rules' own state of one game."""
 
 
 def peak_bytes() -> int:
@@ -53,6 +55,11 @@ def selfplay_bytes(config: Config) -> dict[str, int]:
     if device_of(config).type == "cuda":
         return {"cpu": trees + unfinished, "cuda": latents}
     return {"cpu": trees + unfinished + latents}
+
+
+def lockstep_bytes(name: str, count: int) -> int:
+    """About what a batch of games takes: positions, what is read of them at once, and the states of the rules."""
+    return count * (3 * position_bytes(games.spec(name)) + STATE_BYTES)
 
 
 def learning_bytes(config: Config, batch: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -19,8 +18,10 @@ def layer(x: Tensor) -> Tensor:
 
 def rms(x: Tensor) -> Tensor:
     """[B, *L] to mean square 1 over *L."""
-    mean_square = x.square().mean(dim=tuple(range(1, x.dim())), keepdim=True)
-    return x * torch.rsqrt(mean_square + 1e-6)
+    if x.dim() == 4:
+        planes = x.permute(0, 2, 3, 1)
+        return F.rms_norm(planes, planes.shape[1:], eps=1e-6).permute(0, 3, 1, 2)
+    return F.rms_norm(x, x.shape[1:], eps=1e-6)
 
 
 def minmax(x: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ class Dynamics(nn.Module):
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         x = latent if self.planes is None else torch.cat((latent, self.planes(action).to(latent.dtype)), 1)
-        x = latent + self.enter(x)
+        x = latent + self.enter(x.contiguous(memory_format=torch.channels_last))
         if self.bias is not None:
             x = x + self.bias(action)[:, :, None, None]
         x = self.blocks(F.relu(x))
@@ -117,8 +117,9 @@ class PooledHead(nn.Module):
         self.outer = zeroed(last) if zero else last
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.local(x))
-        pooled = torch.cat((x.mean((2, 3)), x.amax((2, 3))), 1)
+        # Channels last is the order of memory: gradients of pooled planes would come back in another one.
+        cells = F.relu(self.local(x)).permute(0, 2, 3, 1).flatten(1, 2)
+        pooled = torch.cat((cells.mean(1), cells.amax(1)), 1)
         out: Tensor = self.outer(F.relu(self.inner(pooled)))
         return out
 
