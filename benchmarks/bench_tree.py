@@ -86,9 +86,10 @@ def run(search: Search, stub: Stub, trees: int, seed: int) -> Done:
     )
     start = time.process_time()
     search.reset(logits, value, legal, seeds)
-    for answer in answers:
-        search.select(tree, slot, action)
-        search.expand(*answer)
+    search.select(tree, slot, action)
+    for reward, discount, logits, value in answers[:-1]:
+        search.advance(reward, discount, logits, value, tree, slot, action)
+    search.expand(*answers[-1])
     search.result(visits, policy, q, mean, chosen)
     return Done(time.process_time() - start, visits)
 

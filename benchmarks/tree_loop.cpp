@@ -142,10 +142,10 @@ double run(SearchBase& search, const Stub& stub, Arrays& arrays, std::int64_t nu
   const ExpandRows root = stub.answer(number);
   search.reset({stub.trees, static_cast<std::int32_t>(simulations), root.logits, root.value,
                 arrays.legal.data(), arrays.seeds.data()});
-  for (std::int64_t k = 0; k < simulations; ++k) {
-    search.select({arrays.tree.data(), arrays.slot.data(), arrays.action.data()});
-    search.expand(stub.answer(7 * k + number));
-  }
+  const LeafRows leaves{arrays.tree.data(), arrays.slot.data(), arrays.action.data()};
+  search.select(leaves);
+  for (std::int64_t k = 0; k + 1 < simulations; ++k) search.advance(stub.answer(7 * k + number), leaves);
+  search.expand(stub.answer(7 * (simulations - 1) + number));
   search.result({arrays.visits.data(), arrays.policy.data(), arrays.q.data(), arrays.value.data(),
                  arrays.chosen.data()});
   return cpu_seconds() - start;

@@ -39,9 +39,12 @@ def memory_needed(
 class Search:
     """A batch of tree searches in lockstep: `reset`, then S times `select` and `expand`, then `result`.
 
+    Between two simulations `advance` does an `expand` and the next `select` in one call, and sooner.
+
     Letters: B trees, A actions, S simulations, M leaves. A reward is seen by the player who moved, a value by
     the player to move; a discount is +g if the same player moves next, -g if the other one does, 0 at the end.
-    Arrays are C-contiguous and of the exact dtype and shape; outputs are written in place. The GIL is released.
+    Arrays are C-contiguous and of the exact dtype and shape; outputs are written in place. The GIL is released,
+    unless B * A is so small (64 at most) that handing it over would take longer than the call.
 
     Every call raises TypeError for a wrong dtype, ValueError for a wrong shape or value, RuntimeError for a call
     out of order or from a second thread. Logits, values and rewards that are not finite and discounts outside of
@@ -114,6 +117,23 @@ class Search:
         value: NDArray[np.float32],
     ) -> None:
         """Takes the network's answers, rows as `select` wrote them: reward, discount, value [M] and logits [M,A]."""
+
+    def advance(
+        self,
+        reward: NDArray[np.float32],
+        discount: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        value: NDArray[np.float32],
+        tree: NDArray[np.int32],
+        slot: NDArray[np.int32],
+        action: NDArray[np.int32],
+    ) -> int:
+        """`expand` and then `select`: takes the answers to the last leaves, writes the next ones and returns M.
+
+        The results are the same to the last bit. Wants a leaf that waits, as `expand` does (after M = 0 call `select`),
+        and a simulation to go on with: RuntimeError at the last one, whose answers only `expand` takes. All arrays are
+        checked before anything is done.
+        """
 
     def result(
         self,

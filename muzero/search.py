@@ -1,7 +1,8 @@
 """Drives the C++ tree and a model through one batched search; knows no algorithm.
 
-The tree picks a leaf in every game, the model evaluates all leaves in one batch, the tree takes the numbers in. The
-batch may be searched in parts, so that the tree works on one part while a GPU works on another.
+The tree picks a leaf in every game, the model evaluates all leaves in one batch, the tree takes the numbers in and
+picks the next leaves in the same call (`advance`), while what it wrote is still in the processor's cache. The batch may
+be searched in parts, so that the tree works on one part while a GPU works on another.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from torch import Tensor
 
 import cpp_mcts
 from muzero.config import SearchConfig
-from muzero.inference import Inference, Spent, host, inference
+from muzero.inference import Answers, Inference, Spent, host, inference
 from muzero.models.base import Model
-from muzero.records import FloatArray, MaskArray, SearchResult
+from muzero.records import FloatArray, IntArray, MaskArray, SearchResult
 
 __all__ = ["SearchError", "TreeSearch", "host", "parts_on"]
 
@@ -58,28 +59,51 @@ class Part:
         self.tree.reset(logits, value, np.ascontiguousarray(legal), seeds, simulations=count)
         self.spent.tree += perf_counter_ns() - start
 
-    def start(self, slot: int) -> None:
-        """Walk every tree to a leaf and start the model on the leaves; their nodes will have number `slot`."""
-        assert self.inference is not None
+    def start(self) -> None:
+        """Walk every tree to its first leaf and start the model on the leaves."""
         start = perf_counter_ns()
-        rows = self.tree.active_trees
-        tree, parent, action = (row[:rows] for row in self.inference.leaves)
-        leaves = self.tree.select(tree, parent, action)
+        self._launch(1, self.tree.select(*self._rows()), start)
+
+    def go_on(self, slot: int) -> None:
+        """Take in the model's answers, walk on and start the model again; the new nodes will have number `slot`."""
+        answers = self._answers()
+        start = perf_counter_ns()
+        if answers is None:
+            leaves = self.tree.select(*self._rows())
+        else:
+            leaves = self.tree.advance(
+                answers.reward, answers.discount, answers.logits, answers.value, *self._rows())
+        self._launch(slot, leaves, start)
+
+    def finish(self) -> None:
+        """Take in the model's last answers."""
+        answers = self._answers()
+        if answers is None:
+            return
+        start = perf_counter_ns()
+        self.tree.expand(answers.reward, answers.discount, answers.logits, answers.value)
+        self.spent.tree += perf_counter_ns() - start
+
+    def _rows(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Where the tree writes its leaves: tree, slot of the parent, action."""
+        assert self.inference is not None
+        rows, leaves = self.tree.active_trees, self.inference.leaves
+        return leaves[0, :rows], leaves[1, :rows], leaves[2, :rows]
+
+    def _answers(self) -> Answers | None:
+        """None if no tree waits for the model: each walk ended at a known end."""
+        if not self._waiting:
+            return None
+        assert self.inference is not None
+        return self.inference.wait()
+
+    def _launch(self, slot: int, leaves: int, start: int) -> None:
+        assert self.inference is not None
         self.spent.tree += perf_counter_ns() - start
         self.spent.leaves += leaves
         self._waiting = leaves > 0
         if leaves:
             self.inference.launch(slot, leaves)
-
-    def finish(self) -> None:
-        """Take in the model's answers."""
-        if not self._waiting:
-            return
-        assert self.inference is not None
-        answers = self.inference.wait()
-        start = perf_counter_ns()
-        self.tree.expand(answers.reward, answers.discount, answers.logits, answers.value)
-        self.spent.tree += perf_counter_ns() - start
 
     def result(self, rows: slice, into: SearchResult) -> None:
         """Write what was found into `rows` of a whole batch's arrays."""
@@ -139,11 +163,10 @@ class TreeSearch:
 
     def _simulate(self, parts: list[Part], count: int) -> None:
         for part in parts:
-            part.start(1)
+            part.start()
         for slot in range(2, count + 1):
             for part in parts:
-                part.finish()
-                part.start(slot)
+                part.go_on(slot)
         for part in parts:
             part.finish()
 

@@ -100,20 +100,30 @@ def drive(
     legal: NDArray[Any],
     seeds: NDArray[np.uint64],
     simulations: int | None = None,
+    *,
+    in_one_call: bool = False,
 ) -> Results:
-    """Searches from the latents `roots` [B] and reads the result."""
+    """Searches from the latents `roots` [B] and reads the result; `in_one_call`: with `advance`, where it can be."""
     b = len(roots)
     latents = np.zeros(((simulations or search.capacity) + 1, b), np.uint64)
     latents[0] = roots
     search.reset(*model.root(roots), legal, seeds, simulations)
     tree, slot, action = (np.full(b, -7, np.int32) for _ in range(3))
-    leaves = []
+    leaves, ahead = list[int](), None
     while search.simulations_done < search.simulations:
         new_slot = search.simulations_done + 1
-        m = search.select(tree, slot, action)
+        m = search.select(tree, slot, action) if ahead is None else ahead
         leaves.append(m)
-        if m > 0:
-            latent, answers = model.step(latents[slot[:m], tree[:m]], action[:m])
-            latents[new_slot, tree[:m]] = latent
+        ahead = None
+        if m == 0:
+            continue
+        latent, answers = model.step(latents[slot[:m], tree[:m]], action[:m])
+        latents[new_slot, tree[:m]] = latent
+        if in_one_call and new_slot < search.simulations:
+            ahead = search.advance(*answers, tree, slot, action)
+            if ahead == 0:
+                leaves.append(ahead)
+                ahead = None
+        else:
             search.expand(*answers)
     return result_of(search, leaves)

@@ -126,6 +126,33 @@ def test_a_search_forgets_the_one_before_and_may_be_smaller(algorithm: str) -> N
     assert used.memory_bytes == before, "a search allocates nothing"
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(("b", "a", "discounts"), [(1, 3, [-1.0]), (70, 7, [-1.0, 1.0, 0.0]), (5, 40, [0.9, 0.0])])
+def test_one_call_between_simulations_changes_no_byte(
+    algorithm: str, scale: str, b: int, a: int, discounts: list[float]
+) -> None:
+    """With ends inside the trees, so that some or all of them wait for no answer."""
+    model, legal = table(a, *discounts), everything_legal(b, a)
+    search = Search(b, a, 50, algorithm=algorithm, scale=scale, dirichlet_fraction=0.25)
+    wanted = drive(search, model, seeds(b), legal, seeds(b))
+    edges = search.edges_visited
+    found = drive(search, model, seeds(b), legal, seeds(b), in_one_call=True)
+    assert (found.bytes(), found.leaves, search.edges_visited) == (wanted.bytes(), wanted.leaves, edges)
+
+
+@pytest.mark.parametrize("a", [1, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 48, 82])
+def test_the_first_of_the_highest_logits_is_tried_first(a: int) -> None:
+    """Inside the tree, wherever in the row it stands, and with its equal behind it."""
+    for best in range(a):
+        model = flat(a)
+        model.logits[:, best:: 5] = 3.0
+        search = Search(1, a, 2, algorithm="puct", unvisited="parent", c_init=0.0)
+        model.reward[:] = 1.0  # so that the second walk goes through the first child
+        drive(search, model, seeds(1), everything_legal(1, a), seeds(1))
+        assert search.principal_variation(0).tolist() == [best, best]
+
+
 def test_golden_outputs() -> None:
     found = {
         f"{algorithm} {scale}": search_table(4, 6, 24, algorithm=algorithm, scale=scale, dirichlet_fraction=0.25)

@@ -174,6 +174,10 @@ def test_outputs_must_be_writable_and_int32() -> None:
         ("dirichlet_fraction", 1.5),
         ("c_visit", -1.0),
         ("c_scale", math.inf),
+        ("c_scale", 1e7),
+        ("c_visit", 1e308),
+        ("gumbel_scale", 1e308),
+        ("c_init", 2e6),
         ("max_considered", 0),
         ("gumbel_scale", math.nan),
     ],
@@ -188,3 +192,77 @@ def test_settings_out_of_range(name: str, bad: Any) -> None:
 def test_a_search_is_not_copied(duplicate: Callable[[Search], object]) -> None:
     with pytest.raises(TypeError, match="can't be copied or pickled"):
         duplicate(ready()[0])
+
+
+# ---- expand and select in one call ----
+
+
+def going_on(m: int) -> dict[str, Any]:
+    """Answers after which no tree is at an end."""
+    return {**answers(m), "discount": np.full(m, -1.0, np.float32)}
+
+
+def test_advance_refuses_what_expand_and_select_refuse() -> None:
+    search, arrays = ready()
+    said, leaves = going_on(2), index_arrays()
+    with pytest.raises(RuntimeError, match="advance: no search is running: call reset"):
+        search.advance(**said, **leaves)
+    search.reset(**arrays)
+    with pytest.raises(RuntimeError, match="advance: no leaf waits for the network: call select"):
+        search.advance(**said, **leaves)
+    assert search.select(**leaves) == 2
+    locked = np.zeros(2, np.int32)
+    locked.flags.writeable = False
+    wrong: list[tuple[str, Any, type[Exception]]] = [
+        *((name, said[name].astype(np.float64), TypeError) for name in said),
+        *((name, said[name][:1], ValueError) for name in said),
+        *((name, np.zeros(2, np.int64), TypeError) for name in leaves),
+        *((name, np.zeros(3, np.int32), ValueError) for name in leaves),
+        *((name, locked, ValueError) for name in leaves),
+    ]
+    for name, array, error in wrong:
+        with pytest.raises(error, match=f"{name}: wanted"):
+            search.advance(**{**said, **leaves, name: array})
+        assert (search.simulations_done, search.leaves) == (0, 2), "nothing is done"
+    assert search.advance(**said, **leaves) == 2
+    assert (search.simulations_done, search.leaves) == (1, 2)
+
+
+def test_advance_has_no_next_simulation_after_the_last_one() -> None:
+    search, arrays = ready(s=2)
+    search.reset(**arrays)
+    search.select(**index_arrays())
+    assert search.advance(**going_on(2), **index_arrays()) == 2
+    with pytest.raises(RuntimeError, match="advance: simulation 2 is the last one: call expand"):
+        search.advance(**going_on(2), **index_arrays())
+    search.expand(**answers(2))
+    assert search.simulations_done == 2
+    result_of(search)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("name", "bad"), [("logits", np.inf), ("value", np.nan), ("reward", -np.inf), ("discount", 2)])
+def test_advance_refuses_bad_numbers_and_ends_the_search(name: str, bad: float, threads: int) -> None:
+    search, arrays = Search(40, 20, 4, algorithm="gumbel", threads=threads), ready(40, 20)[1]
+    search.reset(**arrays)
+    said = answers(search.select(**index_arrays(40)), 20)
+    said[name][33:] = bad
+    leaves = index_arrays(40)
+    with pytest.raises(ValueError, match=f"{name}: .* row 33"):
+        search.advance(**said, **leaves)
+    assert not any(rows.any() for rows in leaves.values()), "no leaf is written"
+    with pytest.raises(RuntimeError, match="call reset"):
+        search.select(**leaves)
+    search.reset(**arrays)
+    assert search.select(**leaves) == 40
+
+
+@pytest.mark.parametrize("column", range(40))
+def test_one_number_that_is_not_finite_is_found_wherever_it_stands(column: int) -> None:
+    search, arrays = ready(1, 40)
+    for bad in (np.nan, np.inf, -np.inf):
+        search.reset(**arrays)
+        said = answers(search.select(**index_arrays(1)), 40)
+        said["logits"][0, column] = bad
+        with pytest.raises(ValueError, match=r"logits: .* row 0"):
+            search.expand(**said)

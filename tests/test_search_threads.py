@@ -18,11 +18,14 @@ from cpp_mcts import Search
 SCALES = ("fixed", "minmax", "siblings")
 
 
-def searched(trees: int, threads: int, model: Model | None = None, simulations: int = 40, **settings: Any) -> Results:
+def searched(
+    trees: int, threads: int, model: Model | None = None, simulations: int = 40, *, in_one_call: bool = False,
+    **settings: Any,
+) -> Results:
     seeds = np.arange(1, trees + 1, dtype=np.uint64)
     model = model or random_table(np.random.default_rng(5), 7, [-1.0, 1.0, 0.0])
     search = Search(trees, 7, simulations, threads=threads, dirichlet_fraction=0.25, **settings)
-    return drive(search, model, seeds, np.ones((trees, 7), np.bool_), seeds)
+    return drive(search, model, seeds, np.ones((trees, 7), np.bool_), seeds, in_one_call=in_one_call)
 
 
 @pytest.mark.parametrize("algorithm", ["gumbel", "puct"])
@@ -30,6 +33,7 @@ def searched(trees: int, threads: int, model: Model | None = None, simulations: 
 @pytest.mark.parametrize("trees", [1, 2, 13, 90])
 def test_threads_change_no_byte(algorithm: str, scale: str, trees: int) -> None:
     one, *more = (searched(trees, threads, algorithm=algorithm, scale=scale) for threads in (1, 2, 3, 32))
+    more += [searched(trees, 3, algorithm=algorithm, scale=scale, in_one_call=True)]
     assert all(other.bytes() == one.bytes() for other in more)
 
 
@@ -89,6 +93,8 @@ if child == 0:
     try:
         search.reset(*arrays)
     except RuntimeError as error:
+        search = Search(4, 2, 3, algorithm="puct", threads=2)
+        search.reset(*arrays)
         del search
         os._exit(0 if "forked" in str(error) else 1)
     os._exit(2)

@@ -53,15 +53,28 @@ const char* dtype_name<std::uint8_t>() {
   return "bool or uint8";
 }
 
+// The fields of an array, or a null pointer if the object is none.
+const py::detail::PyArray_Proxy* fields_of(py::handle object) {
+  return py::isinstance<py::array>(object) ? py::detail::array_proxy(object.ptr()) : nullptr;
+}
+
+// Almost every array of a dtype has NumPy's one description of it; another one has to be compared with it.
 template <class T>
-bool has_dtype(const py::object& object) {
-  return py::isinstance<py::array_t<T, 0>>(object) ||
-         (std::is_same_v<T, std::uint8_t> && py::isinstance<py::array_t<bool, 0>>(object));
+bool is_described_by(py::handle object, const py::detail::PyArray_Proxy& array) {
+  static const PyObject* const usual = py::dtype::of<T>().release().ptr();
+  return array.descr == usual || py::isinstance<py::array_t<T, 0>>(object);
+}
+
+template <class T>
+bool has_dtype(py::handle object, const py::detail::PyArray_Proxy& array) {
+  if (is_described_by<T>(object, array)) return true;
+  if constexpr (std::is_same_v<T, std::uint8_t>) return is_described_by<bool>(object, array);
+  return false;
 }
 
 // What is wrong with an array that was refused.
-[[noreturn]] void refuse_array(const char* name, const char* dtype, bool right_dtype,
-                               const py::object& object, const Shape& shape) {
+[[noreturn]] void refuse_array(const char* name, const char* dtype, bool right_dtype, py::handle object,
+                               const Shape& shape) {
   const std::string wanted =
       std::string(name) + ": wanted a C-contiguous " + dtype + " array of shape " + text(shape) + ", got ";
   if (!py::isinstance<py::array>(object)) {
@@ -80,25 +93,36 @@ bool has_dtype(const py::object& object) {
 
 // The data of an array that is exactly as wanted; nothing is converted or copied.
 template <class T>
-T* data_of(const char* name, const py::object& object, const Shape& shape, bool writable) {
-  constexpr int kPlain = static_cast<int>(py::array::c_style) | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  const bool right_dtype = has_dtype<T>(object);
-  if (right_dtype) {
-    const py::array array = py::reinterpret_borrow<py::array>(object);
-    const bool fits = (array.flags() & kPlain) == kPlain && (!writable || array.writeable()) &&
-                      std::equal(shape.begin(), shape.end(), array.shape(), array.shape() + array.ndim());
-    if (fits) return static_cast<T*>(const_cast<void*>(array.data()));
+T* data_of(const char* name, py::handle object, const Shape& shape, int flags) {
+  const py::detail::PyArray_Proxy* const array = fields_of(object);
+  const bool right_dtype = array != nullptr && has_dtype<T>(object, *array);
+  if (right_dtype && (array->flags & flags) == flags &&
+      std::equal(shape.begin(), shape.end(), array->dimensions, array->dimensions + array->nd)) {
+    return reinterpret_cast<T*>(array->data);
   }
   refuse_array(name, dtype_name<T>(), right_dtype, object, shape);
 }
 
+constexpr int kReadable =
+    py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+constexpr int kWritable = kReadable | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+
 template <class T>
-const T* input(const char* name, const py::object& object, const Shape& shape) {
-  return data_of<T>(name, object, shape, false);
+const T* input(const char* name, py::handle object, const Shape& shape) {
+  return data_of<T>(name, object, shape, kReadable);
 }
 template <class T>
-T* output(const char* name, const py::object& object, const Shape& shape) {
-  return data_of<T>(name, object, shape, true);
+T* output(const char* name, py::handle object, const Shape& shape) {
+  return data_of<T>(name, object, shape, kWritable);
+}
+
+// The number of rows that the first argument of a reset has; the second dimension is checked later.
+std::int64_t rows_of(const char* name, py::handle object, const Shape& shape) {
+  const py::detail::PyArray_Proxy* const array = fields_of(object);
+  if (array == nullptr || !has_dtype<float>(object, *array)) {
+    refuse_array(name, dtype_name<float>(), false, object, shape);
+  }
+  return array->nd > 0 ? array->dimensions[0] : 0;
 }
 
 void require(bool right, const std::string& name, const std::string& wanted, double got) {
@@ -123,6 +147,8 @@ T choice(const char* name, const std::string& got, const std::vector<std::pair<c
   throw py::value_error(std::string(name) + ": wanted one of " + names + ", got '" + got + "'");
 }
 
+constexpr double kLargestWeight = 1e6;
+
 void check(const Settings& s) {
   require_count("trees", s.trees, 1 << 24);
   require_count("actions", s.actions, 1 << 20);
@@ -133,16 +159,19 @@ void check(const Settings& s) {
   require(finite(s.low), "low", "a finite number", s.low);
   require(finite(s.high) && s.high > s.low, "high", "a finite number above low", s.high);
   require(finite(s.epsilon) && s.epsilon > 0.0, "epsilon", "a number above 0", s.epsilon);
-  require(finite(s.c_init) && s.c_init >= 0.0, "c_init", "a number of at least 0", s.c_init);
+  // Larger weights would overflow where scores are computed.
+  const auto weight = [](const char* name, double x) {
+    require(x >= 0.0 && x <= kLargestWeight, name, "a number from 0 to 1e6", x);
+  };
+  weight("c_init", s.c_init);
   require(finite(s.c_base) && s.c_base > 0.0, "c_base", "a number above 0", s.c_base);
   require(finite(s.dirichlet_alpha) && s.dirichlet_alpha > 0.0, "dirichlet_alpha", "a number above 0",
           s.dirichlet_alpha);
   require(s.dirichlet_fraction >= 0.0 && s.dirichlet_fraction <= 1.0, "dirichlet_fraction",
           "a number in [0, 1]", s.dirichlet_fraction);
-  require(finite(s.c_visit) && s.c_visit >= 0.0, "c_visit", "a number of at least 0", s.c_visit);
-  require(finite(s.c_scale) && s.c_scale >= 0.0, "c_scale", "a number of at least 0", s.c_scale);
-  require(finite(s.gumbel_scale) && s.gumbel_scale >= 0.0, "gumbel_scale", "a number of at least 0",
-          s.gumbel_scale);
+  weight("c_visit", s.c_visit);
+  weight("c_scale", s.c_scale);
+  weight("gumbel_scale", s.gumbel_scale);
 }
 
 // The search with the root and the scale of the settings, as a type.
@@ -179,23 +208,16 @@ std::uint64_t bytes_of(const Settings& s) {
   return with_kind(s, [&s](auto kind) { return decltype(kind)::Search::bytes(s); });
 }
 
-// B, as the first argument of a reset says it.
-std::int64_t rows_of(const py::object& logits, const Settings& s) {
-  if (!has_dtype<float>(logits)) refuse_array("logits", "float32", false, logits, {s.trees, s.actions});
-  const py::array array = py::reinterpret_borrow<py::array>(logits);
-  return array.ndim() > 0 ? array.shape(0) : 0;
-}
-
 // One Python object; refuses a second call while one is running in another thread.
 class Search {
  public:
   explicit Search(const Settings& s) : search_(make(s)) {}
 
-  void reset(const py::object& logits, const py::object& value, const py::object& legal,
-             const py::object& seeds, std::optional<std::int64_t> simulations) {
+  void reset(py::handle logits, py::handle value, py::handle legal, py::handle seeds,
+             std::optional<std::int64_t> simulations) {
     const Turn turn(*this);
     const Settings& s = search_->settings();
-    const std::int64_t trees = rows_of(logits, s);
+    const std::int64_t trees = rows_of("logits", logits, {s.trees, s.actions});
     require_count("logits: number of rows", trees, s.trees);
     const std::int64_t n = simulations.value_or(s.simulations);
     require_count("simulations", n, s.simulations);
@@ -205,34 +227,37 @@ class Search {
                          input<float>("value", value, {trees}),
                          input<std::uint8_t>("legal", legal, {trees, s.actions}),
                          input<std::uint64_t>("seeds", seeds, {trees})};
-    const py::gil_scoped_release release;
+    const Released released(trees * s.actions);
     search_->reset(rows);
   }
 
-  std::int32_t select(const py::object& tree, const py::object& slot, const py::object& action) {
+  std::int32_t select(py::handle tree, py::handle slot, py::handle action) {
     const Turn turn(*this);
     search_->require_select();
-    const py::ssize_t b = search_->active_trees();
-    const LeafRows rows{output<std::int32_t>("tree", tree, {b}), output<std::int32_t>("slot", slot, {b}),
-                        output<std::int32_t>("action", action, {b})};
-    const py::gil_scoped_release release;
+    const LeafRows rows = leaf_rows(tree, slot, action);
+    const Released released(numbers());
     return search_->select(rows);
   }
 
-  void expand(const py::object& reward, const py::object& discount, const py::object& logits,
-              const py::object& value) {
+  void expand(py::handle reward, py::handle discount, py::handle logits, py::handle value) {
     const Turn turn(*this);
     search_->require_expand();
-    const py::ssize_t m = search_->leaves();
-    const ExpandRows rows{input<float>("reward", reward, {m}), input<float>("discount", discount, {m}),
-                          input<float>("logits", logits, {m, search_->settings().actions}),
-                          input<float>("value", value, {m})};
-    const py::gil_scoped_release release;
+    const ExpandRows rows = expand_rows(reward, discount, logits, value);
+    const Released released(numbers());
     search_->expand(rows);
   }
 
-  void result(const py::object& visits, const py::object& policy, const py::object& q,
-              const py::object& value, const py::object& action) {
+  std::int32_t advance(py::handle reward, py::handle discount, py::handle logits, py::handle value,
+                       py::handle tree, py::handle slot, py::handle action) {
+    const Turn turn(*this);
+    search_->require_advance();
+    const ExpandRows answers = expand_rows(reward, discount, logits, value);
+    const LeafRows leaves = leaf_rows(tree, slot, action);
+    const Released released(numbers());
+    return search_->advance(answers, leaves);
+  }
+
+  void result(py::handle visits, py::handle policy, py::handle q, py::handle value, py::handle action) {
     const Turn turn(*this);
     search_->require_result();
     const py::ssize_t b = search_->active_trees();
@@ -240,7 +265,7 @@ class Search {
     const ResultRows rows{output<std::int32_t>("visits", visits, {b, a}),
                           output<float>("policy", policy, {b, a}), output<float>("q", q, {b, a}),
                           output<float>("value", value, {b}), output<std::int32_t>("action", action, {b})};
-    const py::gil_scoped_release release;
+    const Released released(numbers());
     search_->result(rows);
   }
 
@@ -275,6 +300,34 @@ class Search {
    private:
     std::atomic_flag& busy_;
   };
+
+  // The GIL, unless a call is about so little that handing it over would take longer than the call.
+  class Released {
+   public:
+    explicit Released(std::int64_t numbers) {
+      if (numbers > kFew) gil_.emplace();
+    }
+
+   private:
+    static constexpr std::int64_t kFew = 64;
+    std::optional<py::gil_scoped_release> gil_;
+  };
+
+  LeafRows leaf_rows(py::handle tree, py::handle slot, py::handle action) const {
+    const py::ssize_t b = search_->active_trees();
+    return {output<std::int32_t>("tree", tree, {b}), output<std::int32_t>("slot", slot, {b}),
+            output<std::int32_t>("action", action, {b})};
+  }
+
+  ExpandRows expand_rows(py::handle reward, py::handle discount, py::handle logits, py::handle value) const {
+    const py::ssize_t m = search_->leaves();
+    return {input<float>("reward", reward, {m}), input<float>("discount", discount, {m}),
+            input<float>("logits", logits, {m, search_->settings().actions}),
+            input<float>("value", value, {m})};
+  }
+
+  // How much a call is about: actions of all trees.
+  std::int64_t numbers() const { return search_->active_trees() * search_->settings().actions; }
 
   std::unique_ptr<SearchBase> search_;
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
@@ -353,8 +406,8 @@ PYBIND11_MODULE(_core, m) {
     m.def("memory_needed", mcts::measured_from(&mcts::settings_of), settings...,
           "Bytes that a Search with these arguments reserves, without making it.");
   });
-  py::class_<Search> search(m, "Search",
-                            "A batch of tree searches in lockstep: reset, (select, expand) x S, result.");
+  py::class_<Search> search(
+      m, "Search", "A batch of tree searches in lockstep: reset, select, advance x (S - 1), expand, result.");
   with_settings([&search](const auto&... settings) {
     search.def(py::init(mcts::made_from(&mcts::settings_of)), settings...);
   });
@@ -365,6 +418,8 @@ PYBIND11_MODULE(_core, m) {
            "Writes the M leaves that need the network and returns M.")
       .def("expand", &Search::expand, arg("reward"), arg("discount"), arg("logits"), arg("value"),
            "Takes the network's answers, rows in the order of the last select.")
+      .def("advance", &Search::advance, arg("reward"), arg("discount"), arg("logits"), arg("value"),
+           arg("tree"), arg("slot"), arg("action"), "expand, then select, in one call.")
       .def("result", &Search::result, arg("visits"), arg("policy"), arg("q"), arg("value"), arg("action"),
            "Writes the outcome of the search.")
       .def("principal_variation", &Search::principal_variation, arg("tree"), arg("max_length") = 16,

@@ -9,18 +9,35 @@
 #define MCTS_INLINE inline __attribute__((always_inline))
 #define MCTS_APART __attribute__((noinline))
 
-// The walk through the trees is compiled twice, and the machine takes the wider form if it has it. Both
+// The walk through the trees is compiled three times, and the machine takes the widest form it has. All
 // compute the same bits: each lane does its own IEEE arithmetic, nothing is contracted or reordered. An
 // AddressSanitizer build keeps to the plain form, so that the tests see that one as well.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__AVX2__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)
+#define MCTS_MANY_FORMS true
 #define MCTS_WIDE __attribute__((target("avx2")))
-#define MCTS_HAS_WIDE (__builtin_cpu_init(), __builtin_cpu_supports("avx2") != 0)
+#define MCTS_WIDEST __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw")))
 #else
+#define MCTS_MANY_FORMS false
 #define MCTS_WIDE
-#define MCTS_HAS_WIDE false
+#define MCTS_WIDEST
 #endif
 
 namespace mcts {
+
+inline constexpr bool kManyForms = MCTS_MANY_FORMS;
+enum class Form { kPlain, kWide, kWidest };
+
+inline Form widest_form() {
+#if MCTS_MANY_FORMS
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) {
+    return Form::kWidest;
+  }
+  if (__builtin_cpu_supports("avx2")) return Form::kWide;
+#endif
+  return Form::kPlain;
+}
 
 using Doubles = double __attribute__((vector_size(kLanes * 8)));
 using Longs = std::int64_t __attribute__((vector_size(kLanes * 8)));
@@ -63,6 +80,20 @@ MCTS_INLINE void transpose(V (&x)[kLanes]) {
   x[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
+// Of each of four vectors, as `sum`, `largest` and `smallest` do it: vector i gives lane i.
+MCTS_INLINE Doubles sums(Doubles (&x)[kLanes]) {
+  transpose(x);
+  return (x[0] + x[1]) + (x[2] + x[3]);
+}
+MCTS_INLINE Doubles largest(Doubles (&x)[kLanes]) {
+  transpose(x);
+  return max(max(x[0], x[1]), max(x[2], x[3]));
+}
+MCTS_INLINE Doubles smallest(Doubles (&x)[kLanes]) {
+  transpose(x);
+  return min(min(x[0], x[1]), min(x[2], x[3]));
+}
+
 MCTS_INLINE Doubles load_q(const EdgeBlock& block) { return load(block.q); }
 MCTS_INLINE Doubles load_weight(const EdgeBlock& block) {
   Floats4 x;
@@ -99,10 +130,10 @@ struct Best {
   Doubles score = splat(-std::numeric_limits<double>::infinity());
   Doubles edge = splat(std::numeric_limits<EdgeId>::max());  // every edge number is exact in a double
 
-  // Blocks come in the order of the chain, in which edge numbers rise. A lane without visits is not used.
-  MCTS_INLINE void offer(Doubles candidate, Doubles visits, std::int32_t block) {
+  // Blocks come in the order of the chain, in which edge numbers rise. Only lanes that count are looked at.
+  MCTS_INLINE void offer(Doubles candidate, Longs counts, std::int32_t block) {
     const double base = static_cast<double>(block) * kLanes;
-    const Longs better = (candidate > score) & used(visits);
+    const Longs better = (candidate > score) & counts;
     score = better ? candidate : score;
     edge = better ? Doubles{0.0, 1.0, 2.0, 3.0} + base : edge;
   }

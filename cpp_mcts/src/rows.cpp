@@ -6,8 +6,9 @@
 
 #include "lanes.h"
 
-// Each loop is compiled twice and the machine takes the wider form it has; both compute the same bits.
-// A sanitizer can't run the code that chooses, because it runs before the sanitizer has started.
+// Each loop is compiled three times as well. A sanitizer can't run the code that chooses a clone, because it
+// runs before the sanitizer has started: a sanitized build has no clones, one for threads has the widest
+// form.
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__AVX2__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define MCTS_CLONES __attribute__((target_clones("avx2", "default")))
@@ -18,8 +19,18 @@
 namespace mcts {
 namespace {
 
+const bool kHasSixteen = widest_form() == Form::kWidest;
+constexpr int kWide = 2 * kRowLanes;
+
 using Floats = float __attribute__((vector_size(kRowLanes * 4)));
 using Ints = std::int32_t __attribute__((vector_size(kRowLanes * 4)));
+using RowDoubles = double __attribute__((vector_size(kRowLanes * 8)));
+using WideFloats = float __attribute__((vector_size(kWide * 4)));
+using WideInts = std::int32_t __attribute__((vector_size(kWide * 4)));
+
+constexpr Ints kIndex{0, 1, 2, 3, 4, 5, 6, 7};
+constexpr WideInts kWideIndex{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+constexpr std::int32_t kNowhere = std::numeric_limits<std::int32_t>::max();
 
 // x = n ln 2 + r with |r| <= ln 2 / 2, a Taylor polynomial of degree 7 in r, then n added to the exponent.
 template <class V>
@@ -42,50 +53,50 @@ MCTS_INLINE V exp_of(V x) {
   return (V)((Integers)p + ((Integers)shifted << 23));
 }
 
-MCTS_INLINE Floats load(const float* at) {
-  Floats x;
+template <class V>
+MCTS_INLINE V load_as(const float* at) {
+  V x;
   std::memcpy(&x, at, sizeof x);
   return x;
 }
+MCTS_INLINE Floats load(const float* at) { return load_as<Floats>(at); }
+template <class V>
+MCTS_INLINE void store(float* at, V x) {
+  std::memcpy(at, &x, sizeof x);
+}
 
-MCTS_INLINE Floats larger(Floats x, Floats y) { return x > y ? x : y; }
-MCTS_INLINE Ints smaller(Ints x, Ints y) { return x < y ? x : y; }
+template <class V>
+MCTS_INLINE V larger(V x, V y) {
+  return x > y ? x : y;
+}
+template <class V>
+MCTS_INLINE V smaller(V x, V y) {
+  return x < y ? x : y;
+}
+
+#define MCTS_LOW_HALF(x) __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7)
+#define MCTS_HIGH_HALF(x) __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15)
 
 // A logit below this is raised to it, so that none is taken for kTaken; its weight is exp(-87) either way.
 constexpr float kLowest = kTaken / 2;
-constexpr std::uint32_t kExponent = 0x7f800000;  // all ones: infinity or not a number
 
-MCTS_INLINE std::uint32_t not_finite(const float* at) {
-  std::uint32_t bits;
-  std::memcpy(&bits, at, sizeof bits);
-  return (bits & kExponent) == kExponent;
-}
+// The functions below take a row of `padded` numbers eight at a time, and if `sixteen` is set as many as
+// there are sixteen at a time first. No loop waits for more than one operation of the round before.
 
-}  // namespace
-
-float row_exp(float x) { return exp_of(Floats4{x, x, x, x})[0]; }
-
-MCTS_CLONES bool all_finite(const float* numbers, int count) {
-  std::uint32_t bad = 0;
-  for (int i = 0; i < count; ++i) bad |= not_finite(numbers + i);
-  return bad == 0;
-}
-
-MCTS_CLONES bool copy_row(const float* from, float* to, int actions, int padded) {
-  std::uint32_t bad = 0;
-  for (int i = 0; i < actions; ++i) {
-    bad |= not_finite(from + i);
-    to[i] = from[i] > kLowest ? from[i] : kLowest;
-  }
-  for (int i = actions; i < padded; ++i) to[i] = kTaken;
-  return bad == 0;
-}
-
-// First the largest, then where it is: neither loop waits for more than one operation of the round before.
-MCTS_CLONES int largest_logit(const float* row, int padded) {
+// The largest number, in every lane.
+template <bool sixteen>
+MCTS_INLINE Floats largest_of(const float* row, int padded) {
   Floats best = load(row), other = best;
   int i = kRowLanes;
-  for (; i + kRowLanes < padded; i += 2 * kRowLanes) {
+  if constexpr (sixteen) {
+    if (padded >= kWide) {
+      WideFloats wide = load_as<WideFloats>(row);
+      for (i = kWide; i + kWide <= padded; i += kWide) wide = larger(wide, load_as<WideFloats>(row + i));
+      best = MCTS_LOW_HALF(wide);
+      other = MCTS_HIGH_HALF(wide);
+    }
+  }
+  for (; i + kRowLanes < padded; i += kWide) {
     best = larger(best, load(row + i));
     other = larger(other, load(row + i + kRowLanes));
   }
@@ -93,27 +104,139 @@ MCTS_CLONES int largest_logit(const float* row, int padded) {
   best = larger(best, other);
   best = larger(best, __builtin_shufflevector(best, best, 4, 5, 6, 7, 0, 1, 2, 3));
   best = larger(best, __builtin_shufflevector(best, best, 2, 3, 0, 1, 6, 7, 4, 5));
-  best = larger(best, __builtin_shufflevector(best, best, 1, 0, 3, 2, 5, 4, 7, 6));
-  constexpr std::int32_t kNowhere = std::numeric_limits<std::int32_t>::max();
-  const Ints nowhere = Ints{} + kNowhere;
-  Ints where = nowhere, index{0, 1, 2, 3, 4, 5, 6, 7};
-  for (i = 0; i < padded; i += kRowLanes, index += kRowLanes) {
-    const Ints here = load(row + i) == best ? index : nowhere;
-    where = smaller(here, where);
-  }
+  return larger(best, __builtin_shufflevector(best, best, 1, 0, 3, 2, 5, 4, 7, 6));
+}
+
+MCTS_INLINE int first_of(Ints where) {
   where = smaller(where, __builtin_shufflevector(where, where, 4, 5, 6, 7, 0, 1, 2, 3));
   where = smaller(where, __builtin_shufflevector(where, where, 2, 3, 0, 1, 6, 7, 4, 5));
   return std::min(where[0], where[1]);
 }
 
-MCTS_CLONES double weight_sum(const float* row, int padded, float largest) {
+// First the largest, then where it is.
+template <bool sixteen>
+MCTS_INLINE int find_largest(const float* row, int padded) {
+  const Floats best = largest_of<sixteen>(row, padded);
+  Ints where = Ints{} + kNowhere;
+  int i = 0;
+  if constexpr (sixteen) {
+    const WideFloats wanted = WideFloats{} + best[0];
+    WideInts wide = WideInts{} + kNowhere;
+    for (; i + kWide <= padded; i += kWide) {
+      wide = smaller(load_as<WideFloats>(row + i) == wanted ? kWideIndex + i : WideInts{} + kNowhere, wide);
+    }
+    where = smaller<Ints>(MCTS_LOW_HALF(wide), MCTS_HIGH_HALF(wide));
+  }
+  for (; i < padded; i += kRowLanes) {
+    where = smaller(load(row + i) == best ? kIndex + i : Ints{} + kNowhere, where);
+  }
+  return first_of(where);
+}
+
+// The sum has eight lanes in either form, and each adds in the same order.
+template <bool sixteen>
+MCTS_INLINE FirstLook look_first(const float* row, int padded) {
+  const Floats best = largest_of<sixteen>(row, padded);
+  Ints where = Ints{} + kNowhere;
   Doubles low = splat(0.0), high = splat(0.0);
-  for (int i = 0; i < padded; i += kRowLanes) {
-    const Floats e = exp_of(load(row + i) - largest);
+  int i = 0;
+  if constexpr (sixteen) {
+    const WideFloats wanted = WideFloats{} + best[0];
+    WideInts wide = WideInts{} + kNowhere;
+    RowDoubles total{};
+    for (; i + kWide <= padded; i += kWide) {
+      const WideFloats logits = load_as<WideFloats>(row + i), e = exp_of(logits - wanted);
+      wide = smaller(logits == wanted ? kWideIndex + i : WideInts{} + kNowhere, wide);
+      total += __builtin_convertvector(MCTS_LOW_HALF(e), RowDoubles);
+      total += __builtin_convertvector(MCTS_HIGH_HALF(e), RowDoubles);
+    }
+    where = smaller<Ints>(MCTS_LOW_HALF(wide), MCTS_HIGH_HALF(wide));
+    low = __builtin_shufflevector(total, total, 0, 1, 2, 3);
+    high = __builtin_shufflevector(total, total, 4, 5, 6, 7);
+  }
+  for (; i < padded; i += kRowLanes) {
+    const Floats logits = load(row + i), e = exp_of(logits - best);
+    where = smaller(logits == best ? kIndex + i : Ints{} + kNowhere, where);
     low += __builtin_convertvector(__builtin_shufflevector(e, e, 0, 1, 2, 3), Doubles);
     high += __builtin_convertvector(__builtin_shufflevector(e, e, 4, 5, 6, 7), Doubles);
   }
-  return sum(low + high);
+  return {sum(low + high), best[0], first_of(where)};
+}
+
+template <bool sixteen>
+MCTS_INLINE bool copy_finite(const float* from, float* to, int actions, int padded) {
+  Floats bad{};  // x - x is 0 if x is finite, else not a number
+  int i = 0;
+  if constexpr (sixteen) {
+    WideFloats wide{};
+    for (; i + kWide <= actions; i += kWide) {
+      const WideFloats x = load_as<WideFloats>(from + i);
+      wide += x - x;
+      store(to + i, larger(x, WideFloats{} + kLowest));
+    }
+    bad = MCTS_LOW_HALF(wide) + MCTS_HIGH_HALF(wide);
+  }
+  for (; i + kRowLanes <= actions; i += kRowLanes) {
+    const Floats x = load(from + i);
+    bad += x - x;
+    store(to + i, larger(x, Floats{} + kLowest));
+  }
+  float rest = 0.0f;
+  for (; i < actions; ++i) {
+    rest += from[i] - from[i];
+    to[i] = from[i] > kLowest ? from[i] : kLowest;
+  }
+  for (; i < padded; ++i) to[i] = kTaken;
+  for (int lane = 0; lane < kRowLanes; ++lane) rest += bad[lane];
+  return rest == 0.0f;
+}
+
+MCTS_WIDEST int largest_logit_16(const float* row, int padded) { return find_largest<true>(row, padded); }
+MCTS_CLONES int largest_logit_8(const float* row, int padded) { return find_largest<false>(row, padded); }
+
+MCTS_WIDEST FirstLook first_look_16(const float* row, int padded) { return look_first<true>(row, padded); }
+MCTS_CLONES FirstLook first_look_8(const float* row, int padded) { return look_first<false>(row, padded); }
+
+MCTS_WIDEST bool copy_row_16(const float* from, float* to, int actions, int padded) {
+  return copy_finite<true>(from, to, actions, padded);
+}
+MCTS_CLONES bool copy_row_8(const float* from, float* to, int actions, int padded) {
+  return copy_finite<false>(from, to, actions, padded);
+}
+
+// Below so many actions there is nothing that sixteen lanes could do.
+bool wide_enough(int actions) { return kHasSixteen && actions >= kWide; }
+
+}  // namespace
+
+float row_exp(float x) { return exp_of(Floats4{x, x, x, x})[0]; }
+
+MCTS_CLONES void row_exps(float* x, int count) {
+  int i = 0;
+  for (; i + kRowLanes <= count; i += kRowLanes) store(x + i, exp_of(load(x + i)));
+  Floats rest{};
+  for (int j = i; j < count; ++j) rest[j - i] = x[j];
+  rest = exp_of(rest);
+  for (int j = i; j < count; ++j) x[j] = rest[j - i];
+}
+
+MCTS_CLONES bool all_finite(const float* numbers, int count) {
+  std::uint32_t bad = 0;
+  for (int i = 0; i < count; ++i) bad |= is_finite(numbers[i]) ? 0 : 1;
+  return bad == 0;
+}
+
+bool copy_row(const float* from, float* to, int actions, int padded) {
+  return wide_enough(actions) ? copy_row_16(from, to, actions, padded)
+                              : copy_row_8(from, to, actions, padded);
+}
+
+int largest_logit(const float* row, int padded) {
+  return wide_enough(padded) ? largest_logit_16(row, padded) : largest_logit_8(row, padded);
+}
+
+FirstLook first_look(const float* row, int padded) {
+  return wide_enough(padded) ? first_look_16(row, padded) : first_look_8(row, padded);
 }
 
 }  // namespace mcts

@@ -8,16 +8,26 @@ namespace mcts {
 // exp(x) for x <= 0 in float32 arithmetic, relative error below 3e-7; below -87 the answer stays exp(-87).
 float row_exp(float x);
 
-// Copies a row of `actions` logits and fills up to `padded` with kTaken. False if one is not finite.
-bool copy_row(const float* from, float* to, int actions, int padded);
+// The same of each of `count` numbers, in their place.
+void row_exps(float* x, int count);
+
+inline bool is_finite(float x) { return x - x == 0.0f; }
 
 // True if all `count` numbers are finite.
 bool all_finite(const float* numbers, int count);
 
+// Copies a row of `actions` logits and fills up to `padded` with kTaken. False if one is not finite.
+bool copy_row(const float* from, float* to, int actions, int padded);
+
 // The first index of the largest of `padded` logits.
 int largest_logit(const float* row, int padded);
 
-// Sum of row_exp(logit - largest) over the row; padding adds less than 1e-36.
-double weight_sum(const float* row, int padded, float largest);
+// What a row says before any action is taken.
+struct FirstLook {
+  double weights;  // sum of row_exp(logit - largest) over the row; padding adds less than 1e-36
+  float largest;   // logit
+  Action action;   // the first that has it
+};
+FirstLook first_look(const float* row, int padded);
 
 }  // namespace mcts

@@ -6,7 +6,8 @@
 //   4 backup   the answer is carried back along the walk
 //   5 result   policy, values and the move
 //
-// Stages 2 to 4 repeat once a simulation; between 2 and 3 the caller runs the network.
+// Stages 2 to 4 repeat once a simulation; between 2 and 3 the caller runs the network. So 3, 4 and the next
+// 2 can be one call: then a tree is walked again while it is still in the cache.
 #pragma once
 
 #include <algorithm>
@@ -68,7 +69,7 @@ class BatchSearch final : public SearchBase {
   void reset_trees(const ResetRows& rows) override {
     Refusal refusal;
     root_.begin(rows.simulations);
-    pool_.parallel_for(rows.trees, kChunk, [&](int thread, int begin, int end) {
+    pool_.parallel_for(rows.trees, chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       for (int b = begin; b < end; ++b) reset_tree(rows, b, scratch, refusal);
     });
@@ -77,38 +78,39 @@ class BatchSearch final : public SearchBase {
 
   // ---- 2 select ----
   std::int32_t select_leaves(const LeafRows& rows) override {
-    pool_.parallel_for(active_trees(), kChunk, [&](int thread, int begin, int end) {
+    pool_.parallel_for(active_trees(), chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
-      if (wide_) {
-        select_wide(begin, end, scratch);
-      } else {
-        select_plain(begin, end, scratch);
-      }
+      select_chunk(begin, end, simulations_done(), scratch);
     });
-    std::int32_t m = 0;
-    for (int b = 0; b < active_trees(); ++b) {
-      if (leaf_action_[b] == kNone) continue;
-      rows.tree[m] = leaf_tree_[m] = b;
-      rows.slot[m] = leaf_slot_[b];
-      rows.action[m] = leaf_action_[b];
-      ++m;
-    }
-    return m;
+    return write_leaves(rows);
   }
 
   // ---- 3 expand ----
   void expand_leaves(const ExpandRows& rows) override {
     Refusal refusal;
-    pool_.parallel_for(leaves(), kChunk, [&](int thread, int begin, int end) {
+    pool_.parallel_for(leaves(), chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       expand_trees(rows, begin, end, scratch, refusal);
     });
     refusal.raise();
   }
 
+  // ---- 3 expand, then 2 select ----
+  // If a row is refused its tree is as it was, and can be walked.
+  std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows) override {
+    Refusal refusal;
+    pool_.parallel_for(active_trees(), chunk(), [&](int thread, int begin, int end) {
+      double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
+      expand_trees(answers, first_leaf(begin), first_leaf(end), scratch, refusal);
+      select_chunk(begin, end, simulations_done() + 1, scratch);
+    });
+    refusal.raise();
+    return write_leaves(rows);
+  }
+
   // ---- 5 result ----
   void read_result(const ResultRows& rows) override {
-    pool_.parallel_for(active_trees(), kChunk, [&](int thread, int begin, int end) {
+    pool_.parallel_for(active_trees(), chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       for (int b = begin; b < end; ++b) read_tree(arena_.tree(b), rows, b, scratch);
     });
@@ -138,9 +140,12 @@ class BatchSearch final : public SearchBase {
     NodeId node;
     int depth;
   };
-  static constexpr int kWalks = 8;
-  static constexpr int kChunk = 16;  // trees that a thread takes at once
+  static constexpr int kWalks = 32;
+  static constexpr int kChunk = 32;  // most trees that a thread takes at once
   static constexpr int kApart = 8;   // doubles between the scratch of two threads: a cache line
+
+  // Several threads take less at once, so that they end together.
+  int chunk() const { return pool_.threads() == 1 ? kChunk : kChunk / 2; }
 
   static int threads(const Settings& s) { return static_cast<int>(std::min(s.threads, s.trees)); }
   static std::size_t numbers_per_thread(const Settings& s) {
@@ -161,25 +166,65 @@ class BatchSearch final : public SearchBase {
     const Tree tree = arena_.tree(b);
     const std::int64_t at = b * settings_.actions;
     if (!all_finite(rows.logits + at, tree.actions)) return refusal.note(b, Refusal::kLogits);
-    if (!all_finite(rows.value + b, 1)) return refusal.note(b, Refusal::kValue);
+    if (!is_finite(rows.value[b])) return refusal.note(b, Refusal::kValue);
     if (!open_root(tree, rows.logits + at, rows.legal + at, rows.value[b])) {
       return refusal.note(b, Refusal::kLegal);
     }
     root_.prepare(tree, rows.simulations, rows.seeds[b], scratch);
   }
 
-  MCTS_WIDE void select_wide(int begin, int end, double* scratch) { select_trees(begin, end, scratch); }
-  void select_plain(int begin, int end, double* scratch) { select_trees(begin, end, scratch); }
+  // The first row of the last select's leaves that belongs to tree b or to a later one.
+  int first_leaf(int b) const {
+    if (leaves() == active_trees()) return b;
+    const auto begin = leaf_tree_.begin();
+    return static_cast<int>(std::lower_bound(begin, begin + leaves(), b) - begin);
+  }
+
+  // Lists the leaves in the order of their trees and counts them.
+  std::int32_t write_leaves(const LeafRows& rows) {
+    std::int32_t m = 0;
+    for (int b = 0; b < active_trees(); ++b) {
+      if (leaf_action_[b] == kNone) continue;
+      rows.tree[m] = leaf_tree_[m] = b;
+      rows.slot[m] = leaf_slot_[b];
+      rows.action[m] = leaf_action_[b];
+      ++m;
+    }
+    return m;
+  }
+
+  void select_chunk(int begin, int end, int simulation, double* scratch) {
+    if constexpr (kManyForms) {
+      if (form_ == Form::kWidest) return select_widest(begin, end, simulation, scratch);
+      if (form_ == Form::kWide) return select_wide(begin, end, simulation, scratch);
+    }
+    select_plain(begin, end, simulation, scratch);
+  }
+  MCTS_WIDEST void select_widest(int begin, int end, int simulation, double* scratch) {
+    select_trees(begin, end, simulation, scratch);
+  }
+  MCTS_WIDE void select_wide(int begin, int end, int simulation, double* scratch) {
+    select_trees(begin, end, simulation, scratch);
+  }
+  void select_plain(int begin, int end, int simulation, double* scratch) {
+    select_trees(begin, end, simulation, scratch);
+  }
 
   // A few trees are walked side by side, one step of each at a time: while one waits for memory or for a
   // division, the processor works on the next.
-  MCTS_INLINE void select_trees(int begin, int end, double* scratch) {
+  MCTS_INLINE void select_trees(int begin, int end, int simulation, double* scratch) {
     for (int first = begin; first < end; first += kWalks) {
       const int last = std::min(first + kWalks, end);
-      for (int b = last; b < std::min(last + kWalks, end); ++b) prefetch(arena_.tree(b));
-      walk_trees(first, last, scratch);
+      for (int b = last; b < std::min(last + kWalks, end); ++b) arena_.tree(b).prefetch();
+      walk_trees(first, last, simulation, scratch);
       for (int b = first; b < last; ++b) {
-        const TreeState& state = *arena_.tree(b).state;
+        const Tree tree = arena_.tree(b);
+        TreeState& state = *tree.state;
+        if (state.leaf_action == kUnknown) {
+          tree.look_for_next(state.leaf_parent);
+          state.leaf_action = tree.nodes[state.leaf_parent].next_action;
+        }
+        tree.prefetch_leaf(simulation + 1);
         leaf_slot_[b] = state.leaf_parent;
         leaf_action_[b] = state.leaf_action;
       }
@@ -187,15 +232,17 @@ class BatchSearch final : public SearchBase {
   }
 
   // At most kWalks trees.
-  MCTS_INLINE void walk_trees(int first, int last, double* scratch) {
+  MCTS_INLINE void walk_trees(int first, int last, int simulation, double* scratch) {
     Tree trees[kWalks];
     Walk walks[kWalks];
     typename Rule::Asked asked;
     int going = 0;
-    for (int b = first; b < last; ++b) {
-      trees[b - first] = arena_.tree(b);
-      Walk& walk = walks[going] = Walk{trees + (b - first), kRoot, 0};
-      going += follow(walk, root_.choose(rule_, *walk.tree, simulations_done(), scratch));
+    EdgeId edges[kWalks];
+    for (int b = first; b < last; ++b) trees[b - first] = arena_.tree(b);
+    root_.choose(rule_, trees, last - first, simulation, scratch, edges);
+    for (int i = 0; i < last - first; ++i) {
+      Walk& walk = walks[going] = Walk{trees + i, kRoot, 0};
+      going += follow(walk, edges[i]);
     }
     while (going > 0) {
       for (int i = 0; i < going;) {
@@ -219,7 +266,7 @@ class BatchSearch final : public SearchBase {
     for (int first = begin; first < end; first += kChunk) {
       typename Rule::Asked asked;
       for (int m = first; m < end && m < first + kChunk; ++m) {
-        if (m + 1 < end) prefetch(arena_.tree(leaf_tree_[m + 1]));
+        if (m + 1 < end) arena_.tree(leaf_tree_[m + 1]).prefetch();
         Tree& tree = trees[m - first] = arena_.tree(leaf_tree_[m]);
         if (expand_leaf(tree, rows, m, refusal)) ask(asked, tree, scratch);
       }
@@ -242,12 +289,14 @@ class BatchSearch final : public SearchBase {
     if constexpr (Rule::kAhead) rule_.settle(asked, scratch);
   }
 
-  // One step down, or, if there is no edge, the leaf that the walk has found. True: the walk goes on.
+  // One step down, or, if there is no edge, the leaf that the walk has found; its action may not be known
+  // yet. True: the walk goes on.
   MCTS_INLINE static bool follow(Walk& walk, EdgeId edge) {
     const Tree& tree = *walk.tree;
     if (edge == kNone) {
       tree.state->leaf_parent = walk.node;
       tree.state->leaf_action = tree.nodes[walk.node].next_action;
+      if (tree.state->leaf_action == kUnknown) tree.prefetch_row(walk.node);
       tree.state->path_length = walk.depth;
       return false;
     }
@@ -279,8 +328,8 @@ class BatchSearch final : public SearchBase {
     const float discount = rows.discount[m];
     if (!copy_row(logits, tree.row(leaf), tree.actions, tree.padded))
       return refused(refusal, m, Refusal::kLogits);
-    if (!all_finite(rows.value + m, 1)) return refused(refusal, m, Refusal::kValue);
-    if (!all_finite(rows.reward + m, 1)) return refused(refusal, m, Refusal::kReward);
+    if (!is_finite(rows.value[m])) return refused(refusal, m, Refusal::kValue);
+    if (!is_finite(rows.reward[m])) return refused(refusal, m, Refusal::kReward);
     if (!(discount >= -1.0f && discount <= 1.0f)) return refused(refusal, m, Refusal::kDiscount);
     tree.make_node(leaf, state.leaf_action, rows.value[m], rows.reward[m], discount);
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
@@ -333,15 +382,7 @@ class BatchSearch final : public SearchBase {
     rows.action[b] = tree.nodes[tree.child(root_.best(tree))].action;
   }
 
-  static void prefetch(const Tree& tree) {
-    __builtin_prefetch(tree.state);
-    __builtin_prefetch(tree.nodes);
-    __builtin_prefetch(tree.blocks);
-    __builtin_prefetch(tree.links);
-    __builtin_prefetch(tree.path);
-  }
-
-  const bool wide_ = MCTS_HAS_WIDE;
+  const Form form_ = widest_form();
   Arena arena_;
   Rule rule_;
   Root root_;

@@ -42,13 +42,7 @@ class SearchBase {
 
   std::int32_t select(const LeafRows& rows) {
     require_select();
-    leaves_ = select_leaves(rows);
-    if (leaves_ == 0) {
-      ++done_;
-    } else {
-      phase_ = Phase::kExpand;
-    }
-    return leaves_;
+    return selected(select_leaves(rows));
   }
 
   void expand(const ExpandRows& rows) {
@@ -58,6 +52,16 @@ class SearchBase {
     ++done_;
     leaves_ = 0;
     phase_ = Phase::kSelect;
+  }
+
+  // expand, then select.
+  std::int32_t advance(const ExpandRows& answers, const LeafRows& rows) {
+    require_advance();
+    phase_ = Phase::kReset;
+    const std::int32_t leaves = advance_leaves(answers, rows);
+    ++done_;
+    phase_ = Phase::kSelect;
+    return selected(leaves);
   }
 
   void result(const ResultRows& rows) {
@@ -82,10 +86,14 @@ class SearchBase {
     }
   }
 
-  void require_expand() const {
-    require_reset("expand");
-    if (phase_ != Phase::kExpand)
-      throw std::runtime_error("expand: no leaf waits for the network: call select");
+  void require_expand() const { require_leaves("expand"); }
+
+  void require_advance() const {
+    require_leaves("advance");
+    if (done_ + 1 >= simulations_) {
+      throw std::runtime_error("advance: simulation " + std::to_string(simulations_) +
+                               " is the last one: call expand, then result");
+    }
   }
 
   void require_result() const {
@@ -99,6 +107,7 @@ class SearchBase {
   virtual void reset_trees(const ResetRows& rows) = 0;
   virtual std::int32_t select_leaves(const LeafRows& rows) = 0;
   virtual void expand_leaves(const ExpandRows& rows) = 0;
+  virtual std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows) = 0;
   virtual void read_result(const ResultRows& rows) = 0;
   virtual std::vector<Action> read_variation(std::int32_t tree, std::int32_t max_length) = 0;
 
@@ -108,6 +117,23 @@ class SearchBase {
   void require_reset(const char* call) const {
     if (phase_ == Phase::kReset)
       throw std::runtime_error(std::string(call) + ": no search is running: call reset");
+  }
+
+  void require_leaves(const char* call) const {
+    require_reset(call);
+    if (phase_ != Phase::kExpand)
+      throw std::runtime_error(std::string(call) + ": no leaf waits for the network: call select");
+  }
+
+  // Without a leaf the simulation is done.
+  std::int32_t selected(std::int32_t leaves) {
+    leaves_ = leaves;
+    if (leaves == 0) {
+      ++done_;
+    } else {
+      phase_ = Phase::kExpand;
+    }
+    return leaves;
   }
 
   Phase phase_ = Phase::kReset;

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace mcts {
@@ -35,9 +36,10 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   ~ThreadPool() {
-    // In a forked child the threads don't exist, so there is nothing to wait for.
+    // In a forked child the threads don't exist, and a new thread may have the name of one of them: they are
+    // neither waited for nor detached but forgotten.
     if (getpid() != owner_) {
-      for (std::thread& worker : workers_) worker.detach();
+      new std::vector<std::thread>(std::move(workers_));
       return;
     }
     stop_.store(true, std::memory_order_relaxed);

@@ -43,20 +43,42 @@ struct Tree {
   void look_for_next(NodeId id) const {
     Node& node = nodes[id];
     if (node.next_action != kUnknown) return;
-    float* logits = row(id);
-    if (node.children > 0) logits[nodes[newest_child(node)].action] = kTaken;
-    const int best = largest_logit(logits, padded);
     if (node.weight_total == 0.0) {
-      node.largest_logit = logits[best];
-      node.weight_total = weight_sum(logits, padded, node.largest_logit);
-      node.next_action = best;  // its weight, exp(0), is the 1 that a new node starts with
+      const FirstLook look = first_look(row(id), padded);
+      node.largest_logit = look.largest;
+      node.weight_total = look.weights;
+      node.next_action = look.action;  // its weight, exp(0), is the 1 that a new node starts with
       return;
     }
+    node.lower_next_weight(row_exp(find_next(id)));
+  }
+
+  // The same in two steps for a node with a child: this, and then lower_next_weight of the exponential.
+  // Returns the logit of the action found, above the largest one.
+  float find_next(NodeId id) const {
+    Node& node = nodes[id];
+    const float* const logits = row(id);
+    const int best = largest_logit(logits, padded);
     node.next_action = logits[best] == kTaken ? kNone : best;
-    if (node.next_action == kNone) return;
-    const float weight = row_exp(logits[best] - node.largest_logit);
-    // Never above the bound: rounding must not undo the order of the logits.
-    node.next_weight = weight < node.next_weight ? weight : node.next_weight;
+    return logits[best] - node.largest_logit;
+  }
+
+  // Where every walk begins.
+  void prefetch() const {
+    __builtin_prefetch(state);
+    __builtin_prefetch(nodes);
+    __builtin_prefetch(blocks);
+    __builtin_prefetch(links);
+    __builtin_prefetch(path);
+  }
+  // What the network's answer will be written to.
+  void prefetch_leaf(NodeId leaf) const {
+    __builtin_prefetch(nodes + leaf);
+    prefetch_row(leaf);
+  }
+  void prefetch_row(NodeId id) const {
+    constexpr int kLine = 16, kAhead = 8 * kLine;  // the rest comes by itself once the row is read
+    for (int i = 0; i < padded && i < kAhead; i += kLine) __builtin_prefetch(row(id) + i);
   }
 
   // A node without visits. The row of logits of an inner one is in place already.
@@ -89,6 +111,7 @@ struct Tree {
     if (parent == kRoot) {
       offer_root_edge(node);
     } else {
+      row(parent)[node.next_action] = kTaken;
       node.next_action = kUnknown;
     }
     return node.last * kLanes + lane;
@@ -111,8 +134,6 @@ struct Tree {
   }
 
  private:
-  NodeId newest_child(const Node& node) const { return links[node.last].child[(node.children - 1) % kLanes]; }
-
   void append_block(Node& node, NodeId id) const {
     const std::int32_t block = node.children == 0 ? id : state->blocks++;
     assert(block < first_free_block + first_free_block / kLanes);

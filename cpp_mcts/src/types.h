@@ -59,6 +59,8 @@ struct Node {
   EdgeId choice;          // made by the rule after the last visit: an edge, kNone (next_action) or kUnknown
   std::int32_t bounds;    // TreeState.bounds at that time
   double mean() const { return value_sum / visits; }
+  // Never above the bound: rounding must not undo the order of the logits.
+  void lower_next_weight(float weight) { next_weight = weight < next_weight ? weight : next_weight; }
 };
 static_assert(sizeof(Node) == 64);
 

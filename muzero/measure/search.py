@@ -13,10 +13,6 @@ from muzero.measure.watch import Lap, Watch
 
 ANSWERS = 61
 """Different answers of the stub: no divisor of usual numbers of simulations, so that searches differ."""
-EXACT = 1 << 19
-"""Nodes x actions of a tree that is made just to learn its size."""
-SMALL = ((128, 64), (256, 128))
-"""Simulations and actions of trees from whose sizes those of large ones follow."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +83,9 @@ def settings(algorithm: str, threads: int = 1) -> dict[str, Any]:
 
 
 def memory_needed(shape: Shape, algorithm: str) -> int:
-    """Bytes a search of this shape reserves, to within about a tenth; nothing large is reserved to find out."""
+    """Bytes a measurement of this shape reserves, its arrays included; nothing is reserved to find out."""
     arrays = (ANSWERS + 6 * shape.trees) * shape.actions * np.dtype(np.float32).itemsize
-    if (shape.simulations + 1) * shape.actions <= EXACT:
-        one, two = (_reserved(trees, shape.simulations, shape.actions, algorithm) for trees in (1, 2))
-        return arrays + one + (shape.trees - 1) * (two - one)
-    (low_s, low_a), (high_s, high_a) = SMALL
-    sizes = {(s, a): _reserved(2, s, a, algorithm) - _reserved(1, s, a, algorithm)
-             for s in (low_s, high_s) for a in (low_a, high_a)}
-    # A tree's size is bilinear in simulations and actions, but for a term of the smaller of both.
-    s, a = (shape.simulations - low_s) / (high_s - low_s), (shape.actions - low_a) / (high_a - low_a)
-    low = sizes[low_s, low_a] + a * (sizes[low_s, high_a] - sizes[low_s, low_a])
-    high = sizes[high_s, low_a] + a * (sizes[high_s, high_a] - sizes[high_s, low_a])
-    return arrays + round(shape.trees * (low + s * (high - low)))
-
-
-def _reserved(trees: int, simulations: int, actions: int, algorithm: str) -> int:
-    return cpp_mcts.Search(trees, actions, simulations, **settings(algorithm)).memory_bytes
+    return arrays + cpp_mcts.memory_needed(shape.trees, shape.actions, shape.simulations, **settings(algorithm))
 
 
 def measure(shape: Shape, algorithm: str, threads: int, seconds: float) -> SearchRow:
@@ -138,8 +120,10 @@ def _search(search: cpp_mcts.Search, stub: Stub, shape: Shape, round_: int) -> L
     mean = np.zeros(trees, dtype=np.float32)
     watch = Watch()
     search.reset(logits, value, legal, seeds)
-    for step in range(shape.simulations):
-        leaves = search.select(tree, slot, action)
-        search.expand(*stub.answer(7 * step + round_, leaves, actions))
+    leaves = search.select(tree, slot, action)
+    for step in range(shape.simulations - 1):
+        reward, discount, logits, value = stub.answer(7 * step + round_, leaves, actions)
+        leaves = search.advance(reward, discount, logits, value, tree, slot, action)
+    search.expand(*stub.answer(7 * (shape.simulations - 1) + round_, leaves, actions))
     search.result(visits, policy, q, mean, chosen)
     return watch.read()

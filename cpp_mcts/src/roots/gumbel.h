@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
 #include <vector>
 
 #include "rng.h"
@@ -50,34 +53,37 @@ class GumbelRoot {
     });
   }
 
-  // Among the actions with the visits that the schedule asks for, the best of g + logit + sigma(completed Q).
-  MCTS_INLINE EdgeId choose(const Rule&, const Tree& tree, int simulation, double*) const {
-    const int visits =
-        schedule_[static_cast<std::size_t>(tree.state->considered - 1) * simulations_ + simulation];
-    // All unvisited actions share one completed Q, so the first of the list is the best of them.
-    return visits == 0 ? kNone : best_with(tree, visits);
+  // Among the actions with the visits that the schedule asks for, the best of g + logit + sigma(completed Q):
+  // its edge in each of `count` trees, kNone: the root's next_action.
+  MCTS_INLINE void choose(const Rule&, const Tree* trees, int count, int simulation, double*,
+                          EdgeId* edges) const {
+    for (int i = 0; i < count; i += kLanes) {
+      choose_few(trees + i, std::min(count - i, kLanes), simulation, edges + i);
+    }
   }
 
   // Among the most visited actions, the best of g + logit + sigma(completed Q).
   EdgeId best(const Tree& tree) const {
     int most = 0;
     tree.for_each_edge(kRoot, [&](EdgeId edge) { most = std::max(most, tree.visits(edge)); });
-    return best_with(tree, most);
+    const CompletedQ<Doubles> completed = complete_roots(&tree, 1);
+    return best_with(tree, completed, 0, most);
   }
 
   // policy: softmax(logits + sigma(completed Q)), without g (eq. 11). q: the completed Qs.
   // Returns sum_a policy(a) * q(a).
   double finish(const Tree& tree, float* policy, float* q, double* scratch) const {
-    const CompletedQ<double> completed = complete_root(tree);
+    const CompletedQ<Doubles> completed = complete_roots(&tree, 1);
+    const Line<double> scale = line(completed, 0);
     const int legal = tree.state->legal;
     double* const value = scratch;
     double* const share = scratch + legal;
-    std::fill(value, value + legal, completed.mix);
-    std::fill(share, share + legal, completed.of_mix);
+    std::fill(value, value + legal, completed.mix[0]);
+    std::fill(share, share + legal, completed.of_mix[0]);
     int i = 0;
     tree.for_each_edge(kRoot, [&](EdgeId edge) {
       value[i] = tree.q(edge);
-      share[i] = completed.sigma * completed.scale(value[i]);
+      share[i] = completed.sigma[0] * scale(value[i]);
       ++i;
     });
     for (i = 0; i < legal; ++i) share[i] += tree.root[i].logit;
@@ -105,41 +111,87 @@ class GumbelRoot {
     return static_cast<double>(edge.noise) + edge.logit;
   }
 
-  MCTS_INLINE CompletedQ<double> complete_root(const Tree& tree) const {
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    const Node& root = tree.nodes[kRoot];
-    Doubles weight = splat(0.0), weighted_q = splat(0.0), most = splat(0.0);
-    Doubles low = splat(kInfinity), high = splat(-kInfinity);
-    std::int32_t block = kRoot;
-    for (int left = root.children; left > 0; left -= kLanes, block = tree.links[block].next) {
-      const EdgeBlock& edges = tree.blocks[block];
-      const Doubles q = load_q(edges), w = load_weight(edges), visits = load_visits(edges);
-      weight += w;
-      weighted_q += w * q;
-      most = max(most, visits);
-      high = max(high, used(visits) ? q : splat(-kInfinity));
-      low = min(low, used(visits) ? q : splat(kInfinity));
-    }
-    const Visited<double> visited{
-        sum(weight), sum(weighted_q), largest(most), {smallest(low), largest(high)}};
-    const bool open = root.children < tree.state->legal;
-    return complete<Scale, double>(settings_, visited, root.raw_value, root.visits - 1, open,
-                                   Bounds<double>{tree.state->low, tree.state->high});
+  MCTS_INLINE static Line<double> line(const CompletedQ<Doubles>& completed, int i) {
+    return {completed.scale.origin[i], completed.scale.factor[i]};
   }
 
-  MCTS_INLINE EdgeId best_with(const Tree& tree, int visits) const {
-    const CompletedQ<double> completed = complete_root(tree);
-    EdgeId best = kNone;
-    double highest = -std::numeric_limits<double>::infinity();
-    int i = 0;
-    tree.for_each_edge(kRoot, [&](EdgeId edge) {
-      const double score = drawn(tree.root[i++]) + completed.sigma * completed.scale(tree.q(edge));
-      const bool better = tree.visits(edge) == visits && score > highest;
-      best = better ? edge : best;
-      highest = better ? score : highest;
-    });
-    assert(best != kNone);
-    return best;
+  // At most kLanes trees.
+  MCTS_INLINE void choose_few(const Tree* trees, int count, int simulation, EdgeId* edges) const {
+    int visits[kLanes], most = 0;
+    for (int i = 0; i < count; ++i) {
+      visits[i] =
+          schedule_[static_cast<std::size_t>(trees[i].state->considered - 1) * simulations_ + simulation];
+      most = std::max(most, visits[i]);
+    }
+    // All unvisited actions share one completed Q, so the first of the list is the best of them.
+    CompletedQ<Doubles> completed;
+    if (most > 0) completed = complete_roots(trees, count);
+    for (int i = 0; i < count; ++i) {
+      edges[i] = visits[i] > 0 ? best_with(trees[i], completed, i, visits[i]) : kNone;
+    }
+  }
+
+  // Of at most kLanes trees, each in a lane of its own; a spare lane means nothing.
+  MCTS_INLINE CompletedQ<Doubles> complete_roots(const Tree* trees, int count) const {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    Doubles weight[kLanes], weighted_q[kLanes], most[kLanes], low[kLanes], high[kLanes];
+    Doubles raw_value, visits, tree_low, tree_high;
+    Longs open;
+    for (int i = 0; i < kLanes; ++i) {
+      const Tree& tree = trees[i < count ? i : 0];
+      const Node& root = tree.nodes[kRoot];
+      raw_value[i] = root.raw_value;
+      visits[i] = root.visits - 1;
+      open[i] = root.children < tree.state->legal ? -1 : 0;
+      tree_low[i] = tree.state->low;
+      tree_high[i] = tree.state->high;
+      weight[i] = weighted_q[i] = most[i] = splat(0.0);
+      low[i] = splat(kInfinity);
+      high[i] = splat(-kInfinity);
+      std::int32_t block = kRoot;
+      const int children = i < count ? root.children : 0;
+      for (int left = children; left > 0; left -= kLanes, block = tree.links[block].next) {
+        const EdgeBlock& edges = tree.blocks[block];
+        const Doubles q = load_q(edges), w = load_weight(edges), n = load_visits(edges);
+        weight[i] += w;
+        weighted_q[i] += w * q;
+        most[i] = max(most[i], n);
+        high[i] = max(high[i], used(n) ? q : splat(-kInfinity));
+        low[i] = min(low[i], used(n) ? q : splat(kInfinity));
+      }
+    }
+    const Visited<Doubles> visited{
+        sums(weight), sums(weighted_q), largest(most), {smallest(low), largest(high)}};
+    return complete<Scale>(settings_, visited, raw_value, visits, open, Bounds<Doubles>{tree_low, tree_high});
+  }
+
+  // `lane` of `completed` is this tree's.
+  MCTS_INLINE static EdgeId best_with(const Tree& tree, const CompletedQ<Doubles>& completed, int lane,
+                                      int visits) {
+    const Line<double> one = line(completed, lane);
+    const Line<Doubles> scale{splat(one.origin), splat(one.factor)};
+    const Doubles sigma = splat(completed.sigma[lane]), wanted = splat(visits);
+    Best best;
+    const RootEdge* root = tree.root;
+    std::int32_t block = kRoot;
+    for (int left = tree.nodes[kRoot].children; left > 0; left -= kLanes, block = tree.links[block].next) {
+      const EdgeBlock& edges = tree.blocks[block];
+      best.offer(drawn(root) + sigma * scale(load_q(edges)), load_visits(edges) == wanted, block);
+      root += kLanes;
+    }
+    double highest;
+    const EdgeId edge = best.pick(highest);
+    assert(tree.visits(edge) == visits);
+    return edge;
+  }
+
+  // Of four root edges; those after the last one are memory of the same tree.
+  MCTS_INLINE static Doubles drawn(const RootEdge* edges) {
+    static_assert(offsetof(RootEdge, logit) == 4 && offsetof(RootEdge, noise) == 8);
+    Floats4 x[kLanes];
+    std::memcpy(x, edges, sizeof x);
+    transpose(x);
+    return __builtin_convertvector(x[2], Doubles) + __builtin_convertvector(x[1], Doubles);
   }
 
   std::int32_t* row(int considered) {

@@ -30,8 +30,14 @@ inline bool open_root(const Tree& tree, const float* logits, const std::uint8_t*
   root.value_sum = value;
   root.visits = 1;
   root.largest_logit = largest;
-  for (int i = 0; i < count; ++i) {
-    root.weight_total += tree.root[i].weight = row_exp(tree.root[i].logit - largest);
+  constexpr int kSome = 64;
+  for (int first = 0; first < count; first += kSome) {
+    float weights[kSome];
+    const int some = std::min(kSome, count - first);
+    RootEdge* const edges = tree.root + first;
+    for (int i = 0; i < some; ++i) weights[i] = edges[i].logit - largest;
+    row_exps(weights, some);
+    for (int i = 0; i < some; ++i) root.weight_total += edges[i].weight = weights[i];
   }
   return true;
 }

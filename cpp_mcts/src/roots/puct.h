@@ -32,8 +32,10 @@ class PuctRoot {
     });
   }
 
-  MCTS_INLINE EdgeId choose(const Rule& rule, const Tree& tree, int, double* scratch) const {
-    return rule.choose(tree, kRoot, scratch);
+  // The edges to follow from the roots of `count` trees, kNone: a root's next_action.
+  MCTS_INLINE void choose(const Rule& rule, const Tree* trees, int count, int, double* scratch,
+                          EdgeId* edges) const {
+    for (int i = 0; i < count; ++i) edges[i] = rule.choose(trees[i], kRoot, scratch);
   }
 
   // Most visited; ties: higher Q, then higher prior, then lower action (the order of the edges).

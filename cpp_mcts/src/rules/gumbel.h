@@ -43,10 +43,7 @@ class GumbelRule {
     const Node& node = tree.nodes[id];
     const bool known = node.choice != kUnknown && (!Scale::kPerTree || node.bounds == tree.state->bounds);
     if (known) return node.choice;
-    if (node.children == 0) {
-      tree.look_for_next(id);
-      return kNone;
-    }
+    if (node.children == 0) return kNone;
     const Place place{&tree, id};
     compute(&place, 1, Asked::kMany, scratch);
     return node.choice;
@@ -73,11 +70,15 @@ class GumbelRule {
   }
 
   void compute(const Place* places, int count, int kind, double* scratch) const {
-    if (wide_) {
-      compute_wide(places, count, kind, scratch);
-    } else {
-      compute_plain(places, count, kind, scratch);
+    if constexpr (kManyForms) {
+      if (form_ == Form::kWidest) return compute_widest(places, count, kind, scratch);
+      if (form_ == Form::kWide) return compute_wide(places, count, kind, scratch);
     }
+    compute_plain(places, count, kind, scratch);
+  }
+  MCTS_WIDEST MCTS_APART void compute_widest(const Place* places, int count, int kind,
+                                             double* scratch) const {
+    compute_kind(places, count, kind, scratch);
   }
   MCTS_WIDE MCTS_APART void compute_wide(const Place* places, int count, int kind, double* scratch) const {
     compute_kind(places, count, kind, scratch);
@@ -106,6 +107,9 @@ class GumbelRule {
       groups[g].read(settings_, places + g * kLanes, std::min(count - g * kLanes, kLanes), columns + g);
     }
     for (int g = 0; g < all; ++g) groups[g].weigh();
+    Looks<kMost> looks;
+    for (int g = 0; g < all; ++g) groups[g].compare(looks);
+    looks.look();
     for (int g = 0; g < all; ++g) groups[g].choose();
   }
 
@@ -115,12 +119,15 @@ class GumbelRule {
       group.read(settings_, places + first, std::min(count - first, kLanes),
                  reinterpret_cast<Columns*>(scratch));
       group.weigh();
+      Looks<kLanes> looks;
+      group.compare(looks);
+      looks.look();
       group.choose();
     }
   }
 
   const Settings& settings_;
-  const bool wide_ = MCTS_HAS_WIDE;
+  const Form form_ = widest_form();
 };
 
 }  // namespace mcts

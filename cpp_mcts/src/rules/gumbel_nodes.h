@@ -28,6 +28,28 @@ struct Columns {
   double visits[kLanes][kLanes];
 };
 
+// Nodes of which the unvisited action of the highest prior is wanted. It is looked for in all of them at
+// once, so that the processor does not wait for one row, and one exponential, after the other.
+template <int most>
+class Looks {
+ public:
+  void add(const Place& place) {
+    places_[count_++] = place;
+    place.tree->prefetch_row(place.node);
+  }
+
+  void look() {
+    float weights[most];
+    for (int i = 0; i < count_; ++i) weights[i] = places_[i].tree->find_next(places_[i].node);
+    row_exps(weights, count_);
+    for (int i = 0; i < count_; ++i) places_[i].tree->nodes[places_[i].node].lower_next_weight(weights[i]);
+  }
+
+ private:
+  Place places_[most];
+  int count_ = 0;
+};
+
 // argmax of softmax(logits + sigma(completed Q))(a) - N(a) / (1 + sumN)    (Danihelka et al. 2022, eq. 14)
 // Ties: higher prior, then lower action.
 //
@@ -35,7 +57,7 @@ struct Columns {
 // rises with its logit. The softmax needs only their total weight: what the visited ones leave of
 // weight_total.
 //
-// It is done in three stages, so that the processor can work on the same stage of several groups of nodes at
+// It is done in four stages, so that the processor can work on the same stage of several groups of nodes at
 // once: within a stage, most operations wait for the one before. Of each block, `width` children are looked
 // at; without `chains` no node has more than one block.
 template <class Scale, int width, bool chains>
@@ -63,14 +85,26 @@ class GumbelNodes {
     factor_ = 1.0 / (share + (left > splat(0.0) ? left * of_mix_ : splat(0.0)));
   }
 
-  // 3: writes Node.choice.
-  MCTS_INLINE void choose() const {
-    const Best best = best_visited();
-    // While next_action is unknown, next_weight is a bound from above: most nodes need not look for it.
-    const Doubles each = of_mix_ * factor_;
-    const Longs maybe = open_ & (next_weight_ * each > best.score);
+  // 3: the best child. While next_action is unknown, next_weight is a bound from above: most nodes need not
+  // look for it.
+  template <int most>
+  MCTS_INLINE void compare(Looks<most>& looks) {
+    best_ = best_visited();
+    each_ = of_mix_ * factor_;
+    maybe_ = open_ & (next_weight_ * each_ > best_.score);
     for (int i = 0; i < count_; ++i) {
-      conclude(places_[i], static_cast<int>(best.child[i]), best.score[i], maybe[i] != 0, each[i]);
+      if (maybe_[i] != 0 && node(i).next_action == kUnknown) looks.add(places_[i]);
+    }
+  }
+
+  // 4: after the looks; writes Node.choice.
+  MCTS_INLINE void choose() const {
+    for (int i = 0; i < count_; ++i) {
+      const Tree& tree = *places_[i].tree;
+      Node& node = tree.nodes[places_[i].node];
+      if constexpr (Scale::kPerTree) node.bounds = tree.state->bounds;
+      const bool fresh = maybe_[i] != 0 && node.next_weight * each_[i] > best_.score[i];
+      node.choice = fresh ? kNone : tree.edge(places_[i].node, static_cast<int>(best_.child[i]));
     }
   }
 
@@ -208,18 +242,6 @@ class GumbelNodes {
     return best;
   }
 
-  // `maybe`: by the bound of its weight the next action may be better than the best child.
-  MCTS_INLINE static void conclude(const Place& place, int child, double highest, bool maybe, double each) {
-    const Tree& tree = *place.tree;
-    Node& node = tree.nodes[place.node];
-    if constexpr (Scale::kPerTree) node.bounds = tree.state->bounds;
-    if (maybe && node.next_action == kUnknown) {
-      tree.look_for_next(place.node);
-      maybe = node.next_weight * each > highest;
-    }
-    node.choice = maybe ? kNone : tree.edge(place.node, child);
-  }
-
   Place places_[kLanes];
   int count_;
   int blocks_ = 1;  // of the longest chain
@@ -229,6 +251,9 @@ class GumbelNodes {
   Doubles visited_weight_;
   CompletedQ<Doubles> completed_;
   Doubles of_mix_;  // exp(sigma(v_mix) - top), 0 if no action is unvisited
+  Doubles each_;    // of_mix_ as a share of the softmax, for a weight of 1
+  Best best_;
+  Longs maybe_;     // by the bound of its weight the next action may be better than the best child
   Doubles factor_;  // makes a softmax of weight * exp(sigma - top)
 };
 

@@ -33,10 +33,7 @@ class PuctRule {
   // The edge to follow, or kNone: try the node's next_action.
   MCTS_INLINE EdgeId choose(const Tree& tree, NodeId id, double*) const {
     const Node& node = tree.nodes[id];
-    if (node.children == 0) {
-      tree.look_for_next(id);
-      return kNone;
-    }
+    if (node.children == 0) return kNone;
     const Range range = range_of(tree, id);
     const Line<double> scale = Scale::line(settings_, Bounds<double>{tree.state->low, tree.state->high},
                                            Bounds<double>{range.lowest, range.highest});
@@ -65,16 +62,17 @@ class PuctRule {
   MCTS_INLINE Range range_of(const Tree& tree, NodeId id) const {
     if (!Scale::kPerNode && settings_.unvisited != Unvisited::kSiblings) return {};
     const double mean = tree.nodes[id].mean();
-    Range range{mean, mean, 0.0};
-    double total = 0.0;
-    tree.for_each_edge(id, [&](EdgeId edge) {
-      const double q = tree.q(edge);
-      range.lowest = q < range.lowest ? q : range.lowest;
-      range.highest = q > range.highest ? q : range.highest;
+    Doubles low = splat(mean), high = low, total = splat(0.0);
+    std::int32_t block = id;
+    for (int left = tree.nodes[id].children; left > 0; left -= kLanes, block = tree.links[block].next) {
+      const EdgeBlock& edges = tree.blocks[block];
+      const Doubles q = load_q(edges);  // 0 in a lane that is not used
+      const Longs counts = used(load_visits(edges));
+      low = min(low, counts ? q : low);
+      high = max(high, counts ? q : high);
       total += q;
-    });
-    range.mean_q = total / tree.nodes[id].children;
-    return range;
+    }
+    return {smallest(low), largest(high), sum(total) / tree.nodes[id].children};
   }
 
   // Qn of the actions that were not visited.
@@ -93,7 +91,7 @@ class PuctRule {
       const Doubles visits = load_visits(edges);
       const Doubles score =
           lanes(load_q(edges)) + load_weight(edges) * splat(explore) / (splat(1.0) + visits);
-      best.offer(score, visits, block);
+      best.offer(score, used(visits), block);
     }
     return best.pick(highest);
   }
