@@ -89,22 +89,25 @@ def memory_needed(shape: Shape, algorithm: str) -> int:
 
 
 def measure(shape: Shape, algorithm: str, threads: int, seconds: float) -> SearchRow:
-    """The best round of as many as fit into `seconds` of wall clock, three at least."""
+    """The best round of as many as fit into `seconds` of wall clock, three at least; the CPU time of several threads is
+    the mean of all rounds, because what another thread is running is counted only now and then."""
     search = cpp_mcts.Search(shape.trees, shape.actions, shape.simulations, **settings(algorithm, threads))
     stub, whole, rounds = Stub.make(shape), Watch(), 0
     best = Lap(float("inf"), float("inf"))
-    edges = 0
+    edges, spent = 0, 0.0
     while rounds < 3 or whole.read().wall < seconds:
         lap = _search(search, stub, shape, rounds)
         if lap.cpu < best.cpu:
             edges = search.edges_visited
         best = Lap(min(best.wall, lap.wall), min(best.cpu, lap.cpu))
+        spent += lap.cpu
         rounds += 1
+    cpu = best.cpu if threads == 1 else spent / rounds
     done = shape.trees * shape.simulations
     return SearchRow(
         algorithm=algorithm, trees=shape.trees, simulations=shape.simulations, actions=shape.actions, threads=threads,
-        simulations_per_second=done / best.wall, simulations_per_cpu_second=done / best.cpu,
-        edges_per_cpu_second=edges / best.cpu, depth=edges / done, bytes_per_simulation=search.memory_bytes / done,
+        simulations_per_second=done / best.wall, simulations_per_cpu_second=done / cpu,
+        edges_per_cpu_second=edges / cpu, depth=edges / done, bytes_per_simulation=search.memory_bytes / done,
         memory_bytes=search.memory_bytes, rounds=rounds)
 
 
