@@ -23,12 +23,11 @@ check() { # sanitizer, its runtime library, the groups of the equality run
     # Python itself is not built with a sanitizer, so the runtime has to be loaded first, and the C++ library with
     # it, whose exceptions it intercepts; leaks are those of Python.
     # Only sys is captured: a sanitizer writes to the descriptor and ends the process.
-    # A test starts threads in a forked child, which the thread sanitizer refuses by default.
     # An intercepted allocation that is too large has to return a null pointer, as the real one does.
     (cd "$out" && PYTHONPATH=$out LD_PRELOAD="$(library "$2") $(library libstdc++.so.6)" \
         ASAN_OPTIONS=detect_leaks=0,allocator_may_return_null=1 \
         UBSAN_OPTIONS=print_stacktrace=1,halt_on_error=1 \
-        TSAN_OPTIONS=halt_on_error=1,exitcode=66,allocator_may_return_null=1,die_after_fork=0 \
+        TSAN_OPTIONS=halt_on_error=1,exitcode=66,allocator_may_return_null=1 \
         OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1 MUZERO_EQUALITY_GROUPS=$3 \
         "$python" -m pytest -x --capture=sys -p no:cacheprovider --rootdir "$root" -c "$root/pyproject.toml" \
         "$root/tests/test_search_core.py" "$root/tests/test_search_errors.py" "$root/tests/test_search_memory.py" \
