@@ -68,7 +68,7 @@ sanitize: setup
 	PYTHON=$(BIN)/python sh tests/sanitize.sh
 
 bench: setup
-	$(BIN)/python benchmarks/bench_tree.py
+	$(BIN)/muzero bench search
 
 peers: setup
 	$(BIN)/python benchmarks/peers.py

@@ -15,11 +15,12 @@ ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "benchmarks" / "peers.py"
 sys.path.append(str(SCRIPT.parent))
 
-from bench_tree import run  # noqa: E402
 from peers import loop, own, table  # noqa: E402
 from peers.contestant import PEERS, SHAPES, Refused, Shape, Spent, choose, depths  # noqa: E402
 from peers.openspiel_mcts import edges_below  # noqa: E402
 from peers.process import Process  # noqa: E402
+
+from muzero.measure.stub import run  # noqa: E402
 
 SHAPE = Shape(64, 200, 7)
 
@@ -44,7 +45,7 @@ def test_the_loop_does_the_same_search(program: Path, rule: str, shape: Shape) -
     _, first, second, turn = (json.loads(line) for line in done.stdout.splitlines())
     search, stub = own.make_search(rule, shape), own.make_stub(shape)
     for number, visits in ((0, first), (3, second)):
-        assert np.array(visits, np.int32).tobytes() == run(search, stub, shape.trees, number).visits.tobytes()
+        assert np.array(visits, np.int32).tobytes() == run(search, stub, number).visits.tobytes()
     assert first != second
     assert turn["simulations"] % (shape.trees * shape.simulations) == 0
     assert turn["edges"] > turn["simulations"]
@@ -56,7 +57,7 @@ def test_the_loop_counts_the_same_edges(program: Path) -> None:
         loop.command(program, "gumbel", shape), input="1e-9\n", capture_output=True, text=True, check=True
     )
     search = own.make_search("gumbel", shape)
-    run(search, own.make_stub(shape), shape.trees, 1)
+    run(search, own.make_stub(shape), 1)
     assert json.loads(done.stdout.splitlines()[1])["edges"] == search.edges_visited
 
 

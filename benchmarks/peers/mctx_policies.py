@@ -23,8 +23,8 @@ import jax
 import jax.numpy as jnp
 import mctx
 import numpy as np
-from bench_tree import ANSWERS
 
+from muzero.measure.stub import ANSWERS
 from peers.contestant import (
     C_BASE,
     C_INIT,

@@ -14,9 +14,8 @@ the search's own counter.
 
 from __future__ import annotations
 
-from bench_tree import Stub, run
-
 from cpp_mcts import Search
+from muzero.measure.stub import Stub, run
 from peers.contestant import (
     C_BASE,
     C_INIT,
@@ -74,7 +73,7 @@ class Own:
         self.search(0)  # its memory is reserved, but the machine gives it at the first touch
 
     def search(self, number: int) -> Spent:
-        done = run(self._search, self._stub, self._shape.trees, number)
+        done = run(self._search, self._stub, number)
         return Spent(done.cpu_seconds, self._shape.trees * self._shape.simulations, self._search.edges_visited)
 
 

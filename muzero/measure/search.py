@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import cpp_mcts
-from muzero.measure.watch import Lap, Watch
-
-ANSWERS = 61
-"""Different answers of the stub: no divisor of usual numbers of simulations, so that searches differ."""
+from muzero.measure.stub import ANSWERS, Stub, run
+from muzero.measure.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -48,35 +45,6 @@ class SearchRow:
     rounds: int
 
 
-@dataclass(frozen=True)
-class Stub:
-    """Answers that overlap in memory, so that they fill no more cache than one answer of a network would."""
-
-    reward: NDArray[np.float32]
-    """[ANSWERS + B]"""
-    discount: NDArray[np.float32]
-    """[ANSWERS + B] all -1: two players in turn"""
-    logits: NDArray[np.float32]
-    """[(ANSWERS + B) * A]"""
-    value: NDArray[np.float32]
-    """[ANSWERS + B]"""
-
-    @classmethod
-    def make(cls, shape: Shape) -> Stub:
-        rng = np.random.default_rng(1)
-        rows = ANSWERS + shape.trees
-        numbers = (0.1 * rng.normal(size=rows), np.full(rows, -1.0), rng.normal(size=rows * shape.actions),
-                   np.tanh(rng.normal(size=rows)))
-        return cls(*(column.astype(np.float32) for column in numbers))
-
-    def answer(self, index: int, rows: int, actions: int) -> tuple[NDArray[np.float32], ...]:
-        """Reward, discount, logits, value for `rows` leaves."""
-        start = index % ANSWERS
-        logits = self.logits[start * actions : (start + rows) * actions].reshape(rows, actions)
-        part = slice(start, start + rows)
-        return self.reward[part], self.discount[part], logits, self.value[part]
-
-
 def settings(algorithm: str, threads: int = 1) -> dict[str, Any]:
     """What every measured search is made with."""
     return {"algorithm": algorithm, "dirichlet_fraction": 0.25, "threads": threads}
@@ -92,41 +60,20 @@ def measure(shape: Shape, algorithm: str, threads: int, seconds: float) -> Searc
     """The best round of as many as fit into `seconds` of wall clock, three at least; the CPU time of several threads is
     the mean of all rounds, because what another thread is running is counted only now and then."""
     search = cpp_mcts.Search(shape.trees, shape.actions, shape.simulations, **settings(algorithm, threads))
-    stub, whole, rounds = Stub.make(shape), Watch(), 0
-    best = Lap(float("inf"), float("inf"))
+    stub, whole, rounds = Stub.make(shape.trees, shape.actions), Watch(), 0
+    best_wall = best_cpu = float("inf")
     edges, spent = 0, 0.0
     while rounds < 3 or whole.read().wall < seconds:
-        lap = _search(search, stub, shape, rounds)
-        if lap.cpu < best.cpu:
+        took = run(search, stub, rounds)
+        if took.cpu_seconds < best_cpu:
             edges = search.edges_visited
-        best = Lap(min(best.wall, lap.wall), min(best.cpu, lap.cpu))
-        spent += lap.cpu
+        best_wall, best_cpu = min(best_wall, took.wall_seconds), min(best_cpu, took.cpu_seconds)
+        spent += took.cpu_seconds
         rounds += 1
-    cpu = best.cpu if threads == 1 else spent / rounds
+    cpu = best_cpu if threads == 1 else spent / rounds
     done = shape.trees * shape.simulations
     return SearchRow(
         algorithm=algorithm, trees=shape.trees, simulations=shape.simulations, actions=shape.actions, threads=threads,
-        simulations_per_second=done / best.wall, simulations_per_cpu_second=done / cpu,
+        simulations_per_second=done / best_wall, simulations_per_cpu_second=done / cpu,
         edges_per_cpu_second=edges / cpu, depth=edges / done, bytes_per_simulation=search.memory_bytes / done,
         memory_bytes=search.memory_bytes, rounds=rounds)
-
-
-def _search(search: cpp_mcts.Search, stub: Stub, shape: Shape, round_: int) -> Lap:
-    """One whole search; its number chooses the answers."""
-    trees, actions = shape.trees, shape.actions
-    _, _, logits, value = stub.answer(round_, trees, actions)
-    legal = np.ones((trees, actions), dtype=np.bool_)
-    seeds = np.arange(trees, dtype=np.uint64) + np.uint64(round_ * trees)
-    tree, slot, action, chosen = (np.zeros(trees, dtype=np.int32) for _ in range(4))
-    visits = np.zeros((trees, actions), dtype=np.int32)
-    policy, q = (np.zeros((trees, actions), dtype=np.float32) for _ in range(2))
-    mean = np.zeros(trees, dtype=np.float32)
-    watch = Watch()
-    search.reset(logits, value, legal, seeds)
-    leaves = search.select(tree, slot, action)
-    for step in range(shape.simulations - 1):
-        reward, discount, logits, value = stub.answer(7 * step + round_, leaves, actions)
-        leaves = search.advance(reward, discount, logits, value, tree, slot, action)
-    search.expand(*stub.answer(7 * (shape.simulations - 1) + round_, leaves, actions))
-    search.result(visits, policy, q, mean, chosen)
-    return watch.read()
