@@ -57,20 +57,22 @@ def memory_needed(shape: Shape, algorithm: str) -> int:
 
 
 def measure(shape: Shape, algorithm: str, threads: int, seconds: float) -> SearchRow:
-    """The best round of as many as fit into `seconds` of wall clock, three at least; the CPU time of several threads is
-    the mean of all rounds, because what another thread is running is counted only now and then."""
+    """The best round of as many as fit into `seconds` of wall clock, three at least.
+
+    The CPU time of several threads is the mean over all rounds, the making of their arrays included: what another
+    thread is running is counted only now and then, so that short times are wrong.
+    """
     search = cpp_mcts.Search(shape.trees, shape.actions, shape.simulations, **settings(algorithm, threads))
     stub, whole, rounds = Stub.make(shape.trees, shape.actions), Watch(), 0
     best_wall = best_cpu = float("inf")
-    edges, spent = 0, 0.0
+    edges = 0
     while rounds < 3 or whole.read().wall < seconds:
         took = run(search, stub, rounds)
         if took.cpu_seconds < best_cpu:
             edges = search.edges_visited
         best_wall, best_cpu = min(best_wall, took.wall_seconds), min(best_cpu, took.cpu_seconds)
-        spent += took.cpu_seconds
         rounds += 1
-    cpu = best_cpu if threads == 1 else spent / rounds
+    cpu = best_cpu if threads == 1 else whole.read().cpu / rounds
     done = shape.trees * shape.simulations
     return SearchRow(
         algorithm=algorithm, trees=shape.trees, simulations=shape.simulations, actions=shape.actions, threads=threads,
