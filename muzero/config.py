@@ -203,6 +203,9 @@ class TrainConfig:
     """Learning steps; 0 = no limit."""
     minutes: float = 0.0
     """Minutes of training; 0 = no limit. When set, schedules follow the time."""
+    clock: Literal["wall", "cpu"] = "wall"
+    """What minutes are of: the wall clock, or CPU time of a run in one process, which other work on the machine hardly
+    changes: for comparisons."""
     horizon: int = 0
     """Steps over which schedules run; 0 = `steps`."""
     seed: int = 0
@@ -449,6 +452,8 @@ def check(config: Config) -> None:
     _check_replay(config.replay)
     if config.train.steps == 0 and config.train.minutes == 0.0:
         raise ConfigError("train.steps or train.minutes must set a limit")
+    if config.train.clock == "cpu" and config.train.actors != 0:
+        raise ConfigError("train.clock cpu counts one process: set train.actors to 0")
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
 
 

@@ -84,8 +84,9 @@ class Run:
         self.drawn = 0
         self.games = 0
         self.elapsed_before = 0.0
-        self.started = time.monotonic()
-        self.rates = Rates(self.started)
+        self.clock = time.process_time if config.train.clock == "cpu" else time.monotonic
+        self.started = self.clock()
+        self.rates = Rates(time.monotonic())
         self.last: StepReport | None = None
         self.errors: tuple[NDArray[np.int64], Sent] | None = None
         self.opponent = opponent_of(config)
@@ -98,8 +99,8 @@ class Run:
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training, earlier parts of the run included."""
-        return self.elapsed_before + time.monotonic() - self.started
+        """Seconds of training by the clock of the config, earlier parts of the run included."""
+        return self.elapsed_before + self.clock() - self.started
 
     @property
     def progress(self) -> float:

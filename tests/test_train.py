@@ -73,6 +73,14 @@ def test_learning_begins_with_enough_positions_and_keeps_the_ratio(run: train.Ru
     assert run.drawn == 12 * 16 + 2 * 24
 
 
+def test_minutes_of_cpu_time_pass_only_while_the_run_works(tmp_path: Path) -> None:
+    run = train.Run(tiny(train__minutes=50.0, train__clock="cpu"), tmp_path)
+    cpu, before = time.process_time(), run.elapsed
+    time.sleep(0.3)
+    assert run.elapsed - before == pytest.approx(time.process_time() - cpu, abs=0.05)
+    assert run.elapsed - before < 0.25
+
+
 def test_random_play_until_the_warm_up_is_over(tmp_path: Path) -> None:
     run = train.Run(tiny(selfplay__warmup_positions=130, train__publish_steps=1), tmp_path)
     assert isinstance(run.source, InProcess)
