@@ -37,6 +37,7 @@ VARIANTS = {
     "4-step value targets": "--learner.td-steps 4",
     "reanalyse one position for two samples": "--learner.reanalyse-fraction 0.5",
     "32 simulations from the start": "--selfplay.simulations-share 0:1",
+    "up to 128 simulations": "--search.simulations 128 --selfplay.simulations-share 0:0.0625,0.2:0.25,0.6:1",
     "8 simulations to the end": "--selfplay.simulations-share 0:0.25",
     "unroll 5": "--learner.unroll 5",
     "unroll 1": "--learner.unroll 1",

@@ -1,0 +1,131 @@
+"""Strength against simulations and against training time, on positions with exact values, as one picture and one JSON.
+
+    pip install '.[plots]'
+    python benchmarks/curves.py --agents MuZero=connect_four --runs MuZero=RUN[,RUN...] AlphaZero=RUN[,RUN...]
+
+`--agents` are searched with 1 to 1,600 simulations. `--runs` are run folders with snapshots (`--train.snapshot-minutes`),
+each snapshot measured at one number of simulations; several runs of one name differ in their seed, and the line is
+their mean. What an earlier call measured is kept in the JSON file and not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+import muzero
+from muzero import checkpoint
+from muzero.metrics import read as read_metrics
+from selfplay.agents import SearchPlayer
+from selfplay.positions import PositionSet, choose, judge, read
+
+ROOT = Path(__file__).resolve().parent.parent
+SIMULATIONS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 200, 400, 800, 1600)
+ROLLOUTS = {"MCTS 100": 77.2, "MCTS 1,000": 82.2, "MCTS 10,000": 84.9}
+"""Critical keep on the Connect Four positions, in percent, of OpenSpiel's MCTS by its rollouts under the true rules."""
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+MARKS = ("o", "s", "^", "D")
+
+
+class Measured:
+    """Figures by a key, kept in a file after each new one."""
+
+    def __init__(self, path: Path, positions: PositionSet) -> None:
+        self.path, self.positions = path, positions
+        self.rows: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.exists() else {}
+
+    def quality(self, agent: Path | str, step: int, simulations: int) -> dict[str, float]:
+        """Shares in percent of one agent at one number of simulations."""
+        key = f"{agent} step {step} @{simulations}"
+        if key not in self.rows:
+            player = SearchPlayer(muzero.load_agent(str(agent)), simulations, 0)
+            found = judge(self.positions, choose(player, self.positions))[0]
+            self.rows[key] = {"critical_keep": found.critical_keep, "keep": found.keep, "perfect": found.perfect}
+            self.path.write_text(json.dumps(self.rows, indent=1) + "\n")
+            print(key, self.rows[key], flush=True)
+        return self.rows[key]
+
+
+def named(texts: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """NAME=PATH[,PATH...] as (name, paths)."""
+    for text in texts:
+        name, equals, paths = text.partition("=")
+        if not equals or not name or not paths:
+            raise SystemExit(f"{text!r}: NAME=PATH wanted")
+        yield name, paths.split(",")
+
+
+def snapshots(run: Path) -> Iterator[tuple[float, Path, int]]:
+    """(minutes of training, folder, step) of a run's snapshots, oldest first."""
+    times = {line["step"]: line["run/elapsed_s"] / 60 for line in read_metrics(run) if "run/elapsed_s" in line}
+    folders = sorted((run / "snapshots").glob("step-*"))
+    if not folders:
+        raise SystemExit(f"{run}: no snapshots; train with --train.snapshot-minutes")
+    for folder in [*folders, checkpoint.resolve(str(run))]:
+        step = int(folder.name.partition("-")[2])
+        yield times[min(times, key=lambda logged: abs(logged - step))], folder, step
+
+
+def by_simulations(axes: Any, agents: list[str], measured: Measured) -> None:
+    for (name, paths), colour, mark in zip(named(agents), COLOURS, MARKS, strict=False):
+        values = [fmean(measured.quality(path, -1, count)["critical_keep"] for path in paths) for count in SIMULATIONS]
+        axes.plot([max(count, 0.5) for count in SIMULATIONS], values, color=colour, marker=mark, label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([max(count, 0.5) for count in SIMULATIONS], [str(count) for count in SIMULATIONS], rotation=60)
+    axes.set_xlabel("simulations a move (0: the network's own choice)")
+
+
+def by_time(axes: Any, runs: list[str], simulations: int, measured: Measured) -> None:
+    for (name, paths), colour, mark in zip(named(runs), COLOURS, MARKS, strict=False):
+        for number, path in enumerate(paths):
+            rows = [(minutes, measured.quality(folder, step, simulations)["critical_keep"])
+                    for minutes, folder, step in snapshots(Path(path))]
+            label = name if number == 0 else None
+            axes.plot(*zip(*rows, strict=True), color=colour, marker=mark, markersize=3, alpha=0.8, label=label)
+    axes.set_xlabel(f"minutes of training ({simulations} simulations a move)")
+
+
+def reference_lines(axes: Any) -> None:
+    for name, level in ROLLOUTS.items():
+        axes.axhline(level, color="#777777", linestyle=":", linewidth=1)
+        axes.annotate(name, (0.01, level), xycoords=("axes fraction", "data"), fontsize=7, color="#555555", va="bottom")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", nargs="*", default=[])
+    parser.add_argument("--runs", nargs="*", default=[])
+    parser.add_argument("--simulations", type=int, default=200, help="for --runs")
+    parser.add_argument("--game", default="connect_four")
+    parser.add_argument("--positions", type=Path, default=ROOT / "benchmarks" / "data" / "connect_four_positions.csv")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "strength.svg")
+    parser.add_argument("--json", type=Path, default=Path("strength.json"), help="figures, kept between calls")
+    arguments = parser.parse_args()
+    measured = Measured(arguments.json, read(arguments.positions, arguments.game))
+    wanted = [draw for draw in ("agents", "runs") if getattr(arguments, draw)]
+    if not wanted:
+        raise SystemExit("--agents or --runs wanted")
+    plt.rcParams.update({"svg.hashsalt": "muzero", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3})
+    figure, panels = plt.subplots(1, len(wanted), figsize=(5.5 * len(wanted), 4.2), sharey=True, squeeze=False)
+    for axes, draw in zip(panels[0], wanted, strict=True):
+        if draw == "agents":
+            by_simulations(axes, arguments.agents, measured)
+        else:
+            by_time(axes, arguments.runs, arguments.simulations, measured)
+        if arguments.game == "connect_four":
+            reference_lines(axes)
+        axes.legend(loc="lower right")
+    panels[0][0].set_ylabel("critical positions whose value is kept, %")
+    figure.tight_layout()
+    figure.savefig(arguments.out, metadata={"Date": None})
+    print(f"wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
