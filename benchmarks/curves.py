@@ -3,9 +3,9 @@
     pip install '.[plots]'
     python benchmarks/curves.py --agents MuZero=connect_four --runs MuZero=RUN[,RUN...] AlphaZero=RUN[,RUN...]
 
-`--agents` are searched with 1 to 1,600 simulations. `--runs` are run folders with snapshots (`--train.snapshot-minutes`),
-each snapshot measured at one number of simulations; several runs of one name differ in their seed, and the line is
-their mean. What an earlier call measured is kept in the JSON file and not measured again.
+`--agents` are searched with up to 1,600 simulations; several of one name are averaged. `--runs` are run folders with
+snapshots (`--train.snapshot-minutes`), each measured at one number of simulations; several runs of one name, which
+differ in their seed, are one line each. What an earlier call measured is kept in the JSON file.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def by_time(axes: Any, runs: list[str], simulations: int, measured: Measured) ->
 def reference_lines(axes: Any) -> None:
     for name, level in ROLLOUTS.items():
         axes.axhline(level, color="#777777", linestyle=":", linewidth=1)
-        axes.annotate(name, (0.01, level), xycoords=("axes fraction", "data"), fontsize=7, color="#555555", va="bottom")
+        axes.annotate(name, (0.99, level), xycoords=("axes fraction", "data"), fontsize=7, color="#555555",
+                      va="bottom", ha="right")
 
 
 def main() -> None:
@@ -120,7 +121,7 @@ def main() -> None:
             by_time(axes, arguments.runs, arguments.simulations, measured)
         if arguments.game == "connect_four":
             reference_lines(axes)
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left")
     panels[0][0].set_ylabel("critical positions whose value is kept, %")
     figure.tight_layout()
     figure.savefig(arguments.out, metadata={"Date": None})
