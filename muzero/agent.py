@@ -53,6 +53,10 @@ class Agent:
         self.spec: GameSpec = model.spec
         self._searches: dict[tuple[int, int], TreeSearch] = {}
 
+    def anew(self) -> Agent:
+        """The same agent without the memory of its searches, which goes when the last who uses it does."""
+        return Agent(self.model, self.config, self.name, self.step)
+
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Policy [B, A] over legal actions and value [B] of obs [B, *O], without any search."""
         with torch.inference_mode():

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint", "CheckpointError", "Damaged", "Foreign", "Locked", "NewerFormat", "check_writable",
     "count_of", "export", "load", "lock", "newest", "number_of", "read_config", "resolve", "same_content", "save",
-    "slug",
+    "slug", "snapshots",
 ]
 
 KEEP = 2
@@ -55,6 +55,9 @@ EXACT = frozenset({"replay", "actors"})
 """Tensor files kept as they are. All others hold numbers of a network and must be finite."""
 WEIGHT_DTYPES = frozenset({"F32", "I64"})
 """Parameters, and counters of normalisation."""
+
+SNAPSHOTS = "snapshots"
+"""Folder of a run with the agents it left behind on its way."""
 
 _STEP = re.compile(r"step-(\d{8,18})(?:\.(\d{1,9}))?")
 _TEMPORARY = ".tmp-"
@@ -225,6 +228,11 @@ def lock(run: Path) -> Iterator[None]:
 def newest(run: Path) -> Path | None:
     """The folder of the run's last checkpoint, None when it has none. Its content is not looked at."""
     return next(reversed(_checkpoints(run / "checkpoints")), None)
+
+
+def snapshots(run: Path) -> list[Path]:
+    """The agents a run left behind on its way, oldest first. Their content is not looked at."""
+    return _checkpoints(run / SNAPSHOTS)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.naming import nearest
+from muzero.config import BOUNDS
 from selfplay.perfect import PerfectPlayer, refuse_own, spiel_state
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ MCTS_EXPLORATION = 2.0
 """`uct_c` of OpenSpiel's own examples."""
 MCTS_MEMORY_MB = 1_000
 KINDS = ("random", "mcts:200", "perfect")
+AT = "@"
+"""Between a trained agent and its own number of simulations: `connect_four@200`."""
 
 
 class Player(Protocol):
@@ -107,18 +111,47 @@ class SearchPlayer:
 def parse(text: str, game: str, seed: int, simulations: int | None = None) -> Player:
     """The player `text` names: random, mcts:N, perfect, or a run, checkpoint, agent folder or shipped agent.
 
-    `simulations` is for trained agents. Raises GameError that names the nearest kind.
+    `simulations` is for trained agents without a number of their own (`AGENT@N`). Raises GameError that names the
+    nearest kind.
+    """
+    return maker(text, game, simulations)(seed)
+
+
+def maker(text: str, game: str, simulations: int | None = None) -> Callable[[int], Player]:
+    """What makes the player that `text` names from a seed, as often as wanted: an agent is read, a game solved once.
+
+    Raises as `parse`.
     """
     kind, colon, number = text.partition(":")
     if kind == "mcts" and not Path(text).exists():
         if colon and not (number.isdecimal() and int(number) > 0):
             raise GameError(f"player {text!r}: wanted mcts:N with N simulations, such as mcts:200")
-        return MctsPlayer(game, int(number or 200), seed)
+        refuse_own(game)
+        return lambda seed: MctsPlayer(game, int(number or 200), seed)
     if text == "random":
-        return RandomPlayer(seed)
+        return RandomPlayer
     if text == "perfect":
-        return PerfectPlayer(game, seed)
-    return SearchPlayer(_agent(text, game), simulations, seed)
+        solver = PerfectPlayer(game, 0).solver
+        return lambda seed: PerfectPlayer(game, seed, solver)
+    name, own = split_simulations(text)
+    agent = _agent(name, game)
+    return lambda seed: SearchPlayer(agent.anew(), simulations if own is None else own, seed)
+
+
+def split_simulations(text: str) -> tuple[str, int | None]:
+    """`AGENT@N` as agent and number of simulations (0: no search); None without `@N`, or where a folder is so called.
+
+    Raises GameError for a number no search can have.
+    """
+    name, at, number = text.rpartition(AT)
+    if not at or Path(text).expanduser().exists():
+        return text, None
+    most = int(BOUNDS["search.simulations"][1])
+    if not (number.isascii() and number.isdecimal() and len(number) <= len(str(most)) and int(number) <= most):
+        raise GameError(f"player {text!r}: wanted AGENT@N with 0 to {most:,} simulations")
+    if name in ("random", "perfect") or name.partition(":")[0] == "mcts":
+        raise GameError(f"player {text!r}: @N is for trained agents (OpenSpiel's MCTS is mcts:N)")
+    return name, int(number)
 
 
 def _agent(text: str, game: str) -> Agent:

@@ -61,6 +61,25 @@ class MatchResult:
 
 
 @dataclass(frozen=True)
+class PairedGames:
+    """G games of two players; games 2i and 2i + 1 are a pair: the same opening, seats swapped."""
+
+    results: NDArray[np.float64]
+    """[G] 1 where the first-named player won, 0 for a draw, -1 where it lost; it moved first in even rows"""
+    moves: list[tuple[int, ...]]
+    """[G] all actions of each game"""
+
+    @property
+    def moving_first(self) -> Score:
+        """The games in which the first-named player made the first move."""
+        return _score(self.results[0::2])
+
+    @property
+    def moving_second(self) -> Score:
+        return _score(self.results[1::2])
+
+
+@dataclass(frozen=True)
 class SoloResult:
     """Returns of a one-player game."""
 
@@ -90,11 +109,29 @@ class _Played:
 def play_match(
     game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0
 ) -> MatchResult:
-    """`games` games (even) of two players; `first` moves first in half of them.
+    """`games` games (even) of two players; `first` moves first in half of them. Played and refused as `play_pairs`."""
+    played = play_pairs(game, first, second, games, seed, opening_plies)
+    return MatchResult(
+        game=spec(game).name,
+        player=first.name,
+        opponent=second.name,
+        moving_first=played.moving_first,
+        moving_second=played.moving_second,
+        mean_length=float(np.mean([len(moves) for moves in played.moves])),
+        different=len(set(played.moves)),
+        opening_plies=opening_plies,
+        seed=seed,
+    )
 
-    Games come in pairs with seats swapped; with `opening_plies` both games of a pair start with the same
-    random moves. A seat is told by who makes the first move, as player 0 doesn't always. Raises GameError for
-    an odd number, a one-player game, or random openings in a game with chance.
+
+def play_pairs(
+    game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0
+) -> PairedGames:
+    """`games` games (even) of two players, in pairs with seats swapped.
+
+    With `opening_plies` both games of a pair start with the same random moves, which hang on game, seed and numbers
+    alone: they are the same for any two players. A seat is told by who makes the first move, as player 0 doesn't
+    always. Raises GameError for an odd number, a one-player game, or random openings in a game with chance.
     """
     facts = spec(game)
     if facts.players != 2:
@@ -104,27 +141,16 @@ def play_match(
     if opening_plies and facts.stochastic:
         raise GameError(f"{game}: random openings can't be repeated for both seats in a game with chance")
     rng = np.random.default_rng(seed)
-    scores = [Score(0, 0, 0), Score(0, 0, 0)]
+    results: list[NDArray[np.float64]] = []
     sequences: list[tuple[int, ...]] = []
     for start in range(0, games, CHUNK):
         rows = min(CHUNK, games - start)
         batch = make(game, rows, seed=int(rng.integers(2**31)))
         openings = _openings(batch, rows // 2, opening_plies, rng)
-        played, outcome = _play_pairs(batch, first, second, openings)
-        for seat in (0, 1):
-            scores[seat] += _score(outcome[seat::2])
+        played, outcome = _play_both_seats(batch, first, second, openings)
+        results.append(np.sign(outcome))
         sequences += played.moves
-    return MatchResult(
-        game=facts.name,
-        player=first.name,
-        opponent=second.name,
-        moving_first=scores[0],
-        moving_second=scores[1],
-        mean_length=float(np.mean([len(moves) for moves in sequences])),
-        different=len(set(sequences)),
-        opening_plies=opening_plies,
-        seed=seed,
-    )
+    return PairedGames(np.concatenate(results), sequences)
 
 
 def play_alone(game: str, player: Player, games: int, seed: int) -> SoloResult:
@@ -155,7 +181,7 @@ def play_alone(game: str, player: Player, games: int, seed: int) -> SoloResult:
     )
 
 
-def _play_pairs(
+def _play_both_seats(
     batch: GameBatch, first: Player, second: Player, openings: list[tuple[int, ...]]
 ) -> tuple[_Played, NDArray[np.float64]]:
     """Play every opening twice; rows 2i and 2i + 1 are a pair, `first` moves first in row 2i.

@@ -37,10 +37,11 @@ def refuse_own(game: str) -> None:
 class PerfectPlayer:
     """Plays a random one of the moves that keep the value. Refuses games too large to solve."""
 
-    def __init__(self, game: str, seed: int) -> None:
+    def __init__(self, game: str, seed: int, solver: Solver | None = None) -> None:
+        """solver: one of the same game that may know some values already."""
         self.name = "perfect"
         refuse_own(game)
-        self.solver = Solver(game)
+        self.solver = Solver(game) if solver is None else solver
         self._rng = np.random.default_rng(seed)
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:

@@ -141,6 +141,23 @@ BAD_NUMBERS = {
     "evaluate tic_tac_toe --player mcts:0": "mcts:N",
     "evaluate tic_tac_toe --player random --against perfct": "did you mean 'perfect'?",
     "evaluate tic_tac_toe --every-position --against random": "--against",
+    "evaluate tic_tac_toe --player random --against tic_tac_toe@-1": "AGENT@N",
+    "evaluate tic_tac_toe --tournament": "at least 2 players wanted, got 0",
+    "evaluate tic_tac_toe --tournament random": "at least 2 players wanted, got 1",
+    "evaluate tic_tac_toe --tournament random mcts:2 random": "named twice",
+    "evaluate tic_tac_toe --tournament mcts random mcts:200": "named twice (as mcts)",
+    "evaluate tic_tac_toe --tournament tic_tac_toe@25 tic_tac_toe --simulations 25": "named twice (as tic_tac_toe@25)",
+    "evaluate tic_tac_toe --tournament random connect_four": "plays connect_four, not tic_tac_toe",
+    "evaluate tic_tac_toe --tournament random perfct": "did you mean 'perfect'?",
+    "evaluate tic_tac_toe --tournament random tic_tac_toe@two": "AGENT@N",
+    "evaluate tic_tac_toe --tournament random mcts:2 --games 3": "even",
+    "evaluate tic_tac_toe --tournament random mcts:2 --games 0": "--games",
+    "evaluate tic_tac_toe --tournament random mcts:2 --against perfect": "--against has no place",
+    "evaluate tic_tac_toe --tournament random mcts:2 --simulations 1 2": "one number of --simulations",
+    "evaluate catch --tournament random mcts:2": "one-player game",
+    "evaluate pig --tournament random mcts:2": "chance",
+    "evaluate checkpoints/tic_tac_toe --tournament random mcts:2": "begins with the game's name",
+    "evaluate tic_tac_toe --skip-unreadable": "--tournament",
 }
 
 

@@ -16,7 +16,6 @@ import tyro
 from games.naming import nearest
 from muzero.commands.arguments import HELP, game_spec, in_bounds, parse
 from muzero.commands.console import OK, USAGE, CommandError
-from muzero.commands.evaluate import write_json
 from muzero.config import Config, replace
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ def overview() -> str:
 
 def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> None:
     """The table and what it says on stdout, or JSON there instead."""
-    from muzero.commands.provenance import hardware, provenance
+    from muzero.commands.provenance import hardware, provenance, write_json
 
     content = {**provenance(["bench", *argv]), "bench": kind, **found.facts,
                "rows": [dataclasses.asdict(row) for row in found.rows]}

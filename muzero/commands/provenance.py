@@ -1,7 +1,9 @@
-"""Where a figure comes from: command, versions, machine. Goes into every JSON of results."""
+"""The JSON of results, and where its figures come from: command, versions, machine."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import platform
 import subprocess
@@ -10,6 +12,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from muzero.commands.console import CommandError, log
 
 PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel")
 FROM_SOURCE = "source"
@@ -80,3 +84,21 @@ def _git(root: Path, *words: str) -> str:
         ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=GIT_SECONDS, check=False
     )
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write results. Raises CommandError where the disk refuses."""
+    try:
+        path.write_text(json.dumps(_strict(content), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"--json {path}: {error.strerror}") from error
+    log(f"wrote {path}")
+
+
+def _strict(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON doesn't have."""
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,58 @@
+"""Players named on a command line: refused by name before anything is loaded, told apart, shown by short names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from games.base import GameError
+from games.naming import nearest
+from games.single import is_own
+from muzero.commands.arguments import find_agent, game_spec
+from muzero.commands.console import USAGE, CommandError
+from muzero.config import MCTS_MOST, names_mcts
+
+KINDS = ("random", "mcts", "perfect")
+
+
+def check_player(option: str, text: str, game: str) -> None:
+    """Refuse a text that names no player of `game`. Raises CommandError (usage) with the nearest kind."""
+    from selfplay.agents import split_simulations
+
+    if text in ("random", "perfect") or (names_mcts(text) and not Path(text).exists()):
+        return
+    if text.partition(":")[0] == "mcts" and not Path(text).exists():
+        raise CommandError(f"{option} {text!r}: wanted mcts:N with 1 to {MCTS_MOST:,} simulations", USAGE)
+    near = nearest(text, KINDS)
+    if near and not Path(text).exists():
+        raise CommandError(f"{option} {text!r}: unknown{near} (or the path of a run)", USAGE)
+    try:
+        name, _ = split_simulations(text)
+    except GameError as error:
+        raise CommandError(f"{option}: {error}", USAGE) from error
+    plays = stored_game(find_agent(name))
+    if plays != game:
+        raise CommandError(f"{option} {text} plays {plays}, not {game}", USAGE)
+
+
+def stored_game(folder: Path) -> str:
+    """Canonical name of the game an agent plays. Runs no code of an own game."""
+    from muzero.checkpoint import read_config
+
+    game = read_config(folder).game
+    return game if is_own(game) else game_spec(game).name
+
+
+def short_names(texts: Iterable[str]) -> dict[str, str]:
+    """The fewest last parts of each path that tell it from the others; other texts as they are."""
+    parts = {text: Path(text).parts if os.sep in text else (text,) for text in texts}
+    short = {}
+    for text, own in parts.items():
+        length = 1
+        while length < len(own) and any(
+            other[-length:] == own[-length:] for rival, other in parts.items() if rival != text
+        ):
+            length += 1
+        short[text] = os.sep.join(own[-length:])
+    return short
