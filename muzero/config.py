@@ -123,6 +123,14 @@ class SelfPlayConfig:
     """pUCT: moves are drawn in proportion to visits^(1/T); 0 plays the most visited. Gumbel draws by itself."""
     temperature_moves: int = 30
     """Moves of a game after which the temperature is 0."""
+    gumbel_moves: int = 0
+    """Gumbel: moves of a game after which the tried action of the highest improved policy is played, whatever the noise
+    drew; 0 = never."""
+    full_search_fraction: float = 1.0
+    """Share of the moves that are searched in full. The others are searched quickly and without noise, and train value
+    and reward but no policy (Wu 2019, section 3.1)."""
+    fast_share: float = 0.25
+    """Share of a full search's simulations that a quick one has."""
     opening_fraction: float = 0.0
     opening_plies: int = 0
     """This share of games opens with 0..opening_plies uniformly random moves."""
@@ -189,6 +197,9 @@ class LearnerConfig:
     """Decay of the averaged weights used for play; 0 plays with the newest weights."""
     replay_ratio: float = 2.0
     """Samples drawn for each position played."""
+    surprise_share: float = 0.0
+    """Share of the samples drawn in proportion to surprise, KL(search policy || network's policy), within the window;
+    the rest uniformly."""
     reanalyse_fraction: float = 0.0
     """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples."""
     reanalyse_batch: int = 512
@@ -354,7 +365,9 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.dirichlet_fraction": SHARE, "search.c_visit": WEIGHT, "search.c_scale": WEIGHT,
     "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS_OR_0,
     "selfplay.games": SIZE_OR_0, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
-    "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE,
+    "selfplay.temperature_moves": SIZE_OR_0, "selfplay.gumbel_moves": SIZE_OR_0,
+    "selfplay.full_search_fraction": (ABOVE_0, 1.0), "selfplay.fast_share": (1e-6, 1.0),
+    "selfplay.opening_fraction": SHARE,
     "selfplay.opening_plies": SIZE_OR_0, "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE,
     "selfplay.warmup_positions": COUNT_OR_0,
     "replay.capacity": COUNT, "replay.window_fraction": SHARE, "replay.min_window": COUNT_OR_0,
@@ -367,6 +380,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "learner.value_weight": WEIGHT, "learner.reward_weight": WEIGHT, "learner.policy_weight": WEIGHT,
     "learner.discount_weight": WEIGHT, "learner.consistency_weight": WEIGHT,
     "learner.reconstruction_weight": WEIGHT, "learner.ema": SHARE, "learner.replay_ratio": (ABOVE_0, 1e6),
+    "learner.surprise_share": SHARE,
     "learner.reanalyse_fraction": SHARE, "learner.reanalyse_batch": SIZE,
     "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7), "train.horizon": COUNT_OR_0, "train.seed": SEED,
     "train.actors": (-1, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
@@ -450,6 +464,9 @@ def check(config: Config) -> None:
             raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
     _check_aids(config)
     _check_replay(config.replay)
+    if config.replay.prioritized and config.learner.surprise_share > 0.0:
+        raise ConfigError(f"replay.prioritized and learner.surprise_share ({config.learner.surprise_share:g}) both say "
+                          "what is drawn: one of them wanted")
     if config.train.steps == 0 and config.train.minutes == 0.0:
         raise ConfigError("train.steps or train.minutes must set a limit")
     if config.train.clock == "cpu" and config.train.actors != 0:

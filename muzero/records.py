@@ -62,6 +62,22 @@ class SearchResult:
     """[B] value of the root for the player to move"""
     action: IntArray
     """[B] the action the search would play"""
+    logits: FloatArray
+    """[B, A] the model's own policy, without any noise; means nothing at illegal actions"""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is kept of the searches of N positions."""
+
+    policy: FloatArray
+    """[N, A] to train; all zero where there is none"""
+    root_value: FloatArray
+    """[N] for the player to move"""
+    searched: MaskArray
+    """[N] True where root_value is that of a search, with or without a policy to train"""
+    surprise: FloatArray
+    """[N] KL(policy || the network's own) in nats, >= 0; 0 where there is no policy to train"""
 
 
 @dataclass(frozen=True)
@@ -79,11 +95,15 @@ class Trajectory:
     legal: MaskArray
     """[T, A]"""
     policy: FloatArray
-    """[T, A] from the search before the move; all zero where no search was made"""
+    """[T, A] from the search before the move; all zero where none is to be trained"""
     root_value: FloatArray
     """[T] from the search before the move"""
     exploratory: MaskArray
     """[T] True where the move was random, so that what followed says nothing of the position's worth"""
+    searched: MaskArray
+    """[T] True where root_value is that of a search, with or without a policy to train"""
+    surprise: FloatArray
+    """[T] as in `Findings`"""
 
     def __len__(self) -> int:
         return len(self.action)
@@ -108,7 +128,7 @@ class Batch:
     legal: MaskArray
     """[B, K+1, A] all False past the end"""
     alive: MaskArray
-    """[B, K+1] step k is a real position that was searched: mask of the policy"""
+    """[B, K+1] step k is a real position with a policy to train: mask of the policy"""
     inside: MaskArray
     """[B, K+1] step k is a real position, not past the end"""
     trained: MaskArray

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import GameSpec
-from muzero.records import FloatArray, IntArray, MaskArray, Trajectory
-from muzero.replay import impossible
+from muzero.records import Findings, FloatArray, IntArray, MaskArray, Trajectory
+from muzero.replay import impossible, upgraded
 
 START_LENGTH = 32
+ADDED = ("searched", "surprise")
+"""What older versions didn't store of a move."""
 
 
 class Recorder:
@@ -33,19 +35,21 @@ class Recorder:
             "policy": np.zeros((*shape, actions), dtype=np.float32),
             "root_value": np.zeros(shape, dtype=np.float32),
             "exploratory": np.zeros(shape, dtype=np.bool_),
+            "searched": np.zeros(shape, dtype=np.bool_),
+            "surprise": np.zeros(shape, dtype=np.float32),
         }
 
     def add(
-        self, obs: NDArray[Any], legal: MaskArray, policy: FloatArray, root_value: FloatArray, action: IntArray,
-        exploratory: MaskArray, reward: FloatArray, discount: FloatArray,
+        self, obs: NDArray[Any], legal: MaskArray, found: Findings, action: IntArray, exploratory: MaskArray,
+        reward: FloatArray, discount: FloatArray,
     ) -> None:
         """Append one move of every row; arrays [N, ...] as in `Trajectory` without T."""
         length = self.columns["action"].shape[1]
         if int(self.moves.max()) >= length:
             self._grow(2 * length)
         rows = np.arange(self.size)
-        given = {"obs": obs, "legal": legal, "policy": policy, "root_value": root_value, "action": action,
-                 "exploratory": exploratory, "reward": reward, "discount": discount}
+        given = {"obs": obs, "legal": legal, "action": action, "exploratory": exploratory, "reward": reward,
+                 "discount": discount, **vars(found)}
         for name, column in self.columns.items():
             column[rows, self.moves] = given[name]
         self.moves += 1
@@ -78,8 +82,9 @@ class Recorder:
         return {"moves": self.moves.copy(), **cells}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what `arrays` gave. Raises ValueError naming an array that doesn't fit."""
-        moves = arrays["moves"]
+        """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
+        fit."""
+        arrays, moves = upgraded(arrays, ADDED), arrays["moves"]
         if moves.shape != (self.size,):
             raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
         if moves.dtype != np.int64 or (moves < 0).any():

@@ -90,6 +90,7 @@ def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> Non
         ({"learner.consistency_weight": 1.0}, r"model\.consistency .*learner\.consistency_weight"),
         ({"model.consistency": True}, r"model\.consistency .*learner\.consistency_weight"),
         ({"replay.prioritized": True, "replay.window_fraction": 0.5}, r"replay\.prioritized.*window_fraction"),
+        ({"replay.prioritized": True, "learner.surprise_share": 0.1}, r"replay\.prioritized.*learner\.surprise_share"),
         ({"replay.window_fraction": 0.0}, r"window_fraction and replay\.min_window"),
         ({"replay.capacity": 10**12}, r"replay\.capacity.*memory_limit_mb"),
         ({"replay.capacity": 10}, r"replay\.capacity.*min_positions"),
@@ -110,6 +111,7 @@ def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any]
     {"learner.reconstruction_weight": 1.0, "model.reconstruction": True},
     {"replay.window_fraction": 0.0, "replay.min_window": 1},
     {"replay.prioritized": True},
+    {"learner.surprise_share": 1.0, "replay.window_fraction": 0.5},
     {"train.evaluate_against": "mcts:10000000"},
     {"train.evaluate_against": "perfect"},
 ])

@@ -17,7 +17,7 @@ from muzero.agent import build_model
 from muzero.config import Config, ModelConfig, ReplayConfig
 from muzero.config import replace as overridden
 from muzero.records import Trajectory
-from muzero.replay import Replay
+from muzero.replay import DrawConfig, Replay
 from muzero.search import TreeSearch
 from selfplay.reanalyse import DEBT_LIMIT, Reanalyser
 
@@ -37,8 +37,9 @@ def game(seed: int) -> Trajectory:
         action = int(rng.choice(np.flatnonzero(legal)))
         step = batch.step(np.array([action], np.int32))
         discount = float(step.discount[0])
-        rows.append((obs, action, step.reward[0], discount, legal, np.zeros(9), 0.0, False))
-    dtypes = (np.uint8, np.int32, np.float32, np.float32, np.bool_, np.float32, np.float32, np.bool_)
+        rows.append((obs, action, step.reward[0], discount, legal, np.zeros(9), 0.0, False, False, 0.0))
+    dtypes = (np.uint8, np.int32, np.float32, np.float32, np.bool_, np.float32, np.float32, np.bool_, np.bool_,
+              np.float32)
     return Trajectory(*(np.array(column, dtype) for column, dtype in zip(zip(*rows, strict=True), dtypes, strict=True)))
 
 
@@ -75,10 +76,32 @@ def test_what_is_owed_is_searched_and_nothing_else_changes() -> None:
     assert np.array_equal(held.rings["root_value"][places], direct.value)
     assert np.array_equal(held.rings["policy"][places], direct.policy.astype(np.float16))
     assert held.rings["searched"][places].all()
+    assert held.rings["has_policy"][places].all()
+    assert ((held.rings["surprise"][places] > 0.0) == (before["legal"][places].sum(1) > 1)).all()
     for name, ring in held.rings.items():
         assert np.array_equal(ring[10:], before[name][10:])
-        if name not in ("policy", "root_value", "searched"):
+        if name not in ("policy", "root_value", "searched", "has_policy", "surprise"):
             assert np.array_equal(ring, before[name])
+
+
+def test_a_quick_search_is_made_up_for() -> None:
+    """A position without a policy to train has one after its reanalysis, and its surprise."""
+    held, again = replay(), reanalyser()
+    held.rings["searched"][:] = True
+    draw = DrawConfig.of(BASE.learner)
+    places, ones = np.arange(10), np.ones(10, np.float32)
+    assert not held.batch(places, ones, draw, np.random.default_rng(0)).alive.any()
+    again.owe(20)
+    again.pay(held, np.random.default_rng(0))
+    batch = held.batch(places, ones, draw, np.random.default_rng(0))
+    assert batch.alive[:, 0].all()
+    assert batch.policy[:, 0].sum(1) == pytest.approx(1.0, abs=1e-2)
+    logits = again.prepared.root(torch.as_tensor(held.rings["obs"][places]),
+                                 torch.as_tensor(held.rings["legal"][places])).logits.double()
+    logits[~torch.as_tensor(held.rings["legal"][places])] = -torch.inf
+    policy = torch.as_tensor(held.rings["policy"][places]).double()
+    wanted = (policy * (policy.log() - logits.log_softmax(1)).nan_to_num(0.0, 0.0, 0.0)).sum(1)
+    assert held.rings["surprise"][places] == pytest.approx(wanted.numpy(), abs=2e-3)
 
 
 @pytest.mark.parametrize("fraction", [0.25, 0.5, 1.0])

@@ -12,8 +12,8 @@ import games
 from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import ConfigError, ReplayConfig
-from muzero.records import Batch, Trajectory
-from muzero.replay import PRIORITY_FLOOR, DrawConfig, Replay, bytes_per_position
+from muzero.records import Batch, Findings, Trajectory
+from muzero.replay import ADDED, PRIORITY_FLOOR, DrawConfig, Replay, bytes_per_position, impossible, upgraded
 
 ACTIONS = 5
 SPEC = GameSpec("made_up", 2, (2,), "float32", ACTIONS, 50, -9.0, 9.0, False, False, True)
@@ -27,27 +27,29 @@ def made_up(number: int, length: int) -> Trajectory:
     truncated = number % 4 == 3
     discount[-1] = -1.0 if truncated else 0.0
     policy = rng.random((length, ACTIONS)).astype(np.float32)
-    policy[rng.random(length) < 0.2] = 0.0
+    nothing, quick = rng.random(length) < 0.2, rng.random(length) < 0.2
+    policy[nothing | quick] = 0.0
     exploratory = rng.random(length) < 0.2
     exploratory[-1] |= truncated
     return Trajectory(
         obs=np.stack([np.full(length, number), np.arange(length)], 1).astype(np.float32),
         action=rng.integers(0, ACTIONS, length).astype(np.int32), reward=rng.normal(size=length).astype(np.float32),
         discount=discount, legal=rng.random((length, ACTIONS)) < 0.7, policy=policy,
-        root_value=rng.normal(size=length).astype(np.float32), exploratory=exploratory)
+        root_value=rng.normal(size=length).astype(np.float32), exploratory=exploratory, searched=~nothing,
+        surprise=np.where(nothing | quick, 0.0, rng.random(length)).astype(np.float32))
 
 
-def replay(capacity: int = 40, spec: GameSpec = SPEC, **settings: Any) -> Replay:
+def replay(capacity: int = 40, spec: GameSpec = SPEC, surprise_share: float = 0.0, **settings: Any) -> Replay:
     config = ReplayConfig(capacity=capacity, min_positions=1, **settings)
     one = dataclasses.replace(symmetries("chess"), action_index=np.arange(spec.num_actions)[None].astype(np.int32))
-    return Replay(spec, config, one)
+    return Replay(spec, config, one, surprise_share)
 
 
 def value_of(game: Trajectory, start: int) -> float | None:
     """n-step value by its definition, walking a whole game; None where it can't be known."""
     total, factor = 0.0, 1.0
     for t in range(start, len(game)):
-        if game.policy[t].any() and (t - start >= DRAW.td_steps or game.exploratory[t]):
+        if game.searched[t] and (t - start >= DRAW.td_steps or game.exploratory[t]):
             return total + factor * float(game.root_value[t])
         total += factor * float(game.reward[t])
         factor *= DRAW.gamma * float(game.discount[t])
@@ -120,10 +122,14 @@ def test_only_the_window_of_newest_positions_is_drawn() -> None:
 
 def test_memory_is_refused_above_the_limit_and_told_otherwise() -> None:
     spec = dataclasses.replace(SPEC, observation_shape=(3, 64, 64), observation_dtype="uint8")
-    assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 22
+    assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 27
     assert replay(10, spec).memory_bytes == sum(ring.nbytes for ring in replay(10, spec).rings.values())
-    with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1175 MB.*memory_limit_mb 1000"):
+    with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1176 MB.*memory_limit_mb 1000"):
         replay(100_000, spec, memory_limit_mb=1000)
+
+
+def found(policy: np.ndarray, value: list[float], surprise: list[float]) -> Findings:
+    return Findings(policy, np.array(value, np.float32), np.ones(len(value), np.bool_), np.array(surprise, np.float32))
 
 
 def test_policies_are_halved_in_size_and_renewed() -> None:
@@ -131,12 +137,13 @@ def test_policies_are_halved_in_size_and_renewed() -> None:
     held.add(game)
     assert held.rings["policy"].dtype == np.float16
     policy = np.full((2, ACTIONS), 0.2, np.float32)
-    held.renew(np.array([1, 4]), policy, np.array([7.0, 8.0], np.float32))
+    held.renew(np.array([1, 4]), found(policy, [7.0, 8.0], [0.5, 0.25]))
     batch = held.batch(np.array([1, 0]), np.ones(2, np.float32), DRAW, np.random.default_rng(0))
     assert batch.policy[0, 0].tolist() == np.float16(policy[0]).astype(np.float32).tolist()
     assert batch.policy.dtype == np.float32
     assert batch.policy[1, 0].tolist() == np.float16(game.policy[0]).astype(np.float32).tolist()
     assert held.rings["root_value"][[1, 4]].tolist() == [7.0, 8.0]
+    assert held.rings["surprise"][[1, 4]].tolist() == [0.5, 0.25]
 
 
 def test_the_search_has_its_share_of_the_value_where_there_was_one() -> None:
@@ -146,8 +153,9 @@ def test_the_search_has_its_share_of_the_value_where_there_was_one() -> None:
     places, weight = np.arange(12), np.ones(12, np.float32)
     plain = held.batch(places, weight, DRAW, np.random.default_rng(0))
     mixed = held.batch(places, weight, dataclasses.replace(DRAW, search_share=0.25), np.random.default_rng(0))
-    searched = game.policy.any(1)
+    searched = game.searched
     assert 0 < searched.sum() < 12
+    assert (searched & ~plain.alive[:, 0]).any(), "also where there is no policy to train"
     wanted = np.where(searched, 0.75 * plain.value[:, 0] + 0.25 * game.root_value, plain.value[:, 0])
     assert np.allclose(mixed.value[:, 0], wanted, atol=1e-6)
     assert (mixed.value[~mixed.inside] == 0.0).all(), "past the end nothing is worth anything"
@@ -159,10 +167,11 @@ def test_the_searchs_own_value_is_mixed_in_where_there_was_a_search() -> None:
     places, ones = np.arange(12), np.ones(12, np.float32)
     plain = held.batch(places, ones, DRAW, np.random.default_rng(0))
     mixed = held.batch(places, ones, dataclasses.replace(DRAW, search_share=0.25), np.random.default_rng(0))
-    assert plain.alive.any()
-    assert (plain.inside & ~plain.alive).any()
-    own = game.root_value[np.minimum(places[:, None] + np.arange(4), 11)]
-    wanted = np.where(plain.alive, 0.75 * plain.value + 0.25 * own, plain.value)
+    there = np.minimum(places[:, None] + np.arange(4), 11)
+    own, searched = game.root_value[there], game.searched[there] & plain.inside
+    assert searched.any()
+    assert (plain.inside & ~searched).any()
+    wanted = np.where(searched, 0.75 * plain.value + 0.25 * own, plain.value)
     assert np.allclose(mixed.value, wanted, atol=1e-6)
     assert mixed.value.dtype == np.float32
     assert (mixed.reward == plain.reward).all()
@@ -225,6 +234,72 @@ def test_uniform_replays_have_weight_one() -> None:
     assert (held.draw(20, DRAW, np.random.default_rng(0)).weight == 1.0).all()
 
 
+# --- surprise -----------------------------------------------------------------------------------------------
+
+
+def chances(held: Replay, share: float) -> np.ndarray:
+    """[capacity] how likely each place is drawn, by the definition."""
+    window = (held.added - 1 - np.arange(held.window)) % held.capacity
+    uniform, surprise = np.zeros(held.capacity), np.zeros(held.capacity)
+    uniform[window] = 1.0 / len(window)
+    surprise[window] = held.rings["surprise"][window]
+    return (1.0 - share) * uniform + share * surprise / surprise.sum()
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+@pytest.mark.parametrize("games_added", [3, 9, 13, 16])
+def test_surprise_sets_a_share_of_the_draws_within_the_window(share: float, games_added: int) -> None:
+    """Windows at the ring's start, in its middle and around its end."""
+    held = replay(capacity=40, surprise_share=share, window_fraction=0.3, min_window=12)
+    for number in range(games_added):
+        held.add(made_up(number, 5))
+    wanted = chances(held, share)
+    batch = held.draw(40_000, DRAW, np.random.default_rng(0))
+    counts = np.bincount(batch.index, minlength=40) / 40_000
+    assert (counts[wanted == 0.0] == 0.0).all()
+    assert counts == pytest.approx(wanted, abs=5 * np.sqrt(0.25 / 40_000) / 2)
+    assert (batch.weight == 1.0).all()
+
+
+def test_renewed_surprise_and_overwritten_surprise() -> None:
+    held = replay(capacity=20, surprise_share=1.0)
+    for number in range(4):
+        held.add(made_up(number, 5))
+    held.renew(np.arange(20), found(np.ones((20, ACTIONS), np.float32), [0.0] * 20, [0.0] * 7 + [3.0] + [0.0] * 12))
+    drawn = held.draw(50, DRAW, np.random.default_rng(0))
+    assert (drawn.index == 7).all()
+    assert drawn.alive[:, 0].all()
+    held.add(made_up(5, 10))
+    assert held.rings["surprise"][7] != 3.0
+    assert np.bincount(held.draw(4000, DRAW, np.random.default_rng(0)).index, minlength=20) / 4000 == pytest.approx(
+        chances(held, 1.0), abs=0.04)
+
+
+def test_where_nothing_surprises_draws_are_uniform() -> None:
+    held = replay(capacity=40, surprise_share=1.0, window_fraction=0.5)
+    for number in range(8):
+        game = made_up(number, 5)
+        # What lies before the window surprises greatly.
+        surprise = np.full(5, 1e5 if number < 4 else 0.0, np.float32)
+        held.add(dataclasses.replace(game, surprise=surprise))
+    counts = np.bincount(held.draw(4000, DRAW, np.random.default_rng(0)).index, minlength=40)
+    assert (counts[:20] == 0).all()
+    assert counts[20:] / 4000 == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_share_of_0_draws_as_if_there_were_no_surprise() -> None:
+    plain, rng = replay(), np.random.default_rng(0)
+    plain.add(made_up(1, 30))
+    index = plain.draw(9, DRAW, rng).index
+    again = np.random.default_rng(0)
+    assert (index == 30 - again.integers(1, 31, 9)).all()
+    assert plain.surprise is None
+
+
+def test_the_tree_of_surprise_counts_as_memory() -> None:
+    assert replay(100, surprise_share=0.5).memory_bytes - replay(100).memory_bytes == 16 * 128
+
+
 # --- symmetries ---------------------------------------------------------------------------------------------
 
 TURNED = ["tic_tac_toe", "connect_four", "go(board_size=3)", "breakthrough(rows=4,columns=3)", "hex(board_size=4)",
@@ -243,9 +318,11 @@ def random_game(name: str, seed: int) -> Trajectory:
         step = batch.step(np.array([action], np.int32))
         discount = float(step.discount[0])
         for key, value in (("obs", obs), ("action", action), ("reward", step.reward[0]), ("discount", discount),
-                           ("legal", legal), ("policy", policy / 1024), ("root_value", 0.0), ("exploratory", False)):
+                           ("legal", legal), ("policy", policy / 1024), ("root_value", 0.0), ("exploratory", False),
+                           ("searched", True), ("surprise", 0.0)):
             rows[key].append(value)
-    dtypes = {"action": np.int32, "exploratory": np.bool_, "legal": np.bool_, "obs": batch.spec.observation_dtype}
+    dtypes = {"action": np.int32, "exploratory": np.bool_, "legal": np.bool_, "searched": np.bool_,
+              "obs": batch.spec.observation_dtype}
     return Trajectory(**{name: np.array(value, dtypes.get(name, np.float32)) for name, value in rows.items()})
 
 
@@ -301,6 +378,42 @@ def test_a_restored_replay_goes_on_like_the_original(priorities: bool, added: in
     one, other = (held.draw(50, DRAW, np.random.default_rng(2)) for held in (first, second))
     for field in dataclasses.fields(Batch):
         assert np.array_equal(getattr(one, field.name), getattr(other, field.name)), field.name
+
+
+def test_a_restored_replay_knows_its_surprise() -> None:
+    first, second = (replay(capacity=30, surprise_share=0.5) for _ in range(2))
+    for number in range(9):
+        first.add(made_up(number, 5))
+    second.restore(first.arrays(), first.added, 1.0)
+    one, other = (held.draw(200, DRAW, np.random.default_rng(2)).index for held in (first, second))
+    assert (one == other).all()
+    plain = replay(capacity=30)
+    plain.restore(first.arrays(), first.added, 1.0)
+    assert (plain.draw(200, DRAW, np.random.default_rng(2)).index != one).any()
+
+
+def test_what_older_versions_stored_is_understood() -> None:
+    """There every search gave a value and a policy."""
+    first, second = replay(capacity=30), replay(capacity=30, surprise_share=0.5)
+    for number in range(4):
+        game = made_up(number, 5)
+        first.add(dataclasses.replace(game, searched=game.policy.any(1)))
+    stored = first.arrays()
+    second.restore({name: array for name, array in stored.items() if name not in ADDED}, first.added, 1.0)
+    for name, array in second.arrays().items():
+        assert array.dtype == stored[name].dtype
+        assert (array == (0.0 if name == "surprise" else stored[name])).all(), name
+    assert 0 < stored["has_policy"].sum() < 20
+    for name in ADDED:
+        with pytest.raises(ValueError, match=f"doesn't fit this run: {name}"):
+            replay(capacity=30).restore({k: v for k, v in stored.items() if k != name}, first.added, 1.0)
+    assert upgraded(stored, ADDED) is stored
+
+
+def test_surprise_is_never_negative() -> None:
+    good = {"action": np.zeros(2, np.int32), "discount": np.zeros(2), "surprise": np.zeros(2, np.float32)}
+    assert impossible(good, 1) is None
+    assert impossible(good | {"surprise": np.array([0.0, -1e-3], np.float32)}, 1) == "surprise"
 
 
 def test_a_replay_of_another_shape_is_refused() -> None:

@@ -51,8 +51,10 @@ EVERYTHING = {
     "learner.ema": 0.9, "learner.reanalyse_fraction": 0.25, "learner.reanalyse_batch": 24, "learner.td_steps": 2,
     "replay.prioritized": True,
     "search.algorithm": "puct", "search.dirichlet_fraction": 0.25, "selfplay.warmup_positions": 100,
-    "train.publish_steps": 7,
+    "train.publish_steps": 7, "selfplay.full_search_fraction": 0.5,
 }
+SURPRISE = {"learner.surprise_share": 0.5, "selfplay.full_search_fraction": 0.3, "selfplay.gumbel_moves": 3,
+            "learner.reanalyse_fraction": 0.25, "learner.reanalyse_batch": 24, "replay.window_fraction": 0.5}
 
 
 def tiny(**overrides: Any) -> Config:
@@ -70,7 +72,7 @@ def whole_run(config: Config, out: Path) -> Path:
     return last(out)
 
 
-@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize("settings", [{}, EVERYTHING, SURPRISE], ids=["plain", "everything", "surprise"])
 @pytest.mark.parametrize("stop", [1, 10])
 def test_twenty_steps_are_some_and_the_rest(tmp_path: Path, settings: dict[str, Any], stop: int) -> None:
     config = overridden(TINY, settings)
@@ -206,6 +208,18 @@ def test_reanalysis_goes_on_where_it_stood(tmp_path: Path) -> None:
         train.run(config, tmp_path / "d")
 
 
+def test_a_run_of_an_older_version_goes_on(short_run: Path, tmp_path: Path) -> None:
+    """One that kept neither surprise nor which searches gave a policy: in its time all did."""
+    stored = checkpoint.load(last(short_run))
+    for file, added in (("replay", ("has_policy", "surprise")), ("actors", ("searched", "surprise"))):
+        for name in added:
+            del stored.tensors[file][name]
+    checkpoint.save(tmp_path / "old", stored.step, stored.tensors, stored.state, stored.config)
+    shutil.copytree(short_run, tmp_path / "new")
+    old, new = (whole_run(tiny(train__steps=6), tmp_path / name) for name in ("old", "new"))
+    assert set(checkpoint.same_content(old, new)) <= {"replay.safetensors", "actors.safetensors"}, "but for surprise"
+
+
 def test_every_run_remembers_its_time(tmp_path: Path) -> None:
     """A run by steps as well: minutes asked for later count in all."""
     run = train.Run(tiny(), tmp_path)
@@ -281,6 +295,8 @@ HOSTILE: dict[str, Change] = {
     "replay doesn't fit this run: reward": fill("replay", "reward", float("nan")),
     "replay doesn't fit this run: root_value": fill("replay", "root_value", float("inf")),
     "replay doesn't fit this run: policy": fill("replay", "policy", float("nan")),
+    "replay doesn't fit this run: surprise": fill("replay", "surprise", -1.0),
+    "games don't fit this run: surprise": fill("actors", "surprise", -1.0),
     "replay doesn't fit this run: left": fill("replay", "left", 0),
     "replay doesn't fit this run: left holds": fill("replay", "left", 10**6),
     "games don't fit this run: action": fill("actors", "action", -1),

@@ -73,8 +73,13 @@ def random_games(config: Config, positions: int) -> list[Trajectory]:
     played: list[Trajectory] = []
     while sum(map(len, played)) < positions:
         played += actor.play(None, 0.0)
-    return [dataclasses.replace(game, policy=(game.legal / game.legal.sum(1, keepdims=True)).astype(np.float32))
-            for game in played]
+    return [as_searched(game) for game in played]
+
+
+def as_searched(game: Trajectory) -> Trajectory:
+    policy = (game.legal / game.legal.sum(1, keepdims=True)).astype(np.float32)
+    known, surprise = np.ones(len(game), dtype=np.bool_), np.ones(len(game), dtype=np.float32)
+    return dataclasses.replace(game, policy=policy, searched=known, surprise=surprise)
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,8 @@ class Learning:
             self.learner = Learner(build_model(config).to(self.device), config.learner)
         capacity = min(config.replay.capacity, FILLED)
         settings = dataclasses.replace(config.replay, capacity=capacity, window_fraction=1.0)
-        self.replay = Replay(games.spec(config.game), settings, symmetries(config.game))
+        self.replay = Replay(
+            games.spec(config.game), settings, symmetries(config.game), config.learner.surprise_share)
         played = random_games(config, min(PLAYED, capacity))
         while self.replay.added < capacity:
             for game in played:
