@@ -220,6 +220,17 @@ def test_a_run_of_an_older_version_goes_on(short_run: Path, tmp_path: Path) -> N
     assert set(checkpoint.same_content(old, new)) <= {"replay.safetensors", "actors.safetensors"}, "but for surprise"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_draws_by_surprise_may_begin_and_end_on_the_way(short_run: Path, tmp_path: Path, share: float) -> None:
+    run = train.Run(tiny(learner__surprise_share=share), tmp_path)
+    run.resume(last(short_run))
+    assert run.replay.surprise_share == share
+    assert run.replay.rings["surprise"].any()
+    if run.replay.surprise is not None:
+        assert run.replay.surprise.total == pytest.approx(float(run.replay.rings["surprise"].sum()))
+    assert (run.replay.surprise is None) == (share == 0.0)
+
+
 def test_every_run_remembers_its_time(tmp_path: Path) -> None:
     """A run by steps as well: minutes asked for later count in all."""
     run = train.Run(tiny(), tmp_path)
