@@ -208,22 +208,24 @@ def test_reanalysis_goes_on_where_it_stood(tmp_path: Path) -> None:
         train.run(config, tmp_path / "d")
 
 
-def test_a_run_of_an_older_version_goes_on(short_run: Path, tmp_path: Path) -> None:
+def test_a_run_of_an_older_version_goes_on(tmp_path: Path) -> None:
     """One that kept neither surprise nor which searches gave a policy: in its time all did."""
-    stored = checkpoint.load(last(short_run))
+    config = tiny(learner__td_steps=2, learner__search_share=0.5)
+    stored = checkpoint.load(whole_run(config, tmp_path / "new"))
+    assert stored.tensors["replay"]["surprise"].any()
     for file, added in (("replay", ("has_policy", "surprise")), ("actors", ("searched", "surprise"))):
         for name in added:
             del stored.tensors[file][name]
     checkpoint.save(tmp_path / "old", stored.step, stored.tensors, stored.state, stored.config)
-    shutil.copytree(short_run, tmp_path / "new")
-    old, new = (whole_run(tiny(train__steps=6), tmp_path / name) for name in ("old", "new"))
+    old, new = (whole_run(overridden(config, {"train.steps": 26}), tmp_path / name) for name in ("old", "new"))
     assert set(checkpoint.same_content(old, new)) <= {"replay.safetensors", "actors.safetensors"}, "but for surprise"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_draws_by_surprise_may_begin_and_end_on_the_way(short_run: Path, tmp_path: Path, share: float) -> None:
-    run = train.Run(tiny(learner__surprise_share=share), tmp_path)
-    run.resume(last(short_run))
+def test_draws_by_surprise_may_begin_and_end_on_the_way(tmp_path: Path, share: float) -> None:
+    held = whole_run(tiny(learner__surprise_share=0.5 - share), tmp_path / "before")
+    run = train.Run(tiny(learner__surprise_share=share), tmp_path / "after")
+    run.resume(held)
     assert run.replay.surprise_share == share
     assert run.replay.rings["surprise"].any()
     if run.replay.surprise is not None:
