@@ -56,15 +56,49 @@ MCTS_INLINE double smallest(Doubles x) {
   const double b = x[2] < x[3] ? x[2] : x[3];
   return a < b ? a : b;
 }
-MCTS_INLINE Doubles max(Doubles x, Doubles y) { return x > y ? x : y; }
-MCTS_INLINE Doubles min(Doubles x, Doubles y) { return x < y ? x : y; }
+template <class V>
+MCTS_INLINE V max(V x, V y) {
+  return x > y ? x : y;
+}
+template <class V>
+MCTS_INLINE V min(V x, V y) {
+  return x < y ? x : y;
+}
 
-MCTS_INLINE Doubles load(const double* at) {
-  Doubles x;
+template <class V = Doubles>
+MCTS_INLINE V load(const double* at) {
+  V x;
   std::memcpy(&x, at, sizeof x);
   return x;
 }
-MCTS_INLINE void store(double* at, Doubles x) { std::memcpy(at, &x, sizeof x); }
+template <class V>
+MCTS_INLINE void store(double* at, V x) {
+  std::memcpy(at, &x, sizeof x);
+}
+
+// One vector of four, or two side by side: the widest form has registers for eight doubles.
+template <int halves>
+struct Joined;
+template <>
+struct Joined<1> {
+  using Doubles = mcts::Doubles;
+  using Longs = mcts::Longs;
+};
+template <>
+struct Joined<2> {
+  using Doubles = double __attribute__((vector_size(2 * kLanes * 8)));
+  using Longs = std::int64_t __attribute__((vector_size(2 * kLanes * 8)));
+};
+
+template <class V>
+MCTS_INLINE V join(const V (&x)[1]) {
+  return x[0];
+}
+template <class V>
+MCTS_INLINE auto join(const V (&x)[2]) {
+  static_assert(kLanes == 4);
+  return __builtin_shufflevector(x[0], x[1], 0, 1, 2, 3, 4, 5, 6, 7);
+}
 
 // Four rows of four numbers become four columns.
 template <class V>
@@ -106,23 +140,28 @@ MCTS_INLINE Doubles load_visits(const EdgeBlock& block) {
   return __builtin_convertvector(x, Doubles);
 }
 // A lane that is used has been visited.
-MCTS_INLINE Longs used(Doubles visits) { return visits > splat(0.0); }
+template <class V>
+MCTS_INLINE auto used(V visits) {
+  return visits > V{};
+}
 
 // exp(x) for x <= 0, to about one unit in the last place: x = n ln 2 + r with |r| <= ln 2 / 2, a Taylor
 // polynomial of degree 12 in r, then n added to the exponent. Below -700 the answer stays exp(-700).
-MCTS_INLINE Doubles exp_of_negative(Doubles x) {
-  x = max(x, splat(-700.0));
-  const Doubles shift = splat(0x1.8p52);  // adding it rounds to an integer, which then stands in the low bits
-  const Doubles shifted = x * 0x1.71547652b82fep0 + shift;
-  const Doubles n = shifted - shift;
-  const Doubles r = (x - n * 0x1.62e42fefa3800p-1) - n * 0x1.ef35793c76730p-45;
-  const Doubles r2 = r * r;
-  const Doubles r4 = r2 * r2;
-  const Doubles a = (1.0 + r) + r2 * (1.0 / 2 + r * (1.0 / 6));
-  const Doubles b = (1.0 / 24 + r * (1.0 / 120)) + r2 * (1.0 / 720 + r * (1.0 / 5040));
-  const Doubles c = (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800));
-  const Doubles p = a + r4 * (b + r4 * (c + r4 * (1.0 / 479001600)));
-  return (Doubles)((Longs)p + ((Longs)shifted << 52));
+template <class V>
+MCTS_INLINE V exp_of_negative(V x) {
+  using Integers = decltype(x > x);
+  x = max(x, V{} - 700.0);
+  const V shift = V{} + 0x1.8p52;  // adding it rounds to an integer, which then stands in the low bits
+  const V shifted = x * 0x1.71547652b82fep0 + shift;
+  const V n = shifted - shift;
+  const V r = (x - n * 0x1.62e42fefa3800p-1) - n * 0x1.ef35793c76730p-45;
+  const V r2 = r * r;
+  const V r4 = r2 * r2;
+  const V a = (1.0 + r) + r2 * (1.0 / 2 + r * (1.0 / 6));
+  const V b = (1.0 / 24 + r * (1.0 / 120)) + r2 * (1.0 / 720 + r * (1.0 / 5040));
+  const V c = (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800));
+  const V p = a + r4 * (b + r4 * (c + r4 * (1.0 / 479001600)));
+  return (V)((Integers)p + ((Integers)shifted << 52));
 }
 
 // The best score so far of each lane, and whose it is.

@@ -37,14 +37,16 @@ MCTS_INLINE CompletedQ<T> complete(const Settings& s, const Visited<T>& visited,
                                    Mask open, const Bounds<T>& tree) {
   const T mix = (raw_value + visits * (visited.weighted_q / visited.weight)) / (1.0 + visits);
   const T low = visited.q.low, high = visited.q.high;
-  const Bounds<T> candidates{open & (mix < low) ? mix : low, open & (mix > high) ? mix : high};
+  const T lowest = open ? mix : low, highest = open ? mix : high;
+  const Bounds<T> candidates{lowest < low ? lowest : low, highest > high ? highest : high};
   CompletedQ<T> completed;
   completed.mix = mix;
   completed.scale = Scale::line(s, tree, candidates);
   completed.sigma = (s.c_visit + visited.most) * s.c_scale;
   completed.of_mix = completed.sigma * Scale::estimate(completed.scale(mix));
   const T of_high = completed.sigma * completed.scale(high);
-  completed.top = open & (completed.of_mix > of_high) ? completed.of_mix : of_high;
+  const T of_highest = open ? completed.of_mix : of_high;
+  completed.top = of_highest > of_high ? of_highest : of_high;
   return completed;
 }
 

@@ -16,7 +16,7 @@ namespace mcts {
 // walk only reads it.
 template <class Scale>
 class GumbelRule {
-  static constexpr int kGroups = 8, kMost = kGroups * kLanes;
+  static constexpr int kMost = 32, kMostLanes = 2 * kLanes;
 
  public:
   static constexpr bool kAhead = true;
@@ -32,7 +32,7 @@ class GumbelRule {
 
   // Doubles of scratch that a node with so many children needs.
   static std::int64_t scratch(std::int64_t children) {
-    return (children + kLanes - 1) / kLanes * static_cast<std::int64_t>(sizeof(Columns) / sizeof(double));
+    return (children + kLanes - 1) / kLanes * static_cast<std::int64_t>(sizeof(Columns<kMostLanes>) / sizeof(double));
   }
 
   static std::uint64_t bytes(const Settings&) { return 0; }
@@ -78,34 +78,35 @@ class GumbelRule {
   }
   MCTS_WIDEST MCTS_APART void compute_widest(const Place* places, int count, int kind,
                                              double* scratch) const {
-    compute_kind(places, count, kind, scratch);
+    compute_kind<2>(places, count, kind, scratch);
   }
   MCTS_WIDE MCTS_APART void compute_wide(const Place* places, int count, int kind, double* scratch) const {
-    compute_kind(places, count, kind, scratch);
+    compute_kind<1>(places, count, kind, scratch);
   }
   MCTS_APART void compute_plain(const Place* places, int count, int kind, double* scratch) const {
-    compute_kind(places, count, kind, scratch);
+    compute_kind<1>(places, count, kind, scratch);
   }
 
-  // At most kMost nodes of a kind.
+  // At most kMost nodes of a kind, `halves` times four at once.
+  template <int halves>
   MCTS_INLINE void compute_kind(const Place* places, int count, int kind, double* scratch) const {
+    constexpr int kNodes = halves * kLanes;
     if (kind == Asked::kTwo) {
-      compute_short<2>(places, count);
+      compute_short<GumbelNodes<Scale, halves, 2, false>>(places, count);
     } else if (kind == Asked::kBlock) {
-      compute_short<kLanes>(places, count);
+      compute_short<GumbelNodes<Scale, halves, kLanes, false>>(places, count);
     } else {
-      compute_long(places, count, scratch);
+      compute_long<GumbelNodes<Scale, halves, kLanes, true>>(places, count,
+                                                             reinterpret_cast<Columns<kNodes>*>(scratch));
     }
   }
 
-  template <int width>
+  template <class Nodes>
   MCTS_INLINE void compute_short(const Place* places, int count) const {
-    GumbelNodes<Scale, width, false> groups[kGroups];
-    Columns columns[kGroups];
-    const int all = (count + kLanes - 1) / kLanes;
-    for (int g = 0; g < all; ++g) {
-      groups[g].read(settings_, places + g * kLanes, std::min(count - g * kLanes, kLanes), columns + g);
-    }
+    Nodes groups[kMost / Nodes::kNodes];
+    Columns<Nodes::kNodes> columns[kMost / Nodes::kNodes];
+    const int all = (count + Nodes::kNodes - 1) / Nodes::kNodes;
+    for (int g = 0; g < all; ++g) read(groups[g], places, count, g, columns + g);
     for (int g = 0; g < all; ++g) groups[g].weigh();
     Looks<kMost> looks;
     for (int g = 0; g < all; ++g) groups[g].compare(looks);
@@ -113,17 +114,27 @@ class GumbelRule {
     for (int g = 0; g < all; ++g) groups[g].choose();
   }
 
-  MCTS_INLINE void compute_long(const Place* places, int count, double* scratch) const {
-    for (int first = 0; first < count; first += kLanes) {
-      GumbelNodes<Scale, kLanes, true> group{};
-      group.read(settings_, places + first, std::min(count - first, kLanes),
-                 reinterpret_cast<Columns*>(scratch));
-      group.weigh();
-      Looks<kLanes> looks;
-      group.compare(looks);
-      looks.look();
-      group.choose();
+  // Of long chains the columns are many: one group after the other has them.
+  template <class Nodes>
+  MCTS_INLINE void compute_long(const Place* places, int count, Columns<Nodes::kNodes>* columns) const {
+    Nodes groups[kMost / Nodes::kNodes];
+    const int all = (count + Nodes::kNodes - 1) / Nodes::kNodes;
+    Looks<kMost> looks;
+    for (int g = 0; g < all; ++g) {
+      read(groups[g], places, count, g, columns);
+      groups[g].weigh();
+      groups[g].compare(looks);
     }
+    looks.look();
+    for (int g = 0; g < all; ++g) groups[g].choose();
+  }
+
+  // The g-th group.
+  template <class Nodes>
+  MCTS_INLINE void read(Nodes& group, const Place* places, int count, int g,
+                        Columns<Nodes::kNodes>* columns) const {
+    const int first = g * Nodes::kNodes;
+    group.read(settings_, places + first, std::min(count - first, Nodes::kNodes), columns);
   }
 
   const Settings& settings_;

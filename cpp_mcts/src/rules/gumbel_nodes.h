@@ -21,11 +21,12 @@ struct Place {
   NodeId node;
 };
 
-// The i-th blocks of four nodes: row j holds child j of each.
+// The i-th blocks of `nodes` nodes: row j holds child j of each.
+template <int nodes>
 struct Columns {
-  double q[kLanes][kLanes];
-  double weight[kLanes][kLanes];  // from stage 2 on weight * exp(sigma(q) - top)
-  double visits[kLanes][kLanes];
+  double q[kLanes][nodes];
+  double weight[kLanes][nodes];  // from stage 2 on weight * exp(sigma(q) - top)
+  double visits[kLanes][nodes];
 };
 
 // Nodes of which the unvisited action of the highest prior is wanted. It is looked for in all of them at
@@ -59,18 +60,25 @@ class Looks {
 //
 // It is done in four stages, so that the processor can work on the same stage of several groups of nodes at
 // once: within a stage, most operations wait for the one before. Of each block, `width` children are looked
-// at; without `chains` no node has more than one block.
-template <class Scale, int width, bool chains>
+// at; without `chains` no node has more than one block. A group is as many nodes as a vector has lanes, that
+// is `halves` times four.
+template <class Scale, int halves, int width, bool chains>
 class GumbelNodes {
+  using Doubles = typename Joined<halves>::Doubles;
+  using Longs = typename Joined<halves>::Longs;
+
  public:
-  // 1: reads at least 1 and at most four nodes, each with a child; `columns` must have room for all blocks of
-  // a node and stay until the last stage.
-  MCTS_INLINE void read(const Settings& settings, const Place* places, int count, Columns* columns) {
-    for (int i = 0; i < kLanes; ++i)
+  static constexpr int kNodes = halves * kLanes;
+
+  // 1: reads at least 1 and at most kNodes nodes, each with a child; `columns` must have room for all blocks
+  // of a node and stay until `compare` is done.
+  MCTS_INLINE void read(const Settings& settings, const Place* places, int count, Columns<kNodes>* columns) {
+    for (int i = 0; i < kNodes; ++i)
       places_[i] = places[i < count ? i : 0];  // a spare lane repeats the first
     count_ = count;
     columns_ = columns;
-    for (int i = 0; chains && i < kLanes; ++i) blocks_ = std::max(blocks_, blocks_of(node(i)));
+    blocks_ = 1;
+    for (int i = 0; chains && i < kNodes; ++i) blocks_ = std::max(blocks_, blocks_of(node(i)));
     const Bounds<Doubles> tree = read_heads();
     const Visited<Doubles> visited = read_children();
     visited_weight_ = visited.weight;
@@ -81,8 +89,8 @@ class GumbelNodes {
   MCTS_INLINE void weigh() {
     const Doubles share = weigh_children();
     const Doubles left = weight_total_ - visited_weight_;
-    of_mix_ = open_ ? of_mix_ : splat(0.0);
-    factor_ = 1.0 / (share + (left > splat(0.0) ? left * of_mix_ : splat(0.0)));
+    of_mix_ = open_ ? of_mix_ : Doubles{};
+    factor_ = 1.0 / (share + (left > Doubles{} ? left * of_mix_ : Doubles{}));
   }
 
   // 3: the best child. While next_action is unknown, next_weight is a bound from above: most nodes need not
@@ -91,7 +99,8 @@ class GumbelNodes {
   MCTS_INLINE void compare(Looks<most>& looks) {
     best_ = best_visited();
     each_ = of_mix_ * factor_;
-    maybe_ = open_ & (next_weight_ * each_ > best_.score);
+    const Doubles none = Doubles{} - std::numeric_limits<double>::infinity();
+    maybe_ = (open_ ? next_weight_ * each_ : none) > best_.score;
     for (int i = 0; i < count_; ++i) {
       if (maybe_[i] != 0 && node(i).next_action == kUnknown) looks.add(places_[i]);
     }
@@ -115,15 +124,15 @@ class GumbelNodes {
     int left;
   };
 
-  // A block of each node, as rows; transposed, row j holds child j of four nodes.
+  // A block of each of four nodes, as rows; transposed, row j holds child j of all.
   struct Rows {
-    Doubles q[kLanes];
+    mcts::Doubles q[kLanes];
     Floats4 weight[kLanes];
     Ints4 visits[kLanes];
   };
 
   struct Best {
-    Doubles score = splat(-std::numeric_limits<double>::infinity());
+    Doubles score = Doubles{} - std::numeric_limits<double>::infinity();
     Longs child{};  // counted in the order of the first visits
   };
 
@@ -137,44 +146,61 @@ class GumbelNodes {
     static_assert(offsetof(Node, next_weight) == offsetof(Node, raw_value) + 4 &&
                   offsetof(Node, visits) == offsetof(Node, raw_value) + 8 &&
                   offsetof(Node, children) == offsetof(Node, raw_value) + 12);
-    Ints4 x[kLanes];
-    for (int i = 0; i < kLanes; ++i) std::memcpy(&x[i], &node(i).raw_value, sizeof x[i]);
-    transpose(x);
-    raw_value_ = __builtin_convertvector((Floats4)x[0], Doubles);
-    next_weight_ = __builtin_convertvector((Floats4)x[1], Doubles);
-    visits_ = __builtin_convertvector(x[2], Doubles);
-    open_ = __builtin_convertvector(x[3], Doubles) < splat(places_[0].tree->actions);
-    const double a = node(0).weight_total, b = node(1).weight_total, c = node(2).weight_total,
-                 d = node(3).weight_total;
-    weight_total_ = Doubles{a, b, c, d};
+    Floats4 raw_value[halves], next_weight[halves];
+    Ints4 visits[halves], children[halves];
+    mcts::Doubles total[halves], low[halves], high[halves];
+    for (int h = 0; h < halves; ++h) {
+      const Node* nodes[kLanes];
+      Ints4 x[kLanes];
+      for (int i = 0; i < kLanes; ++i) {
+        nodes[i] = &node(h * kLanes + i);
+        std::memcpy(&x[i], &nodes[i]->raw_value, sizeof x[i]);
+      }
+      transpose(x);
+      raw_value[h] = (Floats4)x[0];
+      next_weight[h] = (Floats4)x[1];
+      visits[h] = x[2];
+      children[h] = x[3];
+      total[h] = mcts::Doubles{nodes[0]->weight_total, nodes[1]->weight_total, nodes[2]->weight_total,
+                               nodes[3]->weight_total};
+      if constexpr (Scale::kPerTree) {
+        const Place* const places = places_ + h * kLanes;
+        const TreeState &s = *places[0].tree->state, &t = *places[1].tree->state, &u = *places[2].tree->state,
+                        &v = *places[3].tree->state;
+        low[h] = mcts::Doubles{s.low, t.low, u.low, v.low};
+        high[h] = mcts::Doubles{s.high, t.high, u.high, v.high};
+      }
+    }
+    raw_value_ = __builtin_convertvector(join(raw_value), Doubles);
+    next_weight_ = __builtin_convertvector(join(next_weight), Doubles);
+    visits_ = __builtin_convertvector(join(visits), Doubles);
+    const Doubles actions = Doubles{} + places_[0].tree->actions;
+    open_ = __builtin_convertvector(join(children), Doubles) < actions;
+    weight_total_ = join(total);
     if constexpr (!Scale::kPerTree) return Bounds<Doubles>{};
-    const TreeState &s = *places_[0].tree->state, &t = *places_[1].tree->state, &u = *places_[2].tree->state,
-                    &v = *places_[3].tree->state;
-    return {Doubles{s.low, t.low, u.low, v.low}, Doubles{s.high, t.high, u.high, v.high}};
+    return {join(low), join(high)};
   }
 
   // Fills the columns, and adds them up.
   MCTS_INLINE Visited<Doubles> read_children() const {
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    Cursor cursors[kLanes];
-    for (int i = 0; i < kLanes; ++i) cursors[i] = Cursor{places_[i].node, node(i).children};
+    const Doubles most = Doubles{} + std::numeric_limits<double>::infinity(), least = -most;
+    Cursor cursors[kNodes];
+    for (int i = 0; i < kNodes; ++i) cursors[i] = Cursor{places_[i].node, node(i).children};
     Doubles weight[kLanes] = {}, weighted_q[kLanes] = {};
     Visited<Doubles> visited;
-    visited.q = {splat(kInfinity), splat(-kInfinity)};
+    visited.q = {most, least};
     for (int k = 0; k < blocks(); ++k) {
-      Rows rows;
-      read_blocks(cursors, k + 1 < blocks(), rows);
+      Rows rows[halves];
+      for (int h = 0; h < halves; ++h) read_blocks(h * kLanes, cursors, k + 1 < blocks(), rows[h]);
       for (int j = 0; j < width; ++j) {
-        const Doubles q = rows.q[j];
-        const Doubles w = __builtin_convertvector(rows.weight[j], Doubles);
-        const Doubles visits = __builtin_convertvector(rows.visits[j], Doubles);
+        const Doubles q = column(rows, &Rows::q, j);
+        const Doubles w = __builtin_convertvector(column(rows, &Rows::weight, j), Doubles);
+        const Doubles visits = __builtin_convertvector(column(rows, &Rows::visits, j), Doubles);
         weight[j] += w;
         weighted_q[j] += w * q;
         visited.most = max(visited.most, visits);
-        visited.q.high = max(visited.q.high, used(visits) ? q : splat(-kInfinity));
-        if constexpr (Scale::kPerNode) {
-          visited.q.low = min(visited.q.low, used(visits) ? q : splat(kInfinity));
-        }
+        visited.q.high = max(visited.q.high, used(visits) ? q : least);
+        if constexpr (Scale::kPerNode) visited.q.low = min(visited.q.low, used(visits) ? q : most);
         store(columns_[k].q[j], q);
         store(columns_[k].weight[j], w);
         store(columns_[k].visits[j], visits);
@@ -185,16 +211,24 @@ class GumbelNodes {
     return visited;
   }
 
-  // The next block of each chain, an empty one where a chain has ended; then each cursor moves on.
-  MCTS_INLINE void read_blocks(Cursor (&cursors)[kLanes], bool more, Rows& rows) const {
+  template <class V>
+  MCTS_INLINE static auto column(const Rows (&rows)[halves], V (Rows::*field)[kLanes], int j) {
+    V x[halves];
+    for (int h = 0; h < halves; ++h) x[h] = (rows[h].*field)[j];
+    return join(x);
+  }
+
+  // The next block of each of the four chains from `first` on, an empty one where a chain has ended; then
+  // each cursor moves on.
+  MCTS_INLINE void read_blocks(int first, Cursor (&cursors)[kNodes], bool more, Rows& rows) const {
     static constexpr EdgeBlock kNoEdges{};
     for (int i = 0; i < kLanes; ++i) {
-      const Tree& tree = *places_[i].tree;
-      Cursor& at = cursors[i];
+      const Tree& tree = *places_[first + i].tree;
+      Cursor& at = cursors[first + i];
       const EdgeBlock& edges = at.left > 0 ? tree.blocks[at.block] : kNoEdges;
-      std::memcpy(&rows.q[i], edges.q, sizeof(Doubles));
-      std::memcpy(&rows.weight[i], edges.weight, sizeof(Floats4));
-      std::memcpy(&rows.visits[i], edges.visits, sizeof(Ints4));
+      std::memcpy(&rows.q[i], edges.q, sizeof rows.q[i]);
+      std::memcpy(&rows.weight[i], edges.weight, sizeof rows.weight[i]);
+      std::memcpy(&rows.visits[i], edges.visits, sizeof rows.visits[i]);
       if (more && at.left > 0) at.block = tree.links[at.block].next;
       at.left -= kLanes;
     }
@@ -208,16 +242,17 @@ class GumbelNodes {
   // is computed for v_mix instead.
   MCTS_INLINE Doubles weigh_children() {
     const CompletedQ<Doubles> completed = completed_;
-    const Doubles mix_above = completed.of_mix - completed.top;
+    const Doubles one = Doubles{} + 1.0, mix_above = completed.of_mix - completed.top;
     Doubles total[kLanes] = {};
-    of_mix_ = splat(1.0);
+    of_mix_ = one;
     for (int k = 0; k < blocks(); ++k) {
       for (int j = 0; j < width; ++j) {
-        const Doubles above = completed.sigma * completed.scale(load(columns_[k].q[j])) - completed.top;
-        const Longs is_top = above >= splat(0.0);
+        const Doubles q = load<Doubles>(columns_[k].q[j]);
+        const Doubles above = completed.sigma * completed.scale(q) - completed.top;
+        const Longs is_top = above >= Doubles{};
         const Doubles power = exp_of_negative(is_top ? mix_above : above);
         of_mix_ = is_top ? power : of_mix_;
-        const Doubles each = load(columns_[k].weight[j]) * (is_top ? splat(1.0) : power);
+        const Doubles each = load<Doubles>(columns_[k].weight[j]) * (is_top ? one : power);
         store(columns_[k].weight[j], each);
         total[j] += each;
       }
@@ -228,13 +263,15 @@ class GumbelNodes {
   MCTS_INLINE Best best_visited() const {
     const Doubles factor = factor_, share = 1.0 / visits_;
     Best best;
+    const Doubles none = best.score;
     Longs child{};
     for (int k = 0; k < blocks(); ++k) {
       for (int j = 0; j < width; ++j) {
-        const Doubles visits = load(columns_[k].visits[j]);
-        const Doubles score = load(columns_[k].weight[j]) * factor - visits * share;
-        const Longs better = used(visits) & (score > best.score);
-        best.score = better ? score : best.score;
+        const Doubles visits = load<Doubles>(columns_[k].visits[j]);
+        const Doubles score = load<Doubles>(columns_[k].weight[j]) * factor - visits * share;
+        const Doubles mine = used(visits) ? score : none;
+        const Longs better = mine > best.score;
+        best.score = better ? mine : best.score;
         best.child = better ? child : best.child;
         child += 1;
       }
@@ -242,10 +279,10 @@ class GumbelNodes {
     return best;
   }
 
-  Place places_[kLanes];
+  Place places_[kNodes];
   int count_;
-  int blocks_ = 1;  // of the longest chain
-  Columns* columns_;
+  int blocks_;  // of the longest chain
+  Columns<kNodes>* columns_;
   Doubles raw_value_, next_weight_, visits_, weight_total_;  // of Node
   Longs open_;                                               // at least one action is unvisited
   Doubles visited_weight_;
