@@ -313,7 +313,7 @@ class BatchSearch final : public SearchBase {
   void finish_at_terminal(const Walk& walk) {
     walk.tree->state->leaf_action = kNone;
     walk.tree->state->path_length = walk.depth;
-    backup(*walk.tree);
+    backup(*walk.tree, walk.tree->nodes[walk.node].raw_value);
   }
 
   static bool refused(Refusal& refusal, int row, Refusal::Why why) {
@@ -335,16 +335,16 @@ class BatchSearch final : public SearchBase {
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
     assert(state.path_length < tree.first_free_block);
     tree.path[state.path_length++] = PathStep{edge, leaf};
-    backup(tree);
+    backup(tree, rows.value[m]);
     return true;
   }
 
   // ---- 4 backup ----
-  // G = r + d * G from the last position of the walk to the root, each seen by the player to move there.
-  void backup(const Tree& tree) {
+  // G = r + d * G from the value `g` of the last position of the walk to the root, each seen by the player to
+  // move there.
+  void backup(const Tree& tree, double g) {
     TreeState& state = *tree.state;
     state.edges += state.path_length;
-    double g = tree.nodes[tree.path[state.path_length - 1].child].raw_value;
     for (int i = state.path_length - 1; i >= 0; --i) {
       const PathStep step = tree.path[i];
       Node& node = tree.nodes[step.child];

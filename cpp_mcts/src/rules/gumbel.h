@@ -116,8 +116,10 @@ class GumbelRule {
 
   // Of long chains the columns are many: one group after the other has them.
   template <class Nodes>
-  MCTS_INLINE void compute_long(const Place* places, int count, Columns<Nodes::kNodes>* columns) const {
+  MCTS_INLINE void compute_long(const Place* asked, int count, Columns<Nodes::kNodes>* columns) const {
     Nodes groups[kMost / Nodes::kNodes];
+    Place places[kMost];
+    sort_by_length(asked, count, places);
     const int all = (count + Nodes::kNodes - 1) / Nodes::kNodes;
     Looks<kMost> looks;
     for (int g = 0; g < all; ++g) {
@@ -127,6 +129,20 @@ class GumbelRule {
     }
     looks.look();
     for (int g = 0; g < all; ++g) groups[g].choose();
+  }
+
+  // Chains of about the same length next to each other: a group takes as long as its longest.
+  static void sort_by_length(const Place* from, int count, Place* to) {
+    constexpr int kLengths = 8;
+    int end[kLengths + 1] = {};
+    std::uint8_t length[kMost];
+    for (int i = 0; i < count; ++i) {
+      const int blocks = (from[i].tree->nodes[from[i].node].children - 1) / kLanes;
+      length[i] = static_cast<std::uint8_t>(std::min(blocks, kLengths - 1));
+      ++end[length[i] + 1];
+    }
+    for (int k = 1; k < kLengths; ++k) end[k] += end[k - 1];
+    for (int i = 0; i < count; ++i) to[end[length[i]]++] = from[i];
   }
 
   // The g-th group.
