@@ -32,7 +32,8 @@ class GumbelRule {
 
   // Doubles of scratch that a node with so many children needs.
   static std::int64_t scratch(std::int64_t children) {
-    return (children + kLanes - 1) / kLanes * static_cast<std::int64_t>(sizeof(Columns<kMostLanes>) / sizeof(double));
+    return (children + kLanes - 1) / kLanes *
+           static_cast<std::int64_t>(sizeof(Columns<kMostLanes>) / sizeof(double));
   }
 
   static std::uint64_t bytes(const Settings&) { return 0; }
@@ -78,6 +79,8 @@ class GumbelRule {
   }
   MCTS_WIDEST MCTS_APART void compute_widest(const Place* places, int count, int kind,
                                              double* scratch) const {
+    // Half of a wide group would be spare lanes.
+    if (count <= kLanes) return compute_kind<1>(places, count, kind, scratch);
     compute_kind<2>(places, count, kind, scratch);
   }
   MCTS_WIDE MCTS_APART void compute_wide(const Place* places, int count, int kind, double* scratch) const {
@@ -116,10 +119,13 @@ class GumbelRule {
 
   // Of long chains the columns are many: one group after the other has them.
   template <class Nodes>
-  MCTS_INLINE void compute_long(const Place* asked, int count, Columns<Nodes::kNodes>* columns) const {
+  MCTS_INLINE void compute_long(const Place* places, int count, Columns<Nodes::kNodes>* columns) const {
     Nodes groups[kMost / Nodes::kNodes];
-    Place places[kMost];
-    sort_by_length(asked, count, places);
+    Place sorted[kMost];
+    if (count > Nodes::kNodes) {
+      sort_by_length(places, count, sorted);
+      places = sorted;
+    }
     const int all = (count + Nodes::kNodes - 1) / Nodes::kNodes;
     Looks<kMost> looks;
     for (int g = 0; g < all; ++g) {

@@ -148,37 +148,35 @@ class GumbelNodes {
                   offsetof(Node, children) == offsetof(Node, raw_value) + 12);
     Floats4 raw_value[halves], next_weight[halves];
     Ints4 visits[halves], children[halves];
-    mcts::Doubles total[halves], low[halves], high[halves];
     for (int h = 0; h < halves; ++h) {
-      const Node* nodes[kLanes];
       Ints4 x[kLanes];
-      for (int i = 0; i < kLanes; ++i) {
-        nodes[i] = &node(h * kLanes + i);
-        std::memcpy(&x[i], &nodes[i]->raw_value, sizeof x[i]);
-      }
+      for (int i = 0; i < kLanes; ++i) std::memcpy(&x[i], &node(h * kLanes + i).raw_value, sizeof x[i]);
       transpose(x);
       raw_value[h] = (Floats4)x[0];
       next_weight[h] = (Floats4)x[1];
       visits[h] = x[2];
       children[h] = x[3];
-      total[h] = mcts::Doubles{nodes[0]->weight_total, nodes[1]->weight_total, nodes[2]->weight_total,
-                               nodes[3]->weight_total};
-      if constexpr (Scale::kPerTree) {
-        const Place* const places = places_ + h * kLanes;
-        const TreeState &s = *places[0].tree->state, &t = *places[1].tree->state, &u = *places[2].tree->state,
-                        &v = *places[3].tree->state;
-        low[h] = mcts::Doubles{s.low, t.low, u.low, v.low};
-        high[h] = mcts::Doubles{s.high, t.high, u.high, v.high};
-      }
     }
     raw_value_ = __builtin_convertvector(join(raw_value), Doubles);
     next_weight_ = __builtin_convertvector(join(next_weight), Doubles);
     visits_ = __builtin_convertvector(join(visits), Doubles);
     const Doubles actions = Doubles{} + places_[0].tree->actions;
     open_ = __builtin_convertvector(join(children), Doubles) < actions;
-    weight_total_ = join(total);
+    weight_total_ = gather([&](int i) { return node(i).weight_total; });
     if constexpr (!Scale::kPerTree) return Bounds<Doubles>{};
-    return {join(low), join(high)};
+    return {gather([&](int i) { return places_[i].tree->state->low; }),
+            gather([&](int i) { return places_[i].tree->state->high; })};
+  }
+
+  // f(i) of each node i.
+  template <class F>
+  MCTS_INLINE static Doubles gather(F&& f) {
+    static_assert(kLanes == 4);
+    if constexpr (halves == 1) {
+      return Doubles{f(0), f(1), f(2), f(3)};
+    } else {
+      return Doubles{f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)};
+    }
   }
 
   // Fills the columns, and adds them up.
