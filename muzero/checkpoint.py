@@ -2,6 +2,7 @@
 
     <run>/lock  <run>/metrics.jsonl  <run>/tensorboard/
     <run>/checkpoints/step-00000400/  manifest.json config.json state.json weights.safetensors ...
+    <run>/snapshots/step-00000400/    agents of the run on its way, where it was told to leave some
     <agent>/                          manifest.json config.json card.json weights.safetensors README.md
 
 No file is ever unpickled. torch is imported when tensors are written or read, not before: the command line
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint", "CheckpointError", "Damaged", "Foreign", "Locked", "NewerFormat", "check_writable",
     "count_of", "export", "load", "lock", "newest", "number_of", "read_config", "resolve", "same_content", "save",
-    "slug", "snapshots",
+    "slug", "snapshot", "snapshots", "write_agent",
 ]
 
 KEEP = 2
@@ -367,7 +368,7 @@ def _reading(folder: Path) -> Iterator[None]:
 
 
 def _mend(folder: Path) -> str:
-    if not _STEP.fullmatch(folder.name):
+    if not _STEP.fullmatch(folder.name) or folder.parent.name == SNAPSHOTS:
         return "Get a fresh copy of it."
     older = [path.name for path in _checkpoints(folder.parent) if _order(path) < _order(folder)]
     if not older:
@@ -400,19 +401,29 @@ def export(folder: Path, target: Path, card: Mapping[str, Any], *, weights: str 
     there is Foreign. Raises as `load` and `save`.
     """
     source = load(folder, [weights])
+    return write_agent(target, source.step, source.tensors[weights], source.config, card)
+
+
+def write_agent(
+    target: Path, step: int, weights: Mapping[str, Array], config: Config, card: Mapping[str, Any]
+) -> Path:
+    """Write an agent folder, whole or not at all, as `export` does: weights by tensor name after `step` learning steps.
+
+    Raises as `save`, and Foreign.
+    """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         with _reading(target):
             manifest.read(target)
-    texts = {"config.json": to_json(source.config), "card.json": card}
-    content = _content({"weights": source.tensors[weights]}, texts)
+    texts = {"config.json": to_json(config), "card.json": card}
+    content = _content({"weights": weights}, texts)
     temporary, replaced = (target.parent / f"{_TEMPORARY}{kind}-{target.name}" for kind in ("new", "old"))
     with disk_errors(f"no agent could be written to {target}"):
         storage.make_folder(target.parent)
         for leftover in (temporary, replaced):
             shutil.rmtree(leftover, ignore_errors=True)
         try:
-            manifest.write(temporary, content, source.step)
-            storage.write_file(temporary / "README.md", [_readme(source, card).encode()])
+            manifest.write(temporary, content, step)
+            storage.write_file(temporary / "README.md", [_readme(config.game, step, card).encode()])
             if target.exists():
                 target.rename(replaced)
             temporary.rename(target)
@@ -423,10 +434,23 @@ def export(folder: Path, target: Path, card: Mapping[str, Any], *, weights: str 
     return target
 
 
-def _readme(source: Checkpoint, card: Mapping[str, Any]) -> str:
-    play = f"muzero play {shlex.quote(source.config.game)}"
-    opening = f"A MuZero agent after {source.step:,} learning steps. Play it: `{play}`."
-    lines = [f"# {source.config.game}", "", opening, "", "| | |", "|---|---|"]
+def snapshot(
+    run: Path, step: int, weights: Mapping[str, Array], config: Config, card: Mapping[str, Any]
+) -> Path:
+    """Leave an agent behind in the folder of a locked run, and give its place. One that is there already stays.
+
+    Raises as `write_agent`.
+    """
+    target = run / SNAPSHOTS / f"step-{step:08d}"
+    with disk_errors(f"{target.parent} could not be cleared of what a kill left"):
+        _remove_leftovers(target.parent)
+    return target if target.exists() else write_agent(target, step, weights, config, card)
+
+
+def _readme(game: str, step: int, card: Mapping[str, Any]) -> str:
+    play = f"muzero play {shlex.quote(game)}"
+    opening = f"A MuZero agent after {step:,} learning steps. Play it: `{play}`."
+    lines = [f"# {game}", "", opening, "", "| | |", "|---|---|"]
     for key, value in card.items():
         text = value if isinstance(value, str) else json.dumps(value)
         cell = text.replace("|", "\\|").replace("\n", " ")

@@ -236,6 +236,9 @@ class TrainConfig:
     evaluate_against: str = "random"
     """Their opponent: random, mcts:N or perfect."""
     evaluate_games: int = 20
+    snapshot_minutes: float = 0.0
+    """Minutes of training between agents left behind in RUN/snapshots, to be rated later; 0 = none. They are small and
+    stay for good."""
     publish_steps: int = 25
     """Learning steps between weights sent to the actors."""
 
@@ -385,7 +388,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7), "train.horizon": COUNT_OR_0, "train.seed": SEED,
     "train.actors": (-1, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
     "train.checkpoint_seconds": (0.0, 1e9), "train.evaluate_minutes": (0.0, 1e9), "train.evaluate_games": (2, 1 << 20),
-    "train.publish_steps": COUNT,
+    "train.publish_steps": COUNT, "train.snapshot_minutes": (0.0, 1e7),
 }
 """Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`, see
 `bounds`."""

@@ -118,7 +118,7 @@ def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> Render
     grid.add_column(style="cyan", no_wrap=True, min_width=NAMES)
     grid.add_column(ratio=1)
     for name, content in _rows(progress, losses):
-        grid.add_row(name, Text.from_markup(content))
+        grid.add_row(name, Text.from_markup(content, emoji=False))
     return Panel(
         grid,
         title=f"[bold]muzero[/] {_escape(progress.game)}",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
 CODES: Final = {
@@ -77,3 +78,17 @@ def quantity(number: float) -> str:
     if number >= 999_500:
         return f"{number / 1e6:.1f} M"
     return f"{number / 1e3:.1f} k" if number >= 9_995 else f"{number:,.0f}"
+
+
+def signed(number: float) -> str:
+    """A finite number rounded: `+213`, `-40` or `0`."""
+    return f"{round(number):+d}" if round(number) else "0"
+
+
+def interval(low: float, high: float, write: Callable[[float], str] = lambda number: str(round(number))) -> str:
+    """`-20 to 85`; `120 or more`, `85 or less` or `any` where an end is infinite."""
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{write(low)} to {write(high)}"
+    if math.isfinite(low):
+        return f"{write(low)} or more"
+    return f"{write(high)} or less" if math.isfinite(high) else "any"

@@ -34,6 +34,7 @@ from muzero.metrics import Metrics, Progress
 from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
 from muzero.search import SearchError
+from muzero.verdict import verdict
 from selfplay.agents import Player, SearchPlayer, parse
 from selfplay.arena import play_alone, play_match
 from selfplay.reanalyse import Reanalyser
@@ -92,6 +93,7 @@ class Run:
         self.errors: tuple[NDArray[np.int64], Sent] | None = None
         self.opponent = opponent_of(config)
         self.evaluation = ""
+        self.snapshots_left = 0
         # Last: whatever fails before leaves no process behind.
         self.source: InProcess | Processes = (
             InProcess(config) if config.train.actors == 0 else Processes(config, start))
@@ -135,6 +137,7 @@ class Run:
         report(self.snapshot_of_progress("playing the first games" if self.learner.steps == 0 else "going on"))
         while not self.done and not interrupt.asked:
             self.advance()
+            self.leave_snapshot()
             now = time.monotonic()
             if now - reported >= self.config.train.log_seconds:
                 self.log(report)
@@ -147,6 +150,7 @@ class Run:
                 self.save()
                 saved = time.monotonic()
         self.log(lambda _: None)
+        self.leave_snapshot()
         self.save()
         report(self.snapshot_of_progress("stopped and saved" if interrupt.asked else "done and saved"))
         return INTERRUPTED if interrupt.asked else 0
@@ -233,9 +237,7 @@ class Run:
             values = {"evaluation/mean_return": solo.mean}
         else:
             score = play_match(self.config.game, player, self.opponent, train.evaluate_games, train.seed).total
-            self.evaluation = (f"{score.wins} wins, {score.draws} draws, {score.losses} losses "
-                               f"against {self.opponent.name}")
-            values = {"evaluation/score": score.share}
+            self.evaluation, values = verdict(score, self.opponent.name)
         self.evaluation += f" at step {self.learner.steps:,}"
         self.metrics.write(self.learner.steps, values)
 
@@ -285,7 +287,28 @@ class Run:
             left.append(self.elapsed * (train.steps - self.learner.steps) / self.learner.steps)
         return max(0.0, min(left)) if left else 0.0
 
-    # --- checkpoints ----------------------------------------------------------------------------------------------
+    # --- snapshots and checkpoints --------------------------------------------------------------------------------
+
+    def leave_snapshot(self) -> None:
+        """An agent of the weights that play now, at every multiple of `train.snapshot_minutes` of training.
+
+        Raises CheckpointError, and LearningError instead of keeping weights that are not finite.
+        """
+        due = self.snapshots_due
+        if due == self.snapshots_left:
+            return
+        self.snapshots_left = due
+        self.learner.check_finite()
+        train = self.config.train
+        card = {"game": self.config.game, "seed": train.seed, "minutes": f"{self.elapsed / 60.0:.1f}",
+                "games_played": f"{self.games:,}", "positions_played": f"{self.replay.added:,}"}
+        checkpoint.snapshot(self.out, self.learner.steps, self.learner.averaged.state_dict(), self.config, card)
+
+    @property
+    def snapshots_due(self) -> int:
+        """How many should have been left behind by now."""
+        every = 60.0 * self.config.train.snapshot_minutes
+        return int(self.elapsed / every) if every > 0.0 and self.learner.steps > 0 else 0
 
     def save(self, unfinished: bool = True) -> None:
         """Write a checkpoint, without the unfinished games if they are not wanted.
@@ -340,6 +363,7 @@ class Run:
         self.rng.bit_generator.state = state["rng"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
         self.elapsed_before = stored.elapsed
+        self.snapshots_left = self.snapshots_due
         if self.reanalyser is not None:
             self.reanalyser.load(tensors.get("reanalysing", weights))
             if "reanalysis" in state:

@@ -40,6 +40,11 @@ def test_a_share_of_nothing_is_no_number() -> None:
     assert "nan" not in plain + drawn
 
 
+def test_names_with_colons_are_no_pictures() -> None:
+    for text in shown(progress(evaluation="over mcts:100: 3 won")):
+        assert "over mcts:100: 3 won" in text
+
+
 def test_a_policy_without_targets_has_no_loss() -> None:
     for text in shown(progress(losses={"total": 2.0, "policy": 0.0, "turn": 0.0})):
         assert "policy -  turn 0" in text

@@ -26,7 +26,7 @@ muzero.storage muzero.tensors muzero.manifest muzero.checkpoint muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
-muzero.terminal muzero.display muzero.interrupt
+muzero.terminal muzero.display muzero.interrupt muzero.verdict
 muzero.measure.* muzero.sizing muzero.train muzero.commands.* muzero.cli muzero.__main__
 """
 ORDER = _LINES.split()

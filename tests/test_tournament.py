@@ -19,10 +19,10 @@ from muzero import checkpoint, cli
 from muzero.commands import standings as shown
 from muzero.commands.console import DAMAGED, INTERRUPTED, OK, USAGE
 from muzero.commands.players import short_names
+from muzero.terminal import interval, signed
 from selfplay import tournament
 from selfplay.agents import Player, SearchPlayer, maker, parse, split_simulations
 from selfplay.arena import Score, play_match, play_pairs
-from selfplay.ratings import Difference
 from selfplay.tournament import Entrant, Meeting, Standings, standings
 
 torch.set_num_threads(1)
@@ -190,17 +190,20 @@ def test_words_for_those_who_can_not_be_told_apart() -> None:
     assert len(found) == 1
     assert found[0].startswith("a and b can't be told apart (difference 0, 95 % -")
     assert found[0].endswith("; no number of games in reach would)")
+    apart = standings([meeting(0, 2, [2.0] * 5), meeting(1, 2, [2.0] * 5)], 2)
+    assert shown.neighbours(labels, apart, 10) == [
+        "a and b can't be told apart (difference 0, 95 % any; too little was played to say)"]
     clear = standings([meeting(0, 2, won)], 2)
     assert shown.neighbours(labels, clear, 40) == ["Every player is told apart from the next one."]
 
 
 def test_intervals_in_words() -> None:
     inf = math.inf
-    wanted = {(-5.4, 12.0): "-5 to +12", (3.0, inf): "+3 or more", (-inf, -7.0): "-7 or less", (-inf, inf): "open",
+    wanted = {(-5.4, 12.0): "-5 to +12", (3.0, inf): "+3 or more", (-inf, -7.0): "-7 or less", (-inf, inf): "any",
               (-0.3, 0.2): "0 to 0"}
     for (low, high), words in wanted.items():
-        assert shown.between(Difference(0.0, low, high), shown.signed) == words
-    assert shown.plain(213.4) == "213"
+        assert interval(low, high, signed) == words
+    assert interval(-20.4, 213.4) == "-20 to 213"
 
 
 # The command.
@@ -284,6 +287,17 @@ def test_an_unreadable_player_is_refused_or_left_out_before_anything_is_played(
     assert "2 players" in said.out
     assert evaluate("random", str(broken), "--skip-unreadable") == USAGE
     assert "at least 2 players wanted, got 1, 1 left out" in capsys.readouterr().err
+
+
+def test_perfect_play_that_can_not_be_had_is_refused_before_anything_is_played(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("games.solver.Solver.__init__.__defaults__", (1_000,))
+    assert evaluate("random", "mcts:2", "perfect", "--games", "2") == USAGE
+    said = capsys.readouterr()
+    assert "--tournament perfect: " in said.err
+    assert "too large for exact values" in said.err
+    assert "against" not in said.out + said.err.replace("measure against", "")
 
 
 @pytest.mark.parametrize("finished", [0, 2])

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from muzero.terminal import table
+from muzero.terminal import interval, signed, table
 from selfplay.arena import Score
 from selfplay.ratings import PRIOR_DRAWS, RESAMPLES, Difference, more_games
 from selfplay.tournament import Meeting, Standings
@@ -59,8 +59,8 @@ def ratings_table(labels: Sequence[str], standings: Standings) -> str:
     rows = []
     for place, number in enumerate(standings.order, start=1):
         rating, score = standings.rating(number), standings.scores[number]
-        interval = "anchor" if number == standings.anchor else between(rating, signed)
-        rows.append((str(place), cut(labels[number]), signed(rating.value), interval, str(score.games),
+        ends = "anchor" if number == standings.anchor else interval(rating.low, rating.high, signed)
+        rows.append((str(place), cut(labels[number]), signed(rating.value), ends, str(score.games),
                      f"{score.share:.1%}"))
     return table(("", "player", "rating", "95 % interval", "games", "score"), rows, left=(1,))
 
@@ -116,12 +116,15 @@ def neighbours(labels: Sequence[str], standings: Standings, games: int) -> list[
         difference = standings.difference(upper, lower)
         if difference.open:
             lines.append(f"{labels[upper]} and {labels[lower]} can't be told apart (difference "
-                         f"{difference.value:.0f}, 95 % {between(difference, plain)}; {advice(difference, games)})")
+                         f"{difference.value:.0f}, 95 % {interval(difference.low, difference.high)}; "
+                         f"{advice(difference, games)})")
     return lines or ["Every player is told apart from the next one."]
 
 
 def advice(difference: Difference, games: int) -> str:
     """How much longer two players would have to play."""
+    if not math.isfinite(difference.low):
+        return "too little was played to say"
     more = more_games(difference, games)
     if more is None:
         return "no number of games in reach would"
@@ -142,23 +145,3 @@ def notes(labels: Sequence[str], meetings: Sequence[Meeting], standings: Standin
         lines.append(f"Only {different} of {games} games differ from the others of their pairing: repeated games say "
                      "nothing new, so the intervals are too narrow. More --opening-plies make more different games.")
     return lines
-
-
-def between(difference: Difference, write: Callable[[float], str]) -> str:
-    """The interval in words; an end that only the prior would give is open."""
-    low, high = (math.isfinite(end) for end in (difference.low, difference.high))
-    if low and high:
-        return f"{write(difference.low)} to {write(difference.high)}"
-    if low:
-        return f"{write(difference.low)} or more"
-    return f"{write(difference.high)} or less" if high else "open"
-
-
-def signed(elo: float) -> str:
-    """`+213`, `-40`, `0`."""
-    return f"{round(elo):+d}" if round(elo) else "0"
-
-
-def plain(elo: float) -> str:
-    """`213`, `-40`, `0`."""
-    return str(round(elo))

@@ -199,6 +199,7 @@ def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
 
     from muzero.memory import keep_freed_blocks
     from selfplay.agents import AT, maker, split_simulations
+    from selfplay.perfect import PerfectPlayer
     from selfplay.tournament import Entrant
 
     keep_freed_blocks()
@@ -206,7 +207,11 @@ def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
     makers = []
     for named in tuple(found.named):
         try:
-            makers.append(maker(named.text if named.folder is None else str(named.folder), game, named.simulations))
+            make = maker(named.text if named.folder is None else str(named.folder), game, named.simulations)
+            if isinstance(player := make(0), PerfectPlayer):
+                # A game too large is noticed on the way only: that would end a tournament in its middle.
+                player.solver.value(player.solver.new_state())
+            makers.append(make)
         except CheckpointError as error:
             found.named.remove(named)
             found.leave_out(wanted, named.text, error)

@@ -41,7 +41,7 @@ EXAMPLES = (
 
 SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
-LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints"})
+LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints", checkpoint.SNAPSHOTS})
 """What a run killed before its first checkpoint leaves."""
 
 
