@@ -1,13 +1,17 @@
-"""Exact values of small deterministic OpenSpiel games, by visiting every position once.
+"""Exact values of small OpenSpiel games, by visiting every position once.
 
 Values follow the signed convention: the sum of rewards still to come, seen by the player to move. Chance is
-averaged, so one-player games with chance at the start work too.
+averaged, so one-player games with chance at the start work too. Where a game can only be won, drawn or lost, the
+same pass also finds how soon: the *score* of a move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import hashlib
+import math
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pyspiel
 
@@ -16,14 +20,21 @@ from games.single import is_own
 from games.spiel_facts import load_facts
 
 MAX_LENGTH = 400
-"""Moves of the longest game that is tried: each takes one level of recursion."""
+"""Moves of the longest game that is tried: each takes two levels of recursion."""
 _NEEDS_HISTORY = frozenset({"go", "cursor_go"})
 """Games whose rules look back: a repetition ends Go."""
+PROBE_AT = 20_000
+"""Positions after which a game is probed for its size; a smaller one is solved within the same time."""
+DOUBT = 20.0
+"""A game is refused by a probe where e^-DOUBT bounds the chance that it isn't too large."""
+PROGRESS_STEP = 5_000
+"""Positions between two calls of `progress`."""
 
 _ADVICE = "; choose smaller parameters of the game, or measure against mcts:N"
 """What to do where a game can't be solved."""
 
-Key = tuple[int, str]
+Key = bytes
+T = TypeVar("T")
 
 
 class Solver:
@@ -39,6 +50,8 @@ class Solver:
         facts = load_facts(name)
         self.spec = facts.spec
         self.max_states = max_states
+        self.progress: Callable[[int], None] | None = None
+        """Called with the number of positions seen so far, every PROGRESS_STEP positions."""
         self._game = facts.game
         if self.spec.max_length > MAX_LENGTH:
             raise GameError(
@@ -49,7 +62,16 @@ class Solver:
             raise GameError(f"{self.spec.name}: the game draws its chance itself; no exact values")
         short = self.spec.name.partition("(")[0]
         self._by_history = short in _NEEDS_HISTORY
-        self._values: dict[Key, float] = {}
+        self.timed = (
+            self.spec.players == 2 and not self.spec.stochastic and not self.spec.rewards_on_the_way
+            and (self.spec.min_return, self.spec.max_return) == (-1.0, 1.0)
+        )
+        """True if the game is won, drawn or lost at its end and nothing else: then scores tell how soon."""
+        self._asked = self.new_state()
+        """The position whose value is being worked out, and how many positions are known when it is probed."""
+        self._probe_at = PROBE_AT
+        self._scores: dict[Key, float] = {}
+        """NaN while the position is being worked out."""
 
     def new_state(self) -> Any:
         """The first position."""
@@ -65,31 +87,22 @@ class Solver:
     def value(self, state: Any) -> float:
         """Rewards still to come under perfect play, seen by the player to move; 0 at the end.
 
-        At a chance node: the expectation, seen by player 0. Raises GameError beyond `max_states` positions.
+        At a chance node: the expectation, seen by player 0. Raises GameError beyond `max_states` positions, and
+        where a position can come back in the same game.
         """
-        if state.is_terminal():
-            return 0.0
-        if state.is_chance_node():
-            return sum(p * self._seen_by(0, child) for p, child in self._chances(state))
-        key = self._key(state)
-        known = self._values.get(key)
-        if known is not None:
-            return known
-        best = max(self.move_values(state).values())
-        if len(self._values) >= self.max_states:
-            raise self._too_large()
-        self._values[key] = best
-        return best
+        return self._value_of(self._guarded(self._score, state))
 
     def move_values(self, state: Any) -> dict[int, float]:
         """Value of each legal action, seen by the player to move: its reward and what comes after it."""
-        mover = state.current_player()
-        paid = state.player_return(mover)
-        values: dict[int, float] = {}
-        for action in state.legal_actions():
-            child = state.child(action)
-            values[action] = child.player_return(mover) - paid + self._seen_by(mover, child)
-        return values
+        return {action: self._value_of(score) for action, score in self.move_scores(state).items()}
+
+    def move_scores(self, state: Any) -> dict[int, float]:
+        """Score of each legal action: its value; in a `timed` game also how soon it comes.
+
+        Timed: a win d moves from now (of both players, this one included) scores 1 + max_length - d, a loss the
+        negative, a draw 0, so a larger score is a faster win or a slower loss.
+        """
+        return self._guarded(self._move_scores, state)
 
     def reachable_decisions(self) -> Iterator[tuple[int, ...]]:
         """One history, chance included, for every distinct unfinished position; the start comes first."""
@@ -103,8 +116,7 @@ class Solver:
                 key = self._key(state)
                 if key in seen:
                     continue
-                if len(seen) >= self.max_states:
-                    raise self._too_large()
+                self._admit(len(seen), PROBE_AT, self.new_state())
                 seen.add(key)
                 yield tuple(state.history())
             waiting += [state.child(action) for action in state.legal_actions()]
@@ -112,22 +124,105 @@ class Solver:
     @property
     def solved_states(self) -> int:
         """Positions whose value is known so far."""
-        return len(self._values)
+        return len(self._scores)
 
-    def _too_large(self) -> GameError:
-        positions = f"more than {self.max_states} positions"
-        return GameError(f"{self.spec.name}: {positions}: too large for exact values{_ADVICE}")
+    def _guarded(self, ask: Callable[[Any], T], state: Any) -> T:
+        """`ask(state)`; an error leaves nothing half worked out behind."""
+        self._asked, self._probe_at = state, len(self._scores) + PROBE_AT
+        try:
+            return ask(state)
+        except GameError:
+            self._scores.clear()
+            raise
+
+    def _score(self, state: Any) -> float:
+        """Score of the best move, seen by the player to move; at a chance node the mean, seen by player 0."""
+        if state.is_terminal():
+            return 0.0
+        if state.is_chance_node():
+            return math.fsum(p * self._seen_by(0, state.child(action)) for action, p in state.chance_outcomes())
+        key = self._key(state)
+        known = self._scores.get(key)
+        if known is None:
+            self._admit(len(self._scores), self._probe_at, self._asked)
+            self._scores[key] = math.nan
+            best = max(self._move_scores(state).values())
+            self._scores[key] = best
+            return best
+        if math.isnan(known):
+            raise GameError(f"{self.spec.name}: a position can come back in the same game; no exact values{_ADVICE}")
+        return known
+
+    def _move_scores(self, state: Any) -> dict[int, float]:
+        mover = state.current_player()
+        paid = state.player_return(mover)
+        most = self.spec.max_length + 1
+        scores: dict[int, float] = {}
+        for action in state.legal_actions():
+            child = state.child(action)
+            reward = child.player_return(mover) - paid
+            score = (reward * most if self.timed else reward) + self._seen_by(mover, child)
+            scores[action] = score - math.copysign(1.0, score) if self.timed and score else score
+        return scores
 
     def _seen_by(self, player: int, state: Any) -> float:
-        """The value of a position, seen by `player` whoever is to move."""
-        if state.is_chance_node():
-            return sum(p * self._seen_by(player, child) for p, child in self._chances(state))
-        value = self.value(state)
-        return value if state.is_terminal() or state.current_player() == player else -value
+        """The score of a position, seen by `player` whoever is to move."""
+        score = self._score(state)
+        mine = state.is_terminal() or state.current_player() == player or (state.is_chance_node() and player == 0)
+        return score if mine else -score
 
-    def _chances(self, state: Any) -> list[tuple[float, Any]]:
-        return [(probability, state.child(action)) for action, probability in state.chance_outcomes()]
+    def _value_of(self, score: float) -> float:
+        return math.copysign(1.0, score) if self.timed and score else score + 0.0  # no -0.0
+
+    def _admit(self, count: int, probe_at: int, start: Any) -> None:
+        """Raises GameError where one more than `count` positions is too many; at `probe_at`, where those after
+        `start` will surely be."""
+        if count >= self.max_states:
+            raise GameError(
+                f"{self.spec.name}: more than {self.max_states} positions: too large for exact values{_ADVICE}"
+            )
+        if count == probe_at and surely_more_than(self.max_states, start, self._key):
+            raise GameError(
+                f"{self.spec.name}: surely more than {self.max_states} positions, as random games hardly ever "
+                f"meet: too large for exact values{_ADVICE}"
+            )
+        if self.progress is not None and count % PROGRESS_STEP == 0:
+            self.progress(count)
 
     def _key(self, state: Any) -> Key:
-        """Two positions of one key play the same; the text alone may not say whose move it is."""
-        return state.current_player(), str(state.history()) if self._by_history else str(state)
+        """Two positions of one key play the same; the text alone may not say whose move it is.
+
+        128 bits of a digest take half the memory of the text; two of 2 million agree with a chance of 1e-26.
+        """
+        text = str(state.history()) if self._by_history else str(state)
+        return hashlib.blake2b(f"{state.current_player()} {text}".encode(), digest_size=16).digest()
+
+
+def surely_more_than(bound: int, start: Any, key: Callable[[Any], Key]) -> bool:
+    """Whether random games from `start` say that more than `bound` positions come after it; False says nothing.
+
+    n random games stand in n different positions after some number of moves. If at most M positions could be there,
+    that would have a chance of at most (1 - 1/M) ... (1 - (n-1)/M) < exp(-n(n-1) / 2M), whatever the positions'
+    probabilities: equal ones make meetings rarest (the birthday problem). A few thousand games are enough; twice
+    as many leave room for those that end early.
+    """
+    generator = random.Random(0)
+    enough = 2 * DOUBT * bound
+    states = [start.clone() for _ in range(2 * math.isqrt(math.ceil(enough)))]
+    while True:
+        for state in states:
+            state.apply_action(_random_move(state, generator))
+        states = [state for state in states if not state.is_terminal()]
+        if len(states) * (len(states) - 1) < enough:
+            return False
+        decisions = [key(state) for state in states if not state.is_chance_node()]
+        different = len(set(decisions))
+        if different == len(decisions) and different * (different - 1) >= enough:
+            return True
+
+
+def _random_move(state: Any, generator: random.Random) -> int:
+    if state.is_chance_node():
+        actions, chances = zip(*state.chance_outcomes(), strict=True)
+        return int(generator.choices(actions, chances)[0])
+    return int(generator.choice(state.legal_actions()))

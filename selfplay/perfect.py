@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from games import make, spec
+from games import make
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.open_spiel import OpenSpielBatch
 from games.single import is_own
 from games.solver import Solver
-from selfplay.positions import Chooser, place
+from selfplay.positions import TOLERANCE, Chooser, Judged, PositionSet, Quality, judge_moves, place, tabulate
 
 CHUNK = 512
 """Positions on the board at a time."""
-TOLERANCE = 1e-9
-"""Two exact values closer than this are equal: sums of discounted rewards differ in the last bits."""
+LAPSES_KEPT = 10
+"""Lapses told in full; the others are counted."""
+
+History = tuple[int, ...]
 
 
 def spiel_state(games: GameBatch, row: int) -> Any:
@@ -59,7 +62,7 @@ class PerfectPlayer:
 class Lapse:
     """A position in which the chosen move loses value."""
 
-    history: tuple[int, ...]
+    history: History
     action: int
     value: float
     """Exact value of the position for the player to move."""
@@ -72,34 +75,81 @@ class KeepReport:
     """What every reachable decision position says of one player."""
 
     game: str
-    player: str
     positions: int
-    lapses: tuple[Lapse, ...]
+    lose_value: int
+    """Positions in which the chosen move loses value."""
+    first_lapses: tuple[Lapse, ...]
+    """The first of them, those of the shortest games, at most LAPSES_KEPT."""
+    qualities: tuple[Quality, ...]
+    """Over all positions, then by bands of plies."""
 
 
-def keeps_value(player: Chooser, solver: Solver, game: str, name: str = "") -> KeepReport:
-    """Ask `player` for its move in every reachable decision position and count those that lose value.
+def keeps_value(
+    players: Sequence[Chooser], solver: Solver, progress: Callable[[int, int], None] | None = None
+) -> list[KeepReport]:
+    """Ask each of `players` for its move in every reachable decision position of the solver's game.
 
-    Raises GameError for a game with chance (its positions can't be set up by moves alone) or one too large.
+    `progress` is told how many positions are done, of how many. Memory: what the solver holds, and per position
+    about 4 bytes for each move made and 10 for each player. Raises GameError for a game with chance (its positions
+    can't be set up by moves alone) or one too large.
     """
-    facts = spec(game)
-    if facts.stochastic:
+    game = solver.spec.name
+    if solver.spec.stochastic:
         raise GameError(f"{game}: every-position checks are for games without chance")
-    histories = sorted((tuple(h) for h in solver.reachable_decisions()), key=len)
-    lapses: list[Lapse] = []
-    for start in range(0, len(histories), CHUNK):
-        lapses += _lapses(player, solver, game, histories[start : start + CHUNK])
-    return KeepReport(facts.name, name or getattr(player, "name", ""), len(histories), tuple(lapses))
+    solver.value(solver.new_state())
+    histories = _Histories(solver.reachable_decisions())
+    judged: list[list[Judged]] = [[] for _ in players]
+    lapses: list[list[Lapse]] = [[] for _ in players]
+    for done, chunk in histories.chunks(CHUNK):
+        games = make(game, len(chunk))
+        place(games, chunk)
+        positions = _scored(games, chunk, solver)
+        for number, player in enumerate(players):
+            moves = player.act(games, np.ones(len(chunk), np.bool_))
+            judged[number].append(judge_moves(positions, moves))
+            wanted = LAPSES_KEPT - len(lapses[number])
+            lapses[number] += _lapses(positions, moves, judged[number][-1])[:wanted]
+        if progress is not None:
+            progress(done, len(histories))
+    return [
+        KeepReport(game, len(histories), sum(int((part.lost > 0).sum()) for part in parts), tuple(found),
+                   tuple(tabulate(parts)))
+        for parts, found in zip(judged, lapses, strict=True)
+    ]
 
 
-def _lapses(player: Chooser, solver: Solver, game: str, histories: Sequence[tuple[int, ...]]) -> list[Lapse]:
-    games = make(game, len(histories))
-    place(games, histories)
-    chosen = player.act(games, np.ones(len(histories), np.bool_)).tolist()
-    lapses = []
-    for row, (history, action) in enumerate(zip(histories, chosen, strict=True)):
-        values = solver.move_values(spiel_state(games, row))
-        best = max(values.values())
-        if values[action] < best - TOLERANCE:
-            lapses.append(Lapse(history, action, best, values[action]))
-    return lapses
+class _Histories:
+    """Many histories end to end in one array: tuples would take ten times the memory."""
+
+    def __init__(self, found: Iterator[History]) -> None:
+        self._moves, self._ends = array("i"), array("q", [0])
+        for history in found:
+            self._moves.extend(history)
+            self._ends.append(len(self._moves))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def chunks(self, size: int) -> Iterator[tuple[int, list[History]]]:
+        """All histories, shortest first, `size` at a time, each time with the number given so far."""
+        order = np.argsort(np.diff(np.asarray(self._ends)), kind="stable")
+        for start in range(0, len(order), size):
+            chunk = order[start : start + size].tolist()
+            yield start + len(chunk), [tuple(self._moves[self._ends[i] : self._ends[i + 1]]) for i in chunk]
+
+
+def _scored(games: GameBatch, histories: Sequence[History], solver: Solver) -> PositionSet:
+    """The positions on the board of `games` with the exact score of every move."""
+    scores = np.full((len(histories), games.spec.num_actions), np.nan, np.float32)
+    for row in range(len(histories)):
+        for action, score in solver.move_scores(spiel_state(games, row)).items():
+            scores[row, action] = score
+    return PositionSet(games.spec.name, tuple(histories), scores, solver.timed)
+
+
+def _lapses(positions: PositionSet, moves: IntArray, judged: Judged) -> list[Lapse]:
+    values = positions.values
+    return [
+        Lapse(positions.histories[row], int(moves[row]), float(np.nanmax(values[row])), float(values[row, moves[row]]))
+        for row in np.flatnonzero(judged.lost).tolist()
+    ]

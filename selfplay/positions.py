@@ -6,6 +6,7 @@ Letters: P positions, A actions.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,10 @@ COLUMNS = ("id", "moves", "ply", "source", "critical", "win_now", "values")
 REQUIRED = ("moves", "values")
 CHUNK = 256
 """Positions on the board at a time: the latents of a search cost memory for each."""
-BAND_PLIES = 10
+BANDS, BAND_PLIES = 3, 10
+"""At least this many bands of plies, each of at most so many."""
+TOLERANCE = 1e-6
+"""Two values closer than this are equal: sums of discounted rewards differ in the last bits."""
 MAX_ROWS = 1_000_000
 
 
@@ -39,17 +43,38 @@ class PositionSet:
     histories: tuple[tuple[int, ...], ...]
     """[P] actions from the start of the game"""
     scores: FloatArray
-    """[P, A] for the player to move: above 0 wins, 0 draws, below 0 loses, larger is sooner; NaN = illegal"""
+    """[P, A] for the player to move; NaN = illegal. Timed: above 0 wins, 0 draws, below 0 loses, larger is better
+    (the sooner win, the later loss). Not timed: the returns to come."""
+    timed: bool = True
 
     def __len__(self) -> int:
         return len(self.histories)
 
     @property
+    def values(self) -> FloatArray:
+        """[P, A] what each move is worth, however long it takes: 1, 0 or -1 where scores are timed."""
+        return np.sign(self.scores) if self.timed else self.scores
+
+    @property
     def critical(self) -> MaskArray:
         """[P] True where at least one legal move loses value."""
-        kept = np.sign(self.scores) == np.nanmax(np.sign(self.scores), axis=1, keepdims=True)
-        legal = ~np.isnan(self.scores)
-        return np.asarray((legal & ~kept).any(axis=1))
+        values = self.values
+        return np.asarray((values < np.nanmax(values, axis=1, keepdims=True) - TOLERANCE).any(axis=1))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One move in each of P positions, against the exact scores."""
+
+    plies: IntArray
+    """[P] moves made before"""
+    critical: MaskArray
+    """[P]"""
+    lost: FloatArray
+    """[P] value lost by the move; 0 where it keeps the value"""
+    perfect: MaskArray
+    """[P] True for a move of the very best score"""
+    timed: bool
 
 
 @dataclass(frozen=True)
@@ -65,9 +90,9 @@ class Quality:
     critical_keep: float
     """The same over the critical positions alone: the number to look at first."""
     perfect: float
-    """Moves of the very best score (the fastest win, the slowest loss)."""
+    """Moves of the very best score (the fastest win, the slowest loss); NaN where scores don't tell."""
     value_lost: float
-    """Mean loss of value: 1 for a win turned into a draw, 2 for a win turned into a loss."""
+    """Mean loss of value: 1 for a win turned into a draw, 2 for a win turned into a loss; else in returns."""
 
 
 def place(games: GameBatch, histories: Sequence[Sequence[int]], labels: Sequence[str] | None = None) -> None:
@@ -206,32 +231,54 @@ def choose(player: Chooser, positions: PositionSet) -> IntArray:
 
 def judge(positions: PositionSet, moves: IntArray) -> list[Quality]:
     """Quality of `moves` [P]: first over all positions, then by bands of plies."""
-    plies = np.array([len(history) for history in positions.histories])
-    table = [_quality("all", positions, moves, np.ones(len(positions), np.bool_))]
-    for low in range(int(plies.min()), int(plies.max()) + 1, BAND_PLIES):
-        high = min(low + BAND_PLIES - 1, int(plies.max()))
-        inside = (plies >= low) & (plies <= high)
+    return tabulate([judge_moves(positions, moves)])
+
+
+def judge_moves(positions: PositionSet, moves: IntArray) -> Judged:
+    """Each of `moves` [P] by itself."""
+    rows, values, scores = np.arange(len(positions)), positions.values, positions.scores
+    lost = np.nanmax(values, axis=1) - values[rows, moves]
+    return Judged(
+        plies=np.array([len(history) for history in positions.histories], np.int32),
+        critical=positions.critical,
+        lost=np.where(lost > TOLERANCE, lost, 0).astype(np.float32),
+        perfect=np.asarray(scores[rows, moves] == np.nanmax(scores, axis=1)),
+        timed=positions.timed,
+    )
+
+
+def tabulate(parts: Sequence[Judged]) -> list[Quality]:
+    """Quality of all judged moves together (at least one), then by bands of plies."""
+    whole = Judged(
+        plies=np.concatenate([part.plies for part in parts]),
+        critical=np.concatenate([part.critical for part in parts]),
+        lost=np.concatenate([part.lost for part in parts]),
+        perfect=np.concatenate([part.perfect for part in parts]),
+        timed=all(part.timed for part in parts),
+    )
+    first, last = int(whole.plies.min()), int(whole.plies.max())
+    width = min(BAND_PLIES, math.ceil((last - first + 1) / BANDS))
+    table = [_quality("all", whole, np.ones(len(whole.plies), np.bool_))]
+    for low in range(first, last + 1, width):
+        high = min(low + width - 1, last)
+        inside = (whole.plies >= low) & (whole.plies <= high)
         if inside.any():
-            table.append(_quality(f"{low}-{high}", positions, moves, inside))
+            table.append(_quality(f"{low}-{high}" if low < high else f"{low}", whole, inside))
     return table
 
 
-def _quality(label: str, positions: PositionSet, moves: IntArray, rows: MaskArray) -> Quality:
-    scores, chosen = positions.scores[rows], moves[rows]
-    got = scores[np.arange(len(scores)), chosen]
-    best = np.nanmax(scores, axis=1)
-    lost = np.sign(best) - np.sign(got)
-    critical = positions.critical[rows]
+def _quality(label: str, judged: Judged, rows: MaskArray) -> Quality:
+    lost, critical = judged.lost[rows], judged.critical[rows]
     return Quality(
         label=label,
-        positions=len(scores),
+        positions=len(lost),
         critical=int(critical.sum()),
         keep=_percent(lost == 0),
         critical_keep=_percent((lost == 0)[critical]),
-        perfect=_percent(got == best),
-        value_lost=float(lost.mean()),
+        perfect=_percent(judged.perfect[rows]) if judged.timed else math.nan,
+        value_lost=float(lost.mean(dtype=np.float64)),
     )
 
 
 def _percent(yes: NDArray[np.bool_]) -> float:
-    return 100 * float(yes.mean()) if yes.size else float("nan")
+    return 100 * float(yes.mean()) if yes.size else math.nan

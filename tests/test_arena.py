@@ -146,13 +146,19 @@ def test_perfect_never_loses_a_drawn_game_and_wins_a_won_one() -> None:
 
 
 def test_keeps_value_counts_every_reachable_position() -> None:
-    solver = Solver("tic_tac_toe")
-    perfect = keeps_value(PerfectPlayer("tic_tac_toe", 0), solver, "tic_tac_toe")
-    assert (perfect.positions, perfect.lapses) == (4520, ())
-    leftmost = keeps_value(Leftmost(), solver, "tic_tac_toe")
+    solver, told = Solver("tic_tac_toe"), list[tuple[int, int]]()
+    perfect, leftmost = keeps_value(
+        [PerfectPlayer("tic_tac_toe", 0), Leftmost()], solver, lambda done, whole: told.append((done, whole))
+    )
+    assert told[0] == (512, 4520)
+    assert told[-1] == (4520, 4520)
+    assert (perfect.positions, perfect.lose_value, perfect.first_lapses) == (4520, 0, ())
     assert leftmost.positions == 4520
-    assert 500 < len(leftmost.lapses) < 4520
-    lapse = leftmost.lapses[0]
+    assert 500 < leftmost.lose_value < 4520
+    assert [len(lapse.history) for lapse in leftmost.first_lapses] == sorted(
+        len(lapse.history) for lapse in leftmost.first_lapses
+    )
+    lapse = leftmost.first_lapses[0]
     state = make("tic_tac_toe", 1)
     for action in lapse.history:
         state.step(np.array([action], np.int32))
@@ -160,9 +166,43 @@ def test_keeps_value_counts_every_reachable_position() -> None:
     assert lapse.got < lapse.value
 
 
+def test_every_position_has_the_quality_of_known_positions() -> None:
+    """Tic-Tac-Toe: the leftmost move, judged position by position from the solver's own values."""
+    solver = Solver("tic_tac_toe")
+    (report,) = keeps_value([Leftmost()], solver)
+    lost, critical, perfect = [], [], []
+    for history in solver.reachable_decisions():
+        values, scores = (ask(solver.state_after(history)) for ask in (solver.move_values, solver.move_scores))
+        chosen, best = min(values), max(values.values())
+        lost.append(best - values[chosen])
+        critical.append(best > min(values.values()))
+        perfect.append(scores[chosen] == max(scores.values()))
+    whole, *bands = report.qualities
+    assert (whole.positions, whole.critical) == (4520, sum(critical))
+    assert whole.keep == pytest.approx(100 * np.mean(np.array(lost) == 0))
+    assert whole.critical_keep == pytest.approx(100 * np.mean(np.array(lost)[critical] == 0))
+    assert whole.perfect == pytest.approx(100 * np.mean(perfect))
+    assert whole.perfect < whole.keep
+    assert whole.value_lost == pytest.approx(np.mean(lost))
+    assert [band.label for band in bands] == ["0-2", "3-5", "6-8"]
+    assert sum(band.positions for band in bands) == 4520
+
+
+def test_without_win_draw_and_loss_there_is_no_best_score() -> None:
+    """deep_sea pays on the way: at each depth one move returns more than the other."""
+    (report,) = keeps_value([Leftmost()], Solver("deep_sea"))
+    whole = report.qualities[0]
+    assert np.isnan(whole.perfect)
+    assert whole.positions == whole.critical == 15
+    assert 0 < report.lose_value < 15
+    assert whole.keep == pytest.approx(100 * (1 - report.lose_value / 15))
+    assert whole.value_lost > 0
+    assert report.first_lapses[0].value == pytest.approx(0.99)
+
+
 def test_keeps_value_refuses_chance() -> None:
     with pytest.raises(GameError, match="without chance"):
-        keeps_value(RandomPlayer(0), Solver("catch"), "catch")
+        keeps_value([RandomPlayer(0)], Solver("catch"))
 
 
 def test_one_player_games_give_returns() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from muzero import cli, presets
+from muzero.commands import measures
 from muzero.commands.arguments import parse_schedule, parse_whole, write_schedule
 from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, log
 from muzero.commands.doctor import solve_subtraction
@@ -426,6 +427,11 @@ def test_every_position_and_known_positions(run_folder: Path, tmp_path: Path, ca
     found = json.loads(target.read_text())["every_position"]
     assert [row["positions"] for row in found] == [4520, 4520]
     assert all(0 < row["lose_value"] < 4520 for row in found)
+    for row in found:
+        whole, *bands = row["qualities"]
+        assert whole["keep"] == pytest.approx(100 * (1 - row["lose_value"] / 4520))
+        assert [band["label"] for band in bands] == ["0-2", "3-5", "6-8"]
+    assert "critical keep %" in capsys.readouterr().out
     capsys.readouterr()
     positions = tmp_path / "positions.csv"
     positions.write_text("moves,values\n04,.;0;0;0;.;0;0;0;0\n0413,.;.;1;.;.;0;0;0;0\n")
@@ -434,6 +440,32 @@ def test_every_position_and_known_positions(run_folder: Path, tmp_path: Path, ca
     tables = json.loads(target.read_text())["positions"]
     assert len(tables) == 2
     assert all(rows[0]["positions"] == 2 for rows in tables.values())
+
+
+def test_a_match_against_perfect_play_tells_the_value_lost(tmp_path: Path, capsys: Captured) -> None:
+    target = tmp_path / "result.json"
+    words = ["evaluate", "hex(board_size=3)", "--against", "perfect", "--games", "40", "--json", str(target)]
+    assert cli.main([*words, "--player", "perfect"]) == OK
+    told = capsys.readouterr().out
+    assert "loses no value: 0 of 20 moving first (the start is worth a win)" in told
+    assert "0 of 20 moving second (the start is worth a loss)" in told
+    assert cli.main([*words, "--player", "random"]) == OK
+    assert "\nloses value: " in capsys.readouterr().out
+    found = json.loads(target.read_text())
+    lost = found["value_lost"]
+    assert lost["moving_second"] == {"value": -1.0, "games": 20, "got_less": 0}
+    assert lost["moving_first"]["got_less"] == found["scores"]["moving_first"]["losses"] > 0
+    assert cli.main([*words, "--player", "random", "--opening-plies", "1"]) == OK
+    assert "value_lost" not in json.loads(target.read_text())
+
+
+def test_long_work_tells_of_itself_now_and_then(capsys: Captured) -> None:
+    now = [0.0]
+    progress = measures.Ticker("solving:", lambda: now[0])
+    for now[0], done in ((1.0, 10), (11.0, 20), (20.0, 30), (22.0, 40_000)):
+        progress(done)
+    progress(1)
+    assert capsys.readouterr().err == "solving: 20 positions\nsolving: 40,000 positions\n"
 
 
 def test_one_player_games_are_measured_by_their_return(capsys: Captured) -> None:

@@ -10,7 +10,7 @@ import pytest
 from games import make
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from selfplay.agents import MctsPlayer, RandomPlayer
-from selfplay.positions import PositionSet, choose, judge, place, read
+from selfplay.positions import PositionSet, choose, judge, judge_moves, place, read, tabulate
 
 SHIPPED = Path(__file__).parent.parent / "benchmarks" / "data" / "connect_four_positions.csv"
 GOOD = "5506,-2;-2;0;-1;-3;-1;-1"
@@ -84,6 +84,20 @@ def test_critical_keep_is_nan_where_nothing_is_critical() -> None:
     quality = judge(positions, np.array([0], np.int32))[0]
     assert np.isnan(quality.critical_keep)
     assert quality.keep == 100
+
+
+def test_known_positions_are_told_by_bands_of_ten_plies(positions: PositionSet) -> None:
+    labels = [quality.label for quality in judge(positions, choose(RandomPlayer(0), positions))]
+    assert labels == ["all", "4-13", "14-23", "24-33", "34-37"]
+
+
+def test_moves_judged_in_parts_make_one_table(positions: PositionSet) -> None:
+    moves = choose(RandomPlayer(0), positions)
+    parts = [
+        judge_moves(PositionSet(positions.game, positions.histories[part], positions.scores[part]), moves[part])
+        for part in (slice(0, 7), slice(7, 300), slice(300, None))
+    ]
+    assert tabulate(parts) == judge(positions, moves)
 
 
 def test_place_leaves_the_rows_beyond_at_the_start() -> None:

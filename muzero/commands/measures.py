@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import games as engines
+from games.solver import Solver
 from muzero.commands.console import DAMAGED, USAGE, CommandError, log
 from muzero.terminal import table
 from selfplay.agents import SearchPlayer, parse
-from selfplay.arena import Score, play_alone, play_match
-from selfplay.perfect import KeepReport, keeps_value
+from selfplay.arena import MatchResult, Score, play_alone, play_match
+from selfplay.perfect import PerfectPlayer, keeps_value
 from selfplay.positions import Quality, choose, judge, read
 from selfplay.statistics import mean_interval, score_interval, wilson
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from muzero.agent import Agent
     from selfplay.agents import Player
 
+PROGRESS_SECONDS = 10.0
+"""Between two lines of a Ticker."""
+OUTCOMES = {1.0: "win", 0.0: "draw", -1.0: "loss"}
 AGENT_OPENINGS = 2
 """Random opening moves between two agents: without noise they would play the same game again and again."""
 
@@ -59,6 +65,7 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if plies is None:
         two_agents = isinstance(player, SearchPlayer) and isinstance(opponent, SearchPlayer)
         plies = AGENT_OPENINGS if two_agents and not facts.stochastic else 0
+    solver = _solved(facts.name, opponent.solver) if isinstance(opponent, PerfectPlayer) else None
     log(f"playing {games} games ...")
     result = play_match(subject.game, player, opponent, games, subject.seed, plies)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
@@ -68,11 +75,31 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     print(table(header, [_score_row(name, score) for name, score in rows.items()]))
     print(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
           "score: wins + draws / 2; its interval: the score test's (Wilson's where nothing is drawn)")
+    lost = {} if solver is None or plies or not solver.timed else _value_lost(result, solver)
     return {
         "protocol": f"match, both seats equally often, {plies} random opening plies",
         "match": dataclasses.asdict(result),
         "scores": {name.replace(" ", "_"): _score_json(score) for name, score in rows.items()},
+        **lost,
     }
+
+
+def _value_lost(result: MatchResult, solver: Solver) -> dict[str, Any]:
+    """In how many games the first-named player got less than the start was worth to it, for each seat."""
+    value = solver.value(solver.new_state())
+    seats = {
+        "moving_first": (value, result.moving_first),
+        "moving_second": (0.0 - value, result.moving_second),
+    }
+    less = {seat: score.losses * (worth > -1) + score.draws * (worth > 0) for seat, (worth, score) in seats.items()}
+    told = ", ".join(
+        f"{less[seat]} of {score.games} {seat.replace('_', ' ')} (the start is worth a {OUTCOMES[worth]})"
+        for seat, (worth, score) in seats.items()
+    )
+    print(f"{'loses value' if any(less.values()) else 'loses no value'}: {told}")
+    return {"value_lost": {
+        seat: {"value": worth, "games": score.games, "got_less": less[seat]} for seat, (worth, score) in seats.items()
+    }}
 
 
 def _score_row(name: str, score: Score) -> tuple[str, ...]:
@@ -110,35 +137,58 @@ def _alone(subject: Subject, games: int) -> dict[str, Any]:
 
 
 def every_position(subject: Subject) -> dict[str, Any]:
-    """Every reachable decision position of a small game."""
-    from games.solver import Solver
-
-    log(f"solving {subject.game} ...")
-    solver = Solver(subject.game)
-    reports: list[KeepReport] = []
-    for simulations in subject.simulations:
-        player = subject.player(simulations)
-        log(f"asking {player.name} ...")
-        reports.append(keeps_value(player, solver, subject.game))
+    """Every reachable decision position of a small game: without search, and at each number of simulations."""
+    players = _players(subject)
+    solver = _solved(subject.game)
+    log(f"asking {', '.join(player.name for player in players)} ...")
+    progress = Ticker("asked about")
+    reports = dict(zip((player.name for player in players), keeps_value(players, solver, progress), strict=True))
     print(f"{subject.game}: every position with a move to choose, seed {subject.seed}\n")
     rows = [
-        (r.player, f"{r.positions:,}", f"{len(r.lapses):,}", f"{1 - len(r.lapses) / r.positions:.2%}")
-        for r in reports
+        (name, f"{r.positions:,}", f"{r.lose_value:,}", f"{1 - r.lose_value / r.positions:.2%}")
+        for name, r in reports.items()
     ]
     print(table(("player", "positions", "lose value", "keep value"), rows))
-    for r in reports:
-        if r.lapses:
-            first = r.lapses[0]
-            print(f"\n{r.player}: after {list(first.history)} it plays {first.action}, worth {first.got:+g} "
+    for name, r in reports.items():
+        print(f"\n{name}\n{_quality_table(r.qualities)}")
+        for first in r.first_lapses[:1]:
+            print(f"first lapse: after {list(first.history)} it plays {first.action}, worth {first.got:+g} "
                   f"where {first.value:+g} was to be had")
+    print(f"\n{_legend(solver.timed)}")
     return {
         "protocol": "every reachable decision position, the move as in play, against exact values",
-        "every_position": [
-            {"player": r.player, "positions": r.positions, "lose_value": len(r.lapses),
-             "first_lapses": [dataclasses.asdict(lapse) for lapse in r.lapses[:10]]}
-            for r in reports
-        ],
+        "every_position": [{"player": name, **dataclasses.asdict(r)} for name, r in reports.items()],
     }
+
+
+def _players(subject: Subject) -> list[Player]:
+    """A player for each number of simulations; of an agent also the network alone."""
+    wanted = list(subject.simulations)
+    if subject.agent is not None and 0 not in wanted:
+        wanted.insert(0, 0)
+    return [subject.player(simulations) for simulations in wanted]
+
+
+class Ticker:
+    """A line on stderr now and then, for work that may take minutes."""
+
+    def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._doing, self._clock, self._last = doing, clock, clock()
+
+    def __call__(self, done: int, whole: int = 0) -> None:
+        """`done` positions so far, of `whole` where that is known."""
+        if self._clock() - self._last >= PROGRESS_SECONDS:
+            self._last = self._clock()
+            log(f"{self._doing} {done:,}" + (f" of {whole:,}" if whole else "") + " positions")
+
+
+def _solved(game: str, solver: Solver | None = None) -> Solver:
+    """The solver of a game (this one, or a new one) with all positions worked out."""
+    solver = solver or Solver(game)
+    solver.progress = Ticker("solving:")
+    log(f"solving {game} ...")
+    solver.value(solver.new_state())
+    return solver
 
 
 def known_positions(subject: Subject, path: Path) -> dict[str, Any]:
@@ -147,29 +197,33 @@ def known_positions(subject: Subject, path: Path) -> dict[str, Any]:
         positions = read(path, subject.game)
     except engines.GameError as error:
         raise CommandError(str(error), DAMAGED) from error
-    wanted = list(subject.simulations)
-    if subject.agent is not None and 0 not in wanted:
-        wanted.insert(0, 0)
     found: dict[str, list[Quality]] = {}
-    for simulations in wanted:
-        player = subject.player(simulations)
+    for player in _players(subject):
         log(f"asking {player.name} ...")
         found[player.name] = judge(positions, choose(player, positions))
     print(f"{subject.game}: {len(positions)} positions of {path}, seed {subject.seed}\n")
     for name, qualities in found.items():
         print(f"{name}\n{_quality_table(qualities)}\n")
-    print("critical: some legal move loses value; perfect: the best score; value lost: 2 from win to loss")
+    print(_legend(positions.timed))
     return {
         "protocol": f"one move in each of {len(positions)} positions with exact scores: {path}",
         "positions": {name: [dataclasses.asdict(q) for q in found[name]] for name in found},
     }
 
 
-def _quality_table(qualities: list[Quality]) -> str:
+def _quality_table(qualities: Sequence[Quality]) -> str:
+    timed = not math.isnan(qualities[0].perfect)
     rows = [
-        (q.label, f"{q.positions}", f"{q.critical}", f"{q.critical_keep:.1f}", f"{q.keep:.1f}",
-         f"{q.perfect:.1f}", f"{q.value_lost:.3f}")
+        (q.label, f"{q.positions:,}", f"{q.critical:,}", f"{q.critical_keep:.1f}", f"{q.keep:.1f}",
+         *([f"{q.perfect:.1f}"] if timed else []), f"{q.value_lost:.3f}")
         for q in qualities
     ]
-    header = ("plies", "positions", "critical", "critical keep %", "keep %", "perfect %", "value lost")
+    header = ("plies", "positions", "critical", "critical keep %", "keep %", *(["perfect %"] if timed else []),
+              "value lost")
     return table(header, rows)
+
+
+def _legend(timed: bool) -> str:
+    if timed:
+        return "critical: some legal move loses value; perfect: the best score; value lost: 2 from win to loss"
+    return "critical: some legal move loses value; value lost: mean of the returns lost"
