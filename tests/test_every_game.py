@@ -12,7 +12,8 @@ import torch
 
 import games
 from muzero import agent, checkpoint, metrics, presets, train
-from muzero.config import Config, replace
+from muzero.config import Config, changes, replace
+from muzero.presets import general
 
 torch.set_num_threads(1)
 SMALLER = {
@@ -22,8 +23,11 @@ SMALLER = {
     "mnk": "mnk(m=4,n=4,k=3)", "y": "y(board_size=6)",
 }
 """Smaller boards of the same rules, so that games end."""
-NAMES = [SMALLER.get(game.name, game.name) for game in games.list_games() if game.supported]
-OTHERS = ["misere(game=tic_tac_toe)", "games.examples.subtraction:Subtraction"]
+FULL = [game.name for game in games.list_games() if game.supported]
+NAMES = [SMALLER.get(name, name) for name in FULL]
+TUNED = sorted(set(presets.PRESETS) - set(NAMES))
+"""Games with a preset of their own, at full size."""
+OTHERS = ["misere(game=tic_tac_toe)", "games.examples.subtraction:Subtraction", *TUNED]
 STEPS = 2
 
 
@@ -61,11 +65,28 @@ def test_a_game_trains_and_is_played(name: str, tmp_path: Path) -> None:
     batch.step(chosen)
 
 
+def test_presets_are_found_by_any_spelling_of_their_game() -> None:
+    for name in presets.PRESETS:
+        assert games.spec(name).name == presets.load(name).game == name
+    assert presets.load("go(board_size=9,komi=7.5)") == presets.load("go(board_size=9)")
+    assert presets.load("breakthrough(rows=8)") == presets.load("breakthrough")
+
+
+@pytest.mark.parametrize("name", ["breakthrough", "go(board_size=9)", "hex(board_size=7)", "othello"])
+def test_large_boards_differ_from_the_general_preset_in_a_few_settings(name: str) -> None:
+    """Minutes to stop after; the model fits the game's turns, and the replay its memory, as in any game."""
+    config, same = presets.load(name), general.preset(games.spec(name))
+    changed = changes(same, config)
+    assert config.train.minutes > 0 == config.train.steps
+    assert len(changed) < 16
+    assert not {"game", "search.scale", "model.network", "selfplay.max_moves"} & set(changed)
+
+
 def test_the_list_covers_every_supported_game() -> None:
     assert {name.partition("(")[0] for name in NAMES} == {game.name for game in games.list_games() if game.supported}
 
 
-@pytest.mark.parametrize("name", [game.name for game in games.list_games() if game.supported])
+@pytest.mark.parametrize("name", sorted({*FULL, *TUNED}))
 def test_presets_of_full_games_fit_in_memory(name: str) -> None:
     """At full size: the replay is within its limit and no network is built of hundreds of megabytes."""
     from muzero.models.learned import LearnedModel

@@ -9,7 +9,10 @@ import games
 from muzero.config import Config
 from muzero.presets import boards, general
 
-PRESETS = {"tic_tac_toe": boards.tic_tac_toe, "connect_four": boards.connect_four}
+PRESETS = {
+    "tic_tac_toe": boards.tic_tac_toe, "connect_four": boards.connect_four, "othello": boards.othello,
+    "hex(board_size=7)": boards.hex_7, "breakthrough": boards.breakthrough, "go(board_size=9)": boards.go_9,
+}
 
 
 def load(game: str) -> Config:

@@ -1,7 +1,10 @@
-"""Presets of the games with shipped agents."""
+"""Presets of single games: those with shipped agents in full, other boards by what differs from the general preset."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import games
 from muzero.config import (
     Config,
     LearnerConfig,
@@ -10,7 +13,17 @@ from muzero.config import (
     SearchConfig,
     SelfPlayConfig,
     TrainConfig,
+    replace,
 )
+from muzero.presets import general
+
+LONG: dict[str, Any] = {
+    "search.simulations": 32, "selfplay.simulations_share": [[0.0, 0.25], [0.2, 0.5], [0.6, 1.0]],
+    "selfplay.warmup_positions": 20_000, "replay.min_positions": 20_000, "replay.min_window": 50_000,
+    "play.simulations": 200, "learner.batch": [[0.0, 64.0], [0.15, 128.0], [0.5, 256.0]], "learner.final_rate": 0.05,
+    "train.steps": 0, "train.horizon": 0, "train.evaluate_minutes": 10.0, "train.evaluate_against": "mcts:100",
+}
+"""What an hour or more is used for: more thought later on, larger batches, a longer memory."""
 
 
 def tic_tac_toe() -> Config:
@@ -45,3 +58,27 @@ def connect_four() -> Config:
                               search_share=0.5, replay_ratio=1.0),
         train=TrainConfig(steps=0, minutes=60.0, actors=-1, evaluate_minutes=5.0, evaluate_against="mcts:100"),
     )
+
+
+def othello() -> Config:
+    """Two hours on two cores. A move turns stones up to seven cells away: a deeper g."""
+    return _long("othello", 120.0, {"model.dynamics_blocks": 2})
+
+
+def hex_7() -> Config:
+    """An hour on two cores. Who is connected is seen over the whole board: a deeper h."""
+    return _long("hex(board_size=7)", 60.0, {"model.representation_blocks": 3})
+
+
+def breakthrough() -> Config:
+    """An hour on two cores. 768 actions make a position of the replay large."""
+    return _long("breakthrough", 60.0, {"replay.capacity": 150_000})
+
+
+def go_9() -> Config:
+    """Three hours on two cores. Groups and their liberties reach far, in h and in g."""
+    return _long("go(board_size=9)", 180.0, {"model.representation_blocks": 3, "model.dynamics_blocks": 2})
+
+
+def _long(game: str, minutes: float, overrides: dict[str, Any]) -> Config:
+    return replace(general.preset(games.spec(game)), {**LONG, "train.minutes": minutes, **overrides})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Literal
 
@@ -25,7 +26,12 @@ MAX_MOVES = 300
 
 def preset(spec: GameSpec) -> Config:
     """A config for any supported game."""
-    plain = not spec.rewards_on_the_way and spec.max_return <= 1.0 and spec.min_return >= -1.0
+    return _duel(spec) if spec.players == 2 and _plain(spec) and not spec.stochastic else _careful(spec)
+
+
+def _careful(spec: GameSpec) -> Config:
+    """For games of which nothing more is known: one player, chance, or rewards of any size on the way."""
+    plain = _plain(spec)
     moves = min(spec.max_length, MAX_MOVES)
     return Config(
         game=spec.name,
@@ -42,16 +48,43 @@ def preset(spec: GameSpec) -> Config:
     )
 
 
+def _duel(spec: GameSpec) -> Config:
+    """For two players without chance who win, draw or lose at the end: a wider net, games opened at random over more
+    of their length, the newest games only, and values that hear the search as well as the outcome."""
+    board = _has_board(spec)
+    model = _model(spec, OUTCOMES)
+    careful = _careful(spec)
+    return dataclasses.replace(
+        careful,
+        model=dataclasses.replace(model, reconstruction=True) if board else
+        dataclasses.replace(model, width=128, hidden=256),
+        selfplay=dataclasses.replace(careful.selfplay, opening_fraction=0.75,
+                                     opening_plies=max(4, min(12, spec.max_length // 2))),
+        replay=dataclasses.replace(careful.replay, window_fraction=0.4, min_window=30_000),
+        learner=LearnerConfig(batch=((0.0, 64.0), (0.15, 128.0)), unroll=3, learning_rate=4e-3, warmup=0.01,
+                              decay_from=0.5, ema=0.998, search_share=0.5, replay_ratio=1.0,
+                              reconstruction_weight=10.0 if board else 0.0),
+    )
+
+
+def _plain(spec: GameSpec) -> bool:
+    return not spec.rewards_on_the_way and spec.max_return <= 1.0 and spec.min_return >= -1.0
+
+
 def _search(spec: GameSpec, plain: bool, gumbel_scale: float, simulations: int, threads: int) -> SearchConfig:
     return SearchConfig(algorithm="gumbel", simulations=simulations, scale="fixed" if plain else "minmax",
                         mirror=spec.players == 2, c_scale=1.0 if plain else 0.1, gumbel_scale=gumbel_scale,
                         threads=threads)
 
 
+def _has_board(spec: GameSpec) -> bool:
+    """True where convolutions have something to look at."""
+    return len(spec.observation_shape) == 3 and min(spec.observation_shape[1:]) >= 4
+
+
 def _model(spec: GameSpec, scalar: ScalarConfig) -> ModelConfig:
     discount: Literal["fixed", "learned"] = "fixed" if spec.alternates or spec.players == 1 else "learned"
-    shape = spec.observation_shape
-    if len(shape) == 3 and min(shape[1:]) >= 4:
+    if _has_board(spec):
         return ModelConfig(network="resnet", width=32, hidden=64, latent_norm="rms", value=scalar, reward=scalar,
                            discount=discount)
     return ModelConfig(network="mlp", width=64, hidden=128, value=scalar, reward=scalar, discount=discount)
