@@ -82,6 +82,18 @@ def test_large_boards_differ_from_the_general_preset_in_a_few_settings(name: str
     assert not {"game", "search.scale", "model.network", "selfplay.max_moves"} & set(changed)
 
 
+@pytest.mark.parametrize(
+    ("name", "duel"),
+    [("nim", True), ("hex", True), ("chess", True), ("catch", False), ("2048", False), ("backgammon", False),
+     ("maedn", False)],
+)
+def test_bold_settings_are_for_two_players_without_chance(name: str, duel: bool) -> None:
+    """Reconstruction only where there are planes to rebuild: a vector of counts has none."""
+    config = general.preset(games.spec(name))
+    assert (config.learner.search_share > 0) == (config.replay.window_fraction < 1) == duel
+    assert config.model.reconstruction == (duel and len(games.spec(name).observation_shape) == 3)
+
+
 def test_the_list_covers_every_supported_game() -> None:
     assert {name.partition("(")[0] for name in NAMES} == {game.name for game in games.list_games() if game.supported}
 
