@@ -116,7 +116,11 @@ class Search:
         logits: NDArray[np.float32],
         value: NDArray[np.float32],
     ) -> None:
-        """Takes the network's answers, rows as `select` wrote them: reward, discount, value [M] and logits [M,A]."""
+        """Takes the network's answers, rows as `select` wrote them: reward, discount, value [M] and logits [M,A].
+
+        A logit of np.finfo(np.float32).min says that the action is impossible there: it is never tried, and counts for
+        nothing. A position that isn't the end needs at least one that is possible.
+        """
 
     def advance(
         self,

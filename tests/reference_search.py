@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 MASK = (1 << 64) - 1
+IMPOSSIBLE = -float(np.finfo(np.float32).max)  # logit of an action that can't be taken
 
 
 class Rng:
@@ -229,11 +230,12 @@ class ReferenceSearch:
 
     def make_node(self, parent: Node, slot: int, step: Step) -> Node:
         player = parent.player if step.discount > 0 else 1 - parent.player
+        logits = {a: logit for a, logit in enumerate(step.logits) if logit > IMPOSSIBLE}
         return Node(
             player,
             slot,
-            dict(enumerate(weights_of(step.logits))),
-            {a: (logit, -a) for a, logit in enumerate(step.logits)},
+            dict(zip(logits, weights_of(tuple(logits.values())), strict=True)),
+            {a: (logit, -a) for a, logit in logits.items()},
             step.value,
             parent.sign * step.reward,
             abs(step.discount),

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reference_search import Outcome, ReferenceSearch, Rules, Step
+from reference_search import IMPOSSIBLE, Outcome, ReferenceSearch, Rules, Step
 from search_models import TableModel, drive, random_table
 
 from cpp_mcts import Search
@@ -59,7 +59,7 @@ def random_group(index: int) -> Group:
     kinds = {"alternate": [-g], "alone": [g], "mixed": [g, -g], "ending": [g, -g, 0.0], "two": [-g, -g, 0.0]}
     legal = rng.random((TREES, actions)) < rng.choice([0.3, 0.8, 1.0])
     legal[np.arange(TREES), rng.integers(actions, size=TREES)] = True
-    return Group(
+    group = Group(
         rules=random_rules(rng),
         model=random_table(rng, actions, kinds[str(rng.choice(list(kinds)))], float(rng.choice([0, 0, 0, 0.5, 100]))),
         roots=rng.integers(1 << 63, size=TREES).astype(np.uint64),
@@ -67,6 +67,17 @@ def random_group(index: int) -> Group:
         seeds=rng.integers(1 << 63, size=TREES).astype(np.uint64),
         threads=int(rng.integers(1, 3)),
     )
+    if rng.random() < 0.3:
+        forbid(group.model, rng)
+    return group
+
+
+def forbid(model: TableModel, rng: np.random.Generator) -> None:
+    """Make some actions impossible inside the tree, in most rows; one at least stays."""
+    rows, actions = model.logits.shape
+    possible = rng.random((rows, actions)) < rng.choice([0.2, 0.5, 0.9], (rows, 1))
+    possible[np.arange(rows), rng.integers(actions, size=rows)] = True
+    model.logits[~possible] = IMPOSSIBLE
 
 
 def search_native(group: Group) -> list[Outcome]:

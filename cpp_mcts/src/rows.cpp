@@ -77,9 +77,6 @@ MCTS_INLINE V smaller(V x, V y) {
 #define MCTS_LOW_HALF(x) __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7)
 #define MCTS_HIGH_HALF(x) __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15)
 
-// A logit below this is raised to it, so that none is taken for kTaken; its weight is exp(-87) either way.
-constexpr float kLowest = kTaken / 2;
-
 // The functions below take a row of `padded` numbers eight at a time, and if `sixteen` is set as many as
 // there are sixteen at a time first. No loop waits for more than one operation of the round before.
 
@@ -164,31 +161,41 @@ MCTS_INLINE FirstLook look_first(const float* row, int padded) {
 }
 
 template <bool sixteen>
-MCTS_INLINE bool copy_finite(const float* from, float* to, int actions, int padded) {
+MCTS_INLINE CopiedRow copy_looking(const float* from, float* to, int actions, int padded) {
   Floats bad{};  // x - x is 0 if x is finite, else not a number
+  Ints taken{};
   int i = 0;
   if constexpr (sixteen) {
     WideFloats wide{};
+    WideInts wide_taken{};
     for (; i + kWide <= actions; i += kWide) {
       const WideFloats x = load_as<WideFloats>(from + i);
       wide += x - x;
-      store(to + i, larger(x, WideFloats{} + kLowest));
+      wide_taken |= x == WideFloats{} + kTaken;
+      store(to + i, x);
     }
     bad = MCTS_LOW_HALF(wide) + MCTS_HIGH_HALF(wide);
+    taken = MCTS_LOW_HALF(wide_taken) | MCTS_HIGH_HALF(wide_taken);
   }
   for (; i + kRowLanes <= actions; i += kRowLanes) {
     const Floats x = load(from + i);
     bad += x - x;
-    store(to + i, larger(x, Floats{} + kLowest));
+    taken |= x == Floats{} + kTaken;
+    store(to + i, x);
   }
   float rest = 0.0f;
+  std::int32_t any = 0;
   for (; i < actions; ++i) {
     rest += from[i] - from[i];
-    to[i] = from[i] > kLowest ? from[i] : kLowest;
+    any |= from[i] == kTaken ? 1 : 0;
+    to[i] = from[i];
   }
   for (; i < padded; ++i) to[i] = kTaken;
-  for (int lane = 0; lane < kRowLanes; ++lane) rest += bad[lane];
-  return rest == 0.0f;
+  for (int lane = 0; lane < kRowLanes; ++lane) {
+    rest += bad[lane];
+    any |= taken[lane];
+  }
+  return {rest == 0.0f, any != 0};
 }
 
 MCTS_WIDEST int largest_logit_16(const float* row, int padded) { return find_largest<true>(row, padded); }
@@ -197,11 +204,11 @@ MCTS_CLONES int largest_logit_8(const float* row, int padded) { return find_larg
 MCTS_WIDEST FirstLook first_look_16(const float* row, int padded) { return look_first<true>(row, padded); }
 MCTS_CLONES FirstLook first_look_8(const float* row, int padded) { return look_first<false>(row, padded); }
 
-MCTS_WIDEST bool copy_row_16(const float* from, float* to, int actions, int padded) {
-  return copy_finite<true>(from, to, actions, padded);
+MCTS_WIDEST CopiedRow copy_row_16(const float* from, float* to, int actions, int padded) {
+  return copy_looking<true>(from, to, actions, padded);
 }
-MCTS_CLONES bool copy_row_8(const float* from, float* to, int actions, int padded) {
-  return copy_finite<false>(from, to, actions, padded);
+MCTS_CLONES CopiedRow copy_row_8(const float* from, float* to, int actions, int padded) {
+  return copy_looking<false>(from, to, actions, padded);
 }
 
 // Below so many actions there is nothing that sixteen lanes could do.
@@ -226,7 +233,7 @@ MCTS_CLONES bool all_finite(const float* numbers, int count) {
   return bad == 0;
 }
 
-bool copy_row(const float* from, float* to, int actions, int padded) {
+CopiedRow copy_row(const float* from, float* to, int actions, int padded) {
   return wide_enough(actions) ? copy_row_16(from, to, actions, padded)
                               : copy_row_8(from, to, actions, padded);
 }

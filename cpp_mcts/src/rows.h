@@ -16,8 +16,13 @@ inline bool is_finite(float x) { return x - x == 0.0f; }
 // True if all `count` numbers are finite.
 bool all_finite(const float* numbers, int count);
 
-// Copies a row of `actions` logits and fills up to `padded` with kTaken. False if one is not finite.
-bool copy_row(const float* from, float* to, int actions, int padded);
+// What is found while a row is copied.
+struct CopiedRow {
+  bool finite;    // all logits are
+  bool excludes;  // a logit is kTaken
+};
+// Copies a row of `actions` logits and fills up to `padded` with kTaken.
+CopiedRow copy_row(const float* from, float* to, int actions, int padded);
 
 // The first index of the largest of `padded` logits.
 int largest_logit(const float* row, int padded);

@@ -326,11 +326,12 @@ class BatchSearch final : public SearchBase {
     const NodeId leaf = simulations_done() + 1;
     const float* const logits = rows.logits + m * settings_.actions;
     const float discount = rows.discount[m];
-    if (!copy_row(logits, tree.row(leaf), tree.actions, tree.padded))
-      return refused(refusal, m, Refusal::kLogits);
+    const CopiedRow copied = copy_row(logits, tree.row(leaf), tree.actions, tree.padded);
+    if (!copied.finite) return refused(refusal, m, Refusal::kLogits);
     if (!is_finite(rows.value[m])) return refused(refusal, m, Refusal::kValue);
     if (!is_finite(rows.reward[m])) return refused(refusal, m, Refusal::kReward);
     if (!(discount >= -1.0f && discount <= 1.0f)) return refused(refusal, m, Refusal::kDiscount);
+    state.excludes |= copied.excludes ? 1 : 0;
     tree.make_node(leaf, state.leaf_action, rows.value[m], rows.reward[m], discount);
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
     assert(state.path_length < tree.first_free_block);

@@ -113,8 +113,16 @@ struct Tree {
     } else {
       row(parent)[node.next_action] = kTaken;
       node.next_action = kUnknown;
+      if (state->excludes != 0) look_further(parent);
     }
     return node.last * kLanes + lane;
+  }
+
+  // Finds the next action of a node with a child; none is left where only impossible ones are.
+  void look_further(NodeId id) const {
+    Node& node = nodes[id];
+    const float below = find_next(id);
+    node.lower_next_weight(node.next_action == kNone ? 0.0f : row_exp(below));
   }
 
   // The root's actions are sorted at the reset, so its next one is simply the next of the list.

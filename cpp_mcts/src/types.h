@@ -9,7 +9,8 @@
 //   first one of node i, so both can be fetched at once; a node of five children or more goes on in a chain
 //   of blocks from S + 1 on, of which there are at most S / 4: K = S + 1 + (S + 1) / 4 is enough.
 // - EdgeLinks says where the four edges of the same block lead, and which block comes next.
-// - Row i - 1 holds the logits of node i, a visited action's replaced by kTaken. A' is A padded to 8.
+// - Row i - 1 holds the logits of node i, a visited action's replaced by kTaken. A' is A padded to 8. A model
+//   that knows what is impossible in a position gives kTaken from the start, and the action is never tried.
 //
 // An edge is named by block * 4 + lane.
 //
@@ -39,7 +40,8 @@ inline constexpr std::int32_t kNone = -1;     // no such edge, action or block
 inline constexpr std::int32_t kUnknown = -2;  // has not been looked for yet
 inline constexpr int kLanes = 4;              // edges in a block
 inline constexpr int kRowLanes = 8;           // a row of logits is padded to a multiple of this
-inline constexpr float kTaken = -std::numeric_limits<float>::max();  // logit of a visited action, or padding
+// Logit of an action that can't be tried (any more): visited, impossible, or padding.
+inline constexpr float kTaken = -std::numeric_limits<float>::max();
 
 // A position. Values are seen by the player to move there; reward and discount belong to the edge into it and
 // are seen by the player who moved.
@@ -47,7 +49,7 @@ struct Node {
   double value_sum;       // sum of the returns of all visits, the network's own value being the first
   double weight_total;    // of all actions: prior = weight / weight_total; 0: not computed yet
   float raw_value;        // the network's own value
-  float next_weight;      // weight of next_action; while that is kUnknown, a bound from above
+  float next_weight;      // weight of next_action; while that is kUnknown, a bound from above; 0: none is left
   std::int32_t visits;    // 1 + the visits of all children
   std::int32_t children;  // visited children
   float reward;           // on the edge into this node
@@ -103,7 +105,9 @@ struct TreeState {
   NodeId leaf_parent;        // where the new node goes
   Action leaf_action;        // kNone: the last selection ended at a terminal node and made no leaf
   std::int32_t bounds;       // how often low or high has changed
-  std::int32_t unused[3];
+  std::int32_t excludes;     // 1 if a row says that an action is impossible: then none may be left before all
+                             // are visited, and that must be known at once
+  std::int32_t unused[2];
 };
 static_assert(sizeof(TreeState) == 64);
 

@@ -160,8 +160,9 @@ class GumbelNodes {
     raw_value_ = __builtin_convertvector(join(raw_value), Doubles);
     next_weight_ = __builtin_convertvector(join(next_weight), Doubles);
     visits_ = __builtin_convertvector(join(visits), Doubles);
+    // Nothing is left to try where the next action has no weight: it is impossible, and all behind it are.
     const Doubles actions = Doubles{} + places_[0].tree->actions;
-    open_ = __builtin_convertvector(join(children), Doubles) < actions;
+    open_ = (next_weight_ > Doubles{} ? __builtin_convertvector(join(children), Doubles) : actions) < actions;
     weight_total_ = gather([&](int i) { return node(i).weight_total; });
     if constexpr (!Scale::kPerTree) return Bounds<Doubles>{};
     return {gather([&](int i) { return places_[i].tree->state->low; }),
