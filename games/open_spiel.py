@@ -16,6 +16,38 @@ from numpy.typing import NDArray
 from games.base import NO_PLAYER, FloatArray, GameError, GameSpec, IntArray, MaskArray, Step
 from games.spiel_facts import Facts, first_line
 
+NO_ACTION = -1
+"""Stands after the last action of a shorter history."""
+
+
+class Eye:
+    """OpenSpiel's observation tensor of one state after the other, written where it is wanted."""
+
+    def __init__(self, facts: Facts) -> None:
+        observer = facts.game.make_observer(pyspiel.IIGObservationType(perfect_recall=False), {})
+        self._observation = pyspiel._Observation(facts.game, observer)
+        # Shared memory: overwritten by each set_from.
+        tensor: FloatArray = np.frombuffer(self._observation, np.float32)
+        self._tensor = tensor.data
+        self.frame = (facts.history, facts.viewpoints, tensor.size)
+        """Shape of what is kept of one position: frames, newest first, from each viewpoint."""
+
+    @staticmethod
+    def newest(frames: FloatArray) -> list[list[memoryview]]:
+        """Where the newest frame of each row of frames [N, history, viewpoints, F] is written."""
+        # Copying between memoryviews costs a third of copying between arrays of this size.
+        return [[frame.data for frame in row[0]] for row in frames]
+
+    def look(self, state: Any, player: int, frames: Sequence[memoryview]) -> None:
+        """Write the newest frame: `player`'s, or each viewpoint's where there are two."""
+        if len(frames) == 1:
+            self._observation.set_from(state, player)
+            frames[0][:] = self._tensor
+            return
+        for viewpoint, frame in enumerate(frames):
+            self._observation.set_from(state, viewpoint)
+            frame[:] = self._tensor
+
 
 class OpenSpielBatch:
     """N states of one OpenSpiel game. See `games.base.GameBatch` for the contract of each method."""
@@ -27,14 +59,9 @@ class OpenSpielBatch:
         self.size = size
         self._facts = facts
         self._rng = np.random.default_rng(seed)
-        observer = facts.game.make_observer(pyspiel.IIGObservationType(perfect_recall=False), {})
-        self._observation = pyspiel._Observation(facts.game, observer)
-        # Shared memory: overwritten by each set_from.
-        tensor: FloatArray = np.frombuffer(self._observation, np.float32)
-        self._tensor = tensor.data
-        self._frames: FloatArray = np.zeros((size, facts.history, facts.viewpoints, tensor.size), np.float32)
-        # Copying between memoryviews costs a third of copying between arrays of this size.
-        self._newest = [[frame.data for frame in frames[0]] for frames in self._frames]
+        self._eye = Eye(facts)
+        self._frames: FloatArray = np.zeros((size, *self._eye.frame), np.float32)
+        self._newest = self._eye.newest(self._frames)
         self._legal: MaskArray = np.zeros((size, self.spec.num_actions), np.bool_)
         self._to_play: IntArray = np.full(size, NO_PLAYER, np.int32)
         self._returns: NDArray[np.float64] = np.zeros((size, self.spec.players))
@@ -111,7 +138,7 @@ class OpenSpielBatch:
         self._frames[row] = 0
         for state in passed[:-1][-self._facts.history :]:
             self._frames[row, 1:] = self._frames[row, :-1]
-            self._look(row, state, state.current_player())
+            self._eye.look(state, state.current_player(), self._newest[row])
         self._states[row] = passed[-1]
         self._returns[row] = 0
         self._settle([row])
@@ -119,6 +146,14 @@ class OpenSpielBatch:
     def state(self, row: int) -> Any:
         """A copy of the row's `pyspiel.State`, for bots and solvers."""
         return self._states[row].clone()
+
+    def histories(self) -> IntArray:
+        """The actions of each game from its start, chance included: [N, T], T the longest, padded with `NO_ACTION`."""
+        histories = [state.history() for state in self._states]
+        lengths = np.array([len(history) for history in histories])
+        padded: IntArray = np.full((self.size, lengths.max()), NO_ACTION, np.int32)
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = [action for h in histories for action in h]
+        return padded
 
     def render(self, row: int) -> str:
         """OpenSpiel's own text of the position."""
@@ -153,7 +188,7 @@ class OpenSpielBatch:
                 continue
             if pays_on_the_way:
                 self._returns[row] = state.returns()
-            self._look(row, state, player)
+            self._eye.look(state, player, self._newest[row])
             moves = state.legal_actions()
             actions += moves
             counts.append(len(moves))
@@ -161,16 +196,6 @@ class OpenSpielBatch:
         self._to_play[rows] = players
         self._legal[rows] = False
         self._legal[np.repeat(rows, counts), actions] = True
-
-    def _look(self, row: int, state: Any, player: int) -> None:
-        """Write the newest frame of a row."""
-        if self._facts.viewpoints == 1:
-            self._observation.set_from(state, player)
-            self._newest[row][0][:] = self._tensor
-            return
-        for viewpoint, frame in enumerate(self._newest[row]):
-            self._observation.set_from(state, viewpoint)
-            frame[:] = self._tensor
 
     def _play_chance(self, state: Any) -> None:
         while state.is_chance_node():

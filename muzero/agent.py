@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import games
-from games.base import GameSpec
+from games.base import GameBatch, GameSpec
 from games.single import is_own
 from muzero import checkpoint
 from muzero.config import Config
+from muzero.models.acting import acting, sight
 from muzero.models.learned import LearnedModel
-from muzero.models.prepared import PreparedModel
 from muzero.records import FloatArray, MaskArray, SearchResult
 from muzero.search import TreeSearch, host, parts_on
 
@@ -44,11 +44,12 @@ class Analysis:
 
 
 class Agent:
-    """Weights and the search they are played with. Positions are as `GameBatch.observe` and `legal` give them."""
+    """Weights and the search they are played with. Positions are as `see` and `GameBatch.legal` give them; what `see`
+    gives is `GameBatch.observe`, unless the game's own rules are searched."""
 
     def __init__(self, model: LearnedModel, config: Config, name: str, step: int) -> None:
         self.model = model.eval()
-        self.prepared = PreparedModel(model)
+        self.acting = acting(model)
         self.config, self.name, self.step = config, name, step
         self.spec: GameSpec = model.spec
         self._searches: dict[tuple[int, int], TreeSearch] = {}
@@ -57,10 +58,14 @@ class Agent:
         """The same agent without the memory of its searches, which goes when the last who uses it does."""
         return Agent(self.model, self.config, self.name, self.step)
 
+    def see(self, batch: GameBatch) -> NDArray[Any]:
+        """Positions [N, ...] of a batch of the agent's game, for `raw` and `search`."""
+        return sight(self.model.config)(batch, batch.observe())
+
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
-        """Policy [B, A] over legal actions and value [B] of obs [B, *O], without any search."""
+        """Policy [B, A] over legal actions and value [B] of positions [B, ...], without any search."""
         with torch.inference_mode():
-            output = self.prepared.root(torch.as_tensor(obs, device=self.model.device), torch.as_tensor(legal))
+            output = self.acting.root(torch.as_tensor(obs, device=self.acting.device), torch.as_tensor(legal))
             logits, value = np.where(legal, host(output.logits), -np.inf), host(output.value)
         weights = np.exp(logits - logits.max(1, keepdims=True))
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
@@ -68,9 +73,9 @@ class Agent:
     def search(
         self, obs: NDArray[Any], legal: MaskArray, *, simulations: int | None = None, seed: int = 0
     ) -> Analysis:
-        """Search obs [B, *O] with legal moves bool [B, A]. simulations defaults to the agent's setting for play.
+        """Search positions obs [B, ...] with legal moves bool [B, A].
 
-        Equal seeds give equal answers, whatever B is split into.
+        simulations defaults to the agent's setting for play. Equal seeds give equal answers, whatever B is split into.
         """
         count = self.config.play.simulations if simulations is None else simulations
         seeds = np.random.default_rng(seed).integers(0, 2**63, len(legal), dtype=np.uint64)
@@ -87,15 +92,15 @@ class Agent:
         self, obs: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], simulations: int
     ) -> tuple[SearchResult, list[list[int]]]:
         # A GPU's captured step has one width: better some idle rows than one capture for each number of rows.
-        trees = len(legal) if self.model.device.type == "cpu" else CHUNK
+        trees = len(legal) if self.acting.device.type == "cpu" else CHUNK
         key = (trees, simulations)
         if key not in self._searches:
             self._searches.clear()
             settings = dataclasses.replace(self.config.play, simulations=simulations)
             self._searches[key] = TreeSearch(
-                settings, self.spec.num_actions, trees, parts_on(self.model.device))
+                settings, self.spec.num_actions, trees, parts_on(self.acting.device))
         search = self._searches[key]
-        result = search.run(self.prepared, obs, legal, seeds)
+        result = search.run(self.acting, obs, legal, seeds)
         return result, [search.variation(row) for row in range(len(legal))]
 
 
@@ -131,7 +136,8 @@ def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
     limits = {"width": (model.width, numbers), "hidden": (model.hidden, numbers)}
     if model.network == "resnet":
         limits["representation_blocks"] = (model.representation_blocks, len(weights))
-        limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))
+        if model.dynamics == "learned":
+            limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))
     for name, (size, limit) in limits.items():
         if size > limit:
             raise checkpoint.Damaged(f"weights don't fit the config: {len(weights)} tensors of {numbers:,} numbers "

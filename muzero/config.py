@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+import games
+from games.single import is_own
+
 FORMAT = 1
 """Version of the JSON form. A reader refuses a newer one."""
 
@@ -54,6 +57,9 @@ class ScalarConfig:
 class ModelConfig:
     """The learned latent model: representation h, dynamics g, prediction f."""
 
+    dynamics: Literal["learned", "rules"] = "learned"
+    """learned: MuZero. rules: AlphaZero: the search makes its moves by the game's own rules, h and f judge real
+    positions, and there is no g."""
     network: Literal["mlp", "resnet"] = "mlp"
     width: int = 64
     """mlp: units of the latent. resnet: channels of the latent."""
@@ -258,6 +264,12 @@ class Config:
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def unroll(self) -> int:
+        """K, the steps that are unrolled for the loss: 0 without learned dynamics, where each position is trained by
+        itself."""
+        return self.learner.unroll if self.model.dynamics == "learned" else 0
 
 
 def to_json(config: Config) -> dict[str, Any]:
@@ -466,6 +478,8 @@ def check(config: Config) -> None:
         if scalar.kind == "categorical" and (scalar.bins < 2 or not scalar.low < scalar.high):
             raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
     _check_aids(config)
+    if config.model.dynamics == "rules":
+        _check_rules(config)
     _check_replay(config.replay)
     if config.replay.prioritized and config.learner.surprise_share > 0.0:
         raise ConfigError(f"replay.prioritized and learner.surprise_share ({config.learner.surprise_share:g}) both say "
@@ -531,6 +545,27 @@ def _check_aids(config: Config) -> None:
         if getattr(config.model, name) != (weight > 0):
             raise ConfigError(f"model.{name} ({getattr(config.model, name)}) and learner.{name}_weight ({weight:g}) "
                               "belong together: both or neither wanted")
+
+
+def _check_rules(config: Config) -> None:
+    """Refuse what has no meaning, or can't be had, where the game's own rules are searched."""
+    why = "model.dynamics rules"
+    for name in ("reconstruction", "consistency"):
+        if getattr(config.model, name):
+            raise ConfigError(f"{why} has no imagined positions to train: set model.{name} to False and "
+                              f"learner.{name}_weight to 0")
+    if config.learner.reanalyse_fraction > 0:
+        raise ConfigError(f"{why} searches from the history of a game, which stored positions don't have: set "
+                          f"learner.reanalyse_fraction to 0, got {config.learner.reanalyse_fraction:g}")
+    if is_own(config.game):
+        raise ConfigError(f"{why} knows the rules of OpenSpiel's games alone: set model.dynamics to learned for "
+                          f"{config.game}")
+    try:
+        spec = games.spec(config.game)
+    except games.GameError as error:
+        raise ConfigError(str(error)) from error
+    if spec.stochastic:
+        raise ConfigError(f"{why} can't search a game with chance: set model.dynamics to learned for {spec.name}")
 
 
 def _check_replay(replay: ReplayConfig) -> None:

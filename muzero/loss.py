@@ -80,7 +80,7 @@ class Stated:
     values: Tensor
     """[K+1, B, units]"""
     rewards: Tensor
-    """[K, B, units]"""
+    """[K, B, units], or nothing to say: [0, B, 0]"""
     data: Tensors
     config: ModelConfig
 
@@ -129,7 +129,7 @@ def scale_gradient(x: Tensor, factor: float) -> Tensor:
 
 
 def unroll(model: LearnedModel, data: Tensors, state_gradient: float) -> Unrolled:
-    """Run h once and g along the real actions, and f on every latent."""
+    """Run h once and g along the K real actions, and f on every latent. K is 0 for a model without g."""
     latents = [model.encode(data.obs)]
     rewards: list[Tensor] = []
     turns: list[Tensor] = []
@@ -140,7 +140,12 @@ def unroll(model: LearnedModel, data: Tensors, state_gradient: float) -> Unrolle
     # One call of f a latent: a call on all of them at once is no faster, its arrays outgrow the cache.
     said = [model.predict(latent) for latent in latents]
     return Unrolled(latents, torch.stack([x for x, _ in said]), torch.stack([x for _, x in said]),
-                    torch.stack(rewards), torch.stack(turns))
+                    _steps(rewards, data), _steps(turns, data))
+
+
+def _steps(found: list[Tensor], data: Tensors) -> Tensor:
+    """K times [B, units] as [K, B, units], also where K is 0."""
+    return torch.stack(found) if found else data.value.new_zeros((0, len(data.value), 0))
 
 
 def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
@@ -149,13 +154,13 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     weights = {"policy": config.policy_weight, "value": config.value_weight, "reward": config.reward_weight,
                "turn": config.discount_weight, "reconstruction": config.reconstruction_weight,
                "consistency": config.consistency_weight}
-    share = torch.full_like(out.values[:, :1, 0], 1.0 / data.action.shape[1], dtype=torch.float32)
+    share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
     share[:1].fill_(1.0)
     sums = {name: (share[-len(term) :] * term).sum(0) for name, term in _terms(model, data, out).items()}
     total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
     with torch.no_grad():
         parts = {name: sums[name].mean() if name in sums else total.new_zeros(())
-                 for name, weight in weights.items() if weight > 0}
+                 for name, weight in weights.items() if weight > 0 and (name in sums or len(out.rewards) > 0)}
     stated = Stated(out.values.detach(), out.rewards.detach(), data, model.config)
     return Losses((data.weight * total).mean(), parts, stated)
 
@@ -166,9 +171,11 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tenso
     terms = {
         "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.alive.T),
         "value": scalar.loss(out.values, data.value.T, model.config.value) * trained,
-        # A move really made has a known reward, also the last one, after which the next step lies past the end.
-        "reward": scalar.loss(out.rewards, data.reward.T, model.config.reward) * (inside[:-1] | trained[1:]),
     }
+    if len(out.rewards) > 0:
+        # A move really made has a known reward, also the last one, after which the next step lies past the end.
+        known = inside[:-1] | trained[1:]
+        terms["reward"] = scalar.loss(out.rewards, data.reward.T, model.config.reward) * known
     if out.turns.shape[2] > 0:
         missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.turn.T.flatten(), reduction="none")
         terms["turn"] = missed.view_as(data.turn.T) * inside[:-1]
@@ -212,6 +219,8 @@ def model_checks(stated: Stated) -> dict[str, Tensor]:
     data, inside = stated.data, stated.data.inside.T
     error = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs()
     found = {"value_error": (error * inside).sum(1) / inside.sum(1).clamp(min=1)}
+    if len(stated.rewards) == 0:
+        return {"value_error@0": found["value_error"][0]}
     reward, wanted, played = scalar.decode(stated.rewards, stated.config.reward), data.reward.T, inside[:-1]
     smallest = torch.where(wanted != 0, wanted.abs(), torch.inf).amin().clamp(max=1e6)
     pays, empty = played & (wanted != 0), played & (wanted == 0)

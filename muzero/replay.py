@@ -43,9 +43,10 @@ class DrawConfig:
     next_obs: bool
 
     @staticmethod
-    def of(config: LearnerConfig) -> DrawConfig:
+    def of(config: LearnerConfig, unroll: int) -> DrawConfig:
+        """unroll: steps after the root, `Config.unroll`."""
         needs_next = config.reconstruction_weight > 0 or config.consistency_weight > 0
-        return DrawConfig(config.unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
+        return DrawConfig(unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
                           config.symmetries, needs_next)
 
 

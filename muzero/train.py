@@ -80,7 +80,7 @@ class Run:
         self.learner = Learner(build_model(config).to(device_of(config)), config.learner)
         self.replay = Replay(
             games.spec(config.game), config.replay, symmetries(config.game), config.learner.surprise_share)
-        self.batches = Batches(self.replay, DrawConfig.of(config.learner), self.rng)
+        self.batches = Batches(self.replay, DrawConfig.of(config.learner, config.unroll), self.rng)
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
         self.metrics = Metrics(out)
         self.drawn = 0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from games.base import GameBatch
 from muzero.config import SearchConfig, SelfPlayConfig, at
-from muzero.models.base import Model
+from muzero.models.base import Model, Sight, observed
 from muzero.records import IntArray, MaskArray, SearchResult, Trajectory
 from muzero.search import TreeSearch
 from muzero.surprise import findings, nothing_found
@@ -45,9 +45,11 @@ class Actor:
     """
 
     def __init__(
-        self, games: GameBatch, search: SearchConfig, config: SelfPlayConfig, seed: int, parts: int = 1
+        self, games: GameBatch, search: SearchConfig, config: SelfPlayConfig, seed: int, parts: int = 1,
+        sight: Sight = observed,
     ) -> None:
-        self.games, self.search_config, self.config = games, search, config
+        """sight: what the models that will play take of games."""
+        self.games, self.search_config, self.config, self.sight = games, search, config, sight
         self.search = TreeSearch(search, games.spec.num_actions, games.size, parts)
         self.quick: TreeSearch | None = None
         if config.full_search_fraction < 1.0:
@@ -103,7 +105,7 @@ class Actor:
         simulations = max(1, round(share * self.search_config.simulations))
         seeds = self.rng.integers(0, 2**63, self.games.size, dtype=np.uint64)
         self.counters.simulations += simulations * self.games.size
-        return search.run(model, obs, legal, seeds, simulations)
+        return search.run(model, self.sight(self.games, obs), legal, seeds, simulations)
 
     def _choose(self, result: SearchResult, legal: MaskArray, progress: float) -> tuple[IntArray, MaskArray]:
         """The move of each row, and where it was random."""

@@ -95,7 +95,7 @@ class SearchPlayer:
         """Moves [N]; 0 outside `rows`."""
         actions = np.zeros(games.size, np.int32)
         chosen = np.flatnonzero(rows)
-        obs, legal = games.observe()[chosen], games.legal()[chosen]
+        obs, legal = self.agent.see(games)[chosen], games.legal()[chosen]
         for start in range(0, len(chosen), CHUNK):
             part = slice(start, start + CHUNK)
             if self.simulations:

@@ -25,8 +25,10 @@ from muzero import checkpoint
 from muzero.agent import build_model
 from muzero.config import Config, check_resolved
 from muzero.memory import keep_freed_blocks
+from muzero.models.acting import acting, latent_device, sight
+from muzero.models.base import Acting
 from muzero.models.learned import LearnedModel
-from muzero.models.prepared import PreparedModel, precision
+from muzero.models.prepared import precision
 from muzero.records import Trajectory
 from muzero.search import parts_on
 from selfplay.actor import Actor, Counters
@@ -65,10 +67,10 @@ class Source(Protocol):
 def make_actor(config: Config, index: int, start: int = 0) -> Actor:
     """Actor `index` of a run that begins or goes on at learning step `start`: its games and its random stream."""
     check_resolved(config)
-    parts = parts_on(device_of(config))
+    parts = parts_on(latent_device(config.model, device_of(config)))
     seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
     batch = games.make(config.game, config.selfplay.games, int(seed[0]))
-    return Actor(batch, config.search, config.selfplay, int(seed[1]), parts)
+    return Actor(batch, config.search, config.selfplay, int(seed[1]), parts, sight(config.model))
 
 
 class InProcess:
@@ -271,9 +273,9 @@ def acting_model(config: Config) -> LearnedModel:
     return build_model(config).eval().requires_grad_(False).to(device_of(config))
 
 
-def prepare(model: LearnedModel, config: Config) -> PreparedModel:
+def prepare(model: LearnedModel, config: Config) -> Acting:
     """`model` as actors search with it."""
-    return PreparedModel(model, precision(config.train.precision, config.model.network, model.device))
+    return acting(model, precision(config.train.precision, config.model.network, model.device))
 
 
 def device_of(config: Config) -> torch.device:

@@ -16,7 +16,7 @@ from muzero.config import LearnerConfig
 from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
 
-DRAW = DrawConfig.of(LearnerConfig(unroll=2))
+DRAW = DrawConfig.of(LearnerConfig(), unroll=2)
 WAIT = 30.0
 """Seconds after which something that should happen counts as not happening."""
 

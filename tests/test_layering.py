@@ -16,7 +16,7 @@ PACKAGES = ("checkpoints", "cpp_mcts", "games", "muzero", "selfplay")
 _LINES = """
 checkpoints
 cpp_mcts._core cpp_mcts
-games.base games.naming games.parameters games.views games.spiel_facts games.open_spiel games.single
+games.base games.naming games.parameters games.views games.spiel_facts games.open_spiel games.rules games.single
 games.examples.* games.listing games games.symmetry games.contract games.solver games.__main__
 muzero.config muzero.records muzero.memory muzero.scalar
 muzero.sumtree muzero.surprise muzero.targets muzero.gathering muzero.replay muzero.ahead

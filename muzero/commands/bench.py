@@ -63,6 +63,8 @@ class SelfPlayArguments:
     """Games in lockstep (default: the numbers `muzero train` would try, by device)."""
     simulations: int | None = None
     """Simulations of a move (default: the preset's)."""
+    dynamics: Literal["learned", "rules"] = "learned"
+    """What the search moves by. With rules their time counts as the network's."""
     precision: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
     """Numbers the network computes with."""
     device: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
@@ -283,6 +285,8 @@ def variants(arguments: SelfPlayArguments, game: str, device: str, precision: st
     from muzero import presets, sizing
 
     preset = presets.load(game)
+    if arguments.dynamics == "rules":
+        preset = presets.with_rules(preset)
     config = sizing.settle(replace(preset, {
         "train.device": device, "train.precision": precision, "search.threads": arguments.threads,
         "search.simulations": arguments.simulations or preset.search.simulations,

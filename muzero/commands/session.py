@@ -16,7 +16,7 @@ from muzero.commands.thoughts import best_moves, expected_line, value_bar
 from muzero.terminal import Ink
 
 if TYPE_CHECKING:
-    from games.base import FloatArray, MaskArray
+    from games.base import FloatArray, GameBatch, MaskArray
     from muzero.agent import Analysis
 
 HELP = {
@@ -41,6 +41,8 @@ class Thinker(Protocol):
 
     @property
     def spec(self) -> GameSpec: ...
+
+    def see(self, batch: GameBatch) -> Any: ...
 
     def search(
         self, obs: Any, legal: MaskArray, *, simulations: int | None = None, seed: int = 0
@@ -196,7 +198,7 @@ class Session:
     def _search(self) -> Analysis:
         seed = int(self._rng.integers(2**31))
         return self.agent.search(
-            self.games.observe(), self.games.legal(), simulations=self.simulations, seed=seed
+            self.agent.see(self.games), self.games.legal(), simulations=self.simulations, seed=seed
         )
 
     def _explain(self, analysis: Analysis) -> str:

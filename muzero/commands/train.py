@@ -77,7 +77,10 @@ def run(argv: Sequence[str]) -> int:
     """Train; gives 0 when the limit is reached, 130 when it was interrupted and saved."""
     target, options = split(argv)
     game, folder = locate(target)
-    arguments = read(options, presets.load(game), game)
+    preset = presets.load(game)
+    arguments = read(options, preset, game)
+    if arguments.model.dynamics == "rules":
+        arguments = without_learned_dynamics(arguments, preset)
     out = arguments.out or folder or RUNS / checkpoint.slug(game)
     stored = None if arguments.fresh else stored_config(out)
     if stored is None:
@@ -128,6 +131,18 @@ def read(options: Sequence[str], base: Config, game: str) -> Arguments:
     """The options over `base`."""
     default = Arguments(**{name: getattr(base, name) for name in SECTIONS})
     return parse(Arguments, options, f"muzero train {game}", EXAMPLES, default)
+
+
+def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:
+    """`arguments` over the preset's form for the game's own rules: what no option changed is as there."""
+    rules = presets.with_rules(preset)
+    sections = {}
+    for name in SECTIONS:
+        asked, before, after = getattr(arguments, name), getattr(preset, name), getattr(rules, name)
+        names = [field.name for field in dataclasses.fields(asked)]
+        same = {key: getattr(after, key) for key in names if getattr(asked, key) == getattr(before, key)}
+        sections[name] = dataclasses.replace(asked, **same)
+    return dataclasses.replace(arguments, **sections)
 
 
 def to_config(arguments: Arguments, game: str) -> Config:

@@ -108,7 +108,7 @@ class Learning:
         while self.replay.added < capacity:
             for game in played:
                 self.replay.add(game)
-        self.drawing, self.rng = DrawConfig.of(config.learner), np.random.default_rng(config.train.seed)
+        self.drawing, self.rng = DrawConfig.of(config.learner, config.unroll), np.random.default_rng(config.train.seed)
 
     def draw(self, size: int) -> Batch:
         return self.replay.draw(size, self.drawing, self.rng)
@@ -123,7 +123,7 @@ class Learning:
         taken = self._in_stages(size, seconds) if on_cpu else self._recorded(size, seconds)
         weights = sum(value.numel() * value.element_size() for value in self.learner.model.parameters())
         return LearnRow(
-            device=self.device.type, batch=size, unroll=self.config.learner.unroll,
+            device=self.device.type, batch=size, unroll=self.config.unroll,
             steps_per_second=taken.steps / taken.lap.wall, steps_per_cpu_second=taken.steps / taken.lap.cpu,
             positions_per_second=size * taken.steps / taken.lap.wall, shares=taken.shares,
             step_milliseconds=1e3 * taken.lap.wall / taken.steps, seconds=taken.lap.wall, cpu_seconds=taken.lap.cpu,

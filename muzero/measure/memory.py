@@ -41,7 +41,9 @@ def free_bytes(device: str = "cpu") -> int:
 
 
 def latent_numbers(config: Config) -> int:
-    """Numbers of one latent."""
+    """Numbers of one latent; of the rules' state where that stands in its place."""
+    if config.model.dynamics == "rules":
+        return STATE_BYTES // FLOAT_BYTES
     shape = games.spec(config.game).observation_shape
     return config.model.width * (math.prod(shape[1:]) if config.model.network == "resnet" else 1)
 
@@ -66,4 +68,4 @@ def learning_bytes(config: Config, batch: int) -> int:
     """A lower bound on what one learning step takes: the batch and what is kept of the unroll for the way back."""
     spec, kept = games.spec(config.game), 2 * (config.model.dynamics_blocks + 1)
     position = 2 * math.prod(spec.observation_shape) + 3 * spec.num_actions + kept * latent_numbers(config)
-    return batch * (config.learner.unroll + 1) * position * FLOAT_BYTES
+    return batch * (config.unroll + 1) * position * FLOAT_BYTES

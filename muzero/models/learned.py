@@ -19,6 +19,7 @@ TURNS = 3
 class LearnedModel(nn.Module):
     """h, g, f with heads as configured. `root` and `step` are the search's protocol; the rest serves the loss.
 
+    There is no g where the game's own rules are searched (model.dynamics = rules): only real positions are judged.
     gamma is the discount of one move; values and rewards are in the game's own units.
     """
 
@@ -26,7 +27,9 @@ class LearnedModel(nn.Module):
         super().__init__()
         self.spec, self.config, self.gamma = spec, config, gamma
         self.num_actions = spec.num_actions
-        if config.discount == "fixed" and spec.players == 2 and not spec.alternates:
+        self.imagines = config.dynamics == "learned"
+        """Has a g, to go on from a position without the game."""
+        if self.imagines and config.discount == "fixed" and spec.players == 2 and not spec.alternates:
             raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
         self.reward_units = scalar.units(config.reward)
         facts = self.reward_units + (TURNS if config.discount == "learned" else 0)
@@ -38,7 +41,8 @@ class LearnedModel(nn.Module):
         shape = spec.observation_shape
         if config.network == "mlp":
             self.h: nn.Module = mlp.Representation(shape, config.width, config.hidden, config.latent_norm)
-            self.g: nn.Module = mlp.Dynamics(spec.num_actions, config.width, config.hidden, facts, config.latent_norm)
+            self.g: nn.Module | None = mlp.Dynamics(
+                spec.num_actions, config.width, config.hidden, facts, config.latent_norm) if self.imagines else None
             self.f: nn.Module = mlp.Prediction(spec.num_actions, config.width, config.hidden, values)
             self.latent_shape: tuple[int, ...] = (config.width,)
             self.decoder: nn.Module | None = mlp.Reconstruction(shape, config.width) if config.reconstruction else None
@@ -52,7 +56,7 @@ class LearnedModel(nn.Module):
                 config.position_bias)
             self.g = resnet.Dynamics(
                 spec.num_actions, board, spec.layout, config.width, config.hidden, config.dynamics_blocks, facts,
-                config.norm, config.latent_norm)
+                config.norm, config.latent_norm) if self.imagines else None
             self.f = resnet.Prediction(spec.num_actions, board, spec.layout, config.width, config.hidden, values)
             self.latent_shape = (config.width, *board)
             self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
@@ -74,6 +78,7 @@ class LearnedModel(nn.Module):
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """latent [M, *L], action [M] -> next latent, reward output [M, units], turn logits [M, 3 or 0]."""
+        assert self.g is not None, "without dynamics nothing is imagined"
         latent, facts = self.g(latent, action)
         return latent, facts[:, : self.reward_units], facts[:, self.reward_units :]
 

@@ -41,7 +41,7 @@ Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def _networks(model: LearnedModel) -> tuple[Encoder, Transition, Heads]:
+def _networks(model: LearnedModel) -> tuple[Encoder, Transition | None, Heads]:
     return model.h, model.g, model.f
 
 
@@ -58,17 +58,19 @@ class PreparedModel:
         self.derived = fused.Derived(dtype)
         self.twin: LearnedModel | None = None
         self.h: Encoder
-        self.g: Transition
+        self.g: Transition | None = None
+        """None where the game's own rules are searched."""
         self.f: Heads
         if model.config.network == "mlp":
             self.twin = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
             self.h, self.g, self.f = _networks(self.twin)
             return
         assert isinstance(model.h, resnet.Representation)
-        assert isinstance(model.g, resnet.Dynamics)
         assert isinstance(model.f, resnet.Prediction)
         self.h = fused.Representation(self.derived, model.h)
-        self.g = fused.Dynamics(self.derived, model.g, model.num_actions)
+        if model.g is not None:
+            assert isinstance(model.g, resnet.Dynamics)
+            self.g = fused.Dynamics(self.derived, model.g, model.num_actions)
         self.f = fused.Prediction(self.derived, model.f)
 
     @property
@@ -91,6 +93,7 @@ class PreparedModel:
         return RootOutput(latent, logits.float(), scalar.decode(value, self.model.config.value))
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
+        assert self.g is not None, "without dynamics only real positions are judged"
         next_latent, facts = self.g(latent, action)
         logits, value = self.f(next_latent)
         units, config = self.model.reward_units, self.model.config

@@ -6,7 +6,7 @@ A preset holds only what differs from the defaults of `muzero.config`.
 from __future__ import annotations
 
 import games
-from muzero.config import Config
+from muzero.config import Config, replace
 from muzero.presets import boards, general
 
 PRESETS = {
@@ -20,3 +20,13 @@ def load(game: str) -> Config:
     spec = games.spec(game)
     known = PRESETS.get(spec.name)
     return known() if known is not None else general.preset(spec)
+
+
+def with_rules(preset: Config) -> Config:
+    """A preset for the game's own rules in place of learned dynamics: without what trains these alone.
+
+    Raises ConfigError for a game whose rules can't be searched.
+    """
+    return replace(preset, {
+        "model.dynamics": "rules", "model.reconstruction": False, "model.consistency": False,
+        "learner.reconstruction_weight": 0.0, "learner.consistency_weight": 0.0, "learner.reanalyse_fraction": 0.0})
