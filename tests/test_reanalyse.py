@@ -88,7 +88,7 @@ def test_a_quick_search_is_made_up_for() -> None:
     """A position without a policy to train has one after its reanalysis, and its surprise."""
     held, again = replay(), reanalyser()
     held.rings["searched"][:] = True
-    draw = DrawConfig.of(BASE.learner)
+    draw = DrawConfig.of(BASE.learner, BASE.unroll)
     places, ones = np.arange(10), np.ones(10, np.float32)
     assert not held.batch(places, ones, draw, np.random.default_rng(0)).alive.any()
     again.owe(20)

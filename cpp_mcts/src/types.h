@@ -46,11 +46,11 @@ inline constexpr float kTaken = -std::numeric_limits<float>::max();
 // A position. Values are seen by the player to move there; reward and discount belong to the edge into it and
 // are seen by the player who moved.
 struct Node {
-  double value_sum;       // sum of the returns of all visits, the network's own value being the first
-  double weight_total;    // of all actions: prior = weight / weight_total; 0: not computed yet
-  float raw_value;        // the network's own value
-  float next_weight;      // weight of next_action; while that is kUnknown, a bound from above; 0: none is left
-  std::int32_t visits;    // 1 + the visits of all children
+  double value_sum;     // sum of the returns of all visits, the network's own value being the first
+  double weight_total;  // of all actions: prior = weight / weight_total; 0: not computed yet
+  float raw_value;      // the network's own value
+  float next_weight;    // weight of next_action; while that is kUnknown, a bound from above; 0: none is left
+  std::int32_t visits;  // 1 + the visits of all children
   std::int32_t children;  // visited children
   float reward;           // on the edge into this node
   float discount;         // on that edge: +g the same player moves on, -g the other one, 0 the end
