@@ -10,7 +10,7 @@ import numpy as np
 
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.naming import nearest
-from muzero.config import BOUNDS
+from muzero.limits import BOUNDS
 from selfplay.perfect import PerfectPlayer, refuse_own, spiel_state
 
 if TYPE_CHECKING:

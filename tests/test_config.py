@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from games import list_games
-from muzero import config as settings
+from muzero import limits as settings
 from muzero import presets
-from muzero.config import BOUNDS, Config, ConfigError, bounds, from_json, names_mcts, replace, to_json
+from muzero.config import Config, ConfigError, from_json, replace, to_json
+from muzero.limits import BOUNDS, bounds, names_mcts
 
 NAN, INF = math.nan, math.inf
 TOGETHER: dict[str, dict[str, Any]] = {

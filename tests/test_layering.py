@@ -18,7 +18,7 @@ checkpoints
 cpp_mcts._core cpp_mcts
 games.base games.naming games.parameters games.views games.spiel_facts games.open_spiel games.rules games.single
 games.examples.* games.listing games games.symmetry games.contract games.solver games.__main__
-muzero.config muzero.records muzero.memory muzero.scalar
+muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
 muzero.sumtree muzero.surprise muzero.targets muzero.gathering muzero.replay muzero.ahead
 muzero.networks.* muzero.models.* muzero.latents muzero.inference muzero.search
 muzero.loss muzero.graphs muzero.update muzero.learner

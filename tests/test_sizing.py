@@ -15,7 +15,8 @@ import games
 from games import list_games
 from muzero import checkpoint, presets, sizing
 from muzero.commands import train as command
-from muzero.config import AUTO, BOUNDS, Config, ConfigError, check_resolved, replace, unresolved
+from muzero.config import AUTO, Config, ConfigError, check_resolved, replace, unresolved
+from muzero.limits import BOUNDS
 from muzero.measure.memory import selfplay_bytes
 from muzero.measure.selfplay import SelfPlay, smallest_near_best
 from muzero.sizing import GAMES_BYTES, Measured, Sizing

@@ -11,7 +11,8 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from muzero.commands.console import USAGE, CommandError
-from muzero.config import BOUNDS, Schedule
+from muzero.config import Schedule
+from muzero.limits import BOUNDS
 
 if TYPE_CHECKING:
     from games.base import GameSpec

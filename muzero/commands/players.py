@@ -11,7 +11,7 @@ from games.naming import nearest
 from games.single import is_own
 from muzero.commands.arguments import find_agent, game_spec
 from muzero.commands.console import USAGE, CommandError
-from muzero.config import MCTS_MOST, names_mcts
+from muzero.limits import MCTS_MOST, names_mcts
 
 KINDS = ("random", "mcts", "perfect")
 

@@ -1,0 +1,235 @@
+"""The sections of a config: every setting with its default, typed and frozen.
+
+No torch here: the command line reads this file before it knows whether it needs a network at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Schedule = tuple[tuple[float, float], ...]
+"""Steps over the training progress in [0, 1]: ((from, value), ...), first `from` is 0."""
+
+
+class ConfigError(ValueError):
+    """A setting that is unknown, of the wrong type or out of range; the message names it and the mend."""
+
+
+def at(schedule: Schedule, progress: float) -> float:
+    """The value of a piecewise-constant schedule at `progress` in [0, 1]."""
+    value = schedule[0][1]
+    for start, candidate in schedule:
+        if progress >= start:
+            value = candidate
+    return value
+
+
+@dataclass(frozen=True)
+class ScalarConfig:
+    """How a network states a scalar (value or reward)."""
+
+    kind: Literal["categorical", "scalar"] = "categorical"
+    """categorical: two-hot cross-entropy over `bins`; scalar: squared error."""
+    low: float = -1.0
+    high: float = 1.0
+    """Ends of the support (after the transform when there is one)."""
+    bins: int = 3
+    transform: bool = False
+    """Squash by h(x) = sign(x)(sqrt(|x| + 1) - 1) + 0.001 x before the two-hot."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The learned latent model: representation h, dynamics g, prediction f."""
+
+    dynamics: Literal["learned", "rules"] = "learned"
+    """learned: MuZero. rules: AlphaZero: the search makes its moves by the game's own rules, h and f judge real
+    positions, and there is no g."""
+    network: Literal["mlp", "resnet"] = "mlp"
+    width: int = 64
+    """mlp: units of the latent. resnet: channels of the latent."""
+    hidden: int = 128
+    """mlp: units of the one hidden layer. resnet: units of the pooled heads' hidden layer."""
+    representation_blocks: int = 2
+    """resnet: residual blocks of h."""
+    dynamics_blocks: int = 1
+    """resnet: residual blocks of g."""
+    norm: Literal["none", "batch"] = "none"
+    """resnet: normalisation inside the blocks."""
+    latent_norm: Literal["layer", "rms", "minmax"] = "layer"
+    position_bias: bool = True
+    """resnet: a learned bias for each place of the board."""
+    value: ScalarConfig = field(default_factory=ScalarConfig)
+    reward: ScalarConfig = field(default_factory=ScalarConfig)
+    discount: Literal["fixed", "learned"] = "fixed"
+    """fixed: the sign follows from the game (it must alternate, or have one player).
+    learned: a head predicts end / same player / other player."""
+    reconstruction: bool = False
+    """A linear decoder from every imagined latent back to the observation (a training aid)."""
+    consistency: bool = False
+    """A projector and predictor for self-consistency of latents (a training aid)."""
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """One batched tree search. Field names are those of `cpp_mcts.Search`."""
+
+    simulations: int = 32
+    algorithm: Literal["gumbel", "puct"] = "gumbel"
+    scale: Literal["fixed", "minmax", "siblings"] = "fixed"
+    """How Q is brought into [0, 1]: by known bounds, by the tree's extremes, by the node's own."""
+    low: float = -1.0
+    high: float = 1.0
+    """Bounds of Q for scale = fixed."""
+    mirror: bool = True
+    """scale = minmax: every Q widens the bounds on both sides, as two players with opposite interests need."""
+    epsilon: float = 1e-8
+    """scale = minmax or siblings: least width of the bounds."""
+    c_init: float = 1.25
+    c_base: float = 19652.0
+    unvisited: Literal["worst", "parent", "siblings"] = "parent"
+    """pUCT: what an unvisited child's Q counts as."""
+    dirichlet_alpha: float = 0.3
+    dirichlet_fraction: float = 0.0
+    """pUCT: noise on the root's prior, over legal actions."""
+    c_visit: float = 50.0
+    c_scale: float = 1.0
+    max_considered: int = 16
+    gumbel_scale: float = 1.0
+    """Gumbel: 0 makes the choice deterministic (evaluation)."""
+    threads: int = 1
+    """Threads of the tree; results don't depend on it. 0 = by this machine when training starts."""
+
+
+@dataclass(frozen=True)
+class SelfPlayConfig:
+    """How games are played for training."""
+
+    games: int = 256
+    """Games in lockstep in each actor: the batch of the search. 0 = the fewest that are about as fast as any number,
+    measured on this machine when a run begins; fixed where train.actors is 0."""
+    simulations_share: Schedule = ((0.0, 1.0),)
+    """Share of `search.simulations` spent on a move, over the training progress: few early, many late."""
+    temperature: Schedule = ((0.0, 1.0),)
+    """pUCT: moves are drawn in proportion to visits^(1/T); 0 plays the most visited. Gumbel draws by itself."""
+    temperature_moves: int = 30
+    """Moves of a game after which the temperature is 0."""
+    gumbel_moves: int = 0
+    """Gumbel: moves of a game after which the tried action of the highest improved policy is played, whatever the noise
+    drew; 0 = never."""
+    full_search_fraction: float = 1.0
+    """Share of the moves that are searched in full. The others are searched quickly and without noise, and train value
+    and reward but no policy (Wu 2019, section 3.1)."""
+    fast_share: float = 0.25
+    """Share of a full search's simulations that a quick one has."""
+    opening_fraction: float = 0.0
+    opening_plies: int = 0
+    """This share of games opens with 0..opening_plies uniformly random moves."""
+    random_fraction: float = 0.0
+    """Share of later moves that are uniformly random. Value targets are cut at a random move."""
+    max_moves: int = 512
+    """A longer game is cut there; the last search value stands for the rest."""
+    warmup_positions: int = 0
+    """Positions from uniformly random play before the first learning step; they leave with the window."""
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    capacity: int = 50_000
+    """Positions kept at most. The memory is reserved at once and printed before the start."""
+    window_fraction: float = 1.0
+    """Only the newest share of all positions ever played is drawn from..."""
+    min_window: int = 0
+    """...but never fewer than this many."""
+    min_positions: int = 2_000
+    """Positions needed before learning starts."""
+    prioritized: bool = False
+    alpha: float = 0.6
+    beta: float = 0.4
+    memory_limit_mb: int = 4_096
+    """A replay that would be larger is refused with the size it needs."""
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    batch: Schedule = ((0.0, 256.0),)
+    """Positions a step over the training progress."""
+    unroll: int = 3
+    """K, learned steps after the root."""
+    td_steps: int = 1_000
+    """n of the n-step value target; longer than the game means the outcome."""
+    search_share: float = 0.0
+    """Share of the search's own root value in the value target; the rest is the n-step return. Less noise from
+    exploring moves, more of the network's own opinion."""
+    gamma: float = 1.0
+    learning_rate: float = 5e-3
+    final_rate: float = 0.1
+    """Learning rate at the end, as a share of the first."""
+    warmup: float = 0.05
+    """Share of the training spent raising the learning rate linearly from 0."""
+    decay_from: float = 0.05
+    """Progress at which the cosine decay starts."""
+    weight_decay: float = 1e-4
+    clip: float = 5.0
+    """Largest norm of the gradient."""
+    state_gradient: float = 0.5
+    """Factor on the gradient that flows back through a latent into the step before."""
+    value_weight: float = 1.0
+    reward_weight: float = 1.0
+    policy_weight: float = 1.0
+    discount_weight: float = 1.0
+    consistency_weight: float = 0.0
+    reconstruction_weight: float = 0.0
+    absorbing: bool = True
+    """Train steps past the end with random actions to value 0 and reward 0."""
+    symmetries: bool = True
+    """Draw a random symmetry of the game for each sample."""
+    ema: float = 0.0
+    """Decay of the averaged weights used for play; 0 plays with the newest weights."""
+    replay_ratio: float = 2.0
+    """Samples drawn for each position played."""
+    surprise_share: float = 0.0
+    """Share of the samples drawn in proportion to surprise, KL(search policy || network's policy), within the window;
+    the rest uniformly."""
+    reanalyse_fraction: float = 0.0
+    """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples."""
+    reanalyse_batch: int = 512
+    """Positions of one such search."""
+    graphs: Literal["auto", "off"] = "auto"
+    """On CUDA, a step runs as one recorded graph; off starts its kernels one by one, which is slower."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    steps: int = 4_000
+    """Learning steps; 0 = no limit."""
+    minutes: float = 0.0
+    """Minutes of training; 0 = no limit. When set, schedules follow the time."""
+    clock: Literal["wall", "cpu"] = "wall"
+    """What minutes are of: the wall clock, or CPU time of a run in one process, which other work on the machine hardly
+    changes: for comparisons."""
+    horizon: int = 0
+    """Steps over which schedules run; 0 = `steps`."""
+    seed: int = 0
+    actors: int = 1
+    """Self-play processes beside the learner; 0 = one process, deterministic. -1 = as many as this machine has cores,
+    one on a GPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = 1
+    """torch threads in each process on a CPU."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers self-play's networks compute with; auto: bfloat16 where the processor multiplies it in hardware. Play and
+    evaluation use float32."""
+    log_seconds: float = 2.0
+    checkpoint_seconds: float = 45.0
+    evaluate_minutes: float = 1.0
+    """Minutes between short matches during training, for the display; 0 = none."""
+    evaluate_against: str = "random"
+    """Their opponent: random, mcts:N or perfect."""
+    evaluate_games: int = 20
+    snapshot_minutes: float = 0.0
+    """Minutes of training between agents left behind in RUN/snapshots, to be rated later; 0 = none. They are small and
+    stay for good."""
+    publish_steps: int = 25
+    """Learning steps between weights sent to the actors."""
