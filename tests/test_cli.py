@@ -46,6 +46,13 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_the_same_command_goes_on_whatever_its_flags_changed(tmp_path: Path) -> None:
+    flags = ["--learner.no-symmetries", "--model.consistency", "--learner.consistency-weight", "1"]
+    command = ["train", "tic_tac_toe", "--out", str(tmp_path / "run"), *flags, *SMALL]
+    assert cli.main([*command, "--steps", "1"]) == OK
+    assert cli.main([*command, "--steps", "2"]) == OK
+
+
 @pytest.mark.parametrize(
     "words",
     [["--help"], ["trian"], ["train", "--help"], ["train", "connect_four", "--help"], ["train", "tictactoe"],

@@ -95,7 +95,8 @@ def parse(
 ) -> T:
     """`argv` as a `cls`, starting from `default`. Help ends with examples; both help and mistakes exit."""
     base = tyro.MISSING_NONPROP if default is None else default
-    markers = (tyro.conf.FlagCreatePairsOff, tyro.conf.DisallowNone)
+    # Where defaults are those of a game or run, a command must mean the same whatever they are: --x and --no-x.
+    markers = [tyro.conf.DisallowNone, *([tyro.conf.FlagCreatePairsOff] if default is None else [])]
     try:
         return tyro.cli(cls, args=list(argv), prog=prog, default=base, registry=_registry, config=markers)
     except SystemExit as leaving:
