@@ -14,9 +14,10 @@ import pytest
 
 from muzero import cli, presets
 from muzero.commands import measures
-from muzero.commands.arguments import parse_schedule, parse_whole, write_schedule
+from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
 from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, log
 from muzero.commands.doctor import solve_subtraction
+from muzero.config import LearnerConfig
 from muzero.display import Display, by_step, panel, sparkline
 from muzero.metrics import Progress
 from muzero.terminal import bar, duration, ink, plain, printable, quantity, table
@@ -44,6 +45,13 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "tiny"
     assert cli.main(["train", "tic_tac_toe", "--out", str(out), "--steps", "2", *SMALL]) == OK
     return out
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_schedule_is_read_whatever_the_default(steps: int) -> None:
+    default = LearnerConfig(batch=tuple((index / 4, 64.0) for index in range(steps)))
+    found = parse(LearnerConfig, ["--batch", "0:8,0.5:16"], "train", [], default)
+    assert found.batch == ((0.0, 8.0), (0.5, 16.0))
 
 
 def test_the_same_command_goes_on_whatever_its_flags_changed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -30,7 +30,8 @@ _registry = ConstructorRegistry()
 @_registry.primitive_rule
 def _schedule_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Schedule] | None:
     """Schedules are written `32` or `0:8,0.2:16,0.6:32`."""
-    if info.type != Schedule:
+    # The same type may come in another spelling, depending on the default.
+    if get_args(info.type) != get_args(Schedule):
         return None
     return PrimitiveConstructorSpec(
         nargs=1,
