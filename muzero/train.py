@@ -147,6 +147,8 @@ class Run:
                     self.evaluate(interrupt)
                 evaluated = time.monotonic()
             if now - saved >= self.config.train.checkpoint_seconds:
+                # A match may have taken the clock past a snapshot, which a run that goes on from here won't make up.
+                self.leave_snapshot()
                 self.save()
                 saved = time.monotonic()
         self.log(lambda _: None)
@@ -292,7 +294,7 @@ class Run:
     def leave_snapshot(self) -> None:
         """An agent of the weights that play now, at every multiple of `train.snapshot_minutes` of training.
 
-        Raises CheckpointError, and LearningError instead of keeping weights that are not finite.
+        Raises CheckpointError after saving the run, and LearningError instead of keeping weights that are not finite.
         """
         due = self.snapshots_due
         if due == self.snapshots_left:
@@ -302,7 +304,11 @@ class Run:
         train = self.config.train
         card = {"game": self.config.game, "seed": train.seed, "minutes": f"{self.elapsed / 60.0:.1f}",
                 "games_played": f"{self.games:,}", "positions_played": f"{self.replay.added:,}"}
-        checkpoint.snapshot(self.out, self.learner.steps, self.learner.averaged.state_dict(), self.config, card)
+        try:
+            checkpoint.snapshot(self.out, self.learner.steps, self.learner.averaged.state_dict(), self.config, card)
+        except checkpoint.CheckpointError:
+            self.save()
+            raise
 
     @property
     def snapshots_due(self) -> int:

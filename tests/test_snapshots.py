@@ -100,6 +100,30 @@ def test_snapshots_change_nothing_in_training(tmp_path: Path) -> None:
     assert checkpoint.load(found[-1]).step == TINY.train.steps
 
 
+def test_a_snapshot_that_can_not_be_written_loses_no_training(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").write_text("in the way")
+    with pytest.raises(checkpoint.CheckpointError, match="snapshots"):
+        train.run(tiny(train__snapshot_minutes=1e-9), tmp_path)
+    assert checkpoint.load(last(tmp_path)).step == 1
+
+
+def test_a_match_that_takes_its_time_costs_no_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny(train__snapshot_minutes=60.0, train__evaluate_minutes=1e-9, train__checkpoint_seconds=0.0)
+    saved: list[int] = []
+
+    def long_match(run: train.Run, interrupt: Interrupt) -> None:
+        run.elapsed_before += 3_600.0
+
+    def save(run: train.Run) -> None:
+        saved.append(run.snapshots_due - run.snapshots_left)
+
+    monkeypatch.setattr(train.Run, "evaluate", long_match)
+    monkeypatch.setattr(train.Run, "save", save)
+    train.run(config, tmp_path)
+    assert saved
+    assert not any(saved), "what a checkpoint counts as left behind is there"
+
+
 def test_spoilt_weights_are_not_kept(tmp_path: Path) -> None:
     run = begun(tmp_path, minutes=1.0)
     with torch.no_grad():
