@@ -149,6 +149,8 @@ def split_simulations(text: str) -> tuple[str, int | None]:
     most = int(BOUNDS["search.simulations"][1])
     if not (number.isascii() and number.isdecimal() and len(number) <= len(str(most)) and int(number) <= most):
         raise GameError(f"player {text!r}: wanted AGENT@N with 0 to {most:,} simulations")
+    if not name or name.endswith(AT):
+        raise GameError(f"player {text!r}: wanted AGENT@N, a trained agent and one number")
     if name in ("random", "perfect") or name.partition(":")[0] == "mcts":
         raise GameError(f"player {text!r}: @N is for trained agents (OpenSpiel's MCTS is mcts:N)")
     return name, int(number)

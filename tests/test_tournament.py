@@ -132,6 +132,9 @@ def test_an_agent_may_carry_its_simulations(tmp_path: Path, monkeypatch: pytest.
     for text in ("tic_tac_toe@", "tic_tac_toe@-1", "tic_tac_toe@x", "tic_tac_toe@9999999999", "tic_tac_toe@1.5"):
         with pytest.raises(GameError, match="wanted AGENT@N with 0 to"):
             split_simulations(text)
+    for text in ("tic_tac_toe@@3", "@3", "@@3"):
+        with pytest.raises(GameError, match="a trained agent and one number"):
+            split_simulations(text)
     for text in ("random@3", "perfect@3", "mcts@3"):
         with pytest.raises(GameError, match="trained agents"):
             parse(text, GAME, 0)
@@ -287,6 +290,12 @@ def test_an_unreadable_player_is_refused_or_left_out_before_anything_is_played(
     assert "2 players" in said.out
     assert evaluate("random", str(broken), "--skip-unreadable") == USAGE
     assert "at least 2 players wanted, got 1, 1 left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("nobody", ["", " "])
+def test_an_empty_name_is_nobody(nobody: str, capsys: Captured) -> None:
+    assert evaluate("random", nobody, "--skip-unreadable") == USAGE
+    assert "nobody is named" in capsys.readouterr().err
 
 
 def test_perfect_play_that_can_not_be_had_is_refused_before_anything_is_played(

@@ -123,8 +123,9 @@ def check(arguments: Arguments) -> None:
     if arguments.skip_unreadable and arguments.tournament is None:
         raise CommandError("--skip-unreadable belongs to a --tournament", USAGE)
     match = not arguments.every_position and arguments.positions is None
-    if not match and (arguments.against is not None or arguments.opening_plies is not None):
-        raise CommandError("--against and --opening-plies belong to a match, not to a test of positions", USAGE)
+    if not match and any(asked is not None for asked in (arguments.against, arguments.games, arguments.opening_plies)):
+        raise CommandError("--against, --games and --opening-plies belong to a match, not to a test of positions",
+                           USAGE)
     if match and len(arguments.simulations) > 1:
         raise CommandError("a match or tournament takes one number of --simulations", USAGE)
     for number in arguments.simulations:

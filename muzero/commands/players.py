@@ -20,6 +20,8 @@ def check_player(option: str, text: str, game: str) -> None:
     """Refuse a text that names no player of `game`. Raises CommandError (usage) with the nearest kind."""
     from selfplay.agents import split_simulations
 
+    if not text.strip():
+        raise CommandError(f"{option} {text!r}: nobody is named; wanted random, mcts:N, perfect or an agent", USAGE)
     if text in ("random", "perfect") or (names_mcts(text) and not Path(text).exists()):
         return
     if text.partition(":")[0] == "mcts" and not Path(text).exists():

@@ -59,8 +59,10 @@ class Named:
     @property
     def key(self) -> tuple[str, int | None]:
         """Equal for two names of one player."""
-        text = "mcts:200" if self.text == "mcts" else self.text
-        return (text if self.folder is None else str(self.folder.resolve()), self.simulations)
+        if self.folder is not None:
+            return str(self.folder.resolve()), self.simulations
+        kind, _, number = self.text.partition(":")
+        return kind, int(number or 200) if kind == "mcts" else None
 
 
 @dataclass
