@@ -54,6 +54,8 @@ VARIANTS = {
     "8 simulations to the end": "--selfplay.simulations-share 0:0.25",
     "no noise after 12 moves, 64 simulations": "--selfplay.gumbel-moves 12 --search.simulations 64 "
                                                "--selfplay.simulations-share 0:0.125,0.2:0.25,0.6:1",
+    "4 blocks in h": "--model.representation-blocks 4",
+    "2 blocks in g": "--model.dynamics-blocks 2",
     "unroll 5": "--learner.unroll 5",
     "unroll 1": "--learner.unroll 1",
     "prioritized replay": "--replay.prioritized --replay.window-fraction 1 --replay.capacity 100000",
