@@ -327,7 +327,7 @@ def test_ctrl_c_rates_what_has_been_played(
     said = capsys.readouterr()
     assert f"interrupted after {finished} of 3 pairings" in said.err
     if finished:
-        assert "3 players, 2 pairings" in said.out
+        assert "3 players, 2 of 3 pairings" in said.out
         assert json.loads(target.read_text())["interrupted"]
     else:
         assert "too little was played" in said.err

@@ -34,7 +34,8 @@ def show(header: Header, labels: Sequence[str], meetings: Sequence[Meeting], sta
     """Print everything, as wide as the terminal."""
     width = shutil.get_terminal_size((80, 24)).columns
     openings = f"{header.opening_plies} random opening moves" if header.opening_plies else "no random opening moves"
-    pairings = f"{len(meetings)} pairing{'s' * (len(meetings) > 1)} of {header.games} games"
+    played, total = len(meetings), len(labels) * (len(labels) - 1) // 2
+    pairings = f"{'' if played == total else f'{played} of '}{total} pairing{'s' * (total > 1)} of {header.games} games"
     title = (f"{header.game}: {len(standings.order)} players, {pairings}, {openings}, the same for every pairing, "
              f"seed {header.seed}")
     parts = [wrap(title, width), ratings_table(labels, standings), "", "row against column:",

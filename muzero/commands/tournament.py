@@ -98,12 +98,12 @@ def run(wanted: Wanted, argv: Sequence[str]) -> int:
 
     anchor = next((number for number, named in enumerate(found.named) if named.text == "random"), 0)
     table = standings(meetings, anchor, wanted.seed)
-    shown.show(shown.Header(game, wanted.games, wanted.opening_plies, wanted.seed), labels, meetings, table)
     if wanted.json is not None:
         from muzero.commands.provenance import provenance, write_json
 
         facts = {**provenance(["evaluate", *argv]), "game": game, "seed": wanted.seed}
         write_json(wanted.json, {**facts, **as_json(wanted, found, labels, meetings, table, interrupted)})
+    shown.show(shown.Header(game, wanted.games, wanted.opening_plies, wanted.seed), labels, meetings, table)
     return INTERRUPTED if interrupted else OK
 
 
