@@ -11,6 +11,7 @@ import numpy as np
 
 from games import make
 from games.base import GameBatch, GameError, IntArray, MaskArray
+from games.exact import Exact, exact
 from games.open_spiel import OpenSpielBatch
 from games.single import is_own
 from games.solver import Solver
@@ -40,11 +41,11 @@ def refuse_own(game: str) -> None:
 class PerfectPlayer:
     """Plays a random one of the moves that keep the value. Refuses games too large to solve."""
 
-    def __init__(self, game: str, seed: int, solver: Solver | None = None) -> None:
+    def __init__(self, game: str, seed: int, solver: Exact | None = None) -> None:
         """solver: one of the same game that may know some values already."""
         self.name = "perfect"
         refuse_own(game)
-        self.solver = Solver(game) if solver is None else solver
+        self.solver = exact(game) if solver is None else solver
         self._rng = np.random.default_rng(seed)
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:

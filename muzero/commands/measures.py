@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import games as engines
+from games.exact import Exact
 from games.solver import Solver
 from muzero.commands.console import DAMAGED, USAGE, CommandError, log
 from muzero.terminal import table
@@ -65,7 +66,7 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if plies is None:
         two_agents = isinstance(player, SearchPlayer) and isinstance(opponent, SearchPlayer)
         plies = AGENT_OPENINGS if two_agents and not facts.stochastic else 0
-    solver = _solved(facts.name, opponent.solver) if isinstance(opponent, PerfectPlayer) else None
+    solver = _solved(opponent.solver) if isinstance(opponent, PerfectPlayer) else None
     log(f"playing {games} games ...")
     result = play_match(subject.game, player, opponent, games, subject.seed, plies)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
@@ -84,7 +85,7 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     }
 
 
-def _value_lost(result: MatchResult, solver: Solver) -> dict[str, Any]:
+def _value_lost(result: MatchResult, solver: Exact) -> dict[str, Any]:
     """In how many games the first-named player got less than the start was worth to it, for each seat."""
     value = solver.value(solver.new_state())
     seats = {
@@ -139,7 +140,8 @@ def _alone(subject: Subject, games: int) -> dict[str, Any]:
 def every_position(subject: Subject) -> dict[str, Any]:
     """Every reachable decision position of a small game: without search, and at each number of simulations."""
     players = _players(subject)
-    solver = _solved(subject.game)
+    solver = Solver(subject.game)
+    _solved(solver)
     log(f"asking {', '.join(player.name for player in players)} ...")
     progress = Ticker("asked about")
     reports = dict(zip((player.name for player in players), keeps_value(players, solver, progress), strict=True))
@@ -182,11 +184,11 @@ class Ticker:
             log(f"{self._doing} {done:,}" + (f" of {whole:,}" if whole else "") + " positions")
 
 
-def _solved(game: str, solver: Solver | None = None) -> Solver:
-    """The solver of a game (this one, or a new one) with all positions worked out."""
-    solver = solver or Solver(game)
-    solver.progress = Ticker("solving:")
-    log(f"solving {game} ...")
+def _solved(solver: Exact) -> Exact:
+    """The same solver, with the start worked out: a game too large is noticed before the first move."""
+    if isinstance(solver, Solver):
+        solver.progress = Ticker("solving:")
+    log(f"solving {solver.spec.name} ...")
     solver.value(solver.new_state())
     return solver
 

@@ -1,0 +1,236 @@
+"""Alpha-beta search of Connect Four on bit boards. Loops compiled by numba.
+
+A position is two boards of 64 bits: `mine`, the discs of the player to move, and `discs`, all discs. Cell (column,
+row) is bit column * height + row, rows counted from the bottom; height is one more than there are rows, so that the
+empty row above the top keeps lines from running on in the next column.
+
+A *score* counts discs: a win with disc d of the whole game scores (cells + 2 - d) // 2, a loss the negative, a draw 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Words = NDArray[np.uint64]
+Bits = Any
+"""One np.uint64: compiled loops mix no signed number with it."""
+Score = Any
+"""One np.int64 inside compiled loops."""
+
+ZERO, ONE, TWO, THREE = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
+EIGHT, BYTE, OFFSET = np.uint64(8), np.uint64(255), 64
+PLACE_BITS = 23
+"""The bounds of 2^23 positions are remembered, the newest of each place: 8 bytes each."""
+PLACE_SHIFT, TAG_SHIFT = np.uint64(64 - PLACE_BITS), np.uint64(16)
+TAG = np.uint64((1 << (64 - PLACE_BITS)) - 1)
+MIX = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, so that multiplying by it loses nothing: place and tag together tell every position apart."""
+MIRRORED_UNTIL = 16
+"""Up to so many discs a position and its mirror image are one: later few meet, and a mirror costs time."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """The size of the board, as bits."""
+
+    rows: int
+    columns: int
+    shape: Words = field(init=False)
+    """All cells; the lowest row; height; the first and the second of each two cells, counted from the top."""
+    lanes: Words = field(init=False)
+    """The cells of each column, the middle first."""
+
+    def __post_init__(self) -> None:
+        height, columns = self.rows + 1, range(self.columns)
+
+        def cells(rows: range) -> int:
+            return sum(1 << (column * height + row) for column in columns for row in rows)
+
+        whole = range(self.rows)
+        shape = (cells(whole), cells(range(1)), height, cells(whole[self.rows % 2 :: 2]),
+                 cells(whole[1 - self.rows % 2 :: 2]))
+        middle_first = sorted(columns, key=lambda column: abs(2 * column - self.columns + 1))
+        lanes = [((1 << self.rows) - 1) << (column * height) for column in middle_first]
+        object.__setattr__(self, "shape", np.array(shape, np.uint64))
+        object.__setattr__(self, "lanes", np.array(lanes, np.uint64))
+
+    @property
+    def cells(self) -> int:
+        return self.rows * self.columns
+
+    @property
+    def full(self) -> int:
+        """`discs` where no cell is left."""
+        return int(self.shape[0])
+
+    def landing(self, discs: int, column: int) -> int:
+        """The cell where the next disc of a column with room lands."""
+        low = 1 << (column * (self.rows + 1))
+        return (discs + low) & ~discs & (low * ((1 << self.rows) - 1))
+
+    def has_four(self, mine: int) -> bool:
+        """Whether four of `mine` stand in a line."""
+        return bool(has_four(np.uint64(mine), self.shape))
+
+    def score(self, mine: int, discs: int, low: int, high: int, memory: Words) -> int:
+        """Score for the player to move: exact inside (low, high), else a bound on that side. The game isn't over.
+
+        memory: of this board's earlier searches, or a `new_memory()`.
+        """
+        own, played = np.uint64(mine), int(discs).bit_count()
+        if wins_now(own, np.uint64(discs), self.shape):
+            return (self.cells + 1 - played) // 2
+        moves = np.zeros((self.cells, self.columns), np.uint64)
+        ranks = np.zeros((self.cells, self.columns), np.int8)
+        return int(search(own, np.uint64(discs), played, low, high, self.shape, self.lanes, memory, moves, ranks))
+
+
+def new_memory() -> Words:
+    """Room for what searches find: 64 MB."""
+    return np.zeros(1 << PLACE_BITS, np.uint64)
+
+
+@njit(cache=True, nogil=True)
+def _beside(mine: Bits, step: Bits) -> Bits:
+    """Cells that make four of `mine` in a line of this step; some of them are no cells, or taken."""
+    after, before = mine << step, mine >> step
+    two_after, two_before = after & (mine << (TWO * step)), before & (mine >> (TWO * step))
+    return two_after & ((mine << (THREE * step)) | before) | two_before & ((mine >> (THREE * step)) | after)
+
+
+@njit(cache=True, nogil=True)
+def winning_cells(mine: Bits, discs: Bits, shape: Words) -> Bits:
+    """Empty cells that would complete four of `mine`, whether they can be reached now or not."""
+    board, height = shape[0], shape[2]
+    upright = (mine << ONE) & (mine << TWO) & (mine << THREE)
+    lines = _beside(mine, height) | _beside(mine, height - ONE) | _beside(mine, height + ONE)
+    return (upright | lines) & (board ^ discs)
+
+
+@njit(cache=True, nogil=True)
+def wins_now(mine: Bits, discs: Bits, shape: Words) -> bool:
+    """Whether the player to move can complete four."""
+    return bool(winning_cells(mine, discs, shape) & (discs + shape[1]))
+
+
+@njit(cache=True, nogil=True)
+def has_four(mine: Bits, shape: Words) -> bool:
+    """Whether four of `mine` stand in a line."""
+    height = shape[2]
+    for step in (ONE, height, height - ONE, height + ONE):
+        pairs = mine & (mine >> step)
+        if pairs & (pairs >> (TWO * step)):
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _safe_moves(mine: Bits, discs: Bits, shape: Words) -> Bits:
+    """Moves after which the other player can't win at once."""
+    possible = (discs + shape[1]) & shape[0]
+    threats = winning_cells(mine ^ discs, discs, shape)
+    forced = possible & threats
+    if forced:
+        if forced & (forced - ONE):
+            return ZERO
+        possible = forced
+    return possible & ~(threats >> ONE)
+
+
+@njit(cache=True, nogil=True)
+def _most_against_follower(mine: Bits, discs: Bits, shape: Words, high: Score) -> Score:
+    """A bound from one plan of the other player: always answer in the column just played.
+
+    It works where every column has room for an even number of discs: then the plan gives the mover the first and the
+    other player the second of each two cells.
+    """
+    if (discs + shape[1]) & shape[0] & shape[4]:
+        return high
+    empty = shape[0] & ~discs
+    if has_four(mine | (empty & shape[3]), shape):
+        return high
+    return min(high, -1 if has_four((mine ^ discs) | (empty & shape[4]), shape) else 0)
+
+
+@njit(cache=True, nogil=True)
+def _count(bits: Bits) -> int:
+    count = 0
+    while bits:
+        bits &= bits - ONE
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def key_of(mine: Bits, discs: Bits, shape: Words, columns: int) -> Bits:
+    """The same for a position and its mirror image, different for all others."""
+    key, height = mine + discs, shape[2]
+    column, rest, image = (ONE << height) - ONE, key, ZERO
+    for _ in range(columns):
+        image = (image << height) | (rest & column)
+        rest >>= height
+    return min(key, image)
+
+
+@njit(cache=True, nogil=True)
+def _order(moves: Words, ranks: NDArray[np.int8], safe: Bits, mine: Bits, discs: Bits, shape: Words,
+           lanes: Words) -> int:
+    """Safe moves into `moves`, those that threaten most first, then those near the middle; how many."""
+    found = 0
+    for lane in lanes:
+        move = safe & lane
+        if not move:
+            continue
+        rank = _count(winning_cells(mine | move, discs, shape))
+        place = found
+        while place > 0 and ranks[place - 1] < rank:
+            moves[place], ranks[place] = moves[place - 1], ranks[place - 1]
+            place -= 1
+        moves[place], ranks[place] = move, rank
+        found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _packed(tag: Bits, low: int, high: int) -> Bits:
+    """One entry of the table: which of the positions of a place it is, and its bounds."""
+    return (tag << TAG_SHIFT) | (np.uint64(low + OFFSET) << EIGHT) | np.uint64(high + OFFSET)
+
+
+@njit(nogil=True)
+def search(mine: Bits, discs: Bits, played: int, low: Score, high: Score, shape: Words, lanes: Words, memory: Words,
+           moves: Words, ranks: NDArray[np.int8]) -> Score:
+    """As `Board.score`, where the player to move can't win at once. moves, ranks [cells, columns]: room to work."""
+    cells = moves.shape[0]
+    safe = _safe_moves(mine, discs, shape)
+    if not safe:
+        return -((cells - played) // 2)
+    if played >= cells - 2:
+        return 0
+    low, high = max(low, -((cells - 2 - played) // 2)), min(high, (cells - 1 - played) // 2)
+    high = _most_against_follower(mine, discs, shape, high)
+    if low >= high:
+        return high
+    mixed = (key_of(mine, discs, shape, len(lanes)) if played <= MIRRORED_UNTIL else mine + discs) * MIX
+    place, tag = mixed >> PLACE_SHIFT, mixed & TAG
+    entry = memory[place]
+    least, most = -cells, cells
+    if entry and entry >> TAG_SHIFT == tag:
+        least, most = np.int64((entry >> EIGHT) & BYTE) - OFFSET, np.int64(entry & BYTE) - OFFSET
+        low, high = max(low, least), min(high, most)
+        if low >= high:
+            return least if least >= high else most
+    start, stop, best = low, high, -cells
+    for i in range(_order(moves[played], ranks[played], safe, mine, discs, shape, lanes)):
+        move = moves[played, i]
+        score = -search(mine ^ discs, discs | move, played + 1, -high, -low, shape, lanes, memory, moves, ranks)
+        best, low = max(best, score), max(low, score)
+        if low >= high:
+            break
+    memory[place] = _packed(tag, best if best > start else least, best if best < stop else most)
+    return best
