@@ -110,3 +110,10 @@ def test_presets_of_full_games_fit_in_memory(name: str) -> None:
         model = LearnedModel(spec, config.model, config.learner.gamma)
     numbers = sum(held.numel() for held in (*model.parameters(), *model.buffers()))
     assert numbers < 20_000_000
+
+
+def test_another_board_of_connect_four_has_the_preset_of_its_family() -> None:
+    small, general = presets.load("connect_four(rows=4,columns=4)"), presets.load("hex(board_size=3)")
+    assert small.search.simulations > general.search.simulations
+    assert small.learner.reanalyse_fraction > 0 == general.learner.reanalyse_fraction
+    assert small.train.steps > 0 == presets.load("connect_four").train.steps

@@ -81,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
         game=game_spec(arguments.agent).name if agent is None else agent.spec.name,
         agent=agent,
         player_text=arguments.player or "",
-        simulations=arguments.simulations or (None,),
+        simulations=tuple(dict.fromkeys(arguments.simulations)) or (None,),
         seed=arguments.seed,
     )
     if arguments.positions is not None:

@@ -13,13 +13,15 @@ PRESETS = {
     "tic_tac_toe": boards.tic_tac_toe, "connect_four": boards.connect_four, "othello": boards.othello,
     "hex(board_size=7)": boards.hex_7, "breakthrough": boards.breakthrough, "go(board_size=9)": boards.go_9,
 }
+FAMILIES = {"connect_four": boards.connect_four_board}
+"""By the name without parameters: for the game with other parameters than a preset's."""
 
 
 def load(game: str) -> Config:
     """The preset of a game by its name, parameters included. Raises GameError for a game that can't be had."""
     spec = games.spec(game)
-    known = PRESETS.get(spec.name)
-    return known() if known is not None else general.preset(spec)
+    known, family = PRESETS.get(spec.name), FAMILIES.get(spec.name.partition("(")[0], general.preset)
+    return known() if known is not None else family(spec)
 
 
 def with_rules(preset: Config) -> Config:
