@@ -17,16 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from games.connect_four_openings import BOARD, FILE, PLIES, known, layers, pack
-from games.connect_four_search import Words, new_memory
+from games.connect_four_search import new_memory
 
 SIGNS = {1: "+", 0: "=", -1: "-"}
-
-
-def searched(mine: int, discs: int, memory: Words) -> int:
-    """Value for the player to move."""
-    if BOARD.score(mine, discs, 0, 1, memory) > 0:
-        return 1
-    return -1 if BOARD.score(mine, discs, -1, 0, memory) < 0 else 0
 
 
 def search(target: Path) -> None:
@@ -35,7 +28,7 @@ def search(target: Path) -> None:
     done, memory, start = len(target.read_text()) if target.exists() else 0, new_memory(), time.time()
     with target.open("a") as out:
         for i in range(done, len(mine)):
-            out.write(SIGNS[searched(int(mine[i]), int(discs[i]), memory)])
+            out.write(SIGNS[BOARD.sign(int(mine[i]), int(discs[i]), memory)])
             out.flush()
             if (i + 1) % 100 == 0:
                 print(f"{i + 1:,} of {len(mine):,}, {time.time() - start:,.0f} s", flush=True)
@@ -56,7 +49,7 @@ def check(count: int, seed: int) -> None:
     _, mine, discs = layers(PLIES)[PLIES]
     values, memory, start = known()[PLIES][1], new_memory(), time.process_time()
     for i in np.random.default_rng(seed).choice(len(mine), count, replace=False).tolist():
-        if searched(int(mine[i]), int(discs[i]), memory) != values[i]:
+        if BOARD.sign(int(mine[i]), int(discs[i]), memory) != values[i]:
             raise SystemExit(f"{FILE}: wrong at {mine[i]}, {discs[i]}: {values[i]}")
     print(f"{count:,} of {len(mine):,} positions searched to their end, {time.process_time() - start:,.0f} CPU s: "
           f"all as in {FILE.name}")

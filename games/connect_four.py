@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from games.base import GameError
+from games.connect_four_openings import BOARD as USUAL
 from games.connect_four_openings import opening_value
 from games.connect_four_search import Board, new_memory
 from games.spiel_facts import load_facts
 
 LARGEST = 36
-"""Cells of the largest board whose start is searched; the usual board of 42 has its opening values on file."""
-USUAL = (6, 7)
+"""Cells of the largest board whose start is searched, in seconds (4 x 9: a minute); the usual board of 42 has its
+opening values on file."""
 IN_A_ROW = 4
 
 
@@ -81,14 +82,12 @@ class ConnectFourSolver:
             yield action, self._board.has_four(mine | move), mine ^ discs, discs | move
 
     def _sign(self, mine: int, discs: int) -> int:
-        """Value for the player to move: two searches that ask one question each are faster than one with both."""
-        if (self._board.rows, self._board.columns) == USUAL:
+        """Value for the player to move."""
+        if self._board == USUAL:
             known = opening_value(mine, discs)
             if known is not None:
                 return known
-        if self._board.score(mine, discs, 0, 1, self._memory) > 0:
-            return 1
-        return -1 if self._board.score(mine, discs, -1, 0, self._memory) < 0 else 0
+        return self._board.sign(mine, discs, self._memory)
 
     def _exact(self, mine: int, discs: int) -> int:
         """Score for the player to move, by halving what is possible."""
@@ -106,8 +105,8 @@ def can_solve(game: Any) -> bool:
     if game.get_type().short_name != "connect_four":
         return False
     parameters = game.get_parameters()
-    size = parameters["rows"], parameters["columns"]
-    return parameters["x_in_row"] == IN_A_ROW and (size == USUAL or size[0] * size[1] <= LARGEST)
+    board = Board(parameters["rows"], parameters["columns"])
+    return parameters["x_in_row"] == IN_A_ROW and (board == USUAL or (board.cells <= LARGEST and board.fits))
 
 
 def _by_moves(score: int, played: int, cells: int) -> int:

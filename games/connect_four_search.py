@@ -9,7 +9,8 @@ A *score* counts discs: a win with disc d of the whole game scores (cells + 2 - 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,11 @@ Score = Any
 
 ZERO, ONE, TWO, THREE = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
 EIGHT, BYTE, OFFSET = np.uint64(8), np.uint64(255), 64
+WORD_BITS = 64
 PLACE_BITS = 23
 """The bounds of 2^23 positions are remembered, the newest of each place: 8 bytes each."""
-PLACE_SHIFT, TAG_SHIFT = np.uint64(64 - PLACE_BITS), np.uint64(16)
-TAG = np.uint64((1 << (64 - PLACE_BITS)) - 1)
+PLACE_SHIFT, TAG_SHIFT = np.uint64(WORD_BITS - PLACE_BITS), np.uint64(16)
+TAG = np.uint64((1 << (WORD_BITS - PLACE_BITS)) - 1)
 MIX = np.uint64(0x9E3779B97F4A7C15)
 """Odd, so that multiplying by it loses nothing: place and tag together tell every position apart."""
 MIRRORED_UNTIL = 16
@@ -40,24 +42,23 @@ class Board:
 
     rows: int
     columns: int
-    shape: Words = field(init=False)
-    """All cells; the lowest row; height; the first and the second of each two cells, counted from the top."""
-    lanes: Words = field(init=False)
-    """The cells of each column, the middle first."""
 
-    def __post_init__(self) -> None:
-        height, columns = self.rows + 1, range(self.columns)
-
-        def cells(rows: range) -> int:
-            return sum(1 << (column * height + row) for column in columns for row in rows)
-
+    @cached_property
+    def shape(self) -> Words:
+        """All cells; the lowest row; height; the first and the second of each two cells, counted from the top."""
         whole = range(self.rows)
-        shape = (cells(whole), cells(range(1)), height, cells(whole[self.rows % 2 :: 2]),
-                 cells(whole[1 - self.rows % 2 :: 2]))
-        middle_first = sorted(columns, key=lambda column: abs(2 * column - self.columns + 1))
-        lanes = [((1 << self.rows) - 1) << (column * height) for column in middle_first]
-        object.__setattr__(self, "shape", np.array(shape, np.uint64))
-        object.__setattr__(self, "lanes", np.array(lanes, np.uint64))
+        parts = (self._cells(whole), self._cells(range(1)), self.rows + 1, self._cells(whole[self.rows % 2 :: 2]),
+                 self._cells(whole[1 - self.rows % 2 :: 2]))
+        return np.array(parts, np.uint64)
+
+    @cached_property
+    def lanes(self) -> Words:
+        """The cells of each column, the middle first."""
+        middle_first = sorted(range(self.columns), key=lambda column: abs(2 * column - self.columns + 1))
+        return np.array([((1 << self.rows) - 1) << (column * (self.rows + 1)) for column in middle_first], np.uint64)
+
+    def _cells(self, rows: range) -> int:
+        return sum(1 << (column * (self.rows + 1) + row) for column in range(self.columns) for row in rows)
 
     @property
     def cells(self) -> int:
@@ -76,6 +77,18 @@ class Board:
     def has_four(self, mine: int) -> bool:
         """Whether four of `mine` stand in a line."""
         return bool(has_four(np.uint64(mine), self.shape))
+
+    @property
+    def fits(self) -> bool:
+        """Whether all columns, each with the empty row above it, have room in 64 bits."""
+        return (self.rows + 1) * self.columns <= WORD_BITS
+
+    def sign(self, mine: int, discs: int, memory: Words) -> int:
+        """Value 1, 0 or -1 for the player to move: two searches that ask one question each are faster than one with
+        both. The game isn't over; memory as for `score`."""
+        if self.score(mine, discs, 0, 1, memory) > 0:
+            return 1
+        return -1 if self.score(mine, discs, -1, 0, memory) < 0 else 0
 
     def score(self, mine: int, discs: int, low: int, high: int, memory: Words) -> int:
         """Score for the player to move: exact inside (low, high), else a bound on that side. The game isn't over.

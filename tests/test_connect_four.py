@@ -111,7 +111,7 @@ def test_lines_and_threats_are_openspiels(size: tuple[int, int]) -> None:
             assert bool(has_four(np.uint64(sides[mover]), board.shape)) == (state.player_return(mover) > 0)
 
 
-def test_a_small_memory_filled_over_and_over_changes_nothing() -> None:
+def test_what_earlier_searches_left_in_memory_changes_nothing() -> None:
     """The same search with an old memory and with an empty one."""
     board, memory = Board(6, 7), new_memory()
     solver = ConnectFourSolver(USUAL)
@@ -194,10 +194,10 @@ def test_mirror_images_share_a_value_and_others_do_not_share_a_key() -> None:
 
 @pytest.mark.parametrize(
     "name", ["connect_four(rows=7,columns=7)", "connect_four(x_in_row=3)", "tic_tac_toe",
-             "connect_four(rows=8,columns=8)"]
+             "connect_four(rows=8,columns=8)", "connect_four(rows=1,columns=36)"]
 )
 def test_other_games_are_refused(name: str) -> None:
-    with pytest.raises(GameError, match=r"exact search is for Connect Four|wanted|can't"):
+    with pytest.raises(GameError, match="exact search is for Connect Four"):
         ConnectFourSolver(name)
 
 

@@ -66,7 +66,9 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if plies is None:
         two_agents = isinstance(player, SearchPlayer) and isinstance(opponent, SearchPlayer)
         plies = AGENT_OPENINGS if two_agents and not facts.stochastic else 0
-    solver = _solved(opponent.solver) if isinstance(opponent, PerfectPlayer) else None
+    solver = opponent.solver if isinstance(opponent, PerfectPlayer) else None
+    if solver is not None:
+        _solve_start(solver)
     log(f"playing {games} games ...")
     result = play_match(subject.game, player, opponent, games, subject.seed, plies)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
@@ -141,7 +143,7 @@ def every_position(subject: Subject) -> dict[str, Any]:
     """Every reachable decision position of a small game: without search, and at each number of simulations."""
     players = _players(subject)
     solver = Solver(subject.game)
-    _solved(solver)
+    _solve_start(solver)
     log(f"asking {', '.join(player.name for player in players)} ...")
     progress = Ticker("asked about")
     reports = dict(zip((player.name for player in players), keeps_value(players, solver, progress), strict=True))
@@ -184,13 +186,12 @@ class Ticker:
             log(f"{self._doing} {done:,}" + (f" of {whole:,}" if whole else "") + " positions")
 
 
-def _solved(solver: Exact) -> Exact:
-    """The same solver, with the start worked out: a game too large is noticed before the first move."""
+def _solve_start(solver: Exact) -> None:
+    """Work the start out: a game too large is noticed before the first move."""
     if isinstance(solver, Solver):
         solver.progress = Ticker("solving:")
     log(f"solving {solver.spec.name} ...")
     solver.value(solver.new_state())
-    return solver
 
 
 def known_positions(subject: Subject, path: Path) -> dict[str, Any]:

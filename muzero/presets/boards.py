@@ -18,10 +18,14 @@ from muzero.config import (
 )
 from muzero.presets import general
 
+MORE_THOUGHT = ((0.0, 0.25), (0.2, 0.5), (0.6, 1.0))
+"""Share of the simulations: few while the model knows little."""
+LARGER_BATCHES = ((0.0, 64.0), (0.15, 128.0), (0.5, 256.0))
+
 LONG: dict[str, Any] = {
-    "search.simulations": 32, "selfplay.simulations_share": [[0.0, 0.25], [0.2, 0.5], [0.6, 1.0]],
+    "search.simulations": 32, "selfplay.simulations_share": MORE_THOUGHT,
     "selfplay.warmup_positions": 20_000, "replay.min_positions": 20_000, "replay.min_window": 50_000,
-    "play.simulations": 200, "learner.batch": [[0.0, 64.0], [0.15, 128.0], [0.5, 256.0]], "learner.final_rate": 0.05,
+    "play.simulations": 200, "learner.batch": LARGER_BATCHES, "learner.final_rate": 0.05,
     "train.steps": 0, "train.horizon": 0, "train.evaluate_minutes": 10.0, "train.evaluate_against": "mcts:100",
 }
 """What an hour or more is used for: more thought later on, larger batches, a longer memory."""
@@ -51,10 +55,10 @@ def connect_four() -> Config:
                           latent_norm="rms", discount="learned", reconstruction=True),
         search=SearchConfig(algorithm="gumbel", simulations=32, c_visit=50.0, c_scale=0.2, threads=0),
         play=SearchConfig(algorithm="gumbel", simulations=200, c_scale=0.5, gumbel_scale=0.0),
-        selfplay=SelfPlayConfig(games=0, simulations_share=((0.0, 0.25), (0.2, 0.5), (0.6, 1.0)),
+        selfplay=SelfPlayConfig(games=0, simulations_share=MORE_THOUGHT,
                                 opening_fraction=0.75, opening_plies=12, random_fraction=0.02, warmup_positions=30_000),
         replay=ReplayConfig(capacity=600_000, window_fraction=0.4, min_window=50_000, min_positions=20_000),
-        learner=LearnerConfig(batch=((0.0, 64.0), (0.15, 128.0), (0.5, 256.0)), unroll=3, learning_rate=4e-3,
+        learner=LearnerConfig(batch=LARGER_BATCHES, unroll=3, learning_rate=4e-3,
                               warmup=0.01, decay_from=0.5, final_rate=0.05, reconstruction_weight=10.0, ema=0.998,
                               search_share=0.5, replay_ratio=1.0),
         train=TrainConfig(steps=0, minutes=60.0, actors=-1, evaluate_minutes=5.0, evaluate_against="mcts:100"),
@@ -62,11 +66,11 @@ def connect_four() -> Config:
 
 
 def connect_four_board(spec: GameSpec) -> Config:
-    """Connect Four on another board, a quarter of an hour on two cores. A draw is won by one slip: more thought and
-    larger batches later on, and values that are searched again."""
+    """Connect Four on another board. A draw is lost by one slip: more thought and larger batches later on, and values
+    that are searched again."""
     return replace(general.preset(spec), {
-        "search.simulations": 32, "search.c_scale": 0.3, "selfplay.simulations_share": [[0.0, 0.25], [0.2, 0.5],
-        [0.6, 1.0]], "learner.batch": [[0.0, 64.0], [0.15, 128.0], [0.5, 256.0]], "learner.reanalyse_fraction": 0.5,
+        "search.simulations": 32, "search.c_scale": 0.3, "selfplay.simulations_share": MORE_THOUGHT,
+        "learner.batch": LARGER_BATCHES, "learner.reanalyse_fraction": 0.5,
         "train.steps": 10_000, "train.horizon": 10_000})
 
 
