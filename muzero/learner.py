@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +12,9 @@ from muzero.config import LearnerConfig
 from muzero.graphs import CudaGraphs, Recorder
 from muzero.loss import Losses, Tensors
 from muzero.models.learned import LearnedModel
+from muzero.optimizers import Optimizers
 from muzero.records import Batch
 from muzero.update import DeviceUpdate, Members, diagnosis, figures, gradients
-
-MOMENTS = frozenset({"step", "exp_avg", "exp_avg_sq"})
-"""What the optimizer keeps of a parameter that was stepped: a count and, of the parameter's shape, two averages."""
 
 
 class LearningError(RuntimeError):
@@ -33,13 +30,6 @@ def learning_rate(config: LearnerConfig, progress: float) -> float:
     done = (min(progress, 1.0) - config.decay_from) / max(1e-9, 1.0 - config.decay_from)
     low = config.final_rate
     return config.learning_rate * (low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * done)))
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels decay; biases and norms don't."""
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.dim() < 2]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
 @dataclass(frozen=True)
@@ -68,12 +58,10 @@ class Learner:
             self.averaged.requires_grad_(False)
         on_gpu = model.device.type == "cuda"
         later = on_gpu if deferred is None else deferred
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(model, config.weight_decay), lr=torch.zeros(()) if later else 0.0, fused=True,
-            capturable=later)
+        self.optimizers = Optimizers(model, config, on_device=later)
         if on_gpu and recorder is None and config.graphs == "auto":
             recorder = CudaGraphs()
-        self.deferred = DeviceUpdate(model, self.averaged, self.optimizer, config, recorder) if later else None
+        self.deferred = DeviceUpdate(model, self.averaged, self.optimizers, config, recorder) if later else None
         self.members, self.followers = Members(model), Members(self.averaged)
         self.steps = 0
 
@@ -96,8 +84,7 @@ class Learner:
         return 1.0 - min(self.config.ema, (2.0 + self.steps) / (11.0 + self.steps))
 
     def _update(self, data: Tensors, rate: float) -> tuple[Losses, Tensor]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.optimizers.set_rate(rate)
         running = [buffer.clone() for buffer in self.members.buffers]
         losses, norms = gradients(self.model, self.members, data.to(self.model.device), self.config)
         norm = torch.linalg.vector_norm(norms)
@@ -106,7 +93,7 @@ class Learner:
                 buffer.copy_(before)
             raise self._error(self.steps + 1, diagnosis(self.model, losses, figures(losses, norm, norms)))
         nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
-        self.optimizer.step()
+        self.optimizers.step()
         if self.averaged is not self.model:
             with torch.no_grad():
                 torch._foreach_lerp_(self.followers.parameters, self.members.parameters, self._blend)
@@ -139,58 +126,21 @@ class Learner:
     def check_finite(self) -> None:
         """Raises LearningError naming the weights that an update made NaN or infinite."""
         self.settle()
-        parts = (self.model.state_dict(), self.averaged.state_dict(), self.optimizer_tensors())
+        parts = (self.model.state_dict(), self.averaged.state_dict(), self.optimizers.tensors())
         bad = {name: None for held in parts for name, value in held.items()
                if value.is_floating_point() and not value.isfinite().all()}
         if bad:
             raise LearningError(f"step {self.steps}: weights not finite in: {', '.join(bad)[:500]}. Lower "
                                 f"learner.learning_rate or learner.clip; the checkpoints are as they were")
 
-    def optimizer_tensors(self) -> dict[str, Tensor]:
-        """The optimizer's state as named tensors."""
-        names = {id(p): name for name, p in self.model.named_parameters()}
-        return {f"{names[id(p)]}/{key}": value for p, state in self.optimizer.state.items()
-                for key, value in state.items()}
-
     def restore(self, weights: dict[str, Tensor], averaged: dict[str, Tensor], optimizer: dict[str, Tensor],
                 steps: int) -> None:
         """Take back weights, averaged weights and optimizer state of a checkpoint. Raises ValueError or RuntimeError
         naming a tensor that doesn't fit: a fused update reads and writes what it is given without a look.
         """
-        self._check_optimizer(optimizer)
+        self.optimizers.check(optimizer)
         self.model.load_state_dict(weights)
         if self.averaged is not self.model:
             self.averaged.load_state_dict(averaged)
-        for name, parameter in self.model.named_parameters():
-            held = {key.rpartition("/")[2]: value for key, value in optimizer.items() if key.rpartition("/")[0] == name}
-            if held:
-                self.optimizer.state[parameter] = {key: like(value, parameter) for key, value in held.items()}
+        self.optimizers.restore(optimizer)
         self.steps = steps
-
-    def _check_optimizer(self, optimizer: dict[str, Tensor]) -> None:
-        left = set(optimizer)
-        for name, parameter in self.model.named_parameters():
-            held = {key: optimizer[f"{name}/{key}"] for key in MOMENTS if f"{name}/{key}" in optimizer}
-            if held and held.keys() != MOMENTS:
-                raise ValueError(f"optimizer state of {name}: {', '.join(sorted(MOMENTS))} wanted, "
-                                 f"got {', '.join(sorted(held))}")
-            for key, value in held.items():
-                _check_moment(f"{name}/{key}", value, torch.Size() if key == "step" else parameter.shape)
-            left -= {f"{name}/{key}" for key in held}
-        if left:
-            raise ValueError(f"optimizer state of no parameter: {min(left)[:80]!r}")
-
-
-def _check_moment(name: str, value: Tensor, shape: torch.Size) -> None:
-    if value.dtype != torch.float32 or value.shape != shape:
-        raise ValueError(f"optimizer state {name}: float32 {list(shape)} wanted, got {value.dtype} "
-                         f"{list(value.shape)}")
-    if not value.isfinite().all() or (not name.endswith("/exp_avg") and bool((value < 0).any())):
-        raise ValueError(f"optimizer state {name}: finite numbers wanted, of a square or a count none below 0")
-
-
-def like(stored: Tensor, parameter: Tensor) -> Tensor:
-    """A copy on the parameter's device and in its order of memory, which a fused update takes for granted."""
-    if stored.shape != parameter.shape:
-        return stored.to(parameter.device, copy=True)
-    return torch.empty_like(parameter, dtype=stored.dtype, requires_grad=False).copy_(stored)

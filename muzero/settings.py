@@ -163,6 +163,8 @@ class LearnerConfig:
     """Share of the search's own root value in the value target; the rest is the n-step return. Less noise from
     exploring moves, more of the network's own opinion."""
     gamma: float = 1.0
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: the matrices of hidden layers move along orthogonalised momentum, all else by AdamW."""
     learning_rate: float = 5e-3
     final_rate: float = 0.1
     """Learning rate at the end, as a share of the first."""

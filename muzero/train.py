@@ -325,7 +325,7 @@ class Run:
         self.batches.rest()
         files: dict[str, dict[str, Any]] = {
             "weights": dict(self.learner.averaged.state_dict()),
-            "optimizer": self.learner.optimizer_tensors(),
+            "optimizer": self.learner.optimizers.tensors(),
             "replay": self.replay.arrays(),
         }
         if self.learner.averaged is not self.learner.model:

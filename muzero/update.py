@@ -13,6 +13,7 @@ from muzero.config import LearnerConfig
 from muzero.graphs import Recorded, Recorder, Sent
 from muzero.loss import Losses, Tensors, compute
 from muzero.models.learned import LearnedModel
+from muzero.optimizers import Optimizers
 
 
 class Members:
@@ -57,10 +58,10 @@ class DeviceUpdate:
     """Updates `model`, and `averaged` unless it is the same object, without a look from the host."""
 
     def __init__(
-        self, model: LearnedModel, averaged: LearnedModel, optimizer: torch.optim.AdamW, config: LearnerConfig,
+        self, model: LearnedModel, averaged: LearnedModel, optimizers: Optimizers, config: LearnerConfig,
         recorder: Recorder | None,
     ) -> None:
-        self.model, self.optimizer, self.config = model, optimizer, config
+        self.model, self.optimizers, self.config = model, optimizers, config
         self.members = Members(model)
         self.averaged = None if averaged is model else Members(averaged)
         self.rate, self.blend, self.bad = (torch.zeros((), device=model.device) for _ in range(3))
@@ -69,9 +70,8 @@ class DeviceUpdate:
         """[F] those of the newest update, or of the first that was not finite."""
         self.newest: tuple[Losses, Sent, Sent] | None = None
         self.recorded = None if recorder is None else Recorded(self._update, model.device, recorder)
-        optimizer.found_inf = self.bad  # type: ignore[attr-defined]
-        for group in optimizer.param_groups:
-            group["lr"] = self.rate
+        optimizers.skip_where(self.bad)
+        optimizers.set_rate(self.rate)
 
     def start(self, data: Tensors, rate: float, blend: float) -> tuple[Losses, Tensor]:
         """Start an update on a batch that lies on the host, pinned if the device is a GPU; losses and gradient norm,
@@ -110,7 +110,7 @@ class DeviceUpdate:
             self.figures.copy_(torch.where(self.bad > 0, self.figures, found))
             self.bad.copy_(torch.maximum(self.bad, (~(norm + losses.total).isfinite()).float()))
             nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
-            self.optimizer.step()
+            self.optimizers.step()
             for buffer, old in zip(self.members.buffers, before, strict=True):
                 buffer.copy_(torch.where(self.bad > 0, old, buffer))
             if self.averaged is not None:

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import games
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.graphs import WARM_UPS, Recorder
-from muzero.learner import Learner, LearningError, learning_rate, parameter_groups
+from muzero.learner import Learner, LearningError, learning_rate
 from muzero.loss import Tensors
 from muzero.models.learned import LearnedModel
 from muzero.records import Batch
@@ -30,6 +30,10 @@ RESNET = ModelConfig(network="resnet", width=8, hidden=8, latent_norm="rms", dis
                      value=ScalarConfig(bins=5), reconstruction=True)
 
 
+WIDE = dataclasses.replace(RESNET, width=16, hidden=16)
+CASES: dict[str, dict[str, Any]] = {
+    "mlp": {"model": MLP}, "resnet": {"model": RESNET}, "muon": {"model": WIDE, "optimizer": "muon"}}
+"""What is made differently when a learner of each kind is."""
 ONE_NUMBER = dataclasses.replace(MLP, value=ScalarConfig(kind="scalar"))
 
 
@@ -60,7 +64,7 @@ def everything(learner: Learner) -> dict[str, bytes]:
     """All that training may change, as bytes."""
     held = {f"model/{name}": value for name, value in learner.model.state_dict().items()}
     held |= {f"averaged/{name}": value for name, value in learner.averaged.state_dict().items()}
-    held |= {f"optimizer/{name}": value for name, value in learner.optimizer_tensors().items()}
+    held |= {f"optimizer/{name}": value for name, value in learner.optimizers.tensors().items()}
     return {name: value.detach().contiguous().numpy().tobytes() for name, value in held.items()}
 
 
@@ -109,7 +113,7 @@ def test_weights_that_an_update_spoilt_are_named(where: str) -> None:
     learner.step(batch(0), 0.5)
     learner.check_finite()
     held = {"model": dict(learner.model.state_dict()), "averaged": dict(learner.averaged.state_dict()),
-            "optimizer": learner.optimizer_tensors()}[where]
+            "optimizer": learner.optimizers.tensors()}[where]
     name = "f.value.bias" + ("/exp_avg_sq" if where == "optimizer" else "")
     held[name].fill_(math.inf)
     with pytest.raises(LearningError, match=rf"step 1: weights not finite in: {name}\. Lower learner.learning_rate"):
@@ -130,10 +134,10 @@ class Again:
 
 
 @pytest.mark.parametrize("recorder", [None, Again()], ids=["plain", "recorded"])
-@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
-def test_a_deferred_update_is_the_same_update(model: ModelConfig, recorder: Recorder | None) -> None:
+@pytest.mark.parametrize("case", CASES)
+def test_a_deferred_update_is_the_same_update(case: str, recorder: Recorder | None) -> None:
     # A rate that both number formats hold exactly.
-    settings: dict[str, Any] = {"model": model, "ema": 0.9, "learning_rate": 2.0**-7}
+    settings: dict[str, Any] = {**CASES[case], "ema": 0.9, "learning_rate": 2.0**-7}
     now, later = make(**settings), make(**settings, deferred=True, recorder=recorder)
     for step in range(WARM_UPS + 2):
         one, other = now.step(batch(step), 0.5), later.step(batch(step), 0.5)
@@ -147,14 +151,14 @@ def test_a_deferred_update_is_the_same_update(model: ModelConfig, recorder: Reco
     weights, averaged = later.model.state_dict(), later.averaged.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in now.model.state_dict().items())
     assert all(torch.allclose(value, averaged[name], atol=1e-6) for name, value in now.averaged.state_dict().items())
-    assert now.optimizer_tensors().keys() == later.optimizer_tensors().keys()
+    assert now.optimizers.tensors().keys() == later.optimizers.tensors().keys()
     assert now.steps == later.steps == WARM_UPS + 2
 
 
 @pytest.mark.parametrize("field", ["value", "reward", "policy", "weight"])
-@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
-def test_a_deferred_batch_with_nan_stops_a_step_later_and_nothing_has_moved(field: str, model: ModelConfig) -> None:
-    learner = make(model, ema=0.9, deferred=True, recorder=Again())
+@pytest.mark.parametrize("case", CASES)
+def test_a_deferred_batch_with_nan_stops_a_step_later_and_nothing_has_moved(field: str, case: str) -> None:
+    learner = make(**CASES[case], ema=0.9, deferred=True, recorder=Again())
     learner.step(batch(0), 0.5)
     before = everything(learner)
     spoilt = batch(1)
@@ -195,10 +199,11 @@ class HostLooks(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
-def test_a_deferred_update_never_looks(model: ModelConfig) -> None:
-    aids = dataclasses.replace(model, reconstruction=True, consistency=True)
-    learner = make(aids, ema=0.9, reconstruction_weight=1.0, consistency_weight=1.0, deferred=True)
+@pytest.mark.parametrize("case", CASES)
+def test_a_deferred_update_never_looks(case: str) -> None:
+    aids = dataclasses.replace(CASES[case]["model"], reconstruction=True, consistency=True)
+    learner = make(**{**CASES[case], "model": aids}, ema=0.9, reconstruction_weight=1.0, consistency_weight=1.0,
+                   deferred=True)
     learner.step(batch(0), 0.5)
     assert learner.deferred is not None
     with HostLooks() as looks:
@@ -226,21 +231,11 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
 def test_the_rate_of_a_step_is_that_of_its_progress() -> None:
     learner = make(learning_rate=2e-3, warmup=0.5, decay_from=0.5)
     assert learner.step(batch(0), 0.25).learning_rate == pytest.approx(1e-3)
-    assert {group["lr"] for group in learner.optimizer.param_groups} == {1e-3}
+    assert {group["lr"] for group in learner.optimizers.adamw.param_groups} == {1e-3}
     before = {name: p.detach().clone() for name, p in learner.model.named_parameters()}
     learner.step(batch(0), 0.0)
     moved = max(float((p - before[name]).detach().abs().max()) for name, p in learner.model.named_parameters())
     assert 0.0 < moved <= 2.1e-5, "AdamW moves a weight by about its rate"
-
-
-def test_only_matrices_decay() -> None:
-    model = LearnedModel(games.spec("tic_tac_toe"), RESNET, 1.0)
-    matrices, vectors = parameter_groups(model, 0.3)
-    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.3, 0.0)
-    assert all(p.dim() >= 2 for p in matrices["params"])
-    assert all(p.dim() == 1 for p in vectors["params"])
-    held = {id(p) for p in matrices["params"] + vectors["params"]}
-    assert held == {id(p) for p in model.parameters()}
 
 
 def test_gradients_are_clipped_to_the_norm() -> None:
@@ -286,16 +281,17 @@ def stored(held: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
-def test_a_restored_learner_goes_on_to_the_last_bit(model: ModelConfig, ema: float) -> None:
-    first = make(model, ema=ema, reconstruction_weight=1.0)
+@pytest.mark.parametrize("case", CASES)
+def test_a_restored_learner_goes_on_to_the_last_bit(case: str, ema: float) -> None:
+    settings = {**CASES[case], "ema": ema, "reconstruction_weight": 1.0}
+    first = make(**settings)
     for step in range(4):
         first.step(batch(step), 0.5)
     parts = [stored(dict(held.state_dict())) for held in (first.model, first.averaged)]
-    optimizer = stored(first.optimizer_tensors())
-    second = make(model, ema=ema, reconstruction_weight=1.0)
+    optimizer = stored(first.optimizers.tensors())
+    second = make(**settings)
     second.step(batch(77), 0.1)
-    second = make(model, ema=ema, reconstruction_weight=1.0)
+    second = make(**settings)
     second.restore(parts[0], parts[1], optimizer, 4)
     assert everything(first) == everything(second)
     for step in range(4, 8):
@@ -307,7 +303,7 @@ def test_a_restored_learner_goes_on_to_the_last_bit(model: ModelConfig, ema: flo
 def test_a_restored_learner_owns_its_tensors() -> None:
     first, second = make(), make()
     first.step(batch(0), 0.5)
-    second.restore(dict(first.model.state_dict()), {}, first.optimizer_tensors(), 1)
+    second.restore(dict(first.model.state_dict()), {}, first.optimizers.tensors(), 1)
     before = everything(first)
     second.step(batch(1), 0.5)
     assert everything(first) == before
@@ -330,14 +326,17 @@ def test_optimizer_state_that_does_not_fit_is_refused(message: str) -> None:
     """A fused update would read past the end of what it is given."""
     first, second = make(ONE_NUMBER), make(ONE_NUMBER)
     first.step(batch(0), 0.5)
-    weights, good = dict(first.model.state_dict()), stored(first.optimizer_tensors())
+    weights, good = dict(first.model.state_dict()), stored(first.optimizers.tensors())
     with pytest.raises(ValueError, match=message):
         second.restore(weights, {}, good | SPOILT[message], 1)
+    rest = {name: value for name, value in good.items() if "f.value.bias/" not in name}
+    with pytest.raises(ValueError, match=r"f\.value\.bias: exp_avg, exp_avg_sq, step wanted, got momentum"):
+        second.restore(weights, {}, rest | {"f.value.bias/momentum": torch.zeros(1)}, 1)
     for lost in ("step", "exp_avg", "exp_avg_sq"):
         some = {name: value for name, value in good.items() if name != f"f.value.bias/{lost}"}
         with pytest.raises(ValueError, match=r"f\.value\.bias: exp_avg, exp_avg_sq, step wanted, got"):
             second.restore(weights, {}, some, 1)
-    second.restore(weights, {}, {name: value for name, value in good.items() if "f.value.bias/" not in name}, 1)
+    second.restore(weights, {}, rest, 1)
     assert second.step(batch(1), 0.5).losses.total.isfinite()
 
 
@@ -350,9 +349,9 @@ def test_restoring_before_the_first_step() -> None:
 # --- it learns ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", [MLP, RESNET], ids=["mlp", "resnet"])
-def test_a_batch_can_be_learned_by_heart(model: ModelConfig) -> None:
-    learner = make(model)
+@pytest.mark.parametrize("case", CASES)
+def test_a_batch_can_be_learned_by_heart(case: str) -> None:
+    learner = make(**CASES[case])
     given = batch(0)
     first = learner.step(given, 0.5).losses
     for _ in range(80):
