@@ -58,7 +58,7 @@ def connect_four() -> Config:
         selfplay=SelfPlayConfig(games=0, simulations_share=MORE_THOUGHT,
                                 opening_fraction=0.75, opening_plies=12, random_fraction=0.02, warmup_positions=30_000),
         replay=ReplayConfig(capacity=600_000, window_fraction=0.4, min_window=50_000, min_positions=20_000),
-        learner=LearnerConfig(batch=LARGER_BATCHES, unroll=3, learning_rate=4e-3,
+        learner=LearnerConfig(batch=LARGER_BATCHES, unroll=3, optimizer="muon", learning_rate=3e-3,
                               warmup=0.01, decay_from=0.5, final_rate=0.05, reconstruction_weight=10.0, ema=0.998,
                               search_share=0.5, replay_ratio=1.0),
         train=TrainConfig(steps=0, minutes=60.0, actors=-1, evaluate_minutes=5.0, evaluate_against="mcts:100"),
