@@ -38,6 +38,9 @@ MEASURED = "figures.json"
 
 VARIANTS = {
     "preset": "",
+    "AdamW": "--learner.optimizer adamw --learner.learning-rate 4e-3",
+    "Muon, learning rate 4e-3": "--learner.learning-rate 4e-3",
+    "Muon, learning rate 2e-3": "--learner.learning-rate 2e-3",
     "no symmetries": "--learner.no-symmetries",
     "no random openings": "--selfplay.opening-fraction 0",
     "all games open at random": "--selfplay.opening-fraction 1",
@@ -50,6 +53,7 @@ VARIANTS = {
     "4-step value targets": "--learner.td-steps 4",
     "reanalyse one position for two samples": "--learner.reanalyse-fraction 0.5",
     "32 simulations from the start": "--selfplay.simulations-share 0:1",
+    "8, 16, then 32 simulations": "--selfplay.simulations-share 0:0.25,0.2:0.5,0.6:1",
     "up to 128 simulations": "--search.simulations 128 --selfplay.simulations-share 0:0.0625,0.2:0.25,0.6:1",
     "half drawn by surprise": "--learner.surprise-share 0.5",
     "a third of the searches full": "--selfplay.full-search-fraction 0.33 --search.simulations 64 "

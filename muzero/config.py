@@ -183,7 +183,7 @@ def _value(config: Config, name: str) -> Any:
     return getattr(getattr(config, section), setting)
 
 
-FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "train.seed")
+FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "learner.optimizer", "train.seed")
 """Settings (and groups of them) that everything stored in a run depends on."""
 
 

@@ -1,7 +1,8 @@
 """Muon: matrices move along their momentum made orthogonal, so that no few directions of a layer take all of a step.
 
 Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the size of a step as in Liu et al. 2025,
-"Muon is Scalable for LLM Training", equation 4: about as large as AdamW's, whose rate and decay serve both.
+"Muon is Scalable for LLM Training", equation 4: about as large as AdamW's, whose rate and decay serve both. PyTorch's
+own (2.9 and later) takes no kernels of convolutions and can't skip a step without asking the device.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
+"""x -> a x + b x^3 + c x^5 draws singular values in (0, 1] towards 1."""
 ROUNDS = 5
 STEP_RMS = 0.2
 """Root mean square of an update's entries, times the learning rate."""
 TINY = 1e-7
+"""Keeps a matrix of zeros from being divided by its norm."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -27,6 +30,7 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self, parameters: Iterable[Tensor], lr: float | Tensor = 1e-3, momentum: float = 0.95, weight_decay: float = 0.0
     ) -> None:
+        """Raises ValueError for a parameter that is no matrix."""
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         for group in self.param_groups:
             for parameter in group["params"]:
@@ -37,22 +41,25 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move every parameter that has a gradient. Those of one shape go through the same operations."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[Tensor]] = {}
+            alike: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike.setdefault(as_matrix(parameter).shape, []).append(parameter)
-            for parameters in alike.values():
-                self._move(parameters, group["lr"], group["momentum"], group["weight_decay"])
+                    gradient = as_matrix(parameter.grad)
+                    alike.setdefault(gradient.shape, []).append((parameter, gradient))
+            for members in alike.values():
+                self._move(members, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _move(self, parameters: list[Tensor], rate: float | Tensor, momentum: float, decay: float) -> None:
-        gradients = [as_matrix(p.grad) for p in parameters if p.grad is not None]
-        kept = [self._momentum(parameter) for parameter in parameters]
+    def _move(self, members: list[tuple[Tensor, Tensor]], rate: float | Tensor, momentum: float, decay: float) -> None:
+        """One step of (parameter, gradient as a matrix) of one shape."""
+        gradients = [gradient for _, gradient in members]
+        kept = [self._momentum(parameter) for parameter, _ in members]
         moved = torch._foreach_lerp([as_matrix(old) for old in kept], gradients, 1.0 - momentum)
         # Nesterov's look ahead: the new momentum, blended with the gradient once more.
         ahead = orthogonal(torch.stack(torch._foreach_lerp(gradients, moved, momentum)))
-        size = STEP_RMS * max(ahead.shape[1:]) ** 0.5
-        for parameter, old, new, update in zip(parameters, kept, moved, ahead.unbind(), strict=True):
-            self._put(parameter, as_matrix(parameter) * (1.0 - rate * decay) - rate * size * update)
+        steps = ahead * (rate * (STEP_RMS * max(ahead.shape[1:]) ** 0.5))
+        keep = 1.0 - rate * decay
+        for (parameter, _), old, new, update in zip(members, kept, moved, steps.unbind(), strict=True):
+            self._put(parameter, as_matrix(parameter) * keep - update)
             self._put(old, new)
 
     def _momentum(self, parameter: Tensor) -> Tensor:
@@ -75,13 +82,13 @@ def as_matrix(tensor: Tensor) -> Tensor:
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """[N, rows, columns] -> about the nearest matrices whose singular values are all alike (0.7 to 1.2), by Newton's
-    and Schulz's iteration."""
+    """[N, rows, columns] -> the same with singular values of 0.7 to 1.2, by Newton's and Schulz's iteration; values
+    below about 0.002 of the matrix's norm stay smaller."""
     a, b, c = QUINTIC
-    x: Tensor = matrices.mT if matrices.shape[1] > matrices.shape[2] else matrices
+    tall = matrices.shape[1] > matrices.shape[2]
+    x: Tensor = matrices.mT if tall else matrices
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + TINY)
     for _ in range(ROUNDS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if matrices.shape[1] > matrices.shape[2] else x
-
+    return x.mT if tall else x

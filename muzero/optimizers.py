@@ -7,29 +7,36 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from muzero.config import LearnerConfig
+from muzero.config import ConfigError, LearnerConfig
 from muzero.models.learned import LearnedModel
 from muzero.muon import Muon
+from muzero.networks.answers import is_answer
 
 ADAMW = frozenset({"step", "exp_avg", "exp_avg_sq"})
 """What AdamW keeps of a parameter that was stepped: a count and, of the parameter's shape, two averages."""
 MUON = frozenset({"momentum"})
 SMALLEST = 16
-"""Side of the smallest matrix that Muon moves: it is for the layers between, not for a head's few outputs."""
+"""Least side of a matrix that Muon moves. Another number would move others: stored runs could not go on."""
 
 
 class Optimizers:
     """The optimizers of one model, stepped together."""
 
     def __init__(self, model: LearnedModel, config: LearnerConfig, on_device: bool) -> None:
-        """on_device: the rate is a number on the model's device, and no step waits for the host."""
-        self.model = model
+        """on_device: the rate is a number on the model's device, and no step waits for the host.
+
+        Raises ConfigError where Muon is asked for and no layer is large enough.
+        """
+        self.model, self.choice = model, config.optimizer
         rate = torch.zeros((), device=model.device) if on_device else 0.0
-        inner = hidden_matrices(model) if config.optimizer == "muon" else []
-        self.muon = Muon(inner, lr=rate, weight_decay=config.weight_decay) if inner else None
-        self.adamw = torch.optim.AdamW(
+        inner = _inner(model) if config.optimizer == "muon" else []
+        adamw = torch.optim.AdamW(
             parameter_groups(model, config.weight_decay, inner), lr=rate, fused=True, capturable=on_device)
-        self.all: list[torch.optim.Optimizer] = [self.adamw] if self.muon is None else [self.adamw, self.muon]
+        self.all: list[torch.optim.Optimizer] = [adamw]
+        if inner:
+            self.all.append(Muon(inner, lr=rate, weight_decay=config.weight_decay))
+        self._owners = {id(p): optimizer for optimizer in self.all for group in optimizer.param_groups
+                        for p in group["params"]}
 
     def step(self) -> None:
         """Move all parameters that have gradients."""
@@ -57,11 +64,10 @@ class Optimizers:
         """Raises ValueError naming a stored tensor that doesn't fit."""
         left = set(stored)
         for name, parameter in self.model.named_parameters():
-            wanted = MUON if self._owner(parameter) is self.muon else ADAMW
-            held = {key: stored[f"{name}/{key}"] for key in ADAMW | MUON if f"{name}/{key}" in stored}
+            wanted, held = MUON if isinstance(self._owners[id(parameter)], Muon) else ADAMW, _held(stored, name)
             if held and held.keys() != wanted:
-                raise ValueError(f"optimizer state of {name}: {', '.join(sorted(wanted))} wanted, "
-                                 f"got {', '.join(sorted(held))}")
+                raise ValueError(f"optimizer state of {name}: {', '.join(sorted(wanted))} wanted for "
+                                 f"learner.optimizer {self.choice}, got {', '.join(sorted(held))}")
             for key, value in held.items():
                 _check_moment(f"{name}/{key}", value, torch.Size() if key == "step" else parameter.shape)
             left -= {f"{name}/{key}" for key in held}
@@ -71,20 +77,25 @@ class Optimizers:
     def restore(self, stored: dict[str, Tensor]) -> None:
         """Take back what `tensors` gave and `check` found good."""
         for name, parameter in self.model.named_parameters():
-            held = {key: stored[f"{name}/{key}"] for key in ADAMW | MUON if f"{name}/{key}" in stored}
-            if held:
-                self._owner(parameter).state[parameter] = {key: like(value, parameter) for key, value in held.items()}
-
-    def _owner(self, parameter: Tensor) -> torch.optim.Optimizer:
-        own = self.muon is not None and any(parameter is p for group in self.muon.param_groups for p in group["params"])
-        return self.muon if self.muon is not None and own else self.adamw
+            if held := _held(stored, name):
+                state = {key: like(value, parameter) for key, value in held.items()}
+                self._owners[id(parameter)].state[parameter] = state
 
 
 def hidden_matrices(model: nn.Module) -> list[Tensor]:
-    """Weights of the layers between observation and answers: dense layers and convolutions, neither side too small."""
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    """Weights of the dense layers and convolutions that other layers read, at least SMALLEST x SMALLEST as matrices."""
+    layers = [module for module in model.modules()
+              if isinstance(module, nn.Linear | nn.Conv2d) and not is_answer(module)]
     return [layer.weight for layer in layers
             if min(len(layer.weight), layer.weight[0].numel()) >= SMALLEST]
+
+
+def _inner(model: nn.Module) -> list[Tensor]:
+    found = hidden_matrices(model)
+    if not found:
+        raise ConfigError(f"learner.optimizer muon is for layers of at least {SMALLEST} x {SMALLEST}, and this model "
+                          "has none; raise model.width or choose adamw")
+    return found
 
 
 def parameter_groups(model: nn.Module, weight_decay: float, others: list[Tensor]) -> list[dict[str, Any]]:
@@ -93,6 +104,11 @@ def parameter_groups(model: nn.Module, weight_decay: float, others: list[Tensor]
     matrices = [p for p in model.parameters() if p.dim() >= 2 and id(p) not in left]
     vectors = [p for p in model.parameters() if p.dim() < 2]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _held(stored: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """What is stored of one parameter."""
+    return {key: stored[f"{name}/{key}"] for key in ADAMW | MUON if f"{name}/{key}" in stored}
 
 
 def _check_moment(name: str, value: Tensor, shape: torch.Size) -> None:

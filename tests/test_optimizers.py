@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 import games
-from muzero.config import LearnerConfig, ModelConfig
+from muzero.config import ConfigError, LearnerConfig, ModelConfig, ScalarConfig
 from muzero.models.learned import LearnedModel
 from muzero.muon import Muon, as_matrix, orthogonal
 from muzero.optimizers import Optimizers, parameter_groups
 
-RESNET = ModelConfig(network="resnet", width=16, hidden=24, reconstruction=True)
+RESNET = ModelConfig(network="resnet", width=16, hidden=24, reconstruction=True, discount="learned")
+MLP = ModelConfig(width=16, hidden=24, reconstruction=True)
 
 
 def made(**changes: object) -> Optimizers:
@@ -25,16 +26,13 @@ def made(**changes: object) -> Optimizers:
 
 def test_singular_values_become_alike_and_directions_stay() -> None:
     torch.manual_seed(0)
-    for shape in ((20, 70), (70, 20), (30, 30)):
-        matrix = torch.randn(3, *shape) @ torch.diag(torch.logspace(0, -1, shape[1]))
-        found = orthogonal(matrix)
-        values = torch.linalg.svdvals(found)
-        assert float(values.max()) < 1.25
-        assert float(values.median()) > 0.65
-        left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-        # In the matrix's own directions nothing but the diagonal is left.
+    for rows, columns in ((20, 70), (70, 20), (30, 30)):
+        left, _, right = torch.linalg.svd(torch.randn(3, rows, columns), full_matrices=False)
+        found = orthogonal(left @ torch.diag(torch.logspace(0, -1, min(rows, columns))) @ right)
         turned = left.mT @ found @ right.mT
-        assert torch.allclose(turned, torch.diag_embed(turned.diagonal(dim1=1, dim2=2)), atol=1e-4)
+        values = turned.diagonal(dim1=1, dim2=2)
+        assert 0.67 < float(values.min()) <= float(values.max()) < 1.2
+        assert torch.allclose(turned, torch.diag_embed(values), atol=1e-4)
 
 
 def test_a_matrix_of_zeros_stays() -> None:
@@ -51,25 +49,34 @@ def polar(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return x if matrix.shape[0] <= matrix.shape[1] else x.T
 
 
-@pytest.mark.parametrize("shape", [(17, 40), (40, 17), (16, 8, 3, 3)])
-@pytest.mark.parametrize("last", [False, True], ids=["rows", "channels last"])
-def test_steps_are_those_of_the_formula(shape: tuple[int, ...], last: bool) -> None:
+ORDERS = {"rows": torch.contiguous_format, "channels last": torch.channels_last}
+
+
+def drawn(shape: tuple[int, ...], order: str) -> torch.Tensor:
+    return torch.randn(shape).contiguous(memory_format=ORDERS[order] if len(shape) == 4 else torch.contiguous_format)
+
+
+@pytest.mark.parametrize("of_gradients", ORDERS)
+@pytest.mark.parametrize("of_parameters", ORDERS)
+@pytest.mark.parametrize("rate", [0.02, torch.tensor(0.02)], ids=["number", "tensor"])
+def test_steps_are_those_of_the_formula(of_parameters: str, of_gradients: str, rate: float | torch.Tensor) -> None:
+    """Parameters of several shapes together, wherever their numbers lie in memory."""
     torch.manual_seed(1)
-    order = torch.channels_last if last and len(shape) == 4 else torch.contiguous_format
-    parameters = [torch.randn(shape).contiguous(memory_format=order).requires_grad_() for _ in range(2)]
-    muon = Muon(parameters, lr=0.02, weight_decay=0.1)
-    wanted = [p.detach().numpy().astype(np.float64).reshape(shape[0], -1) for p in parameters]
+    shapes = [(17, 40), (40, 17), (16, 8, 3, 3), (17, 40), (16, 8, 3, 3)]
+    parameters = [drawn(shape, of_parameters).requires_grad_() for shape in shapes]
+    muon = Muon(parameters, lr=rate, weight_decay=0.1)
+    wanted = [p.detach().numpy().astype(np.float64).reshape(len(p), -1) for p in parameters]
     momentum = [np.zeros_like(one) for one in wanted]
     for _ in range(4):
         for i, p in enumerate(parameters):
-            p.grad = torch.randn(shape).contiguous(memory_format=order)
-            gradient = p.grad.numpy().astype(np.float64).reshape(shape[0], -1)
+            p.grad = drawn(shapes[i], of_gradients)
+            gradient = p.grad.numpy().astype(np.float64).reshape(len(p), -1)
             momentum[i] = 0.95 * momentum[i] + 0.05 * gradient
             update = polar(0.95 * momentum[i] + 0.05 * gradient) * 0.2 * max(wanted[i].shape) ** 0.5
             wanted[i] = wanted[i] * (1 - 0.02 * 0.1) - 0.02 * update
         muon.step()
     for p, one in zip(parameters, wanted, strict=True):
-        assert np.allclose(p.detach().numpy().reshape(shape[0], -1), one, atol=1e-4)
+        assert np.allclose(p.detach().numpy().reshape(len(p), -1), one, atol=1e-4)
 
 
 def test_kernels_are_matrices_of_their_output_channels() -> None:
@@ -94,16 +101,57 @@ def test_only_matrices_can_be_moved() -> None:
         Muon([torch.zeros(7, requires_grad=True)])
 
 
+def moved(optimizers: Optimizers) -> list[set[str]]:
+    """Names of the parameters of each optimizer."""
+    names = {id(p): name for name, p in optimizers.model.named_parameters()}
+    return [{names[id(p)] for group in one.param_groups for p in group["params"]} for one in optimizers.all]
+
+
 def test_muon_moves_hidden_layers_and_adamw_all_else() -> None:
     optimizers = made(optimizer="muon")
-    names = {id(p): name for name, p in optimizers.model.named_parameters()}
-    moved = [{names[id(p)] for group in optimizer.param_groups for p in group["params"]}
-             for optimizer in optimizers.all]
-    assert moved[0] | moved[1] == set(names.values())
-    assert not moved[0] & moved[1]
-    assert {"h.blocks.0.first.weight", "g.enter.weight", "g.facts.inner.weight", "f.policy.inner.weight"} <= moved[1]
-    assert {"h.position", "decoder.outer.weight", "f.policy.outer.weight", "f.value.outer.weight"} <= moved[0]
-    assert not [name for name in moved[1] if name.endswith("bias")]
+    adamw, muon = moved(optimizers)
+    assert not adamw & muon
+    assert adamw | muon == {name for name, _ in optimizers.model.named_parameters()}
+    assert muon == {f"{layer}.weight" for layer in (
+        "h.stem", "h.blocks.0.first", "h.blocks.0.second", "h.blocks.1.first", "h.blocks.1.second", "g.enter",
+        "g.blocks.0.first", "g.blocks.0.second", "g.facts.local", "g.facts.inner", "f.policy.inner", "f.value.local",
+        "f.value.inner")}
+
+
+@pytest.mark.parametrize(
+    ("game", "model"),
+    [("hex(board_size=5)", MLP), ("hex(board_size=5)", RESNET), ("chess", RESNET), ("tic_tac_toe", MLP)])
+def test_what_states_an_answer_is_not_hidden_however_wide(game: str, model: ModelConfig) -> None:
+    model = dataclasses.replace(model, value=ScalarConfig(bins=21), reward=ScalarConfig(bins=21), consistency=True)
+    optimizers = Optimizers(LearnedModel(games.spec(game), model, 1.0), LearnerConfig(optimizer="muon"), False)
+    _, muon = moved(optimizers)
+    assert muon
+    answers = ("facts.outer", "policy.outer", "value.outer", "extra.outer") if model.network == "resnet" else (
+        "g.facts", "f.policy", "f.value")
+    assert not [name for name in muon if name.removesuffix(".weight").endswith((*answers, "decoder.outer"))]
+
+
+def test_a_model_too_small_for_muon_is_refused() -> None:
+    model = LearnedModel(games.spec("connect_four"), dataclasses.replace(RESNET, width=8, hidden=8), 1.0)
+    with pytest.raises(ConfigError, match=r"learner\.optimizer muon is for layers of at least 16 x 16.*model\.width"):
+        Optimizers(model, LearnerConfig(optimizer="muon"), False)
+
+
+def test_all_parameters_share_rate_and_decay_and_are_remembered() -> None:
+    optimizers = made(optimizer="muon", weight_decay=0.3)
+    optimizers.set_rate(1e-2)
+    groups = [group for one in optimizers.all for group in one.param_groups]
+    assert [group["weight_decay"] for group in groups] == [0.3, 0.0, 0.3]
+    assert {group["lr"] for group in groups} == {1e-2}
+    before = {name: p.detach().clone() for name, p in optimizers.model.named_parameters()}
+    for p in optimizers.model.parameters():
+        p.grad = torch.randn_like(p)
+    optimizers.step()
+    assert not [name for name, p in optimizers.model.named_parameters() if torch.equal(p, before[name])]
+    adamw, muon = moved(optimizers)
+    wanted = {f"{name}/momentum" for name in muon}
+    wanted |= {f"{name}/{what}" for name in adamw for what in ("step", "exp_avg", "exp_avg_sq")}
+    assert optimizers.tensors().keys() == wanted
 
 
 def test_adamw_moves_everything_unless_told_otherwise() -> None:
@@ -125,8 +173,8 @@ def test_momentum_of_another_optimizer_is_refused() -> None:
     adamw, muon = made(), made(optimizer="muon")
     name = "g.enter.weight"
     kernel = dict(muon.model.named_parameters())[name]
-    with pytest.raises(ValueError, match=r"g\.enter\.weight: exp_avg, exp_avg_sq, step wanted, got momentum"):
+    with pytest.raises(ValueError, match=r"g\.enter\.weight: exp_avg, exp_avg_sq, step wanted .*adamw, got momentum"):
         adamw.check({f"{name}/momentum": torch.zeros(kernel.shape)})
-    with pytest.raises(ValueError, match=r"g\.enter\.weight: momentum wanted, got exp_avg"):
+    with pytest.raises(ValueError, match=r"g\.enter\.weight: momentum wanted for .*muon, got exp_avg"):
         muon.check({f"{name}/exp_avg": torch.zeros(kernel.shape)})
     muon.check({f"{name}/momentum": torch.full(kernel.shape, -1.0)})

@@ -160,7 +160,7 @@ def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("game", "connect_four"), ("game", "misere(game=tic_tac_toe())"), ("model.width", 16), ("model.network", "resnet"),
-     ("replay.capacity", 400), ("replay.prioritized", True), ("selfplay.games", 4)])
+     ("replay.capacity", 400), ("replay.prioritized", True), ("learner.optimizer", "muon"), ("selfplay.games", 4)])
 def test_a_config_that_does_not_fit_is_refused(short_run: Path, tmp_path: Path, setting: str, value: Any) -> None:
     out = tmp_path / "run"
     shutil.copytree(short_run, out)

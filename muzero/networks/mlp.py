@@ -7,14 +7,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from muzero.networks.answers import answer
 from muzero.networks.latent_norm import NORMS
-
-
-def zeroed(layer: nn.Linear) -> nn.Linear:
-    """The layer with zero weights, so that what it states starts uniform."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 class Representation(nn.Module):
@@ -38,7 +32,7 @@ class Dynamics(nn.Module):
         self.inner = nn.Linear(width, hidden)
         self.action = nn.Embedding(num_actions, hidden)
         self.outer = nn.Linear(hidden, width)
-        self.facts = nn.Linear(hidden, facts)
+        self.facts = answer(nn.Linear(hidden, facts))
         self.normalise = NORMS[norm]
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,8 +46,8 @@ class Prediction(nn.Module):
     def __init__(self, num_actions: int, width: int, hidden: int, value_units: int) -> None:
         super().__init__()
         self.inner = nn.Linear(width, hidden)
-        self.policy = zeroed(nn.Linear(hidden, num_actions))
-        self.value = zeroed(nn.Linear(hidden, value_units))
+        self.policy = answer(nn.Linear(hidden, num_actions), zero=True)
+        self.value = answer(nn.Linear(hidden, value_units), zero=True)
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         hidden = F.relu(self.inner(latent))
@@ -66,7 +60,7 @@ class Reconstruction(nn.Module):
     def __init__(self, observation_shape: tuple[int, ...], width: int) -> None:
         super().__init__()
         self.shape = observation_shape
-        self.outer = nn.Linear(width, math.prod(observation_shape))
+        self.outer = answer(nn.Linear(width, math.prod(observation_shape)))
 
     def forward(self, latent: Tensor) -> Tensor:
         out: Tensor = self.outer(latent)

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from games.base import ActionLayout
+from muzero.networks.answers import answer
 from muzero.networks.latent_norm import NORMS
-from muzero.networks.mlp import zeroed
 
 
 def conv(inputs: int, outputs: int, norm: str) -> nn.Module:
@@ -113,8 +113,7 @@ class PooledHead(nn.Module):
         super().__init__()
         self.local = nn.Conv2d(width, width, 1)
         self.inner = nn.Linear(2 * width, hidden)
-        last = nn.Linear(hidden, units)
-        self.outer = zeroed(last) if zero else last
+        self.outer = answer(nn.Linear(hidden, units), zero=zero)
 
     def forward(self, x: Tensor) -> Tensor:
         # Channels last is the order of memory: gradients of pooled planes would come back in another one.
@@ -137,13 +136,11 @@ class PolicyHead(nn.Module):
                 nn.Conv2d(width, max(2, width // 8), 1), nn.ReLU(), nn.Flatten(),
                 nn.Linear(max(2, width // 8) * height * columns, hidden),
             )
-            self.outer: nn.Module = zeroed(nn.Linear(hidden, num_actions))
+            self.outer: nn.Module = answer(nn.Linear(hidden, num_actions), zero=True)
         else:
             kernel = (height, 1) if layout.kind == "columns" else (1, 1)
             self.inner = nn.Conv2d(width, hidden, kernel)
-            self.outer = nn.Conv2d(hidden, layout.planes, 1)
-            nn.init.zeros_(self.outer.weight)
-            nn.init.zeros_(self.outer.bias)  # type: ignore[arg-type]
+            self.outer = answer(nn.Conv2d(hidden, layout.planes, 1), zero=True)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.outer(F.relu(self.inner(x)))
@@ -171,7 +168,7 @@ class Reconstruction(nn.Module):
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.outer = nn.Conv2d(width, channels, 1)
+        self.outer = answer(nn.Conv2d(width, channels, 1))
 
     def forward(self, latent: Tensor) -> Tensor:
         out: Tensor = self.outer(latent)
