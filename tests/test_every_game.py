@@ -35,7 +35,7 @@ def small(name: str) -> Config:
     """The game's preset with a tiny network, games cut after 12 moves, and two steps to make."""
     preset = presets.load(name)
     overrides: dict[str, Any] = {
-        "model.width": 8, "model.hidden": 8, "model.representation_blocks": 1, "search.simulations": 2,
+        "model.width": 16, "model.hidden": 16, "model.representation_blocks": 1, "search.simulations": 2,
         "search.threads": 1, "play.simulations": 2, "selfplay.games": 4, "selfplay.max_moves": 12,
         "selfplay.simulations_share": [[0, 1]],
         "selfplay.warmup_positions": 0, "replay.capacity": 200, "replay.min_positions": 20, "replay.min_window": 0,
