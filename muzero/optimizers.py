@@ -64,7 +64,8 @@ class Optimizers:
         """Raises ValueError naming a stored tensor that doesn't fit."""
         left = set(stored)
         for name, parameter in self.model.named_parameters():
-            wanted, held = MUON if isinstance(self._owners[id(parameter)], Muon) else ADAMW, _held(stored, name)
+            wanted = MUON if isinstance(self._owners[id(parameter)], Muon) else ADAMW
+            held = _held(stored, name)
             if held and held.keys() != wanted:
                 raise ValueError(f"optimizer state of {name}: {', '.join(sorted(wanted))} wanted for "
                                  f"learner.optimizer {self.choice}, got {', '.join(sorted(held))}")

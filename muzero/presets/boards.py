@@ -21,6 +21,7 @@ from muzero.presets import general
 MORE_THOUGHT = ((0.0, 0.25), (0.2, 0.5), (0.6, 1.0))
 """Share of the simulations: few while the model knows little."""
 LARGER_BATCHES = ((0.0, 64.0), (0.15, 128.0), (0.5, 256.0))
+"""Many small steps at first, quieter ones later."""
 
 LONG: dict[str, Any] = {
     "search.simulations": 32, "selfplay.simulations_share": MORE_THOUGHT,
