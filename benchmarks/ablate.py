@@ -55,13 +55,7 @@ VARIANTS = {
     "32 simulations from the start": "--selfplay.simulations-share 0:1",
     "8, 16, then 32 simulations": "--selfplay.simulations-share 0:0.25,0.2:0.5,0.6:1",
     "up to 128 simulations": "--search.simulations 128 --selfplay.simulations-share 0:0.125,0.15:0.25,0.6:1",
-    "half drawn by surprise": "--learner.surprise-share 0.5",
-    "a third of the searches full": "--selfplay.full-search-fraction 0.33 --search.simulations 64 "
-                                    "--selfplay.simulations-share 0:0.25,0.15:0.5,0.6:1 --learner.policy-weight 2",
-    "no noise after 12 moves": "--selfplay.gumbel-moves 12",
     "8 simulations to the end": "--selfplay.simulations-share 0:0.25",
-    "no noise after 12 moves, 64 simulations": "--selfplay.gumbel-moves 12 --search.simulations 64 "
-                                               "--selfplay.simulations-share 0:0.25,0.15:0.5,0.6:1",
     "4 blocks in h": "--model.representation-blocks 4",
     "2 blocks in g": "--model.dynamics-blocks 2",
     "unroll 5": "--learner.unroll 5",

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import checkpoints
 from muzero import manifest, storage
 from muzero.config import FORMAT as CONFIG_FORMAT
-from muzero.config import Config, from_json, to_json
+from muzero.config import Config, Retired, from_json, to_json
 from muzero.manifest import Foreign, Manifest, NewerFormat
 from muzero.storage import CheckpointError, Damaged, disk_errors
 
@@ -334,6 +334,8 @@ def _config(folder: Path, promise: Manifest) -> Config:
         )
     try:
         return from_json(data)
+    except Retired as error:
+        raise CheckpointError(f"{folder}: {error}") from None
     except (ValueError, TypeError, OverflowError) as error:
         raise Damaged(f"config.json: {error}") from None
 

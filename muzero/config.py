@@ -35,6 +35,7 @@ __all__ = [
     "LearnerConfig",
     "ModelConfig",
     "ReplayConfig",
+    "Retired",
     "ScalarConfig",
     "Schedule",
     "SearchConfig",
@@ -52,8 +53,18 @@ __all__ = [
 
 FORMAT = 1
 """Version of the JSON form. A reader refuses a newer one."""
+RETIRED: dict[str, float | None] = {
+    "selfplay.gumbel_moves": 0, "selfplay.full_search_fraction": 1.0, "selfplay.fast_share": None,
+    "learner.surprise_share": 0.0,
+}
+"""Settings that older versions had -> the value at which they did nothing, None for any: a stored config may hold them
+with it."""
 
 T = TypeVar("T")
+
+
+class Retired(ConfigError):
+    """A stored setting that is gone was in use; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +96,27 @@ def to_json(config: Config) -> dict[str, Any]:
 
 
 def from_json(data: Any) -> Config:
-    """A config from `to_json`'s form. Raises ConfigError naming an unknown, missing or ill-typed key."""
+    """A config from `to_json`'s form, here or in an older version. Raises ConfigError naming an unknown, missing or
+    ill-typed key, or Retired."""
     if not isinstance(data, dict):
         raise ConfigError(f"a config is a JSON object, got {type(data).__name__}")
     fields = dict(data)
     version = fields.pop("format", None)
     if not isinstance(version, int) or version > FORMAT:
         raise ConfigError(f"config format {version!r} is newer than this version reads ({FORMAT}); update muzero")
-    return _build(Config, fields, "")
+    return _build(Config, _without_retired(fields), "")
+
+
+def _without_retired(sections: dict[str, Any]) -> dict[str, Any]:
+    kept = dict(sections)
+    for name, idle in RETIRED.items():
+        section, _, setting = name.partition(".")
+        if isinstance(kept.get(section), dict) and setting in kept[section]:
+            kept[section] = dict(kept[section])
+            value = kept[section].pop(setting)
+            if idle is not None and value != idle:
+                raise Retired(f"{name} ({str(value)[:40]} here) was removed: this needs the version that made it")
+    return kept
 
 
 def _build(cls: type[T], data: Any, path: str) -> T:

@@ -65,11 +65,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.dirichlet_fraction": SHARE, "search.c_visit": WEIGHT, "search.c_scale": WEIGHT,
     "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS_OR_0,
     "selfplay.games": SIZE_OR_0, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
-    "selfplay.temperature_moves": SIZE_OR_0, "selfplay.gumbel_moves": SIZE_OR_0,
-    "selfplay.full_search_fraction": (ABOVE_0, 1.0), "selfplay.fast_share": (1e-6, 1.0),
-    "selfplay.opening_fraction": SHARE,
-    "selfplay.opening_plies": SIZE_OR_0, "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE,
-    "selfplay.warmup_positions": COUNT_OR_0,
+    "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE, "selfplay.opening_plies": SIZE_OR_0,
+    "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE, "selfplay.warmup_positions": COUNT_OR_0,
     "replay.capacity": COUNT, "replay.window_fraction": SHARE, "replay.min_window": COUNT_OR_0,
     "replay.min_positions": COUNT, "replay.alpha": (0.0, 2.0), "replay.beta": (0.0, 2.0),
     "replay.memory_limit_mb": (1, 1 << 30),
@@ -80,7 +77,6 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "learner.value_weight": WEIGHT, "learner.reward_weight": WEIGHT, "learner.policy_weight": WEIGHT,
     "learner.discount_weight": WEIGHT, "learner.consistency_weight": WEIGHT,
     "learner.reconstruction_weight": WEIGHT, "learner.ema": SHARE, "learner.replay_ratio": (ABOVE_0, 1e6),
-    "learner.surprise_share": SHARE,
     "learner.reanalyse_fraction": SHARE, "learner.reanalyse_batch": SIZE,
     "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7), "train.horizon": COUNT_OR_0, "train.seed": SEED,
     "train.actors": (-1, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
@@ -113,9 +109,6 @@ def check(config: Sections) -> None:
     if config.model.dynamics == "rules":
         _check_rules(config)
     _check_replay(config.replay)
-    if config.replay.prioritized and config.learner.surprise_share > 0.0:
-        raise ConfigError(f"replay.prioritized and learner.surprise_share ({config.learner.surprise_share:g}) both say "
-                          "what is drawn: one of them wanted")
     if config.train.steps == 0 and config.train.minutes == 0.0:
         raise ConfigError("train.steps or train.minutes must set a limit")
     if config.train.clock == "cpu" and config.train.actors != 0:

@@ -62,8 +62,6 @@ class SearchResult:
     """[B] value of the root for the player to move"""
     action: IntArray
     """[B] the action the search would play"""
-    logits: FloatArray
-    """[B, A] the model's own policy, without any noise; means nothing at illegal actions"""
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,22 @@ class Findings:
     """What is kept of the searches of N positions."""
 
     policy: FloatArray
-    """[N, A] to train; all zero where there is none"""
+    """[N, A] all zero where nothing was searched"""
     root_value: FloatArray
-    """[N] for the player to move"""
+    """[N] for the player to move; 0 where nothing was searched"""
     searched: MaskArray
-    """[N] True where root_value is that of a search, with or without a policy to train"""
-    surprise: FloatArray
-    """[N] KL(policy || the network's own) in nats, >= 0; 0 where there is no policy to train"""
+    """[N]"""
+
+    @staticmethod
+    def of(result: SearchResult) -> Findings:
+        return Findings(result.policy, result.value, np.ones(len(result.value), dtype=np.bool_))
+
+    @staticmethod
+    def nothing(legal: MaskArray) -> Findings:
+        """Of positions that nobody searched; legal [N, A]."""
+        count = len(legal)
+        return Findings(np.zeros(legal.shape, dtype=np.float32), np.zeros(count, dtype=np.float32),
+                        np.zeros(count, dtype=np.bool_))
 
 
 @dataclass(frozen=True)
@@ -95,15 +102,13 @@ class Trajectory:
     legal: MaskArray
     """[T, A]"""
     policy: FloatArray
-    """[T, A] from the search before the move; all zero where none is to be trained"""
+    """[T, A] from the search before the move; all zero where nothing was searched"""
     root_value: FloatArray
     """[T] from the search before the move"""
     exploratory: MaskArray
     """[T] True where the move was random, so that what followed says nothing of the position's worth"""
     searched: MaskArray
-    """[T] True where root_value is that of a search, with or without a policy to train"""
-    surprise: FloatArray
-    """[T] as in `Findings`"""
+    """[T] True where policy and root_value are those of a search"""
 
     def __len__(self) -> int:
         return len(self.action)
@@ -128,7 +133,7 @@ class Batch:
     legal: MaskArray
     """[B, K+1, A] all False past the end"""
     alive: MaskArray
-    """[B, K+1] step k is a real position with a policy to train: mask of the policy"""
+    """[B, K+1] step k is a real position that was searched: mask of the policy"""
     inside: MaskArray
     """[B, K+1] step k is a real position, not past the end"""
     trained: MaskArray

@@ -20,14 +20,12 @@ from muzero.targets import fill_targets
 
 PRIORITY_FLOOR = 1e-3
 """Added to every priority, so that nothing is forgotten for ever."""
-ADDED = ("has_policy", "surprise")
-"""What older versions didn't store of a position."""
 
 
 def bytes_per_position(spec: GameSpec) -> int:
     """Memory of one stored position."""
     obs = math.prod(spec.observation_shape) * (1 if spec.observation_dtype == "uint8" else 4)
-    return obs + 3 * spec.num_actions + 4 * 6 + 3
+    return obs + 3 * spec.num_actions + 4 * 5 + 2
 
 
 @dataclass(frozen=True)
@@ -53,14 +51,11 @@ class DrawConfig:
 class Replay:
     """A ring of positions. Whole games go in; the oldest positions are overwritten."""
 
-    def __init__(
-        self, spec: GameSpec, config: ReplayConfig, symmetries: Symmetries, surprise_share: float = 0.0
-    ) -> None:
-        """surprise_share: share of the draws made in proportion to surprise within the window."""
+    def __init__(self, spec: GameSpec, config: ReplayConfig, symmetries: Symmetries) -> None:
         self.spec, self.config, self.symmetries = spec, config, symmetries
-        self.capacity, self.surprise_share = config.capacity, surprise_share
-        trees = SumTree.bytes_for(self.capacity) * (config.prioritized + (surprise_share > 0.0))
-        self.memory_bytes = self.capacity * bytes_per_position(spec) + trees
+        self.capacity = config.capacity
+        priorities = SumTree.bytes_for(self.capacity) if config.prioritized else 0
+        self.memory_bytes = self.capacity * bytes_per_position(spec) + priorities
         if self.memory_bytes > config.memory_limit_mb * 2**20:
             raise ConfigError(
                 f"replay.capacity {self.capacity} needs {self.memory_bytes / 2**20:.0f} MB, more than "
@@ -68,7 +63,6 @@ class Replay:
         self.rings = self._reserve()
         self.added = 0
         self.tree = SumTree(self.capacity) if config.prioritized else None
-        self.surprise = SumTree(self.capacity) if surprise_share > 0.0 else None
         self.max_priority = 1.0
 
     def _reserve(self) -> dict[str, NDArray[Any]]:
@@ -82,8 +76,6 @@ class Replay:
             "policy": np.zeros((n, actions), dtype=np.float16),
             "root_value": np.zeros(n, dtype=np.float32),
             "searched": np.zeros(n, dtype=np.bool_),
-            "has_policy": np.zeros(n, dtype=np.bool_),
-            "surprise": np.zeros(n, dtype=np.float32),
             "exploratory": np.zeros(n, dtype=np.bool_),
             "left": np.zeros(n, dtype=np.int32),
         }
@@ -111,13 +103,10 @@ class Replay:
         for name, ring in self.rings.items():
             if name == "left":
                 ring[places] = np.arange(keep, 0, -1)
-            elif name == "has_policy":
-                ring[places] = game.policy[length - keep :].any(1)
             else:
                 ring[places] = getattr(game, name)[length - keep :]
         if self.tree is not None:
             self.tree.update(places, np.full(keep, self.max_priority))
-        self._count_surprise(places)
         self.added += keep
 
     def draw(self, size: int, config: DrawConfig, rng: np.random.Generator) -> Batch:
@@ -128,29 +117,11 @@ class Replay:
     def _places(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if self.tree is None:
             age = rng.integers(1, self.window + 1, size)
-            places = (self.added - age) % self.capacity
-            if self.surprise is not None:
-                self._put_surprising(places, self.surprise, rng)
-            return places, np.ones(size, dtype=np.float32)
+            return (self.added - age) % self.capacity, np.ones(size, dtype=np.float32)
         places = rng.permutation(self.tree.draw(size, rng))
         chance = self.tree.get(places) / self.tree.total
         weight = (len(self) * chance) ** -self.config.beta
         return places, (weight / weight.max()).astype(np.float32)
-
-    def _put_surprising(self, places: NDArray[np.int64], surprise: SumTree, rng: np.random.Generator) -> None:
-        """Put draws in proportion to surprise in the place of a share of `places` [B], which are drawn uniformly."""
-        chosen = np.flatnonzero(rng.random(len(places)) < self.surprise_share)
-        window = self.window
-        oldest, end = (self.added - window) % self.capacity, self.added % self.capacity
-        found = surprise.draw_within(oldest, end, len(chosen), rng)
-        # Where nothing surprises, or rounding leads out of the window, the uniform draw stays.
-        good = ((self.added - 1 - found) % self.capacity < window) & (surprise.get(found) > 0.0)
-        places[chosen[good]] = found[good]
-
-    def _count_surprise(self, places: NDArray[np.int64]) -> None:
-        """The surprise of places [B] has changed."""
-        if self.surprise is not None:
-            self.surprise.update(places, self.rings["surprise"][places].astype(np.float64))
 
     def batch(
         self, places: NDArray[np.int64], weight: NDArray[np.float32], config: DrawConfig, rng: np.random.Generator
@@ -172,7 +143,6 @@ class Replay:
         if config.search_share > 0.0:
             mix_values(value, searched, step_place, rings["root_value"], np.float32(1.0 - config.search_share),
                        np.float32(config.search_share))
-        alive = inside & rings["has_policy"][step_place]
         chosen = None
         if config.symmetries and self.symmetries.count > 1:
             chosen = rng.integers(0, self.symmetries.count, size)
@@ -185,7 +155,7 @@ class Replay:
             trained &= inside
         return Batch(
             obs=obs[:, 0], action=action, reward=reward, turn=turn, value=value,
-            policy=self._gather("policy", step_place, chosen).astype(np.float32), legal=legal, alive=alive,
+            policy=self._gather("policy", step_place, chosen).astype(np.float32), legal=legal, alive=searched,
             inside=inside, trained=trained, next_obs=later, weight=weight, index=places)
 
     def _gather(self, name: str, places: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> NDArray[Any]:
@@ -214,8 +184,6 @@ class Replay:
         """Overwrite the searches of places [B] by newer ones."""
         for name, value in vars(found).items():
             self.rings[name][places] = value
-        self.rings["has_policy"][places] = found.policy.any(1)
-        self._count_surprise(places)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The filled part of every ring, for a checkpoint."""
@@ -227,7 +195,7 @@ class Replay:
     def restore(self, arrays: dict[str, NDArray[Any]], added: int, max_priority: float) -> None:
         """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
         fit."""
-        arrays, filled = upgraded(arrays, ADDED), min(added, self.capacity)
+        arrays, filled = upgraded(arrays), min(added, self.capacity)
         for name, ring in self.rings.items():
             held = arrays.get(name)
             if held is None or held.shape != (filled, *ring.shape[1:]) or held.dtype != ring.dtype:
@@ -239,7 +207,6 @@ class Replay:
             if "priority" not in arrays or arrays["priority"].shape != (filled,) or not (arrays["priority"] > 0).all():
                 raise ValueError("stored replay doesn't fit this run: priority")
             self.tree.update(np.arange(filled), np.asarray(arrays["priority"], dtype=np.float64))
-        self._count_surprise(np.arange(filled))
         self.added, self.max_priority = added, max_priority
 
     def _check_stored(self, arrays: dict[str, NDArray[Any]], added: int, filled: int) -> None:
@@ -254,15 +221,10 @@ class Replay:
             raise ValueError(f"stored replay doesn't fit this run: {wrong} holds what no game gives")
 
 
-def upgraded(arrays: dict[str, NDArray[Any]], added: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Arrays [n, ...] of moves as they are stored now, with those named in `added`, if they hold none of these: then an
-    older version stored them, in which each search gave a value and a policy, and nobody asked for its surprise."""
-    if "policy" not in arrays or any(name in arrays for name in added):
-        return arrays
-    searched: NDArray[Any] = np.asarray(arrays["policy"].any(-1))
-    nothing: NDArray[Any] = np.zeros(searched.shape, dtype=np.float32)
-    meant = {"searched": searched, "has_policy": searched, "surprise": nothing}
-    return {**arrays, **{name: meant[name] for name in added}}
+def upgraded(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Arrays [n, ...] of moves as this version means them. Older ones didn't always store what was searched, or had
+    searches that left no policy: what has a policy was searched."""
+    return {**arrays, "searched": np.asarray(arrays["policy"].any(-1))} if "policy" in arrays else arrays
 
 
 def impossible(moves: Mapping[str, NDArray[Any]], actions: int) -> str | None:
@@ -273,8 +235,6 @@ def impossible(moves: Mapping[str, NDArray[Any]], actions: int) -> str | None:
         # A byte beyond 0 and 1 would be counted as many.
         if held.dtype == np.bool_ and (held.view(np.uint8) > 1).any():
             return name
-    if "surprise" in moves and (moves["surprise"] < 0.0).any():
-        return "surprise"
     if not ((moves["action"] >= 0) & (moves["action"] < actions)).all():
         return "action"
     return None if np.isin(moves["discount"], (-1.0, 0.0, 1.0)).all() else "discount"

@@ -49,8 +49,8 @@ class Part:
 
     def reset(
         self, model: Model, obs: NDArray[np.generic] | Tensor, legal: MaskArray, seeds: NDArray[np.uint64], count: int
-    ) -> FloatArray:
-        """New roots: obs [b, *O] of b <= trees rows; the model's logits [b, A] for them."""
+    ) -> None:
+        """New roots: obs [b, *O] of b <= trees rows."""
         if self.inference is None or self._model is not model:
             self._model, self.inference = model, inference(model, self.simulations, self.trees, self.spent)
         self._waiting = False
@@ -58,7 +58,6 @@ class Part:
         start = perf_counter_ns()
         self.tree.reset(logits, value, np.ascontiguousarray(legal), seeds, simulations=count)
         self.spent.tree += perf_counter_ns() - start
-        return logits
 
     def start(self) -> None:
         """Walk every tree to its first leaf and start the model on the leaves."""
@@ -120,12 +119,9 @@ class TreeSearch:
     many the batch is searched, changes only the time.
     """
 
-    def __init__(
-        self, config: SearchConfig, actions: int, trees: int, parts: int = 1, spent: Spent | None = None
-    ) -> None:
-        """spent: where time is counted, if together with another search's."""
+    def __init__(self, config: SearchConfig, actions: int, trees: int, parts: int = 1) -> None:
         self.config, self.actions, self.trees = config, actions, trees
-        self.spent = Spent() if spent is None else spent
+        self.spent = Spent()
         self.width = -(-trees // parts)
         """Trees of a part."""
         self.parts = [Part(config, actions, min(self.width, trees - start), self.spent)
@@ -146,16 +142,16 @@ class TreeSearch:
             raise ValueError(f"{self.trees} positions at most, got {len(legal)}")
         slices = [slice(start, min(start + self.width, len(legal))) for start in range(0, len(legal), self.width)]
         parts = list(zip(self.parts, slices, strict=False))
-        result = self._empty(len(legal))
         try:
             with torch.inference_mode():
                 for part, rows in parts:
-                    result.logits[rows] = part.reset(model, obs[rows], legal[rows], seeds[rows], count)
+                    part.reset(model, obs[rows], legal[rows], seeds[rows], count)
                 self._simulate([part for part, _ in parts], count)
         except ValueError as error:
             if "finite" in str(error) or "discount" in str(error):
                 raise SearchError(f"the model's outputs are not finite: {error}") from error
             raise
+        result = self._empty(len(legal))
         for part, rows in parts:
             part.result(rows, result)
         return result
@@ -178,4 +174,4 @@ class TreeSearch:
         table: FloatArray = np.empty((batch, self.actions), dtype=np.float32)
         return SearchResult(
             np.empty((batch, self.actions), dtype=np.int32), table, np.empty_like(table),
-            np.empty(batch, dtype=np.float32), np.empty(batch, dtype=np.int32), np.empty_like(table))
+            np.empty(batch, dtype=np.float32), np.empty(batch, dtype=np.int32))

@@ -115,14 +115,6 @@ class SelfPlayConfig:
     """pUCT: moves are drawn in proportion to visits^(1/T); 0 plays the most visited. Gumbel draws by itself."""
     temperature_moves: int = 30
     """Moves of a game after which the temperature is 0."""
-    gumbel_moves: int = 0
-    """Gumbel: moves of a game after which the tried action of the highest improved policy is played, whatever the noise
-    drew; 0 = never."""
-    full_search_fraction: float = 1.0
-    """Share of the moves that are searched in full. The others are searched quickly and without noise, and train value
-    and reward but no policy (Wu 2019, section 3.1)."""
-    fast_share: float = 0.25
-    """Share of a full search's simulations that a quick one has."""
     opening_fraction: float = 0.0
     opening_plies: int = 0
     """This share of games opens with 0..opening_plies uniformly random moves."""
@@ -191,9 +183,6 @@ class LearnerConfig:
     """Decay of the averaged weights used for play; 0 plays with the newest weights."""
     replay_ratio: float = 2.0
     """Samples drawn for each position played."""
-    surprise_share: float = 0.0
-    """Share of the samples drawn in proportion to surprise, KL(search policy || network's policy), within the window;
-    the rest uniformly."""
     reanalyse_fraction: float = 0.0
     """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples."""
     reanalyse_batch: int = 512

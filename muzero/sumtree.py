@@ -35,16 +35,6 @@ def _draw(tree: Priorities, leaves: int, masses: Priorities) -> Places:
     return out
 
 
-@njit(cache=True, nogil=True)
-def _before(tree: Priorities, leaves: int, place: int) -> float:
-    node, total = leaves + place, 0.0
-    while node > 1:
-        if node % 2 == 1:
-            total += tree[node - 1]
-        node //= 2
-    return total
-
-
 class SumTree:
     """A complete binary tree of sums over `capacity` priorities, all 0 at first."""
 
@@ -83,14 +73,3 @@ class SumTree:
             raise ValueError("nothing to draw from: all priorities are 0")
         masses = (np.arange(count) + rng.random(count)) * (self.total / count)
         return _draw(self.tree, self.leaves, masses)
-
-    def draw_within(self, first: int, last: int, count: int, rng: np.random.Generator) -> Places:
-        """`count` places, each drawn by itself in proportion to priority from first up to, not with, last: around the
-        ring's end where last <= first, all of it where they are equal.
-
-        If all priorities there are 0 any place may come, and rounding of the sums may lead to a neighbour of the ends.
-        """
-        start, end = _before(self.tree, self.leaves, first), _before(self.tree, self.leaves, last)
-        mass = end - start if first < last else self.total - (start - end)
-        masses = start + mass * rng.random(count)
-        return _draw(self.tree, self.leaves, np.where(masses >= self.total, masses - self.total, masses))

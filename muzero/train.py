@@ -78,8 +78,7 @@ class Run:
         torch.manual_seed(config.train.seed)
         self.rng = np.random.default_rng([config.train.seed, 0x7EA])
         self.learner = Learner(build_model(config).to(device_of(config)), config.learner)
-        self.replay = Replay(
-            games.spec(config.game), config.replay, symmetries(config.game), config.learner.surprise_share)
+        self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
         self.batches = Batches(self.replay, DrawConfig.of(config.learner, config.unroll), self.rng)
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
         self.metrics = Metrics(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
 
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from games.base import GameBatch
 from muzero.config import SearchConfig, SelfPlayConfig, at
 from muzero.models.base import Model, Sight, observed
-from muzero.records import IntArray, MaskArray, SearchResult, Trajectory
+from muzero.records import Findings, IntArray, MaskArray, SearchResult, Trajectory
 from muzero.search import TreeSearch
-from muzero.surprise import findings, nothing_found
 from selfplay.trajectory import Recorder
 
 
@@ -38,11 +37,7 @@ class Counters:
 
 
 class Actor:
-    """One lockstep batch of self-play games. All randomness comes from `seed`.
-
-    Whether a move is searched in full or quickly (`SelfPlayConfig.full_search_fraction`) is drawn once for all games:
-    a batch with two sizes of search would run half empty. Over time each game sees both in their shares.
-    """
+    """One lockstep batch of self-play games. All randomness comes from `seed`."""
 
     def __init__(
         self, games: GameBatch, search: SearchConfig, config: SelfPlayConfig, seed: int, parts: int = 1,
@@ -51,10 +46,6 @@ class Actor:
         """sight: what the models that will play take of games."""
         self.games, self.search_config, self.config, self.sight = games, search, config, sight
         self.search = TreeSearch(search, games.spec.num_actions, games.size, parts)
-        self.quick: TreeSearch | None = None
-        if config.full_search_fraction < 1.0:
-            settings = quick_search(search, config.fast_share)
-            self.quick = TreeSearch(settings, games.spec.num_actions, games.size, parts, self.search.spent)
         self.recorder = Recorder(games.spec, games.size)
         self.rng = np.random.default_rng(seed)
         self.counters = Counters()
@@ -70,15 +61,14 @@ class Actor:
         times = [perf_counter_ns()]
         obs, legal = self.games.observe(), self.games.legal()
         times.append(perf_counter_ns())
-        full = self.quick is None or model is None or self.rng.random() < self.config.full_search_fraction
-        result = None if model is None else self._search(model, obs, legal, progress, full)
+        result = None if model is None else self._search(model, obs, legal, progress)
         times.append(perf_counter_ns())
         if result is None:
             action, exploratory = draw_legal(legal, self.rng), np.zeros(len(legal), dtype=np.bool_)
-            found = nothing_found(legal)
+            found = Findings.nothing(legal)
         else:
             action, exploratory = self._choose(result, legal, progress)
-            found = findings(result, legal, full)
+            found = Findings.of(result)
         times.append(perf_counter_ns())
         step = self.games.step(action)
         times.append(perf_counter_ns())
@@ -95,17 +85,12 @@ class Actor:
         self.spent.search += search
         self.spent.recording += choose + record
 
-    def _search(
-        self, model: Model, obs: NDArray[Any], legal: MaskArray, progress: float, full: bool
-    ) -> SearchResult:
-        share, search = at(self.config.simulations_share, progress), self.search
-        if not full:
-            assert self.quick is not None
-            share, search = share * self.config.fast_share, self.quick
+    def _search(self, model: Model, obs: NDArray[Any], legal: MaskArray, progress: float) -> SearchResult:
+        share = at(self.config.simulations_share, progress)
         simulations = max(1, round(share * self.search_config.simulations))
         seeds = self.rng.integers(0, 2**63, self.games.size, dtype=np.uint64)
         self.counters.simulations += simulations * self.games.size
-        return search.run(model, self.sight(self.games, obs), legal, seeds, simulations)
+        return self.search.run(model, self.sight(self.games, obs), legal, seeds, simulations)
 
     def _choose(self, result: SearchResult, legal: MaskArray, progress: float) -> tuple[IntArray, MaskArray]:
         """The move of each row, and where it was random."""
@@ -114,9 +99,6 @@ class Actor:
         if self.search_config.algorithm == "puct" and temperature > 0.0:
             early = self.recorder.moves < self.config.temperature_moves
             action = np.where(early, draw_visits(result.visits, temperature, self.rng), action)
-        if self.search_config.algorithm == "gumbel" and self.config.gumbel_moves > 0:
-            late = self.recorder.moves >= self.config.gumbel_moves
-            action = np.where(late, promising(result), action)
         random = self.recorder.moves < self.opening
         random |= self.rng.random(len(legal)) < self.config.random_fraction
         return np.where(random, draw_legal(legal, self.rng), action).astype(np.int32), random
@@ -148,19 +130,6 @@ class Actor:
         self.opening[:] = snapshot["opening"]
         self.counters = Counters(**snapshot["counters"])
         self.recorder.restore(moves)
-
-
-def quick_search(search: SearchConfig, share: float) -> SearchConfig:
-    """`search` with a share of its simulations and without noise at the root."""
-    simulations = max(1, round(share * search.simulations))
-    return replace(search, simulations=simulations, gumbel_scale=0.0, dirichlet_fraction=0.0)
-
-
-def promising(result: SearchResult) -> IntArray:
-    """[N] of the visited actions the one of the highest improved policy, softmax(logits + sigma(q)): a Gumbel root's
-    preference without the noise (Danihelka et al. 2022, equation 11). The lower action wins a tie."""
-    best: IntArray = np.where(result.visits > 0, result.policy, -1.0).argmax(1).astype(np.int32)
-    return best
 
 
 def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:

@@ -2,8 +2,8 @@
 
 Schrittwieser et al. 2021, "Online and Offline RL by Planning with a Learned Model". A cursor walks over the positions
 that are drawn from, oldest to newest and then again, in batches as large as a search likes them. The renewed policies
-and root values are written back to the replay: everyone who draws them later profits. Such a search is always a full
-one: a position that self-play searched only quickly, or not at all, has a policy to train from then on.
+and root values are written back to the replay: everyone who draws them later profits. A position that
+self-play didn't search has a policy to train from then on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from torch import Tensor
 from muzero import checkpoint
 from muzero.agent import build_model
 from muzero.config import Config
+from muzero.records import Findings
 from muzero.replay import Replay
 from muzero.search import TreeSearch, parts_on
-from muzero.surprise import findings
 from selfplay.worker import device_of, prepare
 
 DEBT_LIMIT = float(1 << 21)
@@ -76,9 +76,8 @@ class Reanalyser:
             parts = parts_on(self.model.device)
             self.search = TreeSearch(self.config, replay.spec.num_actions, self.batch, parts)
         seeds = rng.integers(0, 2**63, len(places), dtype=np.uint64)
-        legal = replay.rings["legal"][places]
-        result = self.search.run(self.prepared, replay.rings["obs"][places], legal, seeds)
-        replay.renew(places, findings(result, legal, full=True))
+        result = self.search.run(self.prepared, replay.rings["obs"][places], replay.rings["legal"][places], seeds)
+        replay.renew(places, Findings.of(result))
         return len(places)
 
     def snapshot(self) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from muzero.records import Findings, FloatArray, IntArray, MaskArray, Trajectory
 from muzero.replay import impossible, upgraded
 
 START_LENGTH = 32
-ADDED = ("searched", "surprise")
-"""What older versions didn't store of a move."""
 
 
 class Recorder:
@@ -36,7 +34,6 @@ class Recorder:
             "root_value": np.zeros(shape, dtype=np.float32),
             "exploratory": np.zeros(shape, dtype=np.bool_),
             "searched": np.zeros(shape, dtype=np.bool_),
-            "surprise": np.zeros(shape, dtype=np.float32),
         }
 
     def add(
@@ -84,7 +81,7 @@ class Recorder:
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
         fit."""
-        arrays, moves = upgraded(arrays, ADDED), arrays["moves"]
+        arrays, moves = upgraded(arrays), arrays["moves"]
         if moves.shape != (self.size,):
             raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
         if moves.dtype != np.int64 or (moves < 0).any():

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import torch
 from table_model import Blank
-from torch import Tensor
 
 import games
 from muzero.config import SearchConfig, SelfPlayConfig
-from muzero.records import Findings, RootOutput, SearchResult, StepOutput, Trajectory
-from selfplay.actor import Actor, draw_legal, draw_visits, promising, quick_search
-from selfplay.trajectory import ADDED, START_LENGTH, Recorder
+from muzero.records import Findings, Trajectory
+from selfplay.actor import Actor, draw_legal, draw_visits
+from selfplay.trajectory import START_LENGTH, Recorder
 
 torch.set_num_threads(1)
 SEARCH = SearchConfig(algorithm="gumbel", simulations=4)
@@ -60,7 +59,6 @@ def test_recorded_games_can_be_played_again(name: str) -> None:
         assert game.policy.sum(1) == pytest.approx(1.0, abs=1e-4)
         assert (game.policy[~game.legal] == 0).all()
         assert game.searched.all()
-        assert (game.surprise >= 0.0).all()
         assert {len(getattr(game, field.name)) for field in dataclasses.fields(game)} == {len(game)}
     assert actor.counters.games == len(finished)
     assert actor.counters.moves == 45 * 8
@@ -68,16 +66,13 @@ def test_recorded_games_can_be_played_again(name: str) -> None:
 
 
 class Spy:
-    """Stands before an actor's search, or its quick one, and keeps how many simulations it made and what it answered;
-    spies given one list keep it together."""
+    """Stands before an actor's search and keeps what it answered."""
 
-    def __init__(self, actor: Actor, name: str = "search", results: list[Any] | None = None) -> None:
-        self.inner, self.results = getattr(actor, name), [] if results is None else results
-        self.counts: list[int] = []
-        setattr(actor, name, self)
+    def __init__(self, actor: Actor) -> None:
+        self.inner, self.results = actor.search, []
+        actor.search = self  # type: ignore[assignment]
 
     def run(self, *args: Any) -> Any:
-        self.counts.append(args[-1])
         self.results.append(self.inner.run(*args))
         return self.results[-1]
 
@@ -127,7 +122,6 @@ def test_warm_up_is_uniform_and_holds_no_search() -> None:
         assert not game.policy.any()
         assert not game.root_value.any()
         assert not game.searched.any()
-        assert not game.surprise.any()
         assert not game.exploratory.any(), "its outcome is all that is known of it"
     first = np.bincount([int(game.action[0]) for game in finished], minlength=9)
     assert first.min() > 0
@@ -217,136 +211,12 @@ def test_temperature_ends(settings: dict[str, Any], search: SearchConfig, drawn:
     assert differ == drawn
 
 
-@pytest.mark.parametrize("moves", [0, 1, 3])
-def test_gumbels_draw_ends(moves: int) -> None:
-    actor = make(size=60, gumbel_moves=moves)
-    spy = Spy(actor)
-    for number in range(5):
-        place = actor.recorder.moves.copy()
-        play(actor, 1)
-        played = actor.recorder.columns["action"][np.arange(60), place]
-        result = spy.results[-1]
-        late = number >= moves > 0
-        assert (played == (promising(result) if late else result.action)).all()
-        if number == 0:
-            # Blank's logits are all equal: noise alone decides.
-            assert (result.action != promising(result)).any(), "the two differ"
-
-
-def test_the_most_promising_action_was_visited() -> None:
-    visits = np.array([[3, 1, 0], [2, 0, 2], [0, 0, 4]], np.int32)
-    policy = np.array([[0.2, 0.3, 0.5], [0.4, 0.2, 0.4], [0.9, 0.1, 0.0]], np.float32)
-    result = SearchResult(visits, policy, policy, policy[:, 0], visits[:, 0], policy)
-    assert promising(result).tolist() == [1, 0, 2]
-
-
-# --- full and quick searches --------------------------------------------------------------------------------
-
-
-def test_a_quick_search_is_small_and_without_noise() -> None:
-    search = SearchConfig(algorithm="puct", simulations=10, dirichlet_fraction=0.25, gumbel_scale=0.7)
-    wanted = dataclasses.replace(search, simulations=2, dirichlet_fraction=0.0, gumbel_scale=0.0)
-    assert quick_search(search, 0.15) == wanted
-    assert quick_search(search, 1e-6).simulations == 1
-
-
-class Opinionated(Blank):
-    """Prefers high actions and finds low ones better."""
-
-    def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        logits = torch.arange(self.num_actions) * 0.2
-        return RootOutput(torch.zeros(len(obs), 1), logits.expand(len(obs), -1).clone(), torch.zeros(len(obs)))
-
-    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
-        nothing = torch.zeros(len(latent))
-        value = action / self.num_actions - 0.5
-        return StepOutput(latent, nothing, nothing - 1.0, torch.zeros(len(latent), self.num_actions), value)
-
-
-NOISY = [SearchConfig(simulations=8), SearchConfig(algorithm="puct", simulations=8, dirichlet_fraction=0.25)]
-
-
-def mixed(search: SearchConfig, size: int) -> tuple[Actor, Spy, Spy]:
-    """An actor that searches four of ten moves in full, and spies on its full and its quick search."""
-    actor = make(size=size, search=search, full_search_fraction=0.4, fast_share=0.5, temperature_moves=0)
-    full = Spy(actor)
-    return actor, full, Spy(actor, "quick", full.results)
-
-
-@pytest.mark.parametrize("search", NOISY)
-def test_a_quick_search_gives_a_value_and_no_policy(search: SearchConfig) -> None:
-    actor, full, quick = mixed(search, 1)
-    model = Opinionated(9)
-    finished = [game for _ in range(200) for game in actor.play(model, 0.0)]
-    game = {field.name: np.concatenate([getattr(one, field.name) for one in finished])
-            for field in dataclasses.fields(Trajectory)}
-    results = full.results[: len(game["action"])]
-    assert (set(full.counts), set(quick.counts)) == ({8}, {4})
-    assert actor.counters.simulations == 8 * len(full.counts) + 4 * len(quick.counts)
-    assert (game["action"] == [result.action[0] for result in results]).all(), "both are played"
-    assert (game["root_value"] == [result.value[0] for result in results]).all()
-    assert game["searched"].all()
-    assert not game["exploratory"].any()
-    in_full = np.array([result.visits.sum() for result in results]) == 8
-    assert in_full.mean() == pytest.approx(0.4, abs=0.12)
-    assert (game["policy"].any(1) == in_full).all()
-    assert ((game["surprise"] > 0.0) == (in_full & (game["legal"].sum(1) > 1))).all()
-
-
-@pytest.mark.parametrize("search", NOISY)
-def test_only_a_full_search_depends_on_its_seeds(search: SearchConfig) -> None:
-    actor, full, quick = mixed(search, 64)
-    model = Opinionated(9)
-    obs, legal = actor.games.observe(), actor.games.legal()
-    for spy, simulations, noisy in ((full, 8, True), (quick, 4, False)):
-        one, other = (spy.inner.run(model, obs, legal, np.arange(64, dtype=np.uint64) + start, simulations)
-                      for start in (0, 100))
-        assert (one.visits != other.visits).any() == noisy
-
-
-def test_all_games_of_a_batch_are_searched_alike() -> None:
-    actor, full, quick = mixed(SEARCH, 8)
-    rows = np.arange(8)
-    for _ in range(4):
-        place, made = actor.recorder.moves.copy(), len(full.counts)
-        play(actor, 1)
-        taught = actor.recorder.columns["policy"][rows, place].any(1)
-        assert (taught == (len(full.counts) > made)).all()
-    assert len(full.counts) + len(quick.counts) == 4
-    assert len(full.counts) > 0 < len(quick.counts)
-
-
-def test_a_share_of_early_simulations_is_shared_again() -> None:
-    ten = dataclasses.replace(SEARCH, simulations=40)
-    actor = make(size=2, search=ten, simulations_share=((0.0, 0.25), (0.5, 1.0)), full_search_fraction=1e-9,
-                 fast_share=0.2)
-    for progress, wanted in ((0.0, 2), (1.0, 8)):
-        before = actor.counters.simulations
-        play(actor, 1, progress)
-        assert actor.counters.simulations - before == 2 * wanted
-
-
-def test_whoever_searches_everything_in_full_draws_nothing_for_it() -> None:
-    """Runs of before go on the same."""
-    actor = make(seed=5)
-    play(actor, 3)
-    other = np.random.default_rng(5)
-    fresh = make(seed=5)
-    other.bit_generator.state = fresh.rng.bit_generator.state
-    for _ in range(3):
-        other.integers(0, 2**63, 8, dtype=np.uint64)
-        other.random(8)
-        other.random((8, 9))
-    assert actor.quick is None
-    assert actor.rng.bit_generator.state == other.bit_generator.state
-
-
 # --- going on -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["tic_tac_toe", "pig(winscore=15)", OWN])
 def test_a_restored_actor_goes_on_the_same(name: str) -> None:
-    settings = {"opening_fraction": 0.5, "opening_plies": 3, "random_fraction": 0.2, "full_search_fraction": 0.5}
+    settings = {"opening_fraction": 0.5, "opening_plies": 3, "random_fraction": 0.2}
     first, second = make(name, seed=1, **settings), make(name, seed=2, **settings)  # type: ignore[arg-type]
     play(first, 17)
     play(second, 40)
@@ -364,16 +234,15 @@ def test_a_restored_actor_goes_on_the_same(name: str) -> None:
 
 
 def test_unfinished_games_of_older_versions_are_understood() -> None:
-    """There every search gave a value and a policy."""
+    """They held no note of what was searched."""
     first, second = make(size=4), make(size=4, seed=7)
     play(first, 3)
     first.play(None, 0.0)
     moves = first.recorder.arrays()
-    second.recorder.restore({name: array for name, array in moves.items() if name not in ADDED})
+    second.recorder.restore({name: array for name, array in moves.items() if name != "searched"})
     assert (second.recorder.arrays()["searched"] == moves["searched"]).all()
     assert moves["searched"].any()
     assert not moves["searched"].all()
-    assert not second.recorder.arrays()["surprise"].any()
 
 
 def test_an_actor_of_another_size_is_refused() -> None:
@@ -394,7 +263,7 @@ def test_a_record_grows_with_its_game_and_hides_what_was_there() -> None:
     def add(number: int) -> None:
         obs = np.full((2, *spec.observation_shape), number % 2, np.uint8)
         ones = np.ones(2, np.float32)
-        found = Findings(np.full((2, 9), number, np.float32), number * ones, ones > 0.0, ones)
+        found = Findings(np.full((2, 9), number, np.float32), number * ones, ones > 0.0)
         recorder.add(obs, np.ones((2, 9), np.bool_), found, np.array([number, -number], np.int32),
                      np.zeros(2, np.bool_), ones, -ones)
 

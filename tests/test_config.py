@@ -13,7 +13,7 @@ import pytest
 from games import list_games
 from muzero import limits as settings
 from muzero import presets
-from muzero.config import Config, ConfigError, from_json, replace, to_json
+from muzero.config import RETIRED, Config, ConfigError, from_json, replace, to_json
 from muzero.limits import BOUNDS, bounds, names_mcts
 
 NAN, INF = math.nan, math.inf
@@ -91,7 +91,6 @@ def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> Non
         ({"learner.consistency_weight": 1.0}, r"model\.consistency .*learner\.consistency_weight"),
         ({"model.consistency": True}, r"model\.consistency .*learner\.consistency_weight"),
         ({"replay.prioritized": True, "replay.window_fraction": 0.5}, r"replay\.prioritized.*window_fraction"),
-        ({"replay.prioritized": True, "learner.surprise_share": 0.1}, r"replay\.prioritized.*learner\.surprise_share"),
         ({"replay.window_fraction": 0.0}, r"window_fraction and replay\.min_window"),
         ({"replay.capacity": 10**12}, r"replay\.capacity.*memory_limit_mb"),
         ({"replay.capacity": 10}, r"replay\.capacity.*min_positions"),
@@ -112,13 +111,35 @@ def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any]
     {"learner.reconstruction_weight": 1.0, "model.reconstruction": True},
     {"replay.window_fraction": 0.0, "replay.min_window": 1},
     {"replay.prioritized": True},
-    {"learner.surprise_share": 1.0, "replay.window_fraction": 0.5},
     {"train.evaluate_against": "mcts:10000000"},
     {"train.evaluate_against": "perfect"},
 ])
 def test_settings_that_fit_are_taken(changes: dict[str, Any]) -> None:
     changed = replace(Config(), changes)
     assert from_json(json.loads(json.dumps(to_json(changed)))) == changed
+
+
+def stored_with(name: str, value: Any) -> dict[str, Any]:
+    """The form of a default config with one setting that isn't there any more."""
+    section, _, setting = name.partition(".")
+    form = to_json(Config())
+    return form | {section: form[section] | {setting: value}}
+
+
+@pytest.mark.parametrize(("name", "idle"), RETIRED.items())
+def test_a_setting_that_is_gone_is_read_where_it_did_nothing(name: str, idle: float | None) -> None:
+    assert name not in NUMBERS
+    assert from_json(stored_with(name, 0.4 if idle is None else idle)) == Config()
+    if idle is not None:
+        with pytest.raises(ConfigError, match=rf"^{name} \(0\.4 here\) was removed: .*the version that made it"):
+            from_json(stored_with(name, 0.4))
+    with pytest.raises(ConfigError, match=f"unknown setting {name}"):
+        replace(Config(), {name: 0 if idle is None else idle})
+
+
+def test_what_was_never_a_setting_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"unknown setting selfplay\.gumbel_move;"):
+        from_json(stored_with("selfplay.gumbel_move", 0))
 
 
 @pytest.mark.parametrize("digits", [400, 4000])

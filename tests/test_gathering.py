@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from muzero import gathering, sumtree, surprise, targets
+from muzero import gathering, sumtree, targets
 from muzero.gathering import mix_values, rows, turn_actions, turned_rows
 
 N, B, K, F, G = 11, 5, 3, 4, 3
@@ -54,6 +54,6 @@ def test_values_are_mixed_where_there_was_a_search(rng: np.random.Generator) -> 
 
 @pytest.mark.parametrize("loop", [
     gathering.rows, gathering.turned_rows, gathering.turn_actions, gathering.mix_values, targets.fill_targets,
-    sumtree._draw, sumtree._update, sumtree._before, surprise.fill_surprise], ids=lambda loop: loop.__name__)
+    sumtree._draw, sumtree._update], ids=lambda loop: loop.__name__)
 def test_no_loop_holds_the_interpreter(loop: object) -> None:
     assert loop.targetoptions["nogil"]  # type: ignore[attr-defined]

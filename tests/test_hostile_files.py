@@ -162,6 +162,7 @@ def test_a_config_this_version_does_not_know(tmp_path: Path) -> None:
         ({"gmae": "chess"}, Damaged, "unknown setting gmae; nearest: game"),
         ({"train": {"minutes": 10**400}}, Damaged, "config.json"),
         ({"train": []}, Damaged, "config.json"),
+        ({"selfplay": {"gumbel_moves": 3}}, CheckpointError, r"step-00000001: selfplay\.gumbel_moves \(3 here\) was"),
     ):
         (folder / "config.json").write_text(json.dumps(config | change))
         promise(folder)

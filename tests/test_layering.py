@@ -20,7 +20,7 @@ games.base games.naming games.parameters games.views games.spiel_facts games.ope
 games.examples.* games.listing games games.symmetry games.contract games.solver
 games.connect_four_search games.connect_four_openings games.connect_four games.exact games.__main__
 muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
-muzero.sumtree muzero.surprise muzero.targets muzero.gathering muzero.replay muzero.ahead
+muzero.sumtree muzero.targets muzero.gathering muzero.replay muzero.ahead
 muzero.networks.* muzero.models.* muzero.latents muzero.inference muzero.search
 muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
 muzero.storage muzero.tensors muzero.manifest muzero.checkpoint muzero.metrics

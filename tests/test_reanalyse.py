@@ -37,9 +37,8 @@ def game(seed: int) -> Trajectory:
         action = int(rng.choice(np.flatnonzero(legal)))
         step = batch.step(np.array([action], np.int32))
         discount = float(step.discount[0])
-        rows.append((obs, action, step.reward[0], discount, legal, np.zeros(9), 0.0, False, False, 0.0))
-    dtypes = (np.uint8, np.int32, np.float32, np.float32, np.bool_, np.float32, np.float32, np.bool_, np.bool_,
-              np.float32)
+        rows.append((obs, action, step.reward[0], discount, legal, np.zeros(9), 0.0, False, False))
+    dtypes = (np.uint8, np.int32, np.float32, np.float32, np.bool_, np.float32, np.float32, np.bool_, np.bool_)
     return Trajectory(*(np.array(column, dtype) for column, dtype in zip(zip(*rows, strict=True), dtypes, strict=True)))
 
 
@@ -76,18 +75,14 @@ def test_what_is_owed_is_searched_and_nothing_else_changes() -> None:
     assert np.array_equal(held.rings["root_value"][places], direct.value)
     assert np.array_equal(held.rings["policy"][places], direct.policy.astype(np.float16))
     assert held.rings["searched"][places].all()
-    assert held.rings["has_policy"][places].all()
-    assert ((held.rings["surprise"][places] > 0.0) == (before["legal"][places].sum(1) > 1)).all()
     for name, ring in held.rings.items():
         assert np.array_equal(ring[10:], before[name][10:])
-        if name not in ("policy", "root_value", "searched", "has_policy", "surprise"):
+        if name not in ("policy", "root_value", "searched"):
             assert np.array_equal(ring, before[name])
 
 
-def test_a_quick_search_is_made_up_for() -> None:
-    """A position without a policy to train has one after its reanalysis, and its surprise."""
+def test_a_position_that_nobody_searched_has_a_policy_afterwards() -> None:
     held, again = replay(), reanalyser()
-    held.rings["searched"][:] = True
     draw = DrawConfig.of(BASE.learner, BASE.unroll)
     places, ones = np.arange(10), np.ones(10, np.float32)
     assert not held.batch(places, ones, draw, np.random.default_rng(0)).alive.any()
@@ -96,12 +91,6 @@ def test_a_quick_search_is_made_up_for() -> None:
     batch = held.batch(places, ones, draw, np.random.default_rng(0))
     assert batch.alive[:, 0].all()
     assert batch.policy[:, 0].sum(1) == pytest.approx(1.0, abs=1e-2)
-    logits = again.prepared.root(torch.as_tensor(held.rings["obs"][places]),
-                                 torch.as_tensor(held.rings["legal"][places])).logits.double()
-    logits[~torch.as_tensor(held.rings["legal"][places])] = -torch.inf
-    policy = torch.as_tensor(held.rings["policy"][places]).double()
-    wanted = (policy * (policy.log() - logits.log_softmax(1)).nan_to_num(0.0, 0.0, 0.0)).sum(1)
-    assert held.rings["surprise"][places] == pytest.approx(wanted.numpy(), abs=2e-3)
 
 
 @pytest.mark.parametrize("fraction", [0.25, 0.5, 1.0])

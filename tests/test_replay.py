@@ -13,7 +13,7 @@ from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import ConfigError, ReplayConfig
 from muzero.records import Batch, Findings, Trajectory
-from muzero.replay import ADDED, PRIORITY_FLOOR, DrawConfig, Replay, bytes_per_position, impossible, upgraded
+from muzero.replay import PRIORITY_FLOOR, DrawConfig, Replay, bytes_per_position
 
 ACTIONS = 5
 SPEC = GameSpec("made_up", 2, (2,), "float32", ACTIONS, 50, -9.0, 9.0, False, False, True)
@@ -27,22 +27,21 @@ def made_up(number: int, length: int) -> Trajectory:
     truncated = number % 4 == 3
     discount[-1] = -1.0 if truncated else 0.0
     policy = rng.random((length, ACTIONS)).astype(np.float32)
-    nothing, quick = rng.random(length) < 0.2, rng.random(length) < 0.2
-    policy[nothing | quick] = 0.0
+    searched = rng.random(length) >= 0.2
+    policy[~searched] = 0.0
     exploratory = rng.random(length) < 0.2
     exploratory[-1] |= truncated
     return Trajectory(
         obs=np.stack([np.full(length, number), np.arange(length)], 1).astype(np.float32),
         action=rng.integers(0, ACTIONS, length).astype(np.int32), reward=rng.normal(size=length).astype(np.float32),
         discount=discount, legal=rng.random((length, ACTIONS)) < 0.7, policy=policy,
-        root_value=rng.normal(size=length).astype(np.float32), exploratory=exploratory, searched=~nothing,
-        surprise=np.where(nothing | quick, 0.0, rng.random(length)).astype(np.float32))
+        root_value=rng.normal(size=length).astype(np.float32), exploratory=exploratory, searched=searched)
 
 
-def replay(capacity: int = 40, spec: GameSpec = SPEC, surprise_share: float = 0.0, **settings: Any) -> Replay:
+def replay(capacity: int = 40, spec: GameSpec = SPEC, **settings: Any) -> Replay:
     config = ReplayConfig(capacity=capacity, min_positions=1, **settings)
     one = dataclasses.replace(symmetries("chess"), action_index=np.arange(spec.num_actions)[None].astype(np.int32))
-    return Replay(spec, config, one, surprise_share)
+    return Replay(spec, config, one)
 
 
 def value_of(game: Trajectory, start: int) -> float | None:
@@ -67,7 +66,7 @@ def assert_row_is(batch: Batch, row: int, game: Trajectory, start: int) -> None:
         value = value_of(game, t) if inside else (0.0 if ended else None)
         assert batch.trained[row, k] == (value is not None)
         assert value is None or batch.value[row, k] == pytest.approx(value, abs=1e-5)
-        assert batch.alive[row, k] == (inside and game.policy[t].any())
+        assert batch.alive[row, k] == (inside and game.searched[t])
         if not inside:
             assert not batch.legal[row, k].any()
             assert k == DRAW.unroll or batch.reward[row, k] == 0.0
@@ -122,14 +121,10 @@ def test_only_the_window_of_newest_positions_is_drawn() -> None:
 
 def test_memory_is_refused_above_the_limit_and_told_otherwise() -> None:
     spec = dataclasses.replace(SPEC, observation_shape=(3, 64, 64), observation_dtype="uint8")
-    assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 27
+    assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 22
     assert replay(10, spec).memory_bytes == sum(ring.nbytes for ring in replay(10, spec).rings.values())
-    with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1176 MB.*memory_limit_mb 1000"):
+    with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1175 MB.*memory_limit_mb 1000"):
         replay(100_000, spec, memory_limit_mb=1000)
-
-
-def found(policy: np.ndarray, value: list[float], surprise: list[float]) -> Findings:
-    return Findings(policy, np.array(value, np.float32), np.ones(len(value), np.bool_), np.array(surprise, np.float32))
 
 
 def test_policies_are_halved_in_size_and_renewed() -> None:
@@ -137,13 +132,12 @@ def test_policies_are_halved_in_size_and_renewed() -> None:
     held.add(game)
     assert held.rings["policy"].dtype == np.float16
     policy = np.full((2, ACTIONS), 0.2, np.float32)
-    held.renew(np.array([1, 4]), found(policy, [7.0, 8.0], [0.5, 0.25]))
+    held.renew(np.array([1, 4]), Findings(policy, np.array([7.0, 8.0], np.float32), np.ones(2, np.bool_)))
     batch = held.batch(np.array([1, 0]), np.ones(2, np.float32), DRAW, np.random.default_rng(0))
     assert batch.policy[0, 0].tolist() == np.float16(policy[0]).astype(np.float32).tolist()
     assert batch.policy.dtype == np.float32
     assert batch.policy[1, 0].tolist() == np.float16(game.policy[0]).astype(np.float32).tolist()
     assert held.rings["root_value"][[1, 4]].tolist() == [7.0, 8.0]
-    assert held.rings["surprise"][[1, 4]].tolist() == [0.5, 0.25]
 
 
 def test_the_search_has_its_share_of_the_value_where_there_was_one() -> None:
@@ -155,7 +149,6 @@ def test_the_search_has_its_share_of_the_value_where_there_was_one() -> None:
     mixed = held.batch(places, weight, dataclasses.replace(DRAW, search_share=0.25), np.random.default_rng(0))
     searched = game.searched
     assert 0 < searched.sum() < 12
-    assert (searched & ~plain.alive[:, 0]).any(), "also where there is no policy to train"
     wanted = np.where(searched, 0.75 * plain.value[:, 0] + 0.25 * game.root_value, plain.value[:, 0])
     assert np.allclose(mixed.value[:, 0], wanted, atol=1e-6)
     assert (mixed.value[~mixed.inside] == 0.0).all(), "past the end nothing is worth anything"
@@ -234,72 +227,6 @@ def test_uniform_replays_have_weight_one() -> None:
     assert (held.draw(20, DRAW, np.random.default_rng(0)).weight == 1.0).all()
 
 
-# --- surprise -----------------------------------------------------------------------------------------------
-
-
-def chances(held: Replay, share: float) -> np.ndarray:
-    """[capacity] how likely each place is drawn, by the definition."""
-    window = (held.added - 1 - np.arange(held.window)) % held.capacity
-    uniform, surprise = np.zeros(held.capacity), np.zeros(held.capacity)
-    uniform[window] = 1.0 / len(window)
-    surprise[window] = held.rings["surprise"][window]
-    return (1.0 - share) * uniform + share * surprise / surprise.sum()
-
-
-@pytest.mark.parametrize("share", [0.3, 1.0])
-@pytest.mark.parametrize("games_added", [3, 9, 13, 16])
-def test_surprise_sets_a_share_of_the_draws_within_the_window(share: float, games_added: int) -> None:
-    """Windows at the ring's start, in its middle and around its end."""
-    held = replay(capacity=40, surprise_share=share, window_fraction=0.3, min_window=12)
-    for number in range(games_added):
-        held.add(made_up(number, 5))
-    wanted = chances(held, share)
-    batch = held.draw(40_000, DRAW, np.random.default_rng(0))
-    counts = np.bincount(batch.index, minlength=40) / 40_000
-    assert (counts[wanted == 0.0] == 0.0).all()
-    assert counts == pytest.approx(wanted, abs=5 * np.sqrt(0.25 / 40_000) / 2)
-    assert (batch.weight == 1.0).all()
-
-
-def test_renewed_surprise_and_overwritten_surprise() -> None:
-    held = replay(capacity=20, surprise_share=1.0)
-    for number in range(4):
-        held.add(made_up(number, 5))
-    held.renew(np.arange(20), found(np.ones((20, ACTIONS), np.float32), [0.0] * 20, [0.0] * 7 + [3.0] + [0.0] * 12))
-    drawn = held.draw(50, DRAW, np.random.default_rng(0))
-    assert (drawn.index == 7).all()
-    assert drawn.alive[:, 0].all()
-    held.add(made_up(5, 10))
-    assert held.rings["surprise"][7] != 3.0
-    assert np.bincount(held.draw(4000, DRAW, np.random.default_rng(0)).index, minlength=20) / 4000 == pytest.approx(
-        chances(held, 1.0), abs=0.04)
-
-
-def test_where_nothing_surprises_draws_are_uniform() -> None:
-    held = replay(capacity=40, surprise_share=1.0, window_fraction=0.5)
-    for number in range(8):
-        game = made_up(number, 5)
-        # What lies before the window surprises greatly.
-        surprise = np.full(5, 1e5 if number < 4 else 0.0, np.float32)
-        held.add(dataclasses.replace(game, surprise=surprise))
-    counts = np.bincount(held.draw(4000, DRAW, np.random.default_rng(0)).index, minlength=40)
-    assert (counts[:20] == 0).all()
-    assert counts[20:] / 4000 == pytest.approx(0.05, abs=0.02)
-
-
-def test_a_share_of_0_draws_as_if_there_were_no_surprise() -> None:
-    plain, rng = replay(), np.random.default_rng(0)
-    plain.add(made_up(1, 30))
-    index = plain.draw(9, DRAW, rng).index
-    again = np.random.default_rng(0)
-    assert (index == 30 - again.integers(1, 31, 9)).all()
-    assert plain.surprise is None
-
-
-def test_the_tree_of_surprise_counts_as_memory() -> None:
-    assert replay(100, surprise_share=0.5).memory_bytes - replay(100).memory_bytes == 16 * 128
-
-
 # --- symmetries ---------------------------------------------------------------------------------------------
 
 TURNED = ["tic_tac_toe", "connect_four", "go(board_size=3)", "breakthrough(rows=4,columns=3)", "hex(board_size=4)",
@@ -319,7 +246,7 @@ def random_game(name: str, seed: int) -> Trajectory:
         discount = float(step.discount[0])
         for key, value in (("obs", obs), ("action", action), ("reward", step.reward[0]), ("discount", discount),
                            ("legal", legal), ("policy", policy / 1024), ("root_value", 0.0), ("exploratory", False),
-                           ("searched", True), ("surprise", 0.0)):
+                           ("searched", True)):
             rows[key].append(value)
     dtypes = {"action": np.int32, "exploratory": np.bool_, "legal": np.bool_, "searched": np.bool_,
               "obs": batch.spec.observation_dtype}
@@ -380,40 +307,19 @@ def test_a_restored_replay_goes_on_like_the_original(priorities: bool, added: in
         assert np.array_equal(getattr(one, field.name), getattr(other, field.name)), field.name
 
 
-def test_a_restored_replay_knows_its_surprise() -> None:
-    first, second = (replay(capacity=30, surprise_share=0.5) for _ in range(2))
-    for number in range(9):
-        first.add(made_up(number, 5))
-    second.restore(first.arrays(), first.added, 1.0)
-    one, other = (held.draw(200, DRAW, np.random.default_rng(2)).index for held in (first, second))
-    assert (one == other).all()
-    plain = replay(capacity=30)
-    plain.restore(first.arrays(), first.added, 1.0)
-    assert (plain.draw(200, DRAW, np.random.default_rng(2)).index != one).any()
-
-
 def test_what_older_versions_stored_is_understood() -> None:
-    """There every search gave a value and a policy."""
-    first, second = replay(capacity=30), replay(capacity=30, surprise_share=0.5)
+    """They had searches that left a value alone, and arrays that are gone."""
+    first, second = replay(capacity=30), replay(capacity=30)
     for number in range(4):
-        game = made_up(number, 5)
-        first.add(dataclasses.replace(game, searched=game.policy.any(1)))
+        first.add(made_up(number, 5))
     stored = first.arrays()
-    second.restore({name: array for name, array in stored.items() if name not in ADDED}, first.added, 1.0)
+    older = stored | {"searched": np.ones(20, np.bool_), "has_policy": stored["searched"],
+                      "surprise": np.ones(20, np.float32)}
+    second.restore(older, first.added, 1.0)
+    assert second.arrays().keys() == stored.keys()
     for name, array in second.arrays().items():
-        assert array.dtype == stored[name].dtype
-        assert (array == (0.0 if name == "surprise" else stored[name])).all(), name
-    assert 0 < stored["has_policy"].sum() < 20
-    for name in ADDED:
-        with pytest.raises(ValueError, match=f"doesn't fit this run: {name}"):
-            replay(capacity=30).restore({k: v for k, v in stored.items() if k != name}, first.added, 1.0)
-    assert upgraded(stored, ADDED) is stored
-
-
-def test_surprise_is_never_negative() -> None:
-    good = {"action": np.zeros(2, np.int32), "discount": np.zeros(2), "surprise": np.zeros(2, np.float32)}
-    assert impossible(good, 1) is None
-    assert impossible(good | {"surprise": np.array([0.0, -1e-3], np.float32)}, 1) == "surprise"
+        assert array.tobytes() == stored[name].tobytes(), name
+    assert 0 < stored["searched"].sum() < 20
 
 
 def test_a_replay_of_another_shape_is_refused() -> None:

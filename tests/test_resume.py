@@ -51,10 +51,8 @@ EVERYTHING = {
     "learner.ema": 0.9, "learner.reanalyse_fraction": 0.25, "learner.reanalyse_batch": 24, "learner.td_steps": 2,
     "replay.prioritized": True,
     "search.algorithm": "puct", "search.dirichlet_fraction": 0.25, "selfplay.warmup_positions": 100,
-    "train.publish_steps": 7, "selfplay.full_search_fraction": 0.5,
+    "train.publish_steps": 7,
 }
-SURPRISE = {"learner.surprise_share": 0.5, "selfplay.full_search_fraction": 0.3, "selfplay.gumbel_moves": 3,
-            "learner.reanalyse_fraction": 0.25, "learner.reanalyse_batch": 24, "replay.window_fraction": 0.5}
 
 
 def tiny(**overrides: Any) -> Config:
@@ -72,7 +70,7 @@ def whole_run(config: Config, out: Path) -> Path:
     return last(out)
 
 
-@pytest.mark.parametrize("settings", [{}, EVERYTHING, SURPRISE], ids=["plain", "everything", "surprise"])
+@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
 @pytest.mark.parametrize("stop", [1, 10])
 def test_twenty_steps_are_some_and_the_rest(tmp_path: Path, settings: dict[str, Any], stop: int) -> None:
     config = overridden(TINY, settings)
@@ -209,28 +207,15 @@ def test_reanalysis_goes_on_where_it_stood(tmp_path: Path) -> None:
 
 
 def test_a_run_of_an_older_version_goes_on(tmp_path: Path) -> None:
-    """One that kept neither surprise nor which searches gave a policy: in its time all did."""
-    config = tiny(learner__td_steps=2, learner__search_share=0.5)
+    """One that kept what is gone, and not which moves of its unfinished games were searched."""
+    config = tiny(learner__td_steps=2, learner__search_share=0.5, selfplay__warmup_positions=100)
     stored = checkpoint.load(whole_run(config, tmp_path / "new"))
-    assert stored.tensors["replay"]["surprise"].any()
-    for file, added in (("replay", ("has_policy", "surprise")), ("actors", ("searched", "surprise"))):
-        for name in added:
-            del stored.tensors[file][name]
+    replay = stored.tensors["replay"]
+    replay |= {"has_policy": replay["searched"], "surprise": torch.ones(len(replay["searched"]))}
+    del stored.tensors["actors"]["searched"]
     checkpoint.save(tmp_path / "old", stored.step, stored.tensors, stored.state, stored.config)
     old, new = (whole_run(overridden(config, {"train.steps": 26}), tmp_path / name) for name in ("old", "new"))
-    assert set(checkpoint.same_content(old, new)) <= {"replay.safetensors", "actors.safetensors"}, "but for surprise"
-
-
-@pytest.mark.parametrize("share", [0.0, 0.5])
-def test_draws_by_surprise_may_begin_and_end_on_the_way(tmp_path: Path, share: float) -> None:
-    held = whole_run(tiny(learner__surprise_share=0.5 - share), tmp_path / "before")
-    run = train.Run(tiny(learner__surprise_share=share), tmp_path / "after")
-    run.resume(held)
-    assert run.replay.surprise_share == share
-    assert run.replay.rings["surprise"].any()
-    if run.replay.surprise is not None:
-        assert run.replay.surprise.total == pytest.approx(float(run.replay.rings["surprise"].sum()))
-    assert (run.replay.surprise is None) == (share == 0.0)
+    assert checkpoint.same_content(old, new) == []
 
 
 def test_every_run_remembers_its_time(tmp_path: Path) -> None:
@@ -308,8 +293,6 @@ HOSTILE: dict[str, Change] = {
     "replay doesn't fit this run: reward": fill("replay", "reward", float("nan")),
     "replay doesn't fit this run: root_value": fill("replay", "root_value", float("inf")),
     "replay doesn't fit this run: policy": fill("replay", "policy", float("nan")),
-    "replay doesn't fit this run: surprise": fill("replay", "surprise", -1.0),
-    "games don't fit this run: surprise": fill("actors", "surprise", -1.0),
     "replay doesn't fit this run: left": fill("replay", "left", 0),
     "replay doesn't fit this run: left holds": fill("replay", "left", 10**6),
     "games don't fit this run: action": fill("actors", "action", -1),

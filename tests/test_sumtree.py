@@ -51,35 +51,6 @@ def test_draws_are_in_proportion_and_spread() -> None:
     assert np.abs(counts - np.array([100, 0, 200, 500, 200])).max() <= 2
 
 
-@given(changes(), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
-@settings(max_examples=100, deadline=None)
-def test_draws_within_a_part_of_a_ring(
-    case: tuple[int, list[tuple[list[int], list[float]]]], one: int, other: int
-) -> None:
-    capacity, updates = case
-    tree, first, last = SumTree(capacity), one % capacity, other % capacity
-    for places, values in updates:
-        tree.update(np.array(places), np.array(values))
-    inside = (first + np.arange((last - first - 1) % capacity + 1)) % capacity
-    mass = tree.get(inside)
-    # Beside a much larger sum this one is lost in rounding.
-    if mass.sum() < 1e-6 * max(tree.total, 1e-9):
-        return
-    found = tree.draw_within(first, last, 64, np.random.default_rng(one))
-    assert np.isin(found, inside).all()
-    assert (tree.get(found) > 0.0).all()
-
-
-def test_draws_within_are_in_proportion() -> None:
-    tree = SumTree(5)
-    tree.update(np.arange(5), np.array([1.0, 0.0, 2.0, 5.0, 3.0]))
-    for first, last, wanted in ((0, 3, [1, 0, 2, 0, 0]), (3, 1, [1, 0, 0, 5, 3]), (2, 2, [1, 0, 2, 5, 3]),
-                                (4, 0, [0, 0, 0, 0, 1])):
-        counts = np.bincount(tree.draw_within(first, last, 20_000, np.random.default_rng(0)), minlength=5)
-        assert counts / 20_000 == pytest.approx(np.array(wanted) / sum(wanted), abs=0.02)
-        assert (counts[np.array(wanted) == 0] == 0).all()
-
-
 def test_refusals() -> None:
     tree = SumTree(3)
     with pytest.raises(ValueError, match="nothing to draw"):

@@ -78,8 +78,7 @@ def random_games(config: Config, positions: int) -> list[Trajectory]:
 
 def as_searched(game: Trajectory) -> Trajectory:
     policy = (game.legal / game.legal.sum(1, keepdims=True)).astype(np.float32)
-    known, surprise = np.ones(len(game), dtype=np.bool_), np.ones(len(game), dtype=np.float32)
-    return dataclasses.replace(game, policy=policy, searched=known, surprise=surprise)
+    return dataclasses.replace(game, policy=policy, searched=np.ones(len(game), dtype=np.bool_))
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ class Learning:
             self.learner = Learner(build_model(config).to(self.device), config.learner)
         capacity = min(config.replay.capacity, FILLED)
         settings = dataclasses.replace(config.replay, capacity=capacity, window_fraction=1.0)
-        self.replay = Replay(
-            games.spec(config.game), settings, symmetries(config.game), config.learner.surprise_share)
+        self.replay = Replay(games.spec(config.game), settings, symmetries(config.game))
         played = random_games(config, min(PLAYED, capacity))
         while self.replay.added < capacity:
             for game in played:
