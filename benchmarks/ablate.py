@@ -48,7 +48,7 @@ VARIANTS = {
     "no warm-up on random games": "--selfplay.warmup-positions 0",
     "no reconstruction": "--model.no-reconstruction --learner.reconstruction-weight 0",
     "self-consistency": "--model.consistency --learner.consistency-weight 1",
-    "outcomes alone as value targets": "--learner.search-share 0",
+    "half outcomes, half search values": "--learner.search-share 0.5",
     "search values alone as value targets": "--learner.search-share 1",
     "4-step value targets": "--learner.td-steps 4",
     "reanalyse one position for two samples": "--learner.reanalyse-fraction 0.5",

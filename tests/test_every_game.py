@@ -115,5 +115,5 @@ def test_presets_of_full_games_fit_in_memory(name: str) -> None:
 def test_another_board_of_connect_four_has_the_preset_of_its_family() -> None:
     small, general = presets.load("connect_four(rows=4,columns=4)"), presets.load("hex(board_size=3)")
     assert small.search.simulations > general.search.simulations
-    assert small.learner.reanalyse_fraction > 0 == general.learner.reanalyse_fraction
+    assert small.learner.search_share == 0 < general.learner.search_share
     assert small.train.steps > 0 == presets.load("connect_four").train.steps

@@ -29,7 +29,7 @@ LONG: dict[str, Any] = {
     "play.simulations": 200, "learner.batch": LARGER_BATCHES, "learner.final_rate": 0.05,
     "train.steps": 0, "train.horizon": 0, "train.evaluate_minutes": 10.0, "train.evaluate_against": "mcts:100",
 }
-"""What an hour or more is used for: more thought later on, larger batches, a longer memory."""
+"""What half an hour or more is used for: more thought later on, larger batches, a longer memory."""
 
 
 def tic_tac_toe() -> Config:
@@ -61,18 +61,16 @@ def connect_four() -> Config:
         replay=ReplayConfig(capacity=600_000, window_fraction=0.4, min_window=50_000, min_positions=20_000),
         learner=LearnerConfig(batch=LARGER_BATCHES, unroll=3, optimizer="muon", learning_rate=3e-3,
                               warmup=0.01, decay_from=0.5, final_rate=0.05, reconstruction_weight=10.0, ema=0.998,
-                              search_share=0.5, replay_ratio=1.0),
+                              replay_ratio=1.0),
         train=TrainConfig(steps=0, minutes=60.0, actors=-1, evaluate_minutes=5.0, evaluate_against="mcts:100"),
     )
 
 
 def connect_four_board(spec: GameSpec) -> Config:
-    """Connect Four on another board. A draw is lost by one slip: more thought and larger batches later on, and values
-    that are searched again."""
+    """Connect Four on another board. A draw is lost by one slip: more thought and larger batches later on."""
     return replace(general.preset(spec), {
         "search.simulations": 32, "search.c_scale": 0.3, "selfplay.simulations_share": MORE_THOUGHT,
-        "learner.batch": LARGER_BATCHES, "learner.reanalyse_fraction": 0.5,
-        "train.steps": 10_000, "train.horizon": 10_000})
+        "learner.batch": LARGER_BATCHES, "learner.search_share": 0.0, "train.steps": 10_000, "train.horizon": 10_000})
 
 
 def othello() -> Config:
@@ -81,8 +79,8 @@ def othello() -> Config:
 
 
 def hex_7() -> Config:
-    """An hour on two cores. Who is connected is seen over the whole board: a deeper h."""
-    return _long("hex(board_size=7)", 60.0, {"model.representation_blocks": 3})
+    """Half an hour on two cores. Who is connected is seen over the whole board: a deeper h."""
+    return _long("hex(board_size=7)", 30.0, {"model.representation_blocks": 3})
 
 
 def breakthrough() -> Config:

@@ -61,8 +61,8 @@ def _duel(spec: GameSpec) -> Config:
         selfplay=dataclasses.replace(careful.selfplay, opening_fraction=0.75,
                                      opening_plies=max(4, min(12, spec.max_length // 2))),
         replay=dataclasses.replace(careful.replay, window_fraction=0.4, min_window=30_000),
-        learner=LearnerConfig(batch=((0.0, 64.0), (0.15, 128.0)), unroll=3, learning_rate=4e-3, warmup=0.01,
-                              decay_from=0.5, ema=0.998, search_share=0.5, replay_ratio=1.0,
+        learner=LearnerConfig(batch=((0.0, 64.0), (0.15, 128.0)), unroll=3, optimizer="muon", learning_rate=3e-3,
+                              warmup=0.01, decay_from=0.5, ema=0.998, search_share=0.5, replay_ratio=1.0,
                               reconstruction_weight=10.0 if board else 0.0),
     )
 
