@@ -20,7 +20,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 import muzero
-from muzero import checkpoint
+from muzero import runs
 from muzero.metrics import read as read_metrics
 from selfplay.agents import SearchPlayer
 from selfplay.positions import PositionSet, choose, judge, read
@@ -67,7 +67,7 @@ def snapshots(run: Path) -> Iterator[tuple[float, Path, int]]:
     folders = sorted((run / "snapshots").glob("step-*"))
     if not folders:
         raise SystemExit(f"{run}: no snapshots; train with --train.snapshot-minutes")
-    for folder in [*folders, checkpoint.resolve(str(run))]:
+    for folder in [*folders, runs.resolve(str(run))]:
         step = int(folder.name.partition("-")[2])
         yield times[min(times, key=lambda logged: abs(logged - step))], folder, step
 

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from muzero import checkpoint
+from muzero import checkpoint, runs
 from muzero.config import (
     Config,
     LearnerConfig,
@@ -60,10 +60,10 @@ def run(config: Config, out: Path) -> None:
 
 def live_and_die(context: Any, config: Config, out: Path, delay: float) -> bool:
     """Start a life and kill it `delay` seconds after its first new checkpoint; False if it came to its end."""
-    before, deadline = checkpoint.newest(out), time.monotonic() + PATIENCE
+    before, deadline = runs.newest(out), time.monotonic() + PATIENCE
     process = context.Process(target=run, args=(config, out))
     process.start()
-    while process.is_alive() and checkpoint.newest(out) == before:
+    while process.is_alive() and runs.newest(out) == before:
         if time.monotonic() > deadline:
             process.kill()
             sys.exit(f"no checkpoint within {PATIENCE:g} s")
@@ -90,7 +90,7 @@ def main() -> int:
         run(config, whole)
         for _ in range(options.kills):
             killed += live_and_die(context, saving, out, rng.uniform(0.0, LONGEST))
-            newest = checkpoint.newest(out)
+            newest = runs.newest(out)
             try:
                 if newest is not None:
                     checkpoint.load(newest)
@@ -98,7 +98,7 @@ def main() -> int:
                 damaged += 1
                 print(error, file=sys.stderr)
         run(config, out)
-        differ = checkpoint.same_content(*(folder for folder in map(checkpoint.newest, (whole, out)) if folder))
+        differ = checkpoint.same_content(*(folder for folder in map(runs.newest, (whole, out)) if folder))
     end = f"differs in {', '.join(differ)}" if differ else "equals that of an unkilled run"
     print(f"{killed} kills in {config.train.steps} steps, {time.monotonic() - started:.0f} s: {damaged} damaged "
           f"checkpoints; the end {end}")

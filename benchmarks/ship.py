@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from muzero import checkpoint
+from muzero import agent_folder, checkpoint, runs
 from muzero.commands.provenance import commit, hardware, versions
 from muzero.metrics import read
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--commit", default=commit(), help="commit the run was trained with")
     parser.add_argument("--result", type=Path, nargs="+", required=True)
     arguments = parser.parse_args()
-    folder = checkpoint.resolve(str(arguments.run))
+    folder = runs.resolve(str(arguments.run))
     config = checkpoint.read_config(folder)
     last = [line for line in read(arguments.run) if "run/elapsed_s" in line][-1]
     machine = hardware()
@@ -78,7 +78,7 @@ def main() -> None:
     }
     for path in arguments.result:
         card |= measured(json.loads(path.read_text()))
-    print(checkpoint.export(folder, arguments.target, card))
+    print(agent_folder.export(folder, arguments.target, card))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from torch import Tensor
 import games
 from games.base import GameBatch, GameSpec
 from games.single import is_own
-from muzero import checkpoint
+from muzero import checkpoint, runs
 from muzero.config import Config
 from muzero.models.acting import acting, sight
 from muzero.models.learned import LearnedModel
@@ -112,7 +112,7 @@ def load(
     A checkpoint of somebody's own game names Python code; it runs only if `own_game` names the same game. Raises
     CheckpointError naming what is missing or damaged.
     """
-    folder = checkpoint.resolve(path_or_game)
+    folder = runs.resolve(path_or_game)
     stored = checkpoint.load(folder, ["weights"])
     config = stored.config
     check_trusted(config.game, own_game, folder)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 import games
 from games.base import GameError
 from games.symmetry import symmetries
-from muzero import checkpoint
+from muzero import agent_folder, checkpoint, runs
 from muzero.agent import Agent, build_model
 from muzero.ahead import Batches
 from muzero.config import Config, ConfigError, at, check_continues, check_resolved
@@ -304,7 +304,7 @@ class Run:
         card = {"game": self.config.game, "seed": train.seed, "minutes": f"{self.elapsed / 60.0:.1f}",
                 "games_played": f"{self.games:,}", "positions_played": f"{self.replay.added:,}"}
         try:
-            checkpoint.snapshot(self.out, self.learner.steps, self.learner.averaged.state_dict(), self.config, card)
+            agent_folder.snapshot(self.out, self.learner.steps, self.learner.averaged.state_dict(), self.config, card)
         except checkpoint.CheckpointError:
             self.save()
             raise
@@ -386,10 +386,10 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     """
     check_resolved(config)
     keep_freed_blocks()
-    checkpoint.check_writable(out)
+    runs.check_writable(out)
     interrupt = Interrupt()
-    with checkpoint.lock(out), interrupt.listening():
-        newest = checkpoint.newest(out)
+    with runs.lock(out), interrupt.listening():
+        newest = runs.newest(out)
         start = 0
         if newest is not None:
             stored = checkpoint.load(newest, ())

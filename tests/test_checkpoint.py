@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import load_file
 
 import checkpoints
-from muzero import checkpoint, storage
-from muzero.checkpoint import CheckpointError, Damaged, Foreign, Locked
+from muzero import agent_folder, checkpoint, runs, storage
+from muzero.checkpoint import CheckpointError, Damaged, Foreign
 from muzero.config import Config, TrainConfig
 
 CONFIG = Config(train=TrainConfig(steps=7, seed=3))
@@ -138,11 +138,11 @@ def test_equal_runs_give_equal_files(tmp_path: Path) -> None:
 
 
 def test_the_newest_two_remain(tmp_path: Path) -> None:
-    assert checkpoint.newest(tmp_path) is None
+    assert runs.newest(tmp_path) is None
     for step in (1, 20, 300, 4000):
-        assert checkpoint.newest(tmp_path) != save(tmp_path, step)
+        assert runs.newest(tmp_path) != save(tmp_path, step)
     assert names(tmp_path) == ["step-00000300", "step-00004000"]
-    assert checkpoint.newest(tmp_path) == tmp_path / "checkpoints/step-00004000"
+    assert runs.newest(tmp_path) == tmp_path / "checkpoints/step-00004000"
 
 
 def test_a_step_saved_twice(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_step_saved_twice(tmp_path: Path) -> None:
     assert save(tmp_path, 4) == first
     second = save(tmp_path, 4, seed=1)
     assert second.name == "step-00000004.1"
-    assert checkpoint.newest(tmp_path) == second
+    assert runs.newest(tmp_path) == second
     flip_byte(second / "weights.safetensors")
     assert save(tmp_path, 4, seed=1).name == "step-00000004.2"
     assert names(tmp_path) == ["step-00000004.2"]
@@ -210,7 +210,7 @@ def test_leftovers_of_a_killed_process_go(tmp_path: Path) -> None:
     leftover = tmp_path / "checkpoints/.tmp-123"
     leftover.mkdir(parents=True)
     (leftover / "weights.safetensors").write_bytes(b"half")
-    assert checkpoint.newest(tmp_path) is None
+    assert runs.newest(tmp_path) is None
     save(tmp_path, 1)
     assert names(tmp_path) == ["step-00000001"]
 
@@ -227,7 +227,7 @@ def test_leftovers_of_a_killed_process_go(tmp_path: Path) -> None:
 def test_state_that_json_would_change_is_refused(tmp_path: Path, state: dict[str, Any], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         checkpoint.save(tmp_path, 1, {}, state, CONFIG)
-    assert checkpoint.newest(tmp_path) is None
+    assert runs.newest(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_state_that_json_would_change_is_refused(tmp_path: Path, state: dict[str
 def test_tensors_that_can_not_be_saved(tmp_path: Path, files: dict[str, Any], message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         checkpoint.save(tmp_path, 1, files, {}, CONFIG)
-    assert checkpoint.newest(tmp_path) is None
+    assert runs.newest(tmp_path) is None
 
 
 def test_the_replay_is_kept_as_it_is(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_a_full_disk_is_refused_before_writing(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(CheckpointError, match=r"4 MiB needed, 1 MiB free"):
         checkpoint.save(tmp_path, 2, big, {}, CONFIG)
     with pytest.raises(CheckpointError, match="10 MiB needed"):
-        checkpoint.check_writable(tmp_path, need=10 << 20)
+        runs.check_writable(tmp_path, need=10 << 20)
     assert names(tmp_path) == [good.name]
 
 
@@ -321,19 +321,19 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(CheckpointError, match="no permission"):
-            checkpoint.check_writable(tmp_path / "run")
+            runs.check_writable(tmp_path / "run")
     finally:
         tmp_path.chmod(0o700)
 
 
 def test_check_writable(tmp_path: Path) -> None:
-    checkpoint.check_writable(tmp_path / "a/run")
+    runs.check_writable(tmp_path / "a/run")
     assert list((tmp_path / "a/run").iterdir()) == []
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
-        checkpoint.check_writable(tmp_path / "file")
+        runs.check_writable(tmp_path / "file")
     with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
-        checkpoint.check_writable(tmp_path / "file/run")
+        runs.check_writable(tmp_path / "file/run")
 
 
 def die_at(run: Path, call: int) -> None:
@@ -361,7 +361,7 @@ def test_a_kill_at_any_instant_leaves_whole_checkpoints(tmp_path: Path) -> None:
         process = context.Process(target=die_at, args=(tmp_path, call))
         process.start()
         process.join(60)
-        newest = checkpoint.newest(tmp_path)
+        newest = runs.newest(tmp_path)
         assert newest is not None
         for folder in (tmp_path / "checkpoints").glob("step-*"):
             assert checkpoint.load(folder).step == int(folder.name[5:13])
@@ -383,8 +383,8 @@ def test_a_kill_at_any_instant_leaves_whole_checkpoints(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from muzero import checkpoint
-with checkpoint.lock(Path(sys.argv[1])):
+from muzero import runs
+with runs.lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -398,20 +398,20 @@ def test_one_trainer_at_a_time_and_a_kill_lets_go(tmp_path: Path) -> None:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "held\n"
             holders = f"in use by process {holder.pid}"
-            with pytest.raises(Locked, match=holders), checkpoint.lock(tmp_path / "run"):
+            with pytest.raises(runs.Locked, match=holders), runs.lock(tmp_path / "run"):
                 pass
         finally:
             holder.kill()
-    with checkpoint.lock(tmp_path / "run"):
+    with runs.lock(tmp_path / "run"):
         assert (tmp_path / "run/lock").read_text() == f"{os.getpid()}\n"
-    with checkpoint.lock(tmp_path / "run"):
+    with runs.lock(tmp_path / "run"):
         pass
 
 
 def test_a_lock_is_never_a_link(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("dear")
     (tmp_path / "lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(CheckpointError, match="could not be locked"), checkpoint.lock(tmp_path):
+    with pytest.raises(CheckpointError, match="could not be locked"), runs.lock(tmp_path):
         pass
     assert (tmp_path / "victim").read_text() == "dear"
 
@@ -422,7 +422,7 @@ def test_a_lock_is_never_a_link(tmp_path: Path) -> None:
 def test_an_agent_is_a_small_checkpoint(tmp_path: Path) -> None:
     target = tmp_path / "agents/tic_tac_toe"
     card = {"measured": "97 | of 100", "games": 200}
-    checkpoint.export(save(tmp_path / "run", 9), target, card)
+    agent_folder.export(save(tmp_path / "run", 9), target, card)
     assert sorted(path.name for path in target.iterdir()) == [
         "README.md", "card.json", "config.json", "manifest.json", "weights.safetensors",
     ]
@@ -438,27 +438,27 @@ def test_an_agent_is_a_small_checkpoint(tmp_path: Path) -> None:
 
 def test_an_agent_replaces_an_agent_and_nothing_else(tmp_path: Path) -> None:
     target, source = tmp_path / "agent", save(tmp_path / "run", 9, seed=1)
-    checkpoint.export(save(tmp_path / "first", 3), target, {})
-    checkpoint.export(source, target, {}, weights="weights")
+    agent_folder.export(save(tmp_path / "first", 3), target, {})
+    agent_folder.export(source, target, {}, weights="weights")
     assert checkpoint.load(target).step == 9
     assert sorted(path.name for path in tmp_path.iterdir()) == ["agent", "first", "run"]
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/cat.jpg").write_bytes(b"cat")
     with pytest.raises(Foreign):
-        checkpoint.export(source, tmp_path / "photos", {})
+        agent_folder.export(source, tmp_path / "photos", {})
     assert (tmp_path / "photos/cat.jpg").read_bytes() == b"cat"
 
 
 def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "run", 1)
     folder = save(tmp_path / "run", 2)
-    agent = checkpoint.export(folder, tmp_path / "shipped/hex_board_size_5", {})
+    agent = agent_folder.export(folder, tmp_path / "shipped/hex_board_size_5", {})
     monkeypatch.setattr(checkpoints, "__file__", str(tmp_path / "shipped/__init__.py"))
     assert checkpoints.shipped() == {"hex_board_size_5": agent}
-    assert checkpoint.resolve(str(tmp_path / "run")) == folder
-    assert checkpoint.resolve(str(folder)) == folder
-    assert checkpoint.resolve(str(agent)) == agent
-    assert checkpoint.resolve("hex(board_size=5)") == agent
+    assert runs.resolve(str(tmp_path / "run")) == folder
+    assert runs.resolve(str(folder)) == folder
+    assert runs.resolve(str(agent)) == agent
+    assert runs.resolve("hex(board_size=5)") == agent
     assert checkpoint.read_config(agent) == CONFIG
     (tmp_path / "empty/checkpoints").mkdir(parents=True)
     for name, kind, message in (
@@ -470,7 +470,7 @@ def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (str(folder / "state.json"), Foreign, "no run, checkpoint or agent"),
     ):
         with pytest.raises(kind, match=message):
-            checkpoint.resolve(name)
+            runs.resolve(name)
 
 
 @pytest.mark.parametrize(
@@ -478,14 +478,14 @@ def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [("catch", "catch"), ("hex(board_size=5)", "hex_board_size_5"), ("connect_four()", "connect_four")],
 )
 def test_slug(game: str, folder: str) -> None:
-    assert checkpoint.slug(game) == folder
+    assert runs.slug(game) == folder
 
 
 def test_folders_and_configs_are_found_without_torch(tmp_path: Path) -> None:
     save(tmp_path, 1)
     code = (
-        "import sys; from pathlib import Path; from muzero import checkpoint, metrics; "
-        "checkpoint.read_config(checkpoint.resolve(sys.argv[1])); assert 'torch' not in sys.modules"
+        "import sys; from pathlib import Path; from muzero import checkpoint, metrics, runs; "
+        "checkpoint.read_config(runs.resolve(sys.argv[1])); assert 'torch' not in sys.modules"
     )
     root = Path(checkpoints.__file__).parent.parent
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=True, timeout=60)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import games
-from muzero import agent, checkpoint, metrics, presets, train
+from muzero import agent, metrics, presets, runs, train
 from muzero.config import Config, changes, replace
 from muzero.presets import general
 
@@ -50,7 +50,7 @@ def small(name: str) -> Config:
 def test_a_game_trains_and_is_played(name: str, tmp_path: Path) -> None:
     config = small(name)
     assert train.run(config, tmp_path) == 0
-    folder = checkpoint.newest(tmp_path)
+    folder = runs.newest(tmp_path)
     assert folder is not None
     assert folder.name == f"step-{STEPS:08d}"
     for record in metrics.read(tmp_path):

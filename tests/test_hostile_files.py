@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_checkpoint import flip_byte, promise, save
 
-from muzero import checkpoint, storage
+from muzero import checkpoint, runs, storage
 from muzero.checkpoint import CheckpointError, Damaged, Foreign, NewerFormat
 
 
@@ -56,7 +56,7 @@ def test_a_damaged_file_is_named_with_the_way_on(tmp_path: Path, damage: str, na
     assert message in text
     assert text.endswith(f"To go on from step-00000001, set it aside: mv {folder} {folder}.damaged")
     folder.rename(f"{folder}.damaged")
-    newest = checkpoint.newest(tmp_path)
+    newest = runs.newest(tmp_path)
     assert newest is not None
     assert checkpoint.load(newest).step == 1
 

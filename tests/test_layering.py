@@ -23,7 +23,7 @@ muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.
 muzero.sumtree muzero.targets muzero.gathering muzero.replay muzero.ahead
 muzero.networks.* muzero.models.* muzero.latents muzero.inference muzero.search
 muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
-muzero.storage muzero.tensors muzero.manifest muzero.checkpoint muzero.metrics
+muzero.storage muzero.tensors muzero.manifest muzero.runs muzero.checkpoint muzero.agent_folder muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from muzero import checkpoint, train
+from muzero import checkpoint, runs, train
 from muzero.checkpoint import Damaged
 from muzero.config import (
     Config,
@@ -60,7 +60,7 @@ def tiny(**overrides: Any) -> Config:
 
 
 def last(out: Path) -> Path:
-    folder = checkpoint.newest(out)
+    folder = runs.newest(out)
     assert folder is not None
     return folder
 
@@ -118,11 +118,11 @@ def run_in_child(config: Config, out: Path) -> None:
 
 def run_and_kill(context: Any, config: Config, out: Path, delay: float) -> bool:
     """Start the run in a process, kill it `delay` seconds after its first new checkpoint; False if it was done."""
-    before = checkpoint.newest(out)
+    before = runs.newest(out)
     process = context.Process(target=run_in_child, args=(config, out))
     process.start()
     deadline = time.monotonic() + 60
-    while process.is_alive() and checkpoint.newest(out) == before and time.monotonic() < deadline:
+    while process.is_alive() and runs.newest(out) == before and time.monotonic() < deadline:
         time.sleep(0.002)
     time.sleep(delay)
     process.kill()

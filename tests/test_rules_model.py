@@ -21,7 +21,7 @@ from games.open_spiel import OpenSpielBatch
 from games.rules import Positions
 from games.solver import Solver
 from muzero import agent as agents
-from muzero import checkpoint, presets, train
+from muzero import checkpoint, presets, runs, train
 from muzero.agent import Agent, build_model
 from muzero.bot import MuZeroBot
 from muzero.commands import train as train_command
@@ -384,7 +384,7 @@ def test_a_run_goes_on_byte_for_byte_and_plays(settings: dict[str, Any], tmp_pat
 
     def run(config: Config, out: Path) -> Path:
         assert train.run(config, out) == 0
-        folder = checkpoint.newest(out)
+        folder = runs.newest(out)
         assert folder is not None
         return folder
 

@@ -13,7 +13,7 @@ import torch
 
 import games
 from games import list_games
-from muzero import checkpoint, presets, sizing
+from muzero import checkpoint, presets, runs, sizing
 from muzero.commands import train as command
 from muzero.config import AUTO, Config, ConfigError, check_resolved, replace, unresolved
 from muzero.limits import BOUNDS
@@ -215,7 +215,7 @@ def test_nothing_is_measured_beside_a_run_at_work(
     tmp_path: Path, rates: list[list[int]], trained: list[Config]
 ) -> None:
     (tmp_path / command.SIZING).write_text("its own")
-    with checkpoint.lock(tmp_path), pytest.raises(checkpoint.Locked):
+    with runs.lock(tmp_path), pytest.raises(runs.Locked):
         command.run(["connect_four", "--out", str(tmp_path)])
     assert (tmp_path / command.SIZING).read_text() == "its own"
     assert rates == trained == []
@@ -243,7 +243,7 @@ def test_the_command_goes_on_with_the_games_of_the_run(
 ) -> None:
     stored = replace(presets.load("tic_tac_toe"), {"selfplay.games": 40, "train.actors": 6, "train.device": "cpu"})
     monkeypatch.setattr(command, "stored_config", lambda _: stored)
-    monkeypatch.setattr(checkpoint, "newest", lambda _: tmp_path / "step-00000001")
+    monkeypatch.setattr(runs, "newest", lambda _: tmp_path / "step-00000001")
     assert command.run([*WORDS, "--out", str(tmp_path)]) == 0
     assert trained == [replace(stored, {"search.threads": 1})]
     assert rates == []

@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_resume import TINY, last, tiny, whole_run
 
-from muzero import agent, checkpoint, cli, metrics, train
+from muzero import agent, checkpoint, cli, metrics, runs, train
 from muzero.checkpoint import Damaged
 from muzero.commands.console import OK
 from muzero.interrupt import Interrupt
@@ -34,7 +34,7 @@ def left(run: train.Run, minutes: float) -> list[str]:
     """Names of the snapshots after `minutes` of training."""
     run.elapsed_before = 60.0 * minutes
     run.leave_snapshot()
-    return [path.name for path in checkpoint.snapshots(run.out)]
+    return [path.name for path in runs.snapshots(run.out)]
 
 
 def test_a_snapshot_at_every_multiple_of_the_minutes(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_snapshot_at_every_multiple_of_the_minutes(tmp_path: Path) -> None:
     run.advance()
     step = run.learner.steps
     assert left(run, 21.0) == ["step-00000001", f"step-{step:08d}"], "one for several that were missed"
-    assert checkpoint.newest(tmp_path) is None, "a snapshot is no checkpoint"
+    assert runs.newest(tmp_path) is None, "a snapshot is no checkpoint"
 
 
 def test_without_minutes_or_steps_there_are_none(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_snapshots_change_nothing_in_training(tmp_path: Path) -> None:
     without = whole_run(TINY, tmp_path / "without")
     many = whole_run(tiny(train__snapshot_minutes=1e-9), tmp_path / "many")
     assert checkpoint.same_content(without, many) == ["config.json"], "the setting itself"
-    found = checkpoint.snapshots(tmp_path / "many")
+    found = runs.snapshots(tmp_path / "many")
     assert len(found) == TINY.train.steps
     assert checkpoint.load(found[-1]).step == TINY.train.steps
 
@@ -130,7 +130,7 @@ def test_spoilt_weights_are_not_kept(tmp_path: Path) -> None:
         next(run.learner.averaged.parameters()).fill_(math.nan)
     with pytest.raises(LearningError, match="not finite"):
         left(run, 1.0)
-    assert checkpoint.snapshots(tmp_path) == []
+    assert runs.snapshots(tmp_path) == []
 
 
 def test_a_damaged_snapshot_is_no_checkpoint_to_go_back_from(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_damaged_snapshot_is_no_checkpoint_to_go_back_from(tmp_path: Path) -> 
     left(run, 1.0)
     run.advance()
     left(run, 2.0)
-    folder = checkpoint.snapshots(tmp_path)[-1]
+    folder = runs.snapshots(tmp_path)[-1]
     (folder / "weights.safetensors").write_bytes(b"short")
     with pytest.raises(Damaged, match="Get a fresh copy"):
         agent.load(str(folder))

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from games.base import GameBatch, GameError, IntArray, MaskArray
-from muzero import checkpoint, cli
+from muzero import cli, runs
 from muzero.commands import standings as shown
 from muzero.commands.console import DAMAGED, INTERRUPTED, OK, USAGE
 from muzero.commands.players import short_names
@@ -217,9 +217,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder with three snapshots, made of the shipped agent."""
     run = tmp_path_factory.mktemp("runs") / "mine"
     for step in (100, 200, 300):
-        target = run / checkpoint.SNAPSHOTS / f"step-{step:08d}"
+        target = run / runs.SNAPSHOTS / f"step-{step:08d}"
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(checkpoint.resolve(GAME), target)
+        shutil.copytree(runs.resolve(GAME), target)
     return run
 
 

@@ -21,7 +21,7 @@ import torch
 from test_resume import TINY, last, tiny
 
 from games.base import GameError
-from muzero import checkpoint, metrics, storage, train
+from muzero import checkpoint, metrics, runs, storage, train
 from muzero.agent import build_model
 from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError
@@ -179,7 +179,7 @@ def test_a_run_in_another_thread_leaves_signals_alone(tmp_path: Path) -> None:
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
-    with checkpoint.lock(tmp_path), pytest.raises(checkpoint.Locked, match=f"in use by process {os.getpid()}"):
+    with runs.lock(tmp_path), pytest.raises(runs.Locked, match=f"in use by process {os.getpid()}"):
         train.run(TINY, tmp_path)
 
 
@@ -286,7 +286,7 @@ def test_a_search_that_fails_with_spoilt_weights_is_told_by_its_cause(
     with pytest.raises(LearningError, match="step 7: weights not finite") as error:
         train.run(tiny(train__publish_steps=1000), tmp_path)
     assert isinstance(error.value.__context__, SearchError)
-    assert checkpoint.newest(tmp_path) is None
+    assert runs.newest(tmp_path) is None
 
 
 # --- matches on the way -------------------------------------------------------------------------------------
@@ -304,7 +304,7 @@ def test_ctrl_c_ends_a_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(SearchPlayer, "act", interrupted)
     assert train.run(tiny(train__evaluate_minutes=1e-9), tmp_path) == train.INTERRUPTED
     assert moves == [0]
-    assert checkpoint.newest(tmp_path) is not None
+    assert runs.newest(tmp_path) is not None
 
 
 def test_an_opponent_that_can_not_be_had_is_refused_before_the_start(tmp_path: Path) -> None:
@@ -341,7 +341,7 @@ def test_a_run_at_work_is_not_set_aside(tmp_path: Path) -> None:
 
     out = tmp_path / "run"
     assert command(words(out)) == 0
-    with checkpoint.lock(out), pytest.raises(checkpoint.Locked, match=f"in use by process {os.getpid()}"):
+    with runs.lock(out), pytest.raises(runs.Locked, match=f"in use by process {os.getpid()}"):
         command([*words(out), "--fresh"])
     with pytest.raises(ConfigError, match=r"learner\.gamma"):
         command([*words(out), "--fresh", "--learner.gamma", "3"])
@@ -521,7 +521,7 @@ def test_no_actor_outlives_a_killed_parent(tmp_path: Path) -> None:
     parent = start(tmp_path / "a")
     try:
         run = tmp_path / "a" / "run"
-        wait_for(lambda: (newest := checkpoint.newest(run)) and newest.name > "step-00000003")
+        wait_for(lambda: (newest := runs.newest(run)) and newest.name > "step-00000003")
         actors = actors_of(parent.pid)
         assert len(actors) == 1
         parent.kill()

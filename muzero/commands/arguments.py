@@ -119,10 +119,10 @@ def find_agent(name: str) -> Path:
 
     Raises CommandError that says how to get one: usage for a name of nothing, failure where an agent is still missing.
     """
-    from muzero import checkpoint
+    from muzero import checkpoint, runs
 
     try:
-        return checkpoint.resolve(name)
+        return runs.resolve(name)
     except checkpoint.Damaged:
         raise
     except checkpoint.CheckpointError as error:
@@ -163,14 +163,14 @@ def _what_was_meant(name: str) -> str:
 def _how_to_get_one(name: str) -> str | None:
     """What to do for an agent of a known game, or for a folder that is there; None for a name of neither."""
     import games
-    from muzero import checkpoint
+    from muzero import runs
 
     try:
         game = games.spec(name).name
     except games.GameError:
         return AGENT_WANTED if Path(name).expanduser().exists() else None
-    run = RUNS / checkpoint.slug(game)
-    if checkpoint.newest(run) is not None:
+    run = RUNS / runs.slug(game)
+    if runs.newest(run) is not None:
         return f"your own run of it is {run}"
     return f"train one: muzero train '{game}'" if "(" in game else f"train one: muzero train {game}"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import checkpoints
 from games import list_games
 from games.listing import GameListing
-from muzero.checkpoint import slug
 from muzero.commands.arguments import parse
 from muzero.commands.console import OK
+from muzero.runs import slug
 from muzero.terminal import table
 
 EXAMPLES = (

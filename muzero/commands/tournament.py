@@ -159,7 +159,7 @@ def check_enough(found: Field) -> None:
 
 def snapshots_of(text: str) -> list[str]:
     """All snapshots of a run for `RUN/snapshots` and `RUN/snapshots@N`, oldest first; else the text alone."""
-    from muzero import checkpoint
+    from muzero import runs
     from selfplay.agents import AT, split_simulations
 
     try:
@@ -167,9 +167,9 @@ def snapshots_of(text: str) -> list[str]:
     except GameError:
         return [text]
     folder = Path(name).expanduser()
-    if folder.name != checkpoint.SNAPSHOTS or not folder.is_dir():
+    if folder.name != runs.SNAPSHOTS or not folder.is_dir():
         return [text]
-    found = checkpoint.snapshots(folder.parent)
+    found = runs.snapshots(folder.parent)
     if not found:
         raise CommandError(f"{OPTION} {text}: no snapshots in it yet; a run writes them with "
                            "--train.snapshot-minutes M", USAGE)

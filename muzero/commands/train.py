@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import games
 from games.single import is_own
-from muzero import checkpoint, presets
+from muzero import checkpoint, presets, runs
 from muzero.commands.arguments import HELP, RUNS, game_spec, parse
 from muzero.commands.console import INTERRUPTED, USAGE, CommandError, log
 from muzero.config import (
@@ -41,7 +41,7 @@ EXAMPLES = (
 
 SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
-LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints", checkpoint.SNAPSHOTS})
+LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
 """What a run killed before its first checkpoint leaves."""
 
 
@@ -81,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
     arguments = read(options, preset, game)
     if arguments.model.dynamics == "rules":
         arguments = without_learned_dynamics(arguments, preset)
-    out = arguments.out or folder or RUNS / checkpoint.slug(game)
+    out = arguments.out or folder or RUNS / runs.slug(game)
     stored = None if arguments.fresh else stored_config(out)
     if stored is None:
         config = to_config(arguments, game)
@@ -123,7 +123,7 @@ def locate(target: str) -> tuple[str, Path | None]:
 
 def stored_config(out: Path) -> Config | None:
     """The config of the run in `out`, None when there is none. Raises Damaged."""
-    newest = checkpoint.newest(out)
+    newest = runs.newest(out)
     return None if newest is None else checkpoint.read_config(newest)
 
 
@@ -159,8 +159,8 @@ def to_config(arguments: Arguments, game: str) -> Config:
 def chosen(config: Config, out: Path, stored: Config | None) -> Config:
     """`config` with a number for everything that was left to the machine; says what was chosen and, where games were
     measured, keeps the figures in the run's folder. Raises Locked while a trainer is at work there."""
-    checkpoint.check_writable(out)
-    with checkpoint.lock(out):
+    runs.check_writable(out)
+    with runs.lock(out):
         settled, measured = resolved(config, stored)
         with disk_errors(f"{out / SIZING} could not be written"):
             if stored is None:
@@ -200,12 +200,12 @@ def set_aside(out: Path) -> None:
     if not out.is_dir() or not any(out.iterdir()):
         return
     foreign = {path.name for path in out.iterdir()} - LEFT_BEHIND
-    if checkpoint.newest(out) is None and foreign:
+    if runs.newest(out) is None and foreign:
         raise CommandError(f"{out} is not empty and holds no run: another --out wanted", USAGE)
     number = 1
     while (aside := out.with_name(f"{out.name}.old{number}")).exists():
         number += 1
-    with checkpoint.lock(out), disk_errors(f"{out} could not be set aside"):
+    with runs.lock(out), disk_errors(f"{out} could not be set aside"):
         out.rename(aside)
     log(f"the run that was in {out} is now {aside}")
 
@@ -235,7 +235,7 @@ def limit(settings: TrainConfig) -> str:
 
 def step_of(out: Path) -> int:
     """Learning steps of the newest checkpoint; 0 when there is none."""
-    newest = checkpoint.newest(out)
+    newest = runs.newest(out)
     return 0 if newest is None else int(newest.name.removeprefix("step-").partition(".")[0])
 
 

@@ -1,0 +1,152 @@
+"""A run is one folder: what stands where in it, who holds it, and which folder a name means.
+
+    <run>/lock  <run>/metrics.jsonl  <run>/tensorboard/
+    <run>/checkpoints/step-00000400/  manifest.json config.json state.json weights.safetensors ...
+    <run>/snapshots/step-00000400/    agents of the run on its way, where it was told to leave some
+
+Nothing here looks into a checkpoint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import checkpoints
+from muzero import manifest, storage
+from muzero.manifest import Foreign
+from muzero.storage import CheckpointError, disk_errors
+
+__all__ = [
+    "CHECKPOINTS", "SNAPSHOTS", "TEMPORARY", "Locked", "check_writable", "is_step", "lock", "newest", "order",
+    "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
+]
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a run with the states it can go on from."""
+SNAPSHOTS = "snapshots"
+"""Folder of a run with the agents it left behind on its way."""
+TEMPORARY = ".tmp-"
+"""How the name of a folder begins that is being written or deleted."""
+
+_STEP = re.compile(r"step-(\d{8,18})(?:\.(\d{1,9}))?")
+
+
+class Locked(CheckpointError):
+    """Another process trains in this run folder."""
+
+
+@contextmanager
+def lock(run: Path) -> Iterator[None]:
+    """Hold a run folder: one trainer at a time. Raises Locked with the holder's process id.
+
+    The kernel lets go when the process ends, however it ends. A forked child shares the hold: spawn actors.
+    """
+    with disk_errors(f"{run} could not be locked"):
+        storage.make_folder(run)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(run / "lock", flags, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
+        except BlockingIOError:
+            holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(handle)
+            raise Locked(f"{run} is in use by process {holder}; stop it or use another folder") from None
+        except OSError:
+            os.close(handle)
+            raise
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def check_writable(run: Path, need: int = 0) -> None:
+    """Write and delete a small file, so that a run that can't be saved is refused before it starts.
+
+    need: bytes a checkpoint will take. Raises CheckpointError with the reason.
+    """
+    with disk_errors(f"nothing can be saved in {run}"):
+        storage.make_folder(run)
+        probe = run / f"{TEMPORARY}{os.getpid()}"
+        probe.unlink(missing_ok=True)
+        try:
+            storage.write_file(probe, [b"probe"])
+            storage.sync_folder(run)
+        finally:
+            probe.unlink(missing_ok=True)
+        storage.refuse_full(run, need)
+
+
+def newest(run: Path) -> Path | None:
+    """The folder of the run's last checkpoint, None when it has none. Its content is not looked at."""
+    return next(reversed(steps_in(run / CHECKPOINTS)), None)
+
+
+def snapshots(run: Path) -> list[Path]:
+    """The agents a run left behind on its way, oldest first. Their content is not looked at."""
+    return steps_in(run / SNAPSHOTS)
+
+
+def steps_in(folder: Path) -> list[Path]:
+    """The checkpoints or snapshots in `folder`, oldest first."""
+    if not folder.is_dir():
+        return []
+    with disk_errors(f"{folder} could not be read"):
+        found = [path for path in folder.iterdir() if _STEP.fullmatch(path.name)]
+    return sorted((path for path in found if path.is_dir() and not path.is_symlink()), key=order)
+
+
+def order(path: Path) -> tuple[int, int]:
+    """Learning step of a checkpoint, and which of those with the same step it is."""
+    found = _STEP.fullmatch(path.name)
+    assert found is not None
+    return int(found[1]), int(found[2] or 0)
+
+
+def is_step(path: Path) -> bool:
+    """Whether `path` is named as a checkpoint or snapshot."""
+    return _STEP.fullmatch(path.name) is not None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what a kill left half written or half deleted in `folder`."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(path)
+
+
+def slug(game: str) -> str:
+    """A game's canonical name as a folder name: `hex(board_size=5)` -> `hex_board_size_5`."""
+    return re.sub(r"[^a-z0-9]+", "_", game.lower()).strip("_")
+
+
+def resolve(path_or_game: str) -> Path:
+    """The folder to load for a run (its newest checkpoint), a checkpoint, an agent, or a shipped game.
+
+    Raises CheckpointError naming the nearest shipped agent.
+    """
+    path, name = Path(path_or_game).expanduser(), slug(path_or_game)
+    if (path / manifest.NAME).is_file():
+        return path
+    if path_or_game and (path / CHECKPOINTS).is_dir():
+        found = newest(path)
+        if found is None:
+            raise CheckpointError(f"{path} has no checkpoint yet; train it first")
+        return found
+    shipped = checkpoints.shipped()
+    if name in shipped and os.sep not in path_or_game:
+        return shipped[name]
+    if path_or_game and path.exists():
+        raise Foreign(f"{path} is no run, checkpoint or agent: no checkpoints/ and no {manifest.NAME} in it")
+    near = difflib.get_close_matches(name, shipped, n=1, cutoff=0.5)
+    hint = f"; nearest: {near[0]}" if near else ""
+    listed = ", ".join(shipped) or "none"
+    raise CheckpointError(f"no folder or shipped agent named {path_or_game!r}{hint} (shipped: {listed})")
