@@ -11,6 +11,7 @@ differ in their seed, are one line each. What an earlier call measured is kept i
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 import muzero
-from muzero import runs
+from muzero import manifest, runs
 from muzero.metrics import read as read_metrics
 from selfplay.agents import SearchPlayer
 from selfplay.positions import PositionSet, choose, judge, read
@@ -36,13 +37,14 @@ MARKS = ("o", "s", "^", "D")
 class Measured:
     """Figures by a key, kept in a file after each new one."""
 
-    def __init__(self, path: Path, positions: PositionSet) -> None:
-        self.path, self.positions = path, positions
+    def __init__(self, path: Path, positions: PositionSet, given: str) -> None:
+        """given: what tells these positions from others."""
+        self.path, self.positions, self.given = path, positions, given
         self.rows: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.exists() else {}
 
-    def quality(self, agent: Path | str, step: int, simulations: int) -> dict[str, float]:
+    def quality(self, agent: Path | str, simulations: int) -> dict[str, float]:
         """Shares in percent of one agent at one number of simulations."""
-        key = f"{agent} step {step} @{simulations}"
+        key = f"{agent} {digest(runs.resolve(str(agent)) / manifest.NAME)} @{simulations} {self.given}"
         if key not in self.rows:
             player = SearchPlayer(muzero.load_agent(str(agent)), simulations, 0)
             found = judge(self.positions, choose(player, self.positions))[0]
@@ -50,6 +52,11 @@ class Measured:
             self.path.write_text(json.dumps(self.rows, indent=1) + "\n")
             print(key, self.rows[key], flush=True)
         return self.rows[key]
+
+
+def digest(path: Path) -> str:
+    """The first digits of a file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def named(texts: list[str]) -> Iterator[tuple[str, list[str]]]:
@@ -61,31 +68,31 @@ def named(texts: list[str]) -> Iterator[tuple[str, list[str]]]:
         yield name, paths.split(",")
 
 
-def snapshots(run: Path) -> Iterator[tuple[float, Path, int]]:
-    """(minutes of training, folder, step) of a run's snapshots, oldest first."""
+def snapshots(run: Path) -> Iterator[tuple[float, Path]]:
+    """(minutes of training, folder) of a run's snapshots, oldest first, and of its newest checkpoint."""
     times = {line["step"]: line["run/elapsed_s"] / 60 for line in read_metrics(run) if "run/elapsed_s" in line}
-    folders = sorted((run / "snapshots").glob("step-*"))
+    folders = runs.snapshots(run)
     if not folders:
         raise SystemExit(f"{run}: no snapshots; train with --train.snapshot-minutes")
     for folder in [*folders, runs.resolve(str(run))]:
-        step = int(folder.name.partition("-")[2])
-        yield times[min(times, key=lambda logged: abs(logged - step))], folder, step
+        step, _ = runs.order(folder)
+        yield times[min(times, key=lambda logged: abs(logged - step))], folder
 
 
 def by_simulations(axes: Any, agents: list[str], measured: Measured) -> None:
     for (name, paths), colour, mark in zip(named(agents), COLOURS, MARKS, strict=False):
-        values = [fmean(measured.quality(path, -1, count)["critical_keep"] for path in paths) for count in SIMULATIONS]
+        values = [fmean(measured.quality(path, count)["critical_keep"] for path in paths) for count in SIMULATIONS]
         axes.plot([max(count, 0.5) for count in SIMULATIONS], values, color=colour, marker=mark, label=name)
     axes.set_xscale("log", base=2)
     axes.set_xticks([max(count, 0.5) for count in SIMULATIONS], [str(count) for count in SIMULATIONS], rotation=60)
     axes.set_xlabel("simulations a move (0: the network's own choice)")
 
 
-def by_time(axes: Any, runs: list[str], simulations: int, measured: Measured) -> None:
-    for (name, paths), colour, mark in zip(named(runs), COLOURS, MARKS, strict=False):
+def by_time(axes: Any, texts: list[str], simulations: int, measured: Measured) -> None:
+    for (name, paths), colour, mark in zip(named(texts), COLOURS, MARKS, strict=False):
         for number, path in enumerate(paths):
-            rows = [(minutes, measured.quality(folder, step, simulations)["critical_keep"])
-                    for minutes, folder, step in snapshots(Path(path))]
+            rows = [(minutes, measured.quality(folder, simulations)["critical_keep"])
+                    for minutes, folder in snapshots(Path(path))]
             label = name if number == 0 else None
             axes.plot(*zip(*rows, strict=True), color=colour, marker=mark, markersize=3, alpha=0.8, label=label)
     axes.set_xlabel(f"minutes of training ({simulations} simulations a move)")
@@ -108,7 +115,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "strength.svg")
     parser.add_argument("--json", type=Path, default=Path("strength.json"), help="figures, kept between calls")
     arguments = parser.parse_args()
-    measured = Measured(arguments.json, read(arguments.positions, arguments.game))
+    positions = read(arguments.positions, arguments.game)
+    measured = Measured(arguments.json, positions, f"{arguments.game} positions {digest(arguments.positions)}")
     wanted = [draw for draw in ("agents", "runs") if getattr(arguments, draw)]
     if not wanted:
         raise SystemExit("--agents or --runs wanted")

@@ -21,8 +21,9 @@ from games.spiel_facts import load_facts
 
 MAX_LENGTH = 400
 """Moves of the longest game that is tried: each takes two levels of recursion."""
-_NEEDS_HISTORY = frozenset({"go", "cursor_go"})
-"""Games whose rules look back: a repetition ends Go."""
+_NEEDS_HISTORY = frozenset({"go", "cursor_go", "amazons", "einstein_wurfelt_nicht"})
+"""Games whose text doesn't hold all that matters: a repetition ends Go, an amazon is chosen before it moves, a die
+is thrown."""
 PROBE_AT = 20_000
 """Positions after which a game is probed for its size; a smaller one is solved within the same time."""
 DOUBT = 20.0

@@ -282,10 +282,21 @@ def reading(folder: Path) -> Iterator[None]:
 def _mend(folder: Path) -> str:
     if not runs.is_step(folder) or folder.parent.name == runs.SNAPSHOTS:
         return "Get a fresh copy of it."
-    older = [path.name for path in runs.steps_in(folder.parent) if runs.order(path) < runs.order(folder)]
-    if not older:
+    older = [path for path in runs.steps_in(folder.parent) if runs.order(path) < runs.order(folder)]
+    sound = [path.name for path in older if _sound(path)]
+    if not sound:
         return "There is no older checkpoint to go on from: start the run anew in another folder."
-    return f"To go on from {older[-1]}, set it aside: mv {folder} {folder}.damaged"
+    aside = [path for path in older if runs.order(path) > runs.order(folder.parent / sound[-1])]
+    moves = "; ".join(f"mv {path} {path}.damaged" for path in [folder, *aside])
+    return f"To go on from {sound[-1]}, set it aside: {moves}"
+
+
+def _sound(folder: Path) -> bool:
+    try:
+        manifest.verified(folder)
+    except (CheckpointError, OSError):
+        return False
+    return True
 
 
 def same_content(a: Path, b: Path) -> list[str]:

@@ -117,6 +117,20 @@ def check(config: Sections) -> None:
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
 
 
+def check_support(model: ModelConfig, spec: games.GameSpec) -> None:
+    """Refuse a value or reward that can't state the outcomes of `spec`: they would be learned as others.
+
+    For games that pay at the end only; what others pay in all is a bound that no game may come near.
+    """
+    if spec.rewards_on_the_way:
+        return
+    for name, scalar in (("value", model.value), ("reward", model.reward)):
+        covers = scalar.low <= spec.min_return and spec.max_return <= scalar.high
+        if scalar.kind == "categorical" and not scalar.transform and not covers:
+            raise ConfigError(f"model.{name}.low and model.{name}.high: {spec.name} pays {spec.min_return:g} to "
+                              f"{spec.max_return:g}, got {scalar.low:g} to {scalar.high:g}")
+
+
 def _check_evaluation(games: int, against: str) -> None:
     if games % 2:
         raise ConfigError(f"train.evaluate_games must be even, the same for both seats, got {games}")

@@ -24,8 +24,8 @@ from muzero.manifest import Foreign
 from muzero.storage import CheckpointError, disk_errors
 
 __all__ = [
-    "CHECKPOINTS", "SNAPSHOTS", "TEMPORARY", "Locked", "check_writable", "is_step", "lock", "newest", "order",
-    "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
+    "CHECKPOINTS", "SNAPSHOTS", "TEMPORARY", "Locked", "check_writable", "drop_snapshots", "is_step", "lock", "newest",
+    "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
 ]
 
 CHECKPOINTS = "checkpoints"
@@ -94,6 +94,17 @@ def newest(run: Path) -> Path | None:
 def snapshots(run: Path) -> list[Path]:
     """The agents a run left behind on its way, oldest first. Their content is not looked at."""
     return steps_in(run / SNAPSHOTS)
+
+
+def drop_snapshots(run: Path, after: int) -> None:
+    """Delete the snapshots of a locked run later than step `after`: the line they lie on was left."""
+    folder = run / SNAPSHOTS
+    with disk_errors(f"{folder} could not be cleared of what the run goes on without"):
+        for path in steps_in(folder):
+            if order(path)[0] > after:
+                # Renamed first: a deletion cut short must not look like a snapshot.
+                path.rename(folder / f"{TEMPORARY}{path.name}")
+        remove_leftovers(folder)
 
 
 def steps_in(folder: Path) -> list[Path]:

@@ -29,6 +29,7 @@ from muzero.config import Config, ConfigError, at, check_continues, check_resolv
 from muzero.graphs import Sent
 from muzero.interrupt import Interrupt, MatchLeftError, Watched
 from muzero.learner import Learner, StepReport
+from muzero.limits import check_support
 from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
 from muzero.records import Batch
@@ -37,6 +38,7 @@ from muzero.search import SearchError
 from muzero.verdict import verdict
 from selfplay.agents import Player, SearchPlayer, parse
 from selfplay.arena import play_alone, play_match
+from selfplay.perfect import PerfectPlayer
 from selfplay.reanalyse import Reanalyser
 from selfplay.worker import ActorError, InProcess, Processes, device_of
 
@@ -49,9 +51,12 @@ def opponent_of(config: Config) -> Player | None:
     if config.train.evaluate_minutes == 0.0 or games.spec(config.game).players == 1:
         return None
     try:
-        return parse(config.train.evaluate_against, config.game, config.train.seed)
+        opponent = parse(config.train.evaluate_against, config.game, config.train.seed)
+        if isinstance(opponent, PerfectPlayer):
+            opponent.solve_start()
     except GameError as error:
         raise ConfigError(f"train.evaluate_against: {error}") from error
+    return opponent
 
 
 @dataclasses.dataclass
@@ -354,9 +359,14 @@ class Run:
             self._restore(stored)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
             raise checkpoint.Damaged(f"{folder} doesn't fit its own config: {error!r}") from error
-        self.metrics.truncate(stored.step)
+        self.forget_after(stored.step)
         if self.learner.steps > 0 and not (isinstance(self.source, InProcess) and "actor" in stored.state):
             self.publish()
+
+    def forget_after(self, step: int) -> None:
+        """Drop the measurements and snapshots later than `step`, from where the run goes on: a kill left them."""
+        self.metrics.truncate(step)
+        runs.drop_snapshots(self.out, step)
 
     def _restore(self, stored: checkpoint.Checkpoint) -> None:
         tensors, state = stored.tensors, stored.state
@@ -385,6 +395,7 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     are as they were; CheckpointError or ConfigError.
     """
     check_resolved(config)
+    check_support(config.model, games.spec(config.game))
     keep_freed_blocks()
     runs.check_writable(out)
     interrupt = Interrupt()
@@ -397,7 +408,9 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
             start = stored.step
         state = Run(config, out, start)
         try:
-            if newest is not None:
+            if newest is None:
+                state.forget_after(-1)
+            else:
                 state.resume(newest)
             return state.go(report, interrupt)
         except (ActorError, SearchError):

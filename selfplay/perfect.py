@@ -48,6 +48,10 @@ class PerfectPlayer:
         self.solver = exact(game) if solver is None else solver
         self._rng = np.random.default_rng(seed)
 
+    def solve_start(self) -> None:
+        """Raises GameError for a game too large, which else would be noticed in the middle of a match only."""
+        self.solver.value(self.solver.new_state())
+
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
         """Moves [N]; 0 outside `rows`."""
         actions = np.zeros(games.size, np.int32)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ BANDS, BAND_PLIES = 3, 10
 TOLERANCE = 1e-6
 """Two values closer than this are equal: sums of discounted rewards differ in the last bits."""
 MAX_ROWS = 1_000_000
+MAX_SCORE = 1 << 24
+"""Scores up to this size are told apart in float32."""
+NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
 class Chooser(Protocol):
@@ -127,9 +131,9 @@ def _check_legal(
 def read(path: Path, game: str) -> PositionSet:
     """Read a positions file and check every line against the rules of `game`.
 
-    Columns `moves` (actions from the start: digits, or separated by `;`) and `values` (a score for each
-    action, separated by `;`, `.` = illegal) are needed; id, ply, source, critical and win_now may be there.
-    Raises GameError naming the line for anything else.
+    Columns `moves` (actions from the start: digits, or separated by `;`) and `values` (a score for each action,
+    separated by `;`, `.` = illegal: above 0 wins for the player to move, 0 draws, larger is better) are needed; id,
+    ply, source, critical and win_now may be there. Raises GameError naming the line for anything else.
     """
     facts = spec(game)
     if facts.stochastic or facts.players != 2:
@@ -148,14 +152,15 @@ def read(path: Path, game: str) -> PositionSet:
 def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
     """(where, columns) of each line."""
     try:
-        with path.open(encoding="utf-8", newline="") as lines:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
             _check_columns(reader.fieldnames, path)
             rows = []
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if None in row or None in row.values():
-                    raise GameError(f"{where}: wanted {len(reader.fieldnames or ())} columns")
+                    got = sum(value is not None for key, value in row.items() if key) + len(row.get(None) or ())
+                    raise GameError(f"{where}: wanted {len(reader.fieldnames or ())} columns, got {got}")
                 rows.append((where, row))
                 if len(rows) > MAX_ROWS:
                     raise GameError(f"{path}: more than {MAX_ROWS} positions")
@@ -167,7 +172,9 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def _check_columns(found: Sequence[str] | None, path: Path) -> None:
-    names = list(found or ())
+    if found is None:
+        raise GameError(f"{path}: the file is empty")
+    names = list(found)
     wanted = f"wanted {', '.join(REQUIRED)} and any of {', '.join(c for c in COLUMNS if c not in REQUIRED)}"
     for name in names:
         if name not in COLUMNS:
@@ -180,21 +187,19 @@ def _check_columns(found: Sequence[str] | None, path: Path) -> None:
 
 
 def _moves(text: str, actions: int, where: str) -> tuple[int, ...]:
-    parts = text.split(";") if ";" in text or actions > 10 else list(text)
-    try:
-        return tuple(int(part) for part in parts if part)
-    except ValueError as error:
-        raise GameError(f"{where}: moves {text[:80]!r} are not numbers of actions") from error
+    parts = (text.split(";") if text else []) if ";" in text or actions > 10 else list(text)
+    if not all(map(NUMBER.fullmatch, parts)):
+        raise GameError(f"{where}: moves {text[:80]!r} are not numbers of actions")
+    return tuple(map(int, parts))
 
 
 def _scores(text: str, actions: int, where: str) -> list[float]:
     parts = text.split(";")
     if len(parts) != actions:
         raise GameError(f"{where}: values for {actions} actions wanted, got {len(parts)}")
-    try:
-        return [float("nan") if part == "." else float(int(part)) for part in parts]
-    except ValueError as error:
-        raise GameError(f"{where}: values are whole numbers or '.', got {text[:80]!r}") from error
+    if not all(part == "." or (NUMBER.fullmatch(part) and abs(int(part)) <= MAX_SCORE) for part in parts):
+        raise GameError(f"{where}: values are '.' or whole numbers of at most {MAX_SCORE:,}, got {text[:80]!r}")
+    return [math.nan if part == "." else float(part) for part in parts]
 
 
 def _check_on_board(positions: PositionSet, wheres: Sequence[str]) -> None:

@@ -79,6 +79,18 @@ def test_a_folder_without_manifest_is_foreign(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "nowhere")
 
 
+def test_the_way_on_leads_to_a_sound_checkpoint(tmp_path: Path) -> None:
+    folders = [save(tmp_path, step) for step in (1, 2)]
+    shutil.copytree(folders[1], tmp_path / "checkpoints/step-00000003")
+    folders.append(tmp_path / "checkpoints/step-00000003")
+    for folder in folders[1:]:
+        flip_byte(folder / "state.json")
+    with pytest.raises(Damaged) as caught:
+        checkpoint.load(folders[2])
+    way = "; ".join(f"mv {folder} {folder}.damaged" for folder in (folders[2], folders[1]))
+    assert str(caught.value).endswith(f"To go on from step-00000001, set it aside: {way}")
+
+
 def test_the_only_checkpoint_damaged(tmp_path: Path) -> None:
     folder = save(tmp_path, 1)
     flip_byte(folder / "state.json")

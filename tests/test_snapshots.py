@@ -47,6 +47,26 @@ def test_a_snapshot_at_every_multiple_of_the_minutes(tmp_path: Path) -> None:
     assert runs.newest(tmp_path) is None, "a snapshot is no checkpoint"
 
 
+def test_what_a_kill_left_is_no_part_of_the_line_that_goes_on(tmp_path: Path) -> None:
+    """A killed run's snapshots and measurements later than its checkpoint, or all of them if it has none."""
+    killed = begun(tmp_path, minutes=1.0, steps=3)
+    left(killed, 1.5)
+    killed.metrics.write(3, {"x": 1.0})
+    killed.metrics.close()
+    assert train.run(tiny(train__steps=4), tmp_path) == 0
+    assert runs.snapshots(tmp_path) == []
+    assert {line["step"] for line in metrics.read(tmp_path)} == {4}
+    later = train.Run(tiny(train__snapshot_minutes=1.0, train__steps=9), tmp_path)
+    later.resume(tmp_path / "checkpoints/step-00000004")
+    left(later, 1.5)
+    while later.learner.steps < 6:
+        later.advance()
+    left(later, 2.5)
+    assert [path.name for path in runs.snapshots(tmp_path)] == ["step-00000004", "step-00000006"]
+    assert train.run(tiny(train__steps=5), tmp_path) == 0
+    assert [path.name for path in runs.snapshots(tmp_path)] == ["step-00000004"]
+
+
 def test_without_minutes_or_steps_there_are_none(tmp_path: Path) -> None:
     assert left(begun(tmp_path / "never", minutes=0.0), 1e5) == []
     assert left(begun(tmp_path / "early", minutes=1.0, steps=0), 1e5) == []

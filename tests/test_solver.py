@@ -72,6 +72,18 @@ def test_move_values_of_a_won_position() -> None:
     assert solver.value(state) == 1.0
 
 
+def test_positions_that_read_the_same_but_play_otherwise_are_told_apart() -> None:
+    """The die that says which stones may move is not in the text."""
+    solver = Solver("einstein_wurfelt_nicht")
+    state = solver.new_state()
+    while len({tuple(state.child(action).legal_actions()) for action in state.legal_actions()}) < 2:
+        state.apply_action(state.legal_actions()[0])
+    assert state.is_chance_node()
+    thrown = [state.child(action) for action in state.legal_actions()]
+    assert len(set(map(str, thrown))) == 1
+    assert len({solver._key(child) for child in thrown}) == len(thrown)
+
+
 def plain_score(state: Any, player: int, most: int) -> float:
     """Score of the position for `player` by bare recursion: most, less one for each move until the end."""
     if state.is_terminal():

@@ -223,6 +223,12 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+def test_a_folder_called_random_plays_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "random").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert evaluate("random", "mcts:2", "--games", "2", "--opening-plies", "0") == OK
+
+
 def evaluate(*words: str) -> int:
     return cli.main(["evaluate", GAME, "--tournament", *words])
 

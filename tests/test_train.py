@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import multiprocessing
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import torch
 from test_resume import TINY, last, tiny
 
 from games.base import GameError
-from muzero import checkpoint, metrics, runs, storage, train
+from muzero import checkpoint, cli, metrics, runs, storage, train
 from muzero.agent import build_model
 from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError
@@ -284,7 +285,8 @@ def test_a_search_that_fails_with_spoilt_weights_is_told_by_its_cause(
 
     after_step(monkeypatch, 7, lambda learner: (spoil(learner), monkeypatch.setattr(Actor, "play", fail)))
     with pytest.raises(LearningError, match="step 7: weights not finite") as error:
-        train.run(tiny(train__publish_steps=1000), tmp_path)
+        # So few samples a position that moves come between any two steps.
+        train.run(tiny(train__publish_steps=1000, learner__replay_ratio=0.2), tmp_path)
     assert isinstance(error.value.__context__, SearchError)
     assert runs.newest(tmp_path) is None
 
@@ -312,9 +314,18 @@ def test_an_opponent_that_can_not_be_had_is_refused_before_the_start(tmp_path: P
     with pytest.raises(ConfigError, match=r"train\.evaluate_against: .*not an OpenSpiel game"):
         train.run(config, tmp_path)
     assert multiprocessing.active_children() == []
+    with pytest.raises(ConfigError, match=r"train\.evaluate_against: hex\(board_size=6\): .* too large"):
+        train.run(dataclasses.replace(config, game="hex(board_size=6)"), tmp_path)
     silent = dataclasses.replace(config, train=dataclasses.replace(config.train, evaluate_minutes=0.0))
     assert train.opponent_of(silent) is None
     assert train.opponent_of(tiny(game="catch", train__evaluate_minutes=1.0)) is None
+
+
+@pytest.mark.parametrize(("setting", "value"), [("model__value__low", 0.0), ("model__reward__high", 0.5)])
+def test_outcomes_that_can_not_be_stated_are_refused(tmp_path: Path, setting: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=r"tic_tac_toe pays -1 to 1, got"):
+        train.run(tiny(**{setting: value}), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- the command --------------------------------------------------------------------------------------------
@@ -334,6 +345,19 @@ def test_training_goes_on_when_nobody_reads_its_reports(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, check=False, timeout=WAIT, capture_output=True)
     assert (done.returncode, done.stdout.count(b"\n")) == (0, 1)
     assert last(out).name == "step-00000002"
+
+
+def test_the_next_commands_of_a_game_of_ones_own_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", OWN, *words(tmp_path / "run")[1:]]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "measure it:" in line)
+    command = shlex.split(line.partition("muzero ")[2])
+    assert cli.main([*command, "--games", "2", "--simulations", "2"]) == 0
+
+
+def test_the_next_commands_of_one_player_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "catch", *words(tmp_path / "run")[1:]]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if "measure it:" in line)
+    assert cli.main([*shlex.split(line.partition("muzero ")[2]), "--games", "2"]) == 0
 
 
 def test_a_run_at_work_is_not_set_aside(tmp_path: Path) -> None:

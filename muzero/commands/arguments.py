@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, get_args
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from muzero import runs
 from muzero.commands.console import USAGE, CommandError
 from muzero.config import Schedule
 from muzero.limits import BOUNDS
@@ -119,7 +121,7 @@ def find_agent(name: str) -> Path:
 
     Raises CommandError that says how to get one: usage for a name of nothing, failure where an agent is still missing.
     """
-    from muzero import checkpoint, runs
+    from muzero import checkpoint
 
     try:
         return runs.resolve(name)
@@ -129,7 +131,7 @@ def find_agent(name: str) -> Path:
         hint = _how_to_get_one(name)
         if hint is not None:
             raise CommandError(f"{error}\n  {hint}") from error
-        raise CommandError(f"{error}\n  {_what_was_meant(name)}", USAGE) from error
+        raise CommandError(f"{error}{near_run(name)}\n  {_what_was_meant(name)}", USAGE) from error
 
 
 def load_agent(name: str, own_game: str | None = None) -> Agent:
@@ -149,6 +151,13 @@ def load_agent(name: str, own_game: str | None = None) -> Agent:
     return load(name, own_game=own_game)
 
 
+def near_run(name: str) -> str:
+    """`; did you mean X?` with the run in the folder of runs whose name is nearest, or nothing."""
+    known = {folder.name: folder for folder in RUNS.glob("*/") if (folder / runs.CHECKPOINTS).is_dir()}
+    near = get_close_matches(Path(name).name, known, n=1)
+    return f"; did you mean {known[near[0]]}?" if near else ""
+
+
 def _what_was_meant(name: str) -> str:
     import games
 
@@ -163,12 +172,14 @@ def _what_was_meant(name: str) -> str:
 def _how_to_get_one(name: str) -> str | None:
     """What to do for an agent of a known game, or for a folder that is there; None for a name of neither."""
     import games
-    from muzero import runs
 
     try:
         game = games.spec(name).name
     except games.GameError:
-        return AGENT_WANTED if Path(name).expanduser().exists() else None
+        folder = Path(name).expanduser()
+        if runs.steps_in(folder):
+            return f"name one of its folders, such as {runs.steps_in(folder)[-1]}; --tournament takes {name} for all"
+        return AGENT_WANTED if folder.exists() else None
     run = RUNS / runs.slug(game)
     if runs.newest(run) is not None:
         return f"your own run of it is {run}"

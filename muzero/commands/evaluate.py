@@ -48,14 +48,15 @@ class Arguments:
     """Random moves before each game, the same for both seats (default: 4 in a tournament, 2 against another agent,
     else 0)."""
     simulations: tuple[int, ...] = ()
-    """Simulations of each search (default: the agent's own; 0 = no search). Several for the exact tests."""
+    """Simulations of each search (default: the agent's own; 0 = no search). Several for the exact tests, which
+    always measure an agent without search too."""
     seed: int = 0
     own_game: str | None = None
     """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     every_position: bool = False
     """Small games: in how many of all reachable positions does the chosen move lose value?"""
     positions: Path | None = None
-    """CSV of positions with the score of every move: how often is the value kept?"""
+    """CSV of positions with the score of every move (columns: docs/strength.md): how often is the value kept?"""
     player: str | None = None
     """Measure this player (as in --against) in the game named first, instead of an agent."""
     tournament: tuple[str, ...] | None = None
@@ -119,7 +120,8 @@ def check(arguments: Arguments) -> None:
     if arguments.every_position and arguments.positions is not None:
         raise CommandError("--every-position and --positions are two tests: one of them wanted", USAGE)
     if arguments.positions is not None and not arguments.positions.is_file():
-        raise CommandError(f"--positions: no file {arguments.positions}", USAGE)
+        found = "is a folder, a file wanted" if arguments.positions.is_dir() else "is not there"
+        raise CommandError(f"--positions: {arguments.positions} {found}", USAGE)
     if arguments.skip_unreadable and arguments.tournament is None:
         raise CommandError("--skip-unreadable belongs to a --tournament", USAGE)
     match = not arguments.every_position and arguments.positions is None
@@ -140,11 +142,16 @@ def check(arguments: Arguments) -> None:
 
 def check_players(arguments: Arguments) -> None:
     """Refuse an agent or opponent that can't be had, before anything is loaded."""
+    from selfplay.agents import split_simulations
+
     named = arguments.player is not None
     game = game_spec(arguments.agent).name if named else stored_game(find_agent(arguments.agent))
     for option, text in (("--player", arguments.player), ("--against", arguments.against)):
         if text is not None:
             check_player(option, text, game)
+    own = split_simulations(arguments.player)[1] if arguments.player else None
+    if own is not None and arguments.simulations:
+        raise CommandError(f"--player {arguments.player} has its own number of simulations: no --simulations", USAGE)
 
 
 def report(subject: Subject, argv: Sequence[str], results: dict[str, Any]) -> dict[str, Any]:

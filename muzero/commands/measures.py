@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import games as engines
-from games.exact import Exact
+from games.base import NO_PLAYER, GameBatch, IntArray, MaskArray
+from games.exact import Exact, exact
 from games.solver import Solver
 from muzero.commands.console import DAMAGED, USAGE, CommandError, log
 from muzero.terminal import table
@@ -70,7 +71,7 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if solver is not None:
         _solve_start(solver)
     log(f"playing {games} games ...")
-    result = play_match(subject.game, player, opponent, games, subject.seed, plies)
+    result = play_match(subject.game, Told(player), opponent, games, subject.seed, plies)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
     openings = f", {plies} random opening moves, each opening from both seats" if plies else ""
     print(f"{result.game}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
@@ -123,7 +124,7 @@ def _score_json(score: Score) -> dict[str, Any]:
 
 def _alone(subject: Subject, games: int) -> dict[str, Any]:
     log(f"playing {games} games ...")
-    result = play_alone(subject.game, subject.player(subject.simulations[0]), games, subject.seed)
+    result = play_alone(subject.game, Told(subject.player(subject.simulations[0])), games, subject.seed)
     low, high = mean_interval(result.mean, result.deviation, result.games)
     print(f"{result.game}: {result.player}, {result.games} games, seed {result.seed}\n")
     header = ("mean return", "95 % interval", "deviation", "lowest", "highest", "moves")
@@ -142,6 +143,9 @@ def _alone(subject: Subject, games: int) -> dict[str, Any]:
 def every_position(subject: Subject) -> dict[str, Any]:
     """Every reachable decision position of a small game: without search, and at each number of simulations."""
     players = _players(subject)
+    if not isinstance(exact(subject.game), Solver):
+        raise CommandError(f"{subject.game} has too many positions to visit every one; its exact values are known all "
+                           "the same: --against perfect, or --positions FILE")
     solver = Solver(subject.game)
     _solve_start(solver)
     log(f"asking {', '.join(player.name for player in players)} ...")
@@ -181,9 +185,28 @@ class Ticker:
 
     def __call__(self, done: int, whole: int = 0) -> None:
         """`done` positions so far, of `whole` where that is known."""
+        self.tell(f"{done:,}" + (f" of {whole:,}" if whole else "") + " positions")
+
+    def tell(self, text: str) -> None:
+        """How far it is, in words; not said if something was lately."""
         if self._clock() - self._last >= PROGRESS_SECONDS:
             self._last = self._clock()
-            log(f"{self._doing} {done:,}" + (f" of {whole:,}" if whole else "") + " positions")
+            log(f"{self._doing} {text}")
+
+
+class Told:
+    """A player of whose games people hear how far they are."""
+
+    def __init__(self, player: Player) -> None:
+        self.player, self.name = player, player.name
+        self._moves, self._ticker = 0, Ticker("playing:")
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """The player's moves [N]."""
+        over = int((games.to_play() == NO_PLAYER).sum())
+        self._ticker.tell(f"{over:,} of {games.size:,} games are over, {self._moves:,} moves of {self.name} made")
+        self._moves += int(rows.sum())
+        return self.player.act(games, rows)
 
 
 def _solve_start(solver: Exact) -> None:

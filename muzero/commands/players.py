@@ -26,9 +26,9 @@ def check_player(option: str, text: str, game: str) -> None:
         return
     if text.partition(":")[0] == "mcts" and not Path(text).exists():
         raise CommandError(f"{option} {text!r}: wanted mcts:N with 1 to {MCTS_MOST:,} simulations", USAGE)
-    near = nearest(text, KINDS)
+    near = nearest(text.partition(":")[0], KINDS)
     if near and not Path(text).exists():
-        raise CommandError(f"{option} {text!r}: unknown{near} (or the path of a run)", USAGE)
+        raise CommandError(f"{option} {text!r}: unknown{near} (random, mcts:N, perfect, or the path of a run)", USAGE)
     try:
         name, _ = split_simulations(text)
     except GameError as error:

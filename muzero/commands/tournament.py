@@ -192,7 +192,9 @@ def locate(text: str, simulations: int | None) -> Named:
 
 def is_agent(text: str) -> bool:
     """True for the text of a trained agent."""
-    return Path(text).exists() or not (text in ("random", "perfect") or text.partition(":")[0] == "mcts")
+    if text in ("random", "perfect"):
+        return False
+    return Path(text).exists() or text.partition(":")[0] != "mcts"
 
 
 def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
@@ -211,8 +213,7 @@ def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
         try:
             make = maker(named.text if named.folder is None else str(named.folder), game, named.simulations)
             if isinstance(player := make(0), PerfectPlayer):
-                # A game too large is noticed on the way only: that would end a tournament in its middle.
-                player.solver.value(player.solver.new_state())
+                player.solve_start()
             makers.append(make)
         except CheckpointError as error:
             found.named.remove(named)

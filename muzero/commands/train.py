@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import games
 from games.single import is_own
 from muzero import checkpoint, presets, runs
-from muzero.commands.arguments import HELP, RUNS, game_spec, parse
+from muzero.commands.arguments import HELP, RUNS, game_spec, near_run, parse
 from muzero.commands.console import INTERRUPTED, USAGE, CommandError, log
 from muzero.config import (
     Config,
@@ -118,6 +119,8 @@ def locate(target: str) -> tuple[str, Path | None]:
                 f"  if you trust it, name it: muzero train '{config.game}' --out {target}", USAGE
             )
         return config.game, folder
+    if os.sep in target and not is_own(target):
+        raise CommandError(f"no run {target}; wanted a game, or the folder of a run{near_run(target)}", USAGE)
     return game_spec(target).name, None
 
 
@@ -222,7 +225,7 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
     with Display() as display:
         code = training.run(config, out, report=display.show)
-    say_next(out, code, before)
+    say_next(out, code, before, config.game)
     return code
 
 
@@ -236,17 +239,20 @@ def limit(settings: TrainConfig) -> str:
 def step_of(out: Path) -> int:
     """Learning steps of the newest checkpoint; 0 when there is none."""
     newest = runs.newest(out)
-    return 0 if newest is None else int(newest.name.removeprefix("step-").partition(".")[0])
+    return 0 if newest is None else runs.order(newest)[0]
 
 
-def say_next(out: Path, code: int, before: int) -> None:
+def say_next(out: Path, code: int, before: int, game: str) -> None:
     """The commands that make sense now."""
     step = step_of(out)
+    again = f"'{game}' --out {out}" if is_own(game) else out
     if code == INTERRUPTED:
-        log(f"saved at step {step:,}; continue with: muzero train {out}")
+        log(f"saved at step {step:,}; continue with: muzero train {again}")
         return
     if step == before:
-        print(f"this run had reached its limit; go further with: muzero train {out} --steps {2 * step}")
+        print(f"this run had reached its limit; go further with: muzero train {again} --steps {2 * step}")
     print(f"trained to step {step:,}; saved in {out}")
-    print(f"  play it:     muzero play {out}")
-    print(f"  measure it:  muzero evaluate {out} --against random")
+    trust = f" --own-game '{game}'" if is_own(game) else ""
+    opponent = " --against random" if games.spec(game).players == 2 else ""
+    print(f"  play it:     muzero play {out}{trust}")
+    print(f"  measure it:  muzero evaluate {out}{opponent}{trust}")
