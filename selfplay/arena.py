@@ -111,10 +111,15 @@ def play_match(
 ) -> MatchResult:
     """`games` games (even) of two players; `first` moves first in half of them. Played and refused as `play_pairs`."""
     played = play_pairs(game, first, second, games, seed, opening_plies)
+    return summary(played, game, (first.name, second.name), seed, opening_plies)
+
+
+def summary(played: PairedGames, game: str, names: tuple[str, str], seed: int, opening_plies: int = 0) -> MatchResult:
+    """What the games of two players, named in their order, come to."""
     return MatchResult(
         game=spec(game).name,
-        player=first.name,
-        opponent=second.name,
+        player=names[0],
+        opponent=names[1],
         moving_first=played.moving_first,
         moving_second=played.moving_second,
         mean_length=float(np.mean([len(moves) for moves in played.moves])),

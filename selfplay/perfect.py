@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,32 @@ class Lapse:
     """Exact value of the position for the player to move."""
     got: float
     """Exact value of the chosen move."""
+
+
+def first_lapses(games: Iterable[History], moving_first: bool, solver: Exact) -> list[Lapse]:
+    """The first move of one player in each of `games` that lost value, where there is one.
+
+    Whole games from the start without chance; the player made the first move in all of them, or in none.
+    """
+    known: dict[History, dict[int, float]] = {}
+    found = (_first_lapse(moves, moving_first, solver, known) for moves in games)
+    return [lapse for lapse in found if lapse is not None]
+
+
+def _first_lapse(
+    moves: History, moving_first: bool, solver: Exact, known: dict[History, dict[int, float]]
+) -> Lapse | None:
+    state = solver.new_state()
+    me = state.current_player() if moving_first else 1 - state.current_player()
+    for ply, action in enumerate(moves):
+        if state.current_player() == me:
+            before = moves[:ply]
+            values = known.get(before) or known.setdefault(before, solver.move_values(state))
+            best = max(values.values())
+            if values[action] < best - TOLERANCE:
+                return Lapse(before, action, best, values[action])
+        state.apply_action(action)
+    return None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from games.solver import Solver
 from muzero import cli, presets
 from muzero.commands import measures
 from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
@@ -471,11 +472,21 @@ def test_a_match_against_perfect_play_tells_the_value_lost(tmp_path: Path, capsy
     assert "loses no value: 0 of 20 moving first (the start is worth a win)" in told
     assert "0 of 20 moving second (the start is worth a loss)" in told
     assert cli.main([*words, "--player", "random"]) == OK
-    assert "\nloses value: " in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "\nloses value: " in told
+    assert "\nwhere, moving first: move 1 in " in told
     found = json.loads(target.read_text())
     lost = found["value_lost"]
-    assert lost["moving_second"] == {"value": -1.0, "games": 20, "got_less": 0}
-    assert lost["moving_first"]["got_less"] == found["scores"]["moving_first"]["losses"] > 0
+    assert lost["moving_second"] == {"value": -1.0, "games": 20, "got_less": 0, "first_lapses": []}
+    less = lost["moving_first"]["got_less"]
+    assert less == found["scores"]["moving_first"]["losses"] > 0
+    lapses = lost["moving_first"]["first_lapses"]
+    assert sum(lapse["games"] for lapse in lapses) == less, "who plays perfectly gives nothing back"
+    solver = Solver("hex(board_size=3)")
+    for lapse in lapses:
+        values = solver.move_values(solver.state_after(lapse["history"]))
+        assert (max(values.values()), values[lapse["action"]]) == (lapse["value"], lapse["got"]) == (1.0, -1.0)
+        assert len(lapse["history"]) % 2 == 0
     assert cli.main([*words, "--player", "random", "--opening-plies", "1"]) == OK
     assert "value_lost" not in json.loads(target.read_text())
 

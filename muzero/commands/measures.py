@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ from games.solver import Solver
 from muzero.commands.console import DAMAGED, USAGE, CommandError, log
 from muzero.terminal import table
 from selfplay.agents import SearchPlayer, parse
-from selfplay.arena import MatchResult, Score, play_alone, play_match
-from selfplay.perfect import PerfectPlayer, keeps_value
+from selfplay.arena import PairedGames, Score, play_alone, play_pairs, summary
+from selfplay.perfect import Lapse, PerfectPlayer, first_lapses, keeps_value
 from selfplay.positions import Quality, choose, judge, read
 from selfplay.statistics import mean_interval, score_interval, wilson
 
@@ -71,7 +72,8 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if solver is not None:
         _solve_start(solver)
     log(f"playing {games} games ...")
-    result = play_match(subject.game, Told(player), opponent, games, subject.seed, plies)
+    played = play_pairs(subject.game, Told(player), opponent, games, subject.seed, plies)
+    result = summary(played, subject.game, (player.name, opponent.name), subject.seed, plies)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
     openings = f", {plies} random opening moves, each opening from both seats" if plies else ""
     print(f"{result.game}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
@@ -79,7 +81,7 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     print(table(header, [_score_row(name, score) for name, score in rows.items()]))
     print(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
           "score: wins + draws / 2; its interval: the score test's (Wilson's where nothing is drawn)")
-    lost = {} if solver is None or plies or not solver.timed else _value_lost(result, solver)
+    lost = {} if solver is None or plies or not solver.timed else _value_lost(played, solver)
     return {
         "protocol": f"match, both seats equally often, {plies} random opening plies",
         "match": dataclasses.asdict(result),
@@ -88,12 +90,12 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     }
 
 
-def _value_lost(result: MatchResult, solver: Exact) -> dict[str, Any]:
-    """In how many games the first-named player got less than the start was worth to it, for each seat."""
+def _value_lost(played: PairedGames, solver: Exact) -> dict[str, Any]:
+    """In how many games the first-named player got less than the start was worth to it, and where, for each seat."""
     value = solver.value(solver.new_state())
     seats = {
-        "moving_first": (value, result.moving_first),
-        "moving_second": (0.0 - value, result.moving_second),
+        "moving_first": (value, played.moving_first),
+        "moving_second": (0.0 - value, played.moving_second),
     }
     less = {seat: score.losses * (worth > -1) + score.draws * (worth > 0) for seat, (worth, score) in seats.items()}
     told = ", ".join(
@@ -101,9 +103,33 @@ def _value_lost(result: MatchResult, solver: Exact) -> dict[str, Any]:
         for seat, (worth, score) in seats.items()
     )
     print(f"{'loses value' if any(less.values()) else 'loses no value'}: {told}")
+    lapses = {"moving_first": first_lapses(played.moves[0::2], True, solver),
+              "moving_second": first_lapses(played.moves[1::2], False, solver)}
+    for seat, found in lapses.items():
+        if found:
+            print(f"where, {seat.replace('_', ' ')}: {_places(found)}")
     return {"value_lost": {
-        seat: {"value": worth, "games": score.games, "got_less": less[seat]} for seat, (worth, score) in seats.items()
+        seat: {"value": worth, "games": score.games, "got_less": less[seat], "first_lapses": _counted(lapses[seat])}
+        for seat, (worth, score) in seats.items()
     }}
+
+
+def _places(lapses: Sequence[Lapse]) -> str:
+    """At which moves of the game value was lost first, and what was played most often there."""
+    moves = ", ".join(f"move {move} in {_games(count)}"
+                      for move, count in sorted(Counter(len(lapse.history) + 1 for lapse in lapses).items()))
+    most = _counted(lapses)[0]
+    return (f"{moves}; most often {most['action']} after {list(most['history'])}, worth {most['got']:+g} where "
+            f"{most['value']:+g} was to be had ({_games(most['games'])})")
+
+
+def _games(count: int) -> str:
+    return f"{count:,} game" + ("s" if count != 1 else "")
+
+
+def _counted(lapses: Sequence[Lapse]) -> list[dict[str, Any]]:
+    """Each different lapse with the number of games it was in, the most frequent first."""
+    return [{**dataclasses.asdict(lapse), "games": count} for lapse, count in Counter(lapses).most_common()]
 
 
 def _score_row(name: str, score: Score) -> tuple[str, ...]:
