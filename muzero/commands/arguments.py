@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -60,13 +61,12 @@ def _whole_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None
 
 def parse_whole(text: str) -> int:
     """`1000` or `1e3`. Raises ValueError for anything else."""
-    try:
+    with contextlib.suppress(ValueError):
         return int(text)
-    except ValueError:
-        number = float(text)
-        if not number.is_integer():
-            raise
-        return int(number)
+    with contextlib.suppress(ValueError):
+        if (number := float(text)).is_integer():
+            return int(number)
+    raise ValueError(f"a whole number wanted, got {text!r}")
 
 
 def in_bounds(option: str, value: int, setting: str, low: int | None = None) -> None:

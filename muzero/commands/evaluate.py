@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from games.single import is_own
 from muzero.commands.arguments import find_agent, game_spec, in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.players import check_player, stored_game
@@ -146,6 +147,8 @@ def check_players(arguments: Arguments) -> None:
 
     named = arguments.player is not None
     game = game_spec(arguments.agent).name if named else stored_game(find_agent(arguments.agent))
+    if arguments.games is not None and arguments.games % 2 and not is_own(game) and game_spec(game).players == 2:
+        raise CommandError(f"--games: an even number wanted, the same for both seats; got {arguments.games}", USAGE)
     for option, text in (("--player", arguments.player), ("--against", arguments.against)):
         if text is not None:
             check_player(option, text, game)

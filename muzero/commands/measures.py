@@ -61,8 +61,6 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
             raise CommandError(f"--against and --opening-plies make no sense in {facts.name}: it has one player, "
                                "whose returns are measured", USAGE)
         return _alone(subject, games)
-    if games % 2:
-        raise CommandError(f"--games: an even number wanted, the same for both seats; got {games}", USAGE)
     player = subject.player(subject.simulations[0])
     opponent = parse(against or "random", subject.game, subject.seed + 1, subject.simulations[0])
     if plies is None:
@@ -266,7 +264,8 @@ def known_positions(subject: Subject, path: Path) -> dict[str, Any]:
 def _quality_table(qualities: Sequence[Quality]) -> str:
     timed = not math.isnan(qualities[0].perfect)
     rows = [
-        (q.label, f"{q.positions:,}", f"{q.critical:,}", f"{q.critical_keep:.1f}", f"{q.keep:.1f}",
+        (q.label, f"{q.positions:,}", f"{q.critical:,}", f"{q.critical_keep:.1f}" if q.critical else "-",
+         f"{q.keep:.1f}",
          *([f"{q.perfect:.1f}"] if timed else []), f"{q.value_lost:.3f}")
         for q in qualities
     ]
