@@ -66,7 +66,6 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS_OR_0,
     "selfplay.games": SIZE_OR_0, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
     "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE, "selfplay.opening_plies": SIZE_OR_0,
-    "selfplay.opening_plausible": SHARE,
     "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE, "selfplay.warmup_positions": COUNT_OR_0,
     "replay.capacity": COUNT, "replay.window_fraction": SHARE, "replay.min_window": COUNT_OR_0,
     "replay.min_positions": COUNT, "replay.alpha": (0.0, 2.0), "replay.beta": (0.0, 2.0),

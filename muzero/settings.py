@@ -117,9 +117,7 @@ class SelfPlayConfig:
     """Moves of a game after which the temperature is 0."""
     opening_fraction: float = 0.0
     opening_plies: int = 0
-    """This share of games opens with 0..opening_plies random moves."""
-    opening_plausible: float = 0.0
-    """In this share of the openings they are drawn in proportion to (search policy)^(1/4), else uniformly."""
+    """This share of games opens with 0..opening_plies uniformly random moves."""
     random_fraction: float = 0.0
     """Share of later moves that are uniformly random. Value targets are cut at a random move."""
     max_moves: int = 512

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from games.base import GameBatch
 from muzero.config import SearchConfig, SelfPlayConfig, at
 from muzero.models.base import Model, Sight, observed
-from muzero.records import Findings, FloatArray, IntArray, MaskArray, SearchResult, Trajectory
+from muzero.records import Findings, IntArray, MaskArray, SearchResult, Trajectory
 from muzero.search import TreeSearch
 from selfplay.trajectory import Recorder
 
@@ -36,10 +36,6 @@ class Counters:
     simulations: int = 0
 
 
-OPENING_TEMPERATURE = 4.0
-"""Of plausible opening moves: a thousandth of the search's policy is drawn a fifth as often as a sure move."""
-
-
 class Actor:
     """One lockstep batch of self-play games. All randomness comes from `seed`."""
 
@@ -55,7 +51,6 @@ class Actor:
         self.counters = Counters()
         self.spent = Spent()
         self.opening = np.zeros(games.size, dtype=np.int64)
-        self.plausible = np.zeros(games.size, dtype=np.bool_)
         self._draw_openings(np.ones(games.size, dtype=np.bool_))
 
     def play(self, model: Model | None, progress: float) -> list[Trajectory]:
@@ -103,14 +98,10 @@ class Actor:
         temperature = at(self.config.temperature, progress)
         if self.search_config.algorithm == "puct" and temperature > 0.0:
             early = self.recorder.moves < self.config.temperature_moves
-            action = np.where(early, draw_tempered(result.visits, temperature, self.rng), action)
-        opening = self.recorder.moves < self.opening
-        random = opening | (self.rng.random(len(legal)) < self.config.random_fraction)
-        action = np.where(random, draw_legal(legal, self.rng), action)
-        plausible = opening & self.plausible
-        if plausible.any():
-            action = np.where(plausible, draw_tempered(result.policy, OPENING_TEMPERATURE, self.rng), action)
-        return action.astype(np.int32), random
+            action = np.where(early, draw_visits(result.visits, temperature, self.rng), action)
+        random = self.recorder.moves < self.opening
+        random |= self.rng.random(len(legal)) < self.config.random_fraction
+        return np.where(random, draw_legal(legal, self.rng), action).astype(np.int32), random
 
     def _collect(self, ended: MaskArray, truncated: MaskArray) -> list[Trajectory]:
         if not ended.any():
@@ -126,21 +117,17 @@ class Actor:
         plies = self.rng.integers(0, self.config.opening_plies + 1, len(rows))
         opened = self.rng.random(len(rows)) < self.config.opening_fraction
         self.opening[rows] = np.where(opened, plies, 0)[rows]
-        if self.config.opening_plausible > 0.0:
-            self.plausible[rows] = (self.rng.random(len(rows)) < self.config.opening_plausible)[rows]
 
     def snapshot(self) -> dict[str, Any]:
         """Everything but the recorded moves, as JSON values; the moves are in `recorder.arrays()`."""
         return {"games": self.games.snapshot(), "rng": self.rng.bit_generator.state,
-                "opening": self.opening.tolist(), "plausible": self.plausible.tolist(),
-                "counters": vars(self.counters).copy()}
+                "opening": self.opening.tolist(), "counters": vars(self.counters).copy()}
 
     def restore(self, snapshot: dict[str, Any], moves: dict[str, NDArray[Any]]) -> None:
         """Go back to `snapshot` and recorded moves."""
         self.games.restore(snapshot["games"])
         self.rng.bit_generator.state = snapshot["rng"]
         self.opening[:] = snapshot["opening"]
-        self.plausible[:] = snapshot["plausible"]
         self.counters = Counters(**snapshot["counters"])
         self.recorder.restore(moves)
 
@@ -151,9 +138,9 @@ def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:
     return chosen
 
 
-def draw_tempered(found: IntArray | FloatArray, temperature: float, rng: np.random.Generator) -> IntArray:
-    """One action for each row of a search's visits or policy [N, A], in proportion to found^(1/temperature)."""
-    share = found / found.max(1, keepdims=True).astype(np.float64)
+def draw_visits(visits: IntArray, temperature: float, rng: np.random.Generator) -> IntArray:
+    """One action for each row of visits [N, A], in proportion to visits^(1/temperature)."""
+    share = visits / np.maximum(visits.max(1, keepdims=True), 1)
     weight = np.cumsum(share ** (1.0 / temperature), 1)
-    chosen: IntArray = (weight <= rng.random((len(found), 1)) * weight[:, -1:]).sum(1).astype(np.int32)
+    chosen: IntArray = (weight <= rng.random((len(visits), 1)) * weight[:, -1:]).sum(1).astype(np.int32)
     return chosen

@@ -111,11 +111,8 @@ class InProcess:
         opening = [checkpoint.count_of({"opening": plies}, "opening") for plies in stored["opening"]]
         if len(opening) != self.actor.games.size:
             raise ValueError(f"opening: {self.actor.games.size} games wanted, got {len(opening)}")
-        plausible = stored.get("plausible", [False] * len(opening))
-        if len(plausible) != len(opening) or any(type(value) is not bool for value in plausible):
-            raise ValueError(f"plausible: {len(opening)} times true or false wanted, got {str(plausible)[:40]}")
         moves = {name: value.numpy() for name, value in files["actors"].items()}
-        self.actor.restore({**stored, "counters": counters, "opening": opening, "plausible": plausible}, moves)
+        self.actor.restore({**stored, "counters": counters, "opening": opening}, moves)
         self.model.load_state_dict(files["acting"])
         self.prepared.refresh()
         self.playing, self.progress = playing, progress

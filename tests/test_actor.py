@@ -13,8 +13,8 @@ from table_model import Blank
 
 import games
 from muzero.config import SearchConfig, SelfPlayConfig
-from muzero.records import Findings, SearchResult, Trajectory
-from selfplay.actor import Actor, draw_legal, draw_tempered
+from muzero.records import Findings, Trajectory
+from selfplay.actor import Actor, draw_legal, draw_visits
 from selfplay.trajectory import START_LENGTH, Recorder
 
 torch.set_num_threads(1)
@@ -106,27 +106,6 @@ def test_openings_are_random_and_marked() -> None:
     assert share == pytest.approx([0.625, 0.125, 0.125, 0.125], abs=0.09)
 
 
-@pytest.mark.parametrize(("plausible", "wanted"), [(0.0, 0.2), (0.5, 0.55), (1.0, 0.9)])
-def test_plausible_openings_follow_the_search(plausible: float, wanted: float) -> None:
-    """A search that is sure of one move of five and gives another a ten-thousandth: a tenth as often at T = 4."""
-    size = 4_000
-    actor = make("connect_four(rows=4,columns=5)", size, opening_fraction=1.0, opening_plies=3,
-                 opening_plausible=plausible)
-    rows = np.zeros((size, 5), np.float32)
-    rows[:, 3], rows[:, 1] = 1.0, 1e-4
-    result = SearchResult(rows.astype(np.int32), rows, rows, rows[:, 0], np.full(size, 2, np.int32))
-    actor.opening[:] = 1
-    action, random = actor._choose(result, np.ones((size, 5), np.bool_), 0.0)
-    assert random.all()
-    share = np.bincount(action, minlength=5) / size
-    assert share[3] == pytest.approx(wanted, abs=0.03)
-    assert share[1] == pytest.approx(0.2 * (1 - plausible) + plausible / 11, abs=0.03)
-    actor.opening[:] = 0
-    action, random = actor._choose(result, np.ones((size, 5), np.bool_), 0.0)
-    assert (action == 2).all(), "after the opening the search's own move"
-    assert not random.any()
-
-
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
 def test_the_share_of_random_moves(fraction: float) -> None:
     finished = play(make(size=64, random_fraction=fraction), 30)
@@ -181,17 +160,10 @@ def test_visits_are_drawn_with_their_temperature() -> None:
     rng = np.random.default_rng(0)
     visits = np.tile(np.array([0, 1, 2, 0, 5, 0], np.int32), (20_000, 1))
     for temperature, wanted in ((1.0, [1, 2, 5]), (0.5, [1, 4, 25]), (2.0, [1, 2**0.5, 5**0.5])):
-        share = np.bincount(draw_tempered(visits, temperature, rng), minlength=6) / len(visits)
+        share = np.bincount(draw_visits(visits, temperature, rng), minlength=6) / len(visits)
         assert share[[0, 3, 5]].tolist() == [0, 0, 0]
         assert share[[1, 2, 4]] == pytest.approx(np.array(wanted) / sum(wanted), abs=0.015)
-    assert (draw_tempered(visits, 1e-3, rng) == 4).all()
-
-
-def test_policies_are_drawn_with_their_temperature() -> None:
-    policy = np.tile(np.array([0.9375, 0.0, 0.0625, 0.0], np.float32), (20_000, 1))
-    share = np.bincount(draw_tempered(policy, 4.0, np.random.default_rng(0)), minlength=4) / len(policy)
-    wanted = 1 / (1 + 15**0.25)
-    assert share == pytest.approx([1 - wanted, 0, wanted, 0], abs=0.015)
+    assert (draw_visits(visits, 1e-3, rng) == 4).all()
 
 
 class Extreme:
@@ -210,7 +182,7 @@ def test_no_draw_is_illegal(number: float) -> None:
     legal = np.array([[False, True, False], [False, False, True]])
     assert draw_legal(legal, rng).tolist() == [1, 2]
     visits = np.array([[0, 3, 0], [0, 0, 7], [0, 1, 2]], np.int32)
-    drawn = draw_tempered(visits, 1.0, rng)
+    drawn = draw_visits(visits, 1.0, rng)
     assert (visits[np.arange(3), drawn] > 0).all()
 
 
@@ -244,7 +216,7 @@ def test_temperature_ends(settings: dict[str, Any], search: SearchConfig, drawn:
 
 @pytest.mark.parametrize("name", ["tic_tac_toe", "pig(winscore=15)", OWN])
 def test_a_restored_actor_goes_on_the_same(name: str) -> None:
-    settings = {"opening_fraction": 0.5, "opening_plies": 3, "opening_plausible": 0.5, "random_fraction": 0.2}
+    settings = {"opening_fraction": 0.5, "opening_plies": 3, "random_fraction": 0.2}
     first, second = make(name, seed=1, **settings), make(name, seed=2, **settings)  # type: ignore[arg-type]
     play(first, 17)
     play(second, 40)
