@@ -396,6 +396,7 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     """
     check_resolved(config)
     check_support(config.model, games.spec(config.game))
+    device_of(config)
     keep_freed_blocks()
     runs.check_writable(out)
     interrupt = Interrupt()

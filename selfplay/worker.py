@@ -23,7 +23,7 @@ from torch import Tensor
 import games
 from muzero import checkpoint
 from muzero.agent import build_model
-from muzero.config import Config, check_resolved
+from muzero.config import Config, ConfigError, check_resolved
 from muzero.memory import keep_freed_blocks
 from muzero.models.acting import acting, latent_device, sight
 from muzero.models.base import Acting
@@ -279,8 +279,12 @@ def prepare(model: LearnedModel, config: Config) -> Acting:
 
 
 def device_of(config: Config) -> torch.device:
-    """The device a run computes on."""
+    """The device a run computes on. Raises ConfigError for a GPU that isn't there."""
+    there = torch.cuda.is_available()
     if config.train.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if there else "cpu")
+    if config.train.device == "cuda" and not there:
+        build = "no GPU is seen" if torch.version.cuda else "this PyTorch is a build without CUDA"
+        raise ConfigError(f"train.device cuda: {build}; set it to auto or cpu, or see what `muzero doctor` says")
     return torch.device(config.train.device)
 

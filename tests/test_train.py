@@ -321,6 +321,13 @@ def test_an_opponent_that_can_not_be_had_is_refused_before_the_start(tmp_path: P
     assert train.opponent_of(tiny(game="catch", train__evaluate_minutes=1.0)) is None
 
 
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=r"train\.device cuda: .* set it to auto or cpu"):
+        train.run(tiny(train__device="cuda"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("setting", "value"), [("model__value__low", 0.0), ("model__reward__high", 0.5)])
 def test_outcomes_that_can_not_be_stated_are_refused(tmp_path: Path, setting: str, value: float) -> None:
     with pytest.raises(ConfigError, match=r"tic_tac_toe pays -1 to 1, got"):
