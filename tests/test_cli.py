@@ -14,7 +14,7 @@ import pytest
 
 from games.solver import Solver
 from muzero import cli, presets
-from muzero.commands import measures
+from muzero.commands import progress
 from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
 from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE
 from muzero.commands.doctor import solve_subtraction
@@ -493,11 +493,20 @@ def test_a_match_against_perfect_play_tells_the_value_lost(tmp_path: Path, capsy
 
 def test_long_work_tells_of_itself_now_and_then(capsys: Captured) -> None:
     now = [0.0]
-    progress = measures.Ticker("solving:", lambda: now[0])
+    tick = progress.Ticker("solving:", lambda: now[0])
     for now[0], done in ((1.0, 10), (11.0, 20), (20.0, 30), (22.0, 40_000)):
-        progress(done)
-    progress(1)
+        tick(done)
+    tick(1)
     assert capsys.readouterr().err == "solving: 20 positions\nsolving: 40,000 positions\n"
+
+
+def test_a_long_match_tells_of_itself(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.0)
+    assert cli.main(["evaluate", "tic_tac_toe", "--player", "random", "--games", "2"]) == OK
+    said = capsys.readouterr().err.splitlines()
+    assert said[1] == "playing: 0 of 2 games are over, 0 moves of random made"
+    assert said[-1].startswith(("playing: 0 of 2 games are over", "playing: 1 of 2 games are over"))
+    assert len(said) > 4
 
 
 def test_one_player_games_are_measured_by_their_return(capsys: Captured) -> None:

@@ -16,7 +16,7 @@ from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.players import check_player, stored_game
 
 if TYPE_CHECKING:
-    from muzero.commands.measures import Subject
+    from muzero.commands.subject import Subject
 
 EXAMPLES = (
     "muzero evaluate tic_tac_toe --against perfect --games 200",
@@ -77,9 +77,10 @@ def run(argv: Sequence[str]) -> int:
         return hold_tournament(arguments, arguments.tournament, argv)
     check_players(arguments)
     agent = None if arguments.player is not None else load_agent(arguments.agent, arguments.own_game)
-    from muzero.commands import measures
+    from muzero.commands import exact_tests, matches
+    from muzero.commands.subject import Subject
 
-    subject = measures.Subject(
+    subject = Subject(
         game=game_spec(arguments.agent).name if agent is None else agent.spec.name,
         agent=agent,
         player_text=arguments.player or "",
@@ -87,11 +88,11 @@ def run(argv: Sequence[str]) -> int:
         seed=arguments.seed,
     )
     if arguments.positions is not None:
-        results = measures.known_positions(subject, arguments.positions)
+        results = exact_tests.known_positions(subject, arguments.positions)
     elif arguments.every_position:
-        results = measures.every_position(subject)
+        results = exact_tests.every_position(subject)
     else:
-        results = measures.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
+        results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
     if arguments.json is not None:
         from muzero.commands.provenance import write_json
 

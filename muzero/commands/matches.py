@@ -1,0 +1,135 @@
+"""Matches of two players and whole games of one: their tables, and the same figures as JSON values."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import games as engines
+from games.exact import Exact
+from muzero.commands.console import USAGE, CommandError, log
+from muzero.commands.progress import Told, solve_start
+from muzero.commands.subject import Subject
+from muzero.terminal import table
+from selfplay.agents import SearchPlayer, parse
+from selfplay.arena import PairedGames, Score, play_alone, play_pairs, summary
+from selfplay.perfect import Lapse, PerfectPlayer, first_lapses
+from selfplay.statistics import mean_interval, score_interval, wilson
+
+OUTCOMES = {1.0: "win", 0.0: "draw", -1.0: "loss"}
+AGENT_OPENINGS = 2
+"""Random opening moves between two agents: without noise they would play the same game again and again."""
+
+
+def match(subject: Subject, against: str | None, games: int, plies: int | None) -> dict[str, Any]:
+    """A match after `plies` random moves (None: as suits the players), or the returns of a one-player game."""
+    facts = engines.spec(subject.game)
+    if facts.players == 1:
+        if against is not None or plies is not None:
+            raise CommandError(f"--against and --opening-plies make no sense in {facts.name}: it has one player, "
+                               "whose returns are measured", USAGE)
+        return _alone(subject, games)
+    player = subject.player(subject.simulations[0])
+    opponent = parse(against or "random", subject.game, subject.seed + 1, subject.simulations[0])
+    if plies is None:
+        two_agents = isinstance(player, SearchPlayer) and isinstance(opponent, SearchPlayer)
+        plies = AGENT_OPENINGS if two_agents and not facts.stochastic else 0
+    solver = opponent.solver if isinstance(opponent, PerfectPlayer) else None
+    if solver is not None:
+        solve_start(solver)
+    log(f"playing {games} games ...")
+    played = play_pairs(subject.game, Told(player), opponent, games, subject.seed, plies)
+    result = summary(played, subject.game, (player.name, opponent.name), subject.seed, plies)
+    rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
+    openings = f", {plies} random opening moves, each opening from both seats" if plies else ""
+    print(f"{result.game}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
+    header = ("", "games", "won", "drawn", "lost", "score", "95 % interval")
+    print(table(header, [_score_row(name, score) for name, score in rows.items()]))
+    print(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
+          "score: wins + draws / 2; its interval: the score test's (Wilson's where nothing is drawn)")
+    lost = {} if solver is None or plies or not solver.timed else _value_lost(played, solver)
+    return {
+        "protocol": f"match, both seats equally often, {plies} random opening plies",
+        "match": dataclasses.asdict(result),
+        "scores": {name.replace(" ", "_"): _score_json(score) for name, score in rows.items()},
+        **lost,
+    }
+
+
+def _value_lost(played: PairedGames, solver: Exact) -> dict[str, Any]:
+    """In how many games the first-named player got less than the start was worth to it, and where, for each seat."""
+    value = solver.value(solver.new_state())
+    seats = {
+        "moving_first": (value, played.moving_first),
+        "moving_second": (0.0 - value, played.moving_second),
+    }
+    less = {seat: score.losses * (worth > -1) + score.draws * (worth > 0) for seat, (worth, score) in seats.items()}
+    told = ", ".join(
+        f"{less[seat]} of {score.games} {seat.replace('_', ' ')} (the start is worth a {OUTCOMES[worth]})"
+        for seat, (worth, score) in seats.items()
+    )
+    print(f"{'loses value' if any(less.values()) else 'loses no value'}: {told}")
+    lapses = {"moving_first": first_lapses(played.moves[0::2], True, solver),
+              "moving_second": first_lapses(played.moves[1::2], False, solver)}
+    for seat, found in lapses.items():
+        if found:
+            print(f"where, {seat.replace('_', ' ')}: {_places(found)}")
+    return {"value_lost": {
+        seat: {"value": worth, "games": score.games, "got_less": less[seat], "first_lapses": _counted(lapses[seat])}
+        for seat, (worth, score) in seats.items()
+    }}
+
+
+def _places(lapses: Sequence[Lapse]) -> str:
+    """At which moves of the game value was lost first, and what was played most often there."""
+    moves = ", ".join(f"move {move} in {_games(count)}"
+                      for move, count in sorted(Counter(len(lapse.history) + 1 for lapse in lapses).items()))
+    most = _counted(lapses)[0]
+    return (f"{moves}; most often {most['action']} after {list(most['history'])}, worth {most['got']:+g} where "
+            f"{most['value']:+g} was to be had ({_games(most['games'])})")
+
+
+def _games(count: int) -> str:
+    return f"{count:,} game" + ("s" if count != 1 else "")
+
+
+def _counted(lapses: Sequence[Lapse]) -> list[dict[str, Any]]:
+    """Each different lapse with the number of games it was in, the most frequent first."""
+    return [{**dataclasses.asdict(lapse), "games": count} for lapse, count in Counter(lapses).most_common()]
+
+
+def _score_row(name: str, score: Score) -> tuple[str, ...]:
+    low, high = score_interval(score.wins, score.draws, score.losses)
+    counts = (score.games, score.wins, score.draws, score.losses)
+    return name, *map(str, counts), f"{score.share:.1%}", f"{low:.1%} to {high:.1%}"
+
+
+def _score_json(score: Score) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(score),
+        "score": score.share,
+        "score_interval_95": score_interval(score.wins, score.draws, score.losses),
+        "wins_wilson_95": wilson(score.wins, score.games),
+        "losses_wilson_95": wilson(score.losses, score.games),
+    }
+
+
+def _alone(subject: Subject, games: int) -> dict[str, Any]:
+    log(f"playing {games} games ...")
+    result = play_alone(subject.game, Told(subject.player(subject.simulations[0])), games, subject.seed)
+    low, high = mean_interval(result.mean, result.deviation, result.games)
+    print(f"{result.game}: {result.player}, {result.games} games, seed {result.seed}\n")
+    header = ("mean return", "95 % interval", "deviation", "lowest", "highest", "moves")
+    print(table(header, [(
+        f"{result.mean:.3f}", f"{low:.3f} to {high:.3f}", f"{result.deviation:.3f}", f"{result.low:g}",
+        f"{result.high:g}", f"{result.mean_length:.1f}",
+    )], left=()))
+    interval = [low, high] if math.isfinite(low) else None
+    return {
+        "protocol": "whole games of one player",
+        "returns": dataclasses.asdict(result),
+        "mean_interval_95": interval,
+    }
