@@ -116,18 +116,22 @@ def check(config: Sections) -> None:
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
 
 
-def check_support(model: ModelConfig, spec: games.GameSpec) -> None:
-    """Refuse a value or reward that can't state the outcomes of `spec`: they would be learned as others.
+def check_outcomes(config: Sections, spec: games.GameSpec) -> None:
+    """Refuse a value or reward that can't state the outcomes of `spec`, and a search that can't tell them apart.
 
     For games that pay at the end only; what others pay in all is a bound that no game may come near.
     """
     if spec.rewards_on_the_way:
         return
-    for name, scalar in (("value", model.value), ("reward", model.reward)):
-        covers = scalar.low <= spec.min_return and spec.max_return <= scalar.high
-        if scalar.kind == "categorical" and not scalar.transform and not covers:
-            raise ConfigError(f"model.{name}.low and model.{name}.high: {spec.name} pays {spec.min_return:g} to "
-                              f"{spec.max_return:g}, got {scalar.low:g} to {scalar.high:g}")
+    scalars = {"model.value": config.model.value, "model.reward": config.model.reward}
+    spans = {name: (scalar.low, scalar.high) for name, scalar in scalars.items()
+             if scalar.kind == "categorical" and not scalar.transform}
+    searches = {"search": config.search, "play": config.play}
+    spans |= {name: (search.low, search.high) for name, search in searches.items() if search.scale == "fixed"}
+    for name, (low, high) in spans.items():
+        if not low <= spec.min_return <= spec.max_return <= high:
+            raise ConfigError(f"{name}.low and {name}.high: {spec.name} pays {spec.min_return:g} to "
+                              f"{spec.max_return:g}, got {low:g} to {high:g}")
 
 
 def _check_evaluation(games: int, against: str) -> None:

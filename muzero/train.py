@@ -29,7 +29,7 @@ from muzero.config import Config, ConfigError, at, check_continues, check_resolv
 from muzero.graphs import Sent
 from muzero.interrupt import Interrupt, MatchLeftError, Watched
 from muzero.learner import Learner, StepReport
-from muzero.limits import check_support
+from muzero.limits import check_outcomes
 from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
 from muzero.records import Batch
@@ -395,7 +395,7 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     are as they were; CheckpointError or ConfigError.
     """
     check_resolved(config)
-    check_support(config.model, games.spec(config.game))
+    check_outcomes(config, games.spec(config.game))
     device_of(config)
     keep_freed_blocks()
     runs.check_writable(out)

@@ -232,6 +232,7 @@ def test_other_refusals_say_why() -> None:
     othello = engines.make("othello", 1)
     assert refusal(othello, board_of(othello), "a1").startswith("a1 is not possible now")
     catch = engines.make("catch", 1)
+    assert refusal(catch, None, "resing", ("resign", "undo")).startswith("no move 'resing' here, nearest: resign; ")
     assert refusal(catch, None, "leftt") == "no move 'leftt' here, nearest: LEFT; legal: LEFT STAY RIGHT"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -121,10 +121,10 @@ def _squeezed(text: str) -> str:
     return "".join(text.lower().split())
 
 
-def refusal(games: GameBatch, board: Board | None, text: str) -> str:
-    """Why `text` is no legal move, and which moves are."""
+def refusal(games: GameBatch, board: Board | None, text: str, words: Collection[str] = ()) -> str:
+    """Why `text` is no legal move, which word or move is nearest, and which moves are legal."""
     names = list(legal_names(games))
-    return f"{_reason(games, board, text, names)}; legal: {listing(names)}"
+    return f"{_reason(games, board, text, names, words)}; legal: {listing(names)}"
 
 
 def listing(names: list[str], most: int = LISTED) -> str:
@@ -134,7 +134,7 @@ def listing(names: list[str], most: int = LISTED) -> str:
     return separator.join(names[:most]) + rest
 
 
-def _reason(games: GameBatch, board: Board | None, text: str, names: list[str]) -> str:
+def _reason(games: GameBatch, board: Board | None, text: str, names: list[str], words: Collection[str]) -> str:
     shown = text if len(text) <= 30 else f"{text[:30]}..."
     if games.spec.name.partition("(")[0] == "connect_four" and re.fullmatch(r"\d{1,3}", text):
         there = 1 <= int(text) <= games.spec.num_actions
@@ -143,6 +143,6 @@ def _reason(games: GameBatch, board: Board | None, text: str, names: list[str]) 
     if cell is not None and board is not None:
         why = "is taken" if board.owner(cell) is not None else "is not possible now"
         return f"{printable(shown)} {why}"
-    lower = {name.lower(): name for name in names}
+    lower = {name.lower(): name for name in (*words, *names)}
     near = difflib.get_close_matches(text.lower(), lower, n=1) if len(text) <= 30 else []
     return f"no move {shown!r} here" + (f", nearest: {lower[near[0]]}" if near else "")

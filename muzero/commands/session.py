@@ -183,7 +183,7 @@ class Session:
         if self.over:
             return False, "the game is over: again, undo or quit"
         board = drawing.read_board(self.spec.name, self.games.render(0))
-        return False, refusal(self.games, board, typed)
+        return False, refusal(self.games, board, typed, HELP)
 
     def think(self) -> str:
         """Let the agent move, and say why."""
