@@ -90,10 +90,7 @@ def save(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     with disk_errors(f"step {step} is saved as {place}, but an older checkpoint could not be deleted"):
-        for old in _superseded(runs.steps_in(folder)):
-            # Renamed first: a deletion cut short must not look like a checkpoint.
-            old.rename(folder / f"{runs.TEMPORARY}{old.name}")
-        runs.remove_leftovers(folder)
+        runs.delete(folder, _superseded(runs.steps_in(folder)))
     return place
 
 

@@ -14,7 +14,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from muzero.manifest import Foreign
 from muzero.storage import CheckpointError, disk_errors
 
 __all__ = [
-    "CHECKPOINTS", "SNAPSHOTS", "TEMPORARY", "Locked", "check_writable", "drop_snapshots", "is_step", "lock", "newest",
-    "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
+    "CHECKPOINTS", "SNAPSHOTS", "TEMPORARY", "Locked", "check_writable", "delete", "drop_snapshots", "is_step", "lock",
+    "newest", "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
 ]
 
 CHECKPOINTS = "checkpoints"
@@ -100,11 +100,7 @@ def drop_snapshots(run: Path, after: int) -> None:
     """Delete the snapshots of a locked run later than step `after`: the line they lie on was left."""
     folder = run / SNAPSHOTS
     with disk_errors(f"{folder} could not be cleared of what the run goes on without"):
-        for path in steps_in(folder):
-            if order(path)[0] > after:
-                # Renamed first: a deletion cut short must not look like a snapshot.
-                path.rename(folder / f"{TEMPORARY}{path.name}")
-        remove_leftovers(folder)
+        delete(folder, [path for path in steps_in(folder) if order(path)[0] > after])
 
 
 def steps_in(folder: Path) -> list[Path]:
@@ -126,6 +122,14 @@ def order(path: Path) -> tuple[int, int]:
 def is_step(path: Path) -> bool:
     """Whether `path` is named as a checkpoint or snapshot."""
     return _STEP.fullmatch(path.name) is not None
+
+
+def delete(folder: Path, steps: Iterable[Path]) -> None:
+    """Delete some of the checkpoints or snapshots in `folder`, and what a kill left there. Raises OSError."""
+    for path in steps:
+        # Renamed first: a deletion cut short must not look like a whole one.
+        path.rename(folder / f"{TEMPORARY}{path.name}")
+    remove_leftovers(folder)
 
 
 def remove_leftovers(folder: Path) -> None:

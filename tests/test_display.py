@@ -1,4 +1,4 @@
-"""What the reports of a run say: no figure that means nothing, no advice that is out of date."""
+"""What the reports of a run say: no figure that means nothing, no advice that is out of date, and on which streams."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ import math
 
 import pytest
 from rich.console import Console
+from test_terminal import Screen
 
-from muzero.display import line, panel
+from muzero.commands.console import log
+from muzero.display import Display, by_step, line, panel, sparkline
 from muzero.metrics import Progress
 
 NAN = math.nan
+
+
+class Broken(io.StringIO):
+    """A stream whose other end is gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 def progress(status: str = "training", **changes: object) -> Progress:
@@ -79,3 +88,50 @@ def test_a_run_that_ended_has_no_rates_and_cannot_be_stopped(status: str) -> Non
     running = shown(progress())
     assert "0/s" in running[0]
     assert "Ctrl-C saves and stops" in running[1]
+
+
+def test_plain_reports_are_throttled_lines() -> None:
+    stream, now = io.StringIO(), [0.0]
+    with Display(stream, lambda: now[0]) as display:
+        for seconds in range(25):
+            now[0] = float(seconds)
+            display.show(progress(step=seconds))
+        display.show(progress(status="done and saved", checks={"recall@1": 0.9, "recall@2": 0.5}))
+    lines = stream.getvalue().splitlines()
+    assert [line.split(" | ")[1].split()[1] for line in lines] == ["0", "10", "20", "300"]
+    for word in ("done and saved", "30%", "1:01 done", "1:30 left", "recall 0.9/0.5"):
+        assert word in lines[-1]
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_terminal_gets_a_panel_that_is_closed_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Screen()
+
+    def interrupted() -> None:
+        with Display(stream) as display:
+            display.show(progress())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert "hex(board_size=5)" in stream.getvalue()
+    assert stream.getvalue().rstrip().endswith("\x1b[?25h"), "the cursor must be shown again"
+
+
+def test_nobody_needs_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Display(Broken(), lambda: 0.0) as display:
+        display.show(progress())
+        display.show(progress(status="done and saved"))
+    monkeypatch.setattr("sys.stderr", Broken())
+    log("said to nobody")
+
+
+def test_panel_and_curve_survive_odd_numbers() -> None:
+    nan, inf = float("nan"), float("inf")
+    assert sparkline([1.0, nan, 3.0, inf]) == "▁?█?"
+    assert sparkline([]) == sparkline([nan]).replace("?", "") == ""
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    panel(progress(losses={"total": nan}, checks={"recall@1": nan}, steps_limit=0, evaluation="[bold"), [nan])
+    assert by_step({"a@1": 1.0, "a@2": 2.0, "b_c": 3.0}) == {"a": [1.0, 2.0], "b c": [3.0]}

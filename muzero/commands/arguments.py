@@ -177,8 +177,8 @@ def _how_to_get_one(name: str) -> str | None:
         game = games.spec(name).name
     except games.GameError:
         folder = Path(name).expanduser()
-        if runs.steps_in(folder):
-            return f"name one of its folders, such as {runs.steps_in(folder)[-1]}; --tournament takes {name} for all"
+        if steps := runs.steps_in(folder):
+            return f"name one of its folders, such as {steps[-1]}; --tournament takes {name} for all"
         return AGENT_WANTED if folder.exists() else None
     run = RUNS / runs.slug(game)
     if runs.newest(run) is not None:

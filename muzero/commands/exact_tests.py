@@ -12,7 +12,7 @@ import games as engines
 from games.exact import exact
 from games.solver import Solver
 from muzero.commands.console import DAMAGED, CommandError, log
-from muzero.commands.progress import Ticker, solve_start
+from muzero.commands.progress import Ticker, solve_aloud
 from muzero.commands.subject import Subject
 from muzero.terminal import table
 from selfplay.perfect import keeps_value
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 def every_position(subject: Subject) -> dict[str, Any]:
     """Every reachable decision position of a small game: without search, and at each number of simulations."""
     players = _players(subject)
-    if not isinstance(exact(subject.game), Solver):
+    solver = exact(subject.game)
+    if not isinstance(solver, Solver):
         raise CommandError(f"{subject.game} has too many positions to visit every one; its exact values are known all "
                            "the same: --against perfect, or --positions FILE")
-    solver = Solver(subject.game)
-    solve_start(solver)
+    solve_aloud(solver)
     log(f"asking {', '.join(player.name for player in players)} ...")
     progress = Ticker("asked about")
     reports = dict(zip((player.name for player in players), keeps_value(players, solver, progress), strict=True))

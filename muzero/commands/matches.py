@@ -11,7 +11,7 @@ from typing import Any
 import games as engines
 from games.exact import Exact
 from muzero.commands.console import USAGE, CommandError, log
-from muzero.commands.progress import Told, solve_start
+from muzero.commands.progress import Announced, solve_aloud
 from muzero.commands.subject import Subject
 from muzero.terminal import table
 from selfplay.agents import SearchPlayer, parse
@@ -39,9 +39,9 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
         plies = AGENT_OPENINGS if two_agents and not facts.stochastic else 0
     solver = opponent.solver if isinstance(opponent, PerfectPlayer) else None
     if solver is not None:
-        solve_start(solver)
+        solve_aloud(solver)
     log(f"playing {games} games ...")
-    played = play_pairs(subject.game, Told(player), opponent, games, subject.seed, plies)
+    played = play_pairs(subject.game, Announced(player), opponent, games, subject.seed, plies)
     result = summary(played, subject.game, (player.name, opponent.name), subject.seed, plies)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
     openings = f", {plies} random opening moves, each opening from both seats" if plies else ""
@@ -62,24 +62,22 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
 def _value_lost(played: PairedGames, solver: Exact) -> dict[str, Any]:
     """In how many games the first-named player got less than the start was worth to it, and where, for each seat."""
     value = solver.value(solver.new_state())
+    # What is lost stays lost: the opponent plays perfectly.
     seats = {
-        "moving_first": (value, played.moving_first),
-        "moving_second": (0.0 - value, played.moving_second),
+        "moving_first": (value, played.moving_first.games, first_lapses(played.moves[0::2], True, solver)),
+        "moving_second": (0.0 - value, played.moving_second.games, first_lapses(played.moves[1::2], False, solver)),
     }
-    less = {seat: score.losses * (worth > -1) + score.draws * (worth > 0) for seat, (worth, score) in seats.items()}
     told = ", ".join(
-        f"{less[seat]} of {score.games} {seat.replace('_', ' ')} (the start is worth a {OUTCOMES[worth]})"
-        for seat, (worth, score) in seats.items()
+        f"{len(lapses)} of {games} {seat.replace('_', ' ')} (the start is worth a {OUTCOMES[worth]})"
+        for seat, (worth, games, lapses) in seats.items()
     )
-    print(f"{'loses value' if any(less.values()) else 'loses no value'}: {told}")
-    lapses = {"moving_first": first_lapses(played.moves[0::2], True, solver),
-              "moving_second": first_lapses(played.moves[1::2], False, solver)}
-    for seat, found in lapses.items():
-        if found:
-            print(f"where, {seat.replace('_', ' ')}: {_places(found)}")
+    print(f"{'loses value' if any(lapses for *_, lapses in seats.values()) else 'loses no value'}: {told}")
+    for seat, (_, _, lapses) in seats.items():
+        if lapses:
+            print(f"where, {seat.replace('_', ' ')}: {_places(lapses)}")
     return {"value_lost": {
-        seat: {"value": worth, "games": score.games, "got_less": less[seat], "first_lapses": _counted(lapses[seat])}
-        for seat, (worth, score) in seats.items()
+        seat: {"value": worth, "games": games, "got_less": len(lapses), "first_lapses": _counted(lapses)}
+        for seat, (worth, games, lapses) in seats.items()
     }}
 
 
@@ -119,7 +117,7 @@ def _score_json(score: Score) -> dict[str, Any]:
 
 def _alone(subject: Subject, games: int) -> dict[str, Any]:
     log(f"playing {games} games ...")
-    result = play_alone(subject.game, Told(subject.player(subject.simulations[0])), games, subject.seed)
+    result = play_alone(subject.game, Announced(subject.player(subject.simulations[0])), games, subject.seed)
     low, high = mean_interval(result.mean, result.deviation, result.games)
     print(f"{result.game}: {result.player}, {result.games} games, seed {result.seed}\n")
     header = ("mean return", "95 % interval", "deviation", "lowest", "highest", "moves")

@@ -35,7 +35,7 @@ class Ticker:
             log(f"{self._doing} {text}")
 
 
-class Told:
+class Announced:
     """A player of whose games people hear how far they are."""
 
     def __init__(self, player: Player) -> None:
@@ -50,7 +50,7 @@ class Told:
         return self.player.act(games, rows)
 
 
-def solve_start(solver: Exact) -> None:
+def solve_aloud(solver: Exact) -> None:
     """Work the start out: a game too large is noticed before the first move."""
     if isinstance(solver, Solver):
         solver.progress = Ticker("solving:")
