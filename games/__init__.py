@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from games.base import NO_PLAYER, ActionLayout, GameBatch, GameError, GameSpec, Step
 
 if TYPE_CHECKING:
+    from games.families import Family
     from games.listing import GameListing
+    from games.single import GameFactory
 
 __all__ = [
     "NO_PLAYER",
@@ -28,38 +30,62 @@ __all__ = [
 def make(name: str, size: int, seed: int = 0, history: int | None = None) -> GameBatch:
     """`size` games in lockstep, at their first decisions.
 
-    `name` is an OpenSpiel name with parameters, or `module:Class` or `path/to/file.py:Class` for a game of
-    one's own. `seed` feeds the chance of the games. `history` stacks that many positions in an observation,
-    newest first (None: the game's default). Raises GameError.
+    `name` is an OpenSpiel name with parameters, `atari/ROM`, `gym/ID`, or for a game of one's own `module:Class` or
+    `path/to/file.py:Class`. `seed` feeds the chance of the games. `history` stacks that many positions in an
+    observation, newest first (None: the game's default; OpenSpiel's games alone). Raises GameError.
     """
-    from games.single import Lockstep, is_own, load_own
+    from games.families import family
 
-    if is_own(name):
-        _no_history(name, history)
-        factory, own = load_own(name)
-        return Lockstep(name.strip(), factory, own, size, seed)
-    from games.open_spiel import OpenSpielBatch
-    from games.spiel_facts import load_facts
+    kind = family(name)
+    if kind == "open_spiel":
+        from games.open_spiel import OpenSpielBatch
+        from games.spiel_facts import load_facts
 
-    return OpenSpielBatch(load_facts(name, history), size, seed)
+        return OpenSpielBatch(load_facts(name, history), size, seed)
+    _no_history(name, history)
+    if kind == "atari":
+        from games.atari import AtariBatch
+        from games.atari_protocol import load_facts as load_atari
+
+        return AtariBatch(load_atari(name), size, seed)
+    from games.single import Lockstep
+
+    factory, facts = _singles(name, kind)
+    return Lockstep(name.strip(), factory, facts, size, seed)
 
 
 def spec(name: str, history: int | None = None) -> GameSpec:
     """The static facts of a game; its `name` is the shortest one of that game. Raises GameError."""
-    from games.single import is_own, load_own
+    from games.families import family
 
-    if is_own(name):
-        _no_history(name, history)
-        from dataclasses import replace
+    kind = family(name)
+    if kind == "open_spiel":
+        from games.spiel_facts import load_facts
 
-        return replace(load_own(name)[1], name=name.strip())
-    from games.spiel_facts import load_facts
+        return load_facts(name, history).spec
+    _no_history(name, history)
+    if kind == "atari":
+        from games.atari_protocol import load_facts as load_atari
 
-    return load_facts(name, history).spec
+        return load_atari(name).spec
+    from dataclasses import replace
+
+    return replace(_singles(name, kind)[1], name=name.strip())
+
+
+def _singles(name: str, kind: Family) -> tuple[GameFactory, GameSpec]:
+    """What makes one game, and its spec."""
+    if kind == "gym":
+        from games.gym_game import load_gym
+
+        return load_gym(name)
+    from games.single import load_own
+
+    return load_own(name)
 
 
 def list_games() -> list[GameListing]:
-    """Every OpenSpiel game under its default parameters: supported or not, and why not."""
+    """Every game known by name under its default parameters: supported or not, and why not."""
     from games.listing import list_games as listed
 
     return listed()
@@ -67,4 +93,4 @@ def list_games() -> list[GameListing]:
 
 def _no_history(name: str, history: int | None) -> None:
     if history not in (None, 1):
-        raise GameError(f"{name}: history: wanted 1 (your own game stacks positions itself), got {history}")
+        raise GameError(f"{name}: history: wanted 1 (this game stacks positions itself), got {history}")

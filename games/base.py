@@ -52,7 +52,7 @@ class GameSpec:
     observation_shape: tuple[int, ...]
     """[F] or [C, H, W]"""
     observation_dtype: Literal["uint8", "float32"]
-    """uint8 when every entry is a small whole number (0/1 planes)."""
+    """uint8 when every entry is a whole number (0/1 planes, pixels)."""
     num_actions: int
     max_length: int
     """Upper bound on the decisions of one game."""
@@ -66,10 +66,22 @@ class GameSpec:
     """False if only the last step can pay."""
     layout: ActionLayout = ActionLayout()
     note: str = ""
+    frames: int = 1
+    """An observation is this many frames along its first axis, oldest first: each move drops the oldest and adds one.
+    Frames from before a game's start are zero."""
+    observation_high: int = 1
+    """Largest entry that is usual; networks see observations divided by it. 255 for pixels."""
 
     def __post_init__(self) -> None:
         if self.players not in (1, 2):
             raise GameError(f"{self.name}: 1 or 2 players wanted, got {self.players}")
+        if self.observation_shape[0] % self.frames:
+            raise GameError(f"{self.name}: {self.observation_shape[0]} channels are not {self.frames} frames")
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one frame; the observation's where it is one."""
+        return (self.observation_shape[0] // self.frames, *self.observation_shape[1:])
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,8 @@ class Step:
     """[N] +1 same player next, -1 other player next, 0 the game is over."""
     truncated: MaskArray
     """[N] True where a time limit cut the game: discount isn't 0 then, the value after it is bootstrapped."""
+    life_lost: MaskArray | None = None
+    """[N] True where a life was lost and the game goes on; None in games without lives."""
 
 
 class GameBatch(Protocol):

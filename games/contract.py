@@ -61,6 +61,8 @@ class _RandomPlay:
         self._generator = np.random.default_rng(seed)
         self._ledger: NDArray[np.float64] = np.zeros((batch.size, batch.spec.players))
         self._lengths = np.zeros(batch.size, np.int64)
+        self._frame = batch.spec.frame_shape[0]
+        self._check_starts(np.ones(batch.size, np.bool_))
 
     def choose(self) -> tuple[IntArray, MaskArray]:
         """Legal actions [N], and the rows [N] to move: three of four, one at least."""
@@ -75,7 +77,11 @@ class _RandomPlay:
         before, seen = batch.to_play(), batch.observe()
         step = batch.step(actions, rows)
         _check_step(batch, step, rows, before)
-        _require(bool((batch.observe()[~rows] == seen[~rows]).all()), batch, "a row that didn't move changed")
+        now = batch.observe()
+        _require(bool((now[~rows] == seen[~rows]).all()), batch, "a row that didn't move changed")
+        going = rows & (batch.to_play() != NO_PLAYER)
+        shifted = (now[going, : -self._frame] == seen[going, self._frame :]) if batch.spec.frames > 1 else np.True_
+        _require(bool(np.all(shifted)), batch, "an observation's frames didn't move up by one")
         for row in np.flatnonzero(rows):
             self._ledger[row, before[row]] += step.reward[row]
             if batch.spec.players == 2:
@@ -108,6 +114,12 @@ class _RandomPlay:
         self._ledger[finished] = 0
         self._lengths[finished] = 0
         _require(not batch.returns()[finished].any(), batch, "returns() isn't 0 after reset")
+        self._check_starts(finished)
+
+    def _check_starts(self, rows: MaskArray) -> None:
+        """Frames from before the start are zero."""
+        before = self.batch.observe()[rows, : self._frame * (self.batch.spec.frames - 1)]
+        _require(not before.any(), self.batch, "a frame from before the start isn't zero")
 
 
 def _require(holds: bool, batch: GameBatch, clause: str) -> None:
@@ -129,7 +141,8 @@ def _check_position(batch: GameBatch) -> None:
     _require(seen.shape == (size, *spec.observation_shape), batch, f"observe() has shape {seen.shape}")
     _require(seen.dtype == np.dtype(spec.observation_dtype), batch, f"observe() has dtype {seen.dtype}")
     _require(bool(np.isfinite(seen).all()), batch, "observe() isn't finite")
-    _require(bool((np.abs(seen.astype(np.float64)) <= 8).all()), batch, "observe() is far outside [-1, 1]")
+    inside = np.abs(seen.astype(np.float64)) <= 8 * spec.observation_high
+    _require(bool(inside.all()), batch, "observe() is far outside the range that the spec states")
     _require(legal.shape == (size, spec.num_actions), batch, f"legal() has shape {legal.shape}")
     _require(legal.dtype == np.bool_, batch, f"legal() has dtype {legal.dtype}")
     _require(to_play.shape == (size,) and to_play.dtype == np.int32, batch, "to_play() isn't int32 [N]")

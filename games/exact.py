@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from games.base import GameSpec
-from games.single import is_own
+from games.families import family
 from games.solver import Solver
 from games.spiel_facts import load_facts
 
@@ -29,7 +29,7 @@ class Exact(Protocol):
 
 def exact(game: str) -> Exact:
     """What knows the exact values of `game`. Raises GameError for games that can't be solved."""
-    if not is_own(game):
+    if family(game) == "open_spiel":
         from games.connect_four import ConnectFourSolver, can_solve  # compiled loops: only where they are used
 
         if can_solve(load_facts(game).game):

@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,14 @@ class SingleGame(Protocol):
 
     def action_name(self, action: int) -> str:
         """The action as people write it."""
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """What a game of one player with a time limit also has."""
+
+    def cut(self) -> bool:
+        """True once the limit has ended the game, which `over` says too: what would have followed counts."""
 
 
 GameFactory = Callable[[np.random.Generator], SingleGame]
@@ -107,6 +115,7 @@ class Lockstep:
         chosen = self._checked(actions, rows)
         reward = np.zeros(self.size, np.float32)
         discount = np.zeros(self.size, np.float32)
+        truncated = np.zeros(self.size, np.bool_)
         for row in chosen:
             game, action = self._games[row], int(actions[row])
             mover = game.to_play()
@@ -117,7 +126,9 @@ class Lockstep:
                 self._returns[row, 1 - mover] -= paid
             if not game.over():
                 discount[row] = 1 if game.to_play() == mover else -1
-        return Step(reward, discount, np.zeros(self.size, np.bool_))
+            elif isinstance(game, Limited) and game.cut():
+                discount[row], truncated[row] = 1, True
+        return Step(reward, discount, truncated)
 
     def returns(self) -> NDArray[np.float64]:
         """Sum of each player's rewards so far [N, players]."""

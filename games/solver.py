@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pyspiel
 
 from games.base import GameError
-from games.single import is_own
+from games.families import family
 from games.spiel_facts import load_facts
 
 MAX_LENGTH = 400
@@ -46,7 +46,7 @@ class Solver:
 
         `max_states`: positions whose values are held in memory at most.
         """
-        if is_own(name):
+        if family(name) != "open_spiel":
             raise GameError(f"{name}: exact values are for OpenSpiel games only")
         facts = load_facts(name)
         self.spec = facts.spec

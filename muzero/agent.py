@@ -134,7 +134,7 @@ def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
     """Refuse sizes that these weights can't have, before even an outline of the model is made: that takes its time."""
     model, numbers = config.model, sum(value.numel() for value in weights.values())
     limits = {"width": (model.width, numbers), "hidden": (model.hidden, numbers)}
-    if model.network == "resnet":
+    if model.network != "mlp":
         limits["representation_blocks"] = (model.representation_blocks, len(weights))
         if model.dynamics == "learned":
             limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))

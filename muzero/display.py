@@ -101,6 +101,7 @@ def line(progress: Progress) -> str:
                                        f"{quantity(progress.simulations_per_s)} simulations/s)"),
         f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
     ]
+    parts += [f"mean return {progress.mean_return:.5g}"] if not math.isnan(progress.mean_return) else []
     parts += [f"loss {_figures(progress.losses)}"] if progress.losses else []
     for name, found in by_step(progress.checks).items():
         parts.append(f"{name} {'/'.join(map(_known, found))}")
@@ -132,6 +133,8 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
     fill = progress.replay_positions / max(1, progress.replay_capacity)
     done = _share_done(progress)
     learning, playing = f"step {_of(progress.step, progress.steps_limit)}", f"{progress.games:,} games"
+    if not math.isnan(progress.mean_return):
+        playing += f"   mean return {progress.mean_return:.5g}"
     if not _ended(progress):
         learning += f"   {progress.steps_per_s:.1f} steps/s   waits {progress.learner_wait:.0%} for games, "
         learning += f"{progress.data_wait:.0%} for data"

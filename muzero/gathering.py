@@ -25,6 +25,34 @@ def rows(ring: Numbers, places: Places, out: Numbers) -> None:
 
 
 @njit(cache=True, nogil=True)
+def stacked_rows(ring: Numbers, places: Places, frames: int, out: Numbers) -> None:
+    """Each place's row after those of the `frames` - 1 places before it: ring [n, F], places [B, K] -> out
+    [B, K, frames, F]."""
+    for b in range(places.shape[0]):
+        for k in range(places.shape[1]):
+            for f in range(frames):
+                out[b, k, f] = ring[(places[b, k] - (frames - 1) + f) % len(ring)]
+
+
+@njit(cache=True, nogil=True)
+def shifted_frames(ring: Numbers, places: Places, frames: int, moved: Places, out: Numbers) -> None:
+    """Like `stacked_rows` for pictures moved by moved[b, k] = (down, right), edges repeated: ring [n, C, H, W], places
+    [B, K], moved [B, K, 2] -> out [B, K, frames, C, H, W]."""
+    size, channels, height, width = ring.shape
+    for b in range(places.shape[0]):
+        for k in range(places.shape[1]):
+            down, right = moved[b, k]
+            for f in range(frames):
+                place = (places[b, k] - (frames - 1) + f) % size
+                for c in range(channels):
+                    for y in range(height):
+                        from_row = ring[place, c, min(max(y - down, 0), height - 1)]
+                        row = out[b, k, f, c, y]
+                        for x in range(width):
+                            row[x] = from_row[min(max(x - right, 0), width - 1)]
+
+
+@njit(cache=True, nogil=True)
 def turned_rows(ring: Numbers, places: Places, index: Index, chosen: Places, out: Numbers) -> None:
     """out[b, k, i] = ring[places[b, k], index[chosen[b], i]]: ring [n, F], index [symmetries, F], out [B, K, F]."""
     for b in range(places.shape[0]):

@@ -8,7 +8,7 @@ import math
 from typing import Any, Protocol
 
 import games
-from games.single import is_own
+from games.families import family
 from muzero.settings import (
     ConfigError,
     LearnerConfig,
@@ -66,11 +66,13 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS_OR_0,
     "selfplay.games": SIZE_OR_0, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
     "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE, "selfplay.opening_plies": SIZE_OR_0,
-    "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE, "selfplay.warmup_positions": COUNT_OR_0,
+    "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE, "selfplay.part_moves": SIZE_OR_0,
+    "selfplay.warmup_positions": COUNT_OR_0,
     "replay.capacity": COUNT, "replay.window_fraction": SHARE, "replay.min_window": COUNT_OR_0,
     "replay.min_positions": COUNT, "replay.alpha": (0.0, 2.0), "replay.beta": (0.0, 2.0),
     "replay.memory_limit_mb": (1, 1 << 30),
     "learner.batch": (1.0, 1e6), "learner.unroll": (1, 64), "learner.td_steps": SIZE,
+    "learner.td_age": COUNT_OR_0, "learner.shift": (0, 64),
     "learner.search_share": SHARE, "learner.gamma": SHARE, "learner.learning_rate": (ABOVE_0, 1e3),
     "learner.final_rate": SHARE, "learner.warmup": SHARE, "learner.decay_from": SHARE,
     "learner.weight_decay": (0.0, 1e3), "learner.clip": (ABOVE_0, 1e9), "learner.state_gradient": SHARE,
@@ -106,6 +108,11 @@ def check(config: Sections) -> None:
         if scalar.kind == "categorical" and (scalar.bins < 2 or not scalar.low < scalar.high):
             raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
     _check_aids(config)
+    if config.model.network == "pixels":
+        _check_pixels(config)
+    elif config.learner.shift > 0:
+        raise ConfigError(f"learner.shift moves pictures, which model.network pixels reads: set learner.shift to 0 for "
+                          f"{config.model.network}")
     if config.model.dynamics == "rules":
         _check_rules(config)
     _check_replay(config.replay)
@@ -190,6 +197,12 @@ def _check_aids(config: Sections) -> None:
                               "belong together: both or neither wanted")
 
 
+def _check_pixels(config: Sections) -> None:
+    if config.model.reconstruction:
+        raise ConfigError("model.network pixels has no way back to a picture: set model.reconstruction to False and "
+                          "learner.reconstruction_weight to 0")
+
+
 def _check_rules(config: Sections) -> None:
     """Refuse what has no meaning, or can't be had, where the game's own rules are searched."""
     why = "model.dynamics rules"
@@ -200,7 +213,7 @@ def _check_rules(config: Sections) -> None:
     if config.learner.reanalyse_fraction > 0:
         raise ConfigError(f"{why} searches from the history of a game, which stored positions don't have: set "
                           f"learner.reanalyse_fraction to 0, got {config.learner.reanalyse_fraction:g}")
-    if is_own(config.game):
+    if family(config.game) != "open_spiel":
         raise ConfigError(f"{why} knows the rules of OpenSpiel's games alone: set model.dynamics to learned for "
                           f"{config.game}")
     try:

@@ -1,7 +1,7 @@
 """The values that flow between games, model, tree, replay and learner. Frozen; the shape stands beside each field.
 
 Shape letters: B batch or trees, M leaves (M <= B), A actions, K unroll steps, T moves of a game,
-*O one observation, *L one latent.
+F frames of one observation, *O one observation, *L one latent.
 """
 
 from __future__ import annotations
@@ -89,10 +89,11 @@ class Findings:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One whole game as one actor saw it."""
+    """One whole game as one actor saw it, or a part of a long one."""
 
     obs: NDArray[Any]
-    """[T, *O] before each move"""
+    """[F - 1 + T, *frame] the frame before each move, after the F - 1 that came before the first; F, the frames of one
+    observation, is 1 in most games: [T, *O]"""
     action: IntArray
     """[T]"""
     reward: FloatArray

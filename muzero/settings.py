@@ -46,20 +46,21 @@ class ModelConfig:
     dynamics: Literal["learned", "rules"] = "learned"
     """learned: MuZero. rules: AlphaZero: the search makes its moves by the game's own rules, h and f judge real
     positions, and there is no g."""
-    network: Literal["mlp", "resnet"] = "mlp"
+    network: Literal["mlp", "resnet", "pixels"] = "mlp"
+    """resnet: convolutions over a board. pixels: the same, after a picture was made a sixteenth as high and wide."""
     width: int = 64
-    """mlp: units of the latent. resnet: channels of the latent."""
+    """mlp: units of the latent. Others: channels of the latent."""
     hidden: int = 128
-    """mlp: units of the one hidden layer. resnet: units of the pooled heads' hidden layer."""
+    """mlp: units of the one hidden layer. Others: units of the pooled heads' hidden layer."""
     representation_blocks: int = 2
-    """resnet: residual blocks of h."""
+    """resnet: residual blocks of h. pixels: after each of its four halvings."""
     dynamics_blocks: int = 1
-    """resnet: residual blocks of g."""
+    """resnet, pixels: residual blocks of g."""
     norm: Literal["none", "batch"] = "none"
-    """resnet: normalisation inside the blocks."""
+    """resnet, pixels: normalisation inside the blocks."""
     latent_norm: Literal["layer", "rms", "minmax"] = "layer"
     position_bias: bool = True
-    """resnet: a learned bias for each place of the board."""
+    """resnet, pixels: a learned bias for each place of the latent board."""
     value: ScalarConfig = field(default_factory=ScalarConfig)
     reward: ScalarConfig = field(default_factory=ScalarConfig)
     discount: Literal["fixed", "learned"] = "fixed"
@@ -122,6 +123,13 @@ class SelfPlayConfig:
     """Share of later moves that are uniformly random. Value targets are cut at a random move."""
     max_moves: int = 512
     """A longer game is cut there; the last search value stands for the rest."""
+    part_moves: int = 0
+    """A game is handed to the learner in parts of this many moves, the last search value of a part standing for the
+    rest; 0 = whole."""
+    life_ends: bool = False
+    """A lost life ends the game for the learner, though it goes on."""
+    clip_rewards: bool = False
+    """The learner sees the sign of a reward alone. What is reported and evaluated are the game's own rewards."""
     warmup_positions: int = 0
     """Positions from uniformly random play before the first learning step; they leave with the window."""
 
@@ -151,6 +159,9 @@ class LearnerConfig:
     """K, learned steps after the root."""
     td_steps: int = 1_000
     """n of the n-step value target; longer than the game means the outcome."""
+    td_age: int = 0
+    """Positions played after which a stored position's n falls by one, down to 1, as what followed there was played by
+    an older agent (Ye et al. 2021, section 4.3); 0 = never."""
     search_share: float = 0.0
     """Share of the search's own root value in the value target; the rest is the n-step return. Less noise from
     exploring moves, more of the network's own opinion."""
@@ -179,6 +190,8 @@ class LearnerConfig:
     """Train steps past the end with random actions to value 0 and reward 0."""
     symmetries: bool = True
     """Draw a random symmetry of the game for each sample."""
+    shift: int = 0
+    """Pictures are moved by up to this many pixels at random, up or down and sideways, their edges repeated."""
     ema: float = 0.0
     """Decay of the averaged weights used for play; 0 plays with the newest weights."""
     replay_ratio: float = 2.0

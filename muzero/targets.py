@@ -36,11 +36,11 @@ def value_target(
 @njit(cache=True, nogil=True)
 def fill_targets(
     places: np.ndarray, left: IntArray, action: IntArray, reward: FloatArray, discount: FloatArray,
-    root_value: FloatArray, searched: MaskArray, exploratory: MaskArray, td_steps: int, gamma: float,
+    root_value: FloatArray, searched: MaskArray, exploratory: MaskArray, td_steps: np.ndarray, gamma: float,
     out_action: np.ndarray, out_reward: FloatArray, out_turn: np.ndarray, out_value: FloatArray,
     out_place: np.ndarray, out_inside: MaskArray, out_trained: MaskArray,
 ) -> None:
-    """Fill the targets of places int64 [B] for steps 0..K.
+    """Fill the targets of places int64 [B] for steps 0..K; td_steps int64 [B] is n of their value targets.
 
     out_action, out_reward, out_turn [B, K]; out_value, out_place, out_inside, out_trained [B, K+1]. out_place is the
     ring place of step k (of the last position past the end), out_inside is False past the end. out_trained is False
@@ -63,7 +63,7 @@ def fill_targets(
             out_value[b, k] = 0.0
             if inside:
                 out_value[b, k], out_trained[b, k] = value_target(
-                    here, left, reward, discount, root_value, searched, exploratory, td_steps, gamma)
+                    here, left, reward, discount, root_value, searched, exploratory, td_steps[b], gamma)
             if k == unroll:
                 continue
             out_reward[b, k] = 0.0

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import math
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,8 @@ from selfplay.perfect import PerfectPlayer
 from selfplay.reanalyse import Reanalyser
 from selfplay.worker import ActorError, InProcess, Processes, device_of
 
+RETURNS = 100
+"""Games of one player whose mean return is reported."""
 INTERRUPTED = 130
 """Exit code of a run stopped by Ctrl-C and saved."""
 
@@ -93,6 +97,7 @@ class Run:
         self.clock = time.process_time if config.train.clock == "cpu" else time.monotonic
         self.started = self.clock()
         self.rates = Rates(time.monotonic())
+        self.returns: deque[float] = deque(maxlen=RETURNS)
         self.last: StepReport | None = None
         self.errors: tuple[NDArray[np.int64], Sent] | None = None
         self.opponent = opponent_of(config)
@@ -210,8 +215,9 @@ class Run:
         for delivery in self.source.collect(wait):
             for game in delivery.games:
                 self.replay.add(game)
-            self.games += len(delivery.games)
-            self.rates.games += len(delivery.games)
+            self.games += len(delivery.returns)
+            self.rates.games += len(delivery.returns)
+            self.returns.extend(delivery.returns)
             self.rates.positions += delivery.moves
             self.rates.simulations += delivery.simulations
         if wait:
@@ -256,6 +262,8 @@ class Run:
         for name in ("games_per_s", "positions_per_s", "simulations_per_s", "steps_per_s", "replay_positions",
                      "replay_ratio", "learner_wait", "data_wait", "reanalysed", "elapsed_s", "games", "positions"):
             values[f"run/{name}"] = float(getattr(progress, name))
+        if self.returns and self.replay.spec.players == 1:
+            values["run/mean_return"] = progress.mean_return
         self.metrics.write(self.learner.steps, values)
         report(progress)
         self.rates = Rates(time.monotonic())
@@ -274,6 +282,7 @@ class Run:
             replay_capacity=self.replay.capacity, replay_ratio=self.drawn / max(1, self.replay.added),
             replay_ratio_wanted=self.config.learner.replay_ratio, learner_wait=self.rates.waited / seconds,
             data_wait=self.batches.waited / seconds, reanalysed=self.rates.reanalysed / seconds,
+            mean_return=float(np.mean(self.returns)) if self.returns and self.replay.spec.players == 1 else math.nan,
             losses=losses, checks=checks, evaluation=self.evaluation, status=status)
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
@@ -339,8 +348,8 @@ class Run:
         state: dict[str, Any] = {
             # A batch that nobody learned from yet will be drawn anew.
             "drawn": self.drawn - self.batches.begun, "games": self.games, "added": self.replay.added,
-            "max_priority": self.replay.max_priority, "rng": self.rng.bit_generator.state,
-            "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),
+            "written": self.replay.written, "max_priority": self.replay.max_priority,
+            "rng": self.rng.bit_generator.state, "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),
         }
         if self.reanalyser is not None:
             state["reanalysis"] = self.reanalyser.snapshot()
@@ -373,7 +382,10 @@ class Run:
         weights = tensors["weights"]
         self.learner.restore(tensors.get("trained", weights), weights, tensors["optimizer"], stored.step)
         arrays = {name: value.numpy() for name, value in tensors["replay"].items()}
-        self.replay.restore(arrays, checkpoint.count_of(state, "added"), checkpoint.number_of(state, "max_priority"))
+        # Older versions wrote a position in every place.
+        written = checkpoint.count_of(state, "written") if "written" in state else None
+        self.replay.restore(
+            arrays, checkpoint.count_of(state, "added"), checkpoint.number_of(state, "max_priority"), written)
         self.drawn, self.games = checkpoint.count_of(state, "drawn"), checkpoint.count_of(state, "games")
         self.rng.bit_generator.state = state["rng"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))

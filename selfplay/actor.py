@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import GameBatch
+from games.base import GameBatch, Step
 from muzero.config import SearchConfig, SelfPlayConfig, at
 from muzero.models.base import Model, Sight, observed
-from muzero.records import Findings, IntArray, MaskArray, SearchResult, Trajectory
+from muzero.records import Findings, FloatArray, IntArray, MaskArray, SearchResult, Trajectory
 from muzero.search import TreeSearch
 from selfplay.trajectory import Recorder
 
@@ -33,6 +33,7 @@ class Counters:
 
     moves: int = 0
     games: int = 0
+    """finished"""
     simulations: int = 0
 
 
@@ -50,11 +51,16 @@ class Actor:
         self.rng = np.random.default_rng(seed)
         self.counters = Counters()
         self.spent = Spent()
+        self.made = np.zeros(games.size, dtype=np.int64)
+        """[N] moves of the game in each row"""
+        self.returns: list[float] = []
+        """What the games that ended in the last move paid to player 0, in the game's own units."""
         self.opening = np.zeros(games.size, dtype=np.int64)
         self._draw_openings(np.ones(games.size, dtype=np.bool_))
 
     def play(self, model: Model | None, progress: float) -> list[Trajectory]:
-        """One move in every game, searched with `model` at training progress in [0, 1]; the games that ended.
+        """One move in every game, searched with `model` at training progress in [0, 1]; the games, or parts of games,
+        that ended.
 
         With model None the move is uniformly random and nothing is searched (warm-up).
         """
@@ -72,10 +78,12 @@ class Actor:
         times.append(perf_counter_ns())
         step = self.games.step(action)
         times.append(perf_counter_ns())
-        self.recorder.add(obs, legal, found, action, exploratory, step.reward, step.discount)
+        reward, discount = self._lesson(step)
+        self.recorder.add(obs, legal, found, action, exploratory, reward, discount)
         self.counters.moves += self.games.size
-        truncated = step.truncated | ((self.recorder.moves >= self.config.max_moves) & (step.discount != 0.0))
-        finished = self._collect((step.discount == 0.0) | truncated, truncated)
+        self.made += 1
+        over = (step.discount == 0.0) | step.truncated | (self.made >= self.config.max_moves)
+        finished = self._collect(over, discount)
         times.append(perf_counter_ns())
         self._spend(*np.diff(times).tolist())
         return finished
@@ -97,19 +105,34 @@ class Actor:
         action = result.action
         temperature = at(self.config.temperature, progress)
         if self.search_config.algorithm == "puct" and temperature > 0.0:
-            early = self.recorder.moves < self.config.temperature_moves
+            early = self.made < self.config.temperature_moves
             action = np.where(early, draw_visits(result.visits, temperature, self.rng), action)
-        random = self.recorder.moves < self.opening
+        random = self.made < self.opening
         random |= self.rng.random(len(legal)) < self.config.random_fraction
         return np.where(random, draw_legal(legal, self.rng), action).astype(np.int32), random
 
-    def _collect(self, ended: MaskArray, truncated: MaskArray) -> list[Trajectory]:
-        if not ended.any():
-            return []
-        finished = [self.recorder.finish(int(row), bool(truncated[row])) for row in np.flatnonzero(ended)]
-        self.counters.games += len(finished)
-        self.games.reset(ended)
-        self._draw_openings(ended)
+    def _lesson(self, step: Step) -> tuple[FloatArray, FloatArray]:
+        """Rewards and discounts [N] as the learner is to see them."""
+        reward, discount = step.reward, step.discount
+        if self.config.clip_rewards:
+            reward = np.sign(reward)
+        if self.config.life_ends and step.life_lost is not None:
+            discount = np.where(step.life_lost, np.float32(0.0), discount)
+        return reward, discount
+
+    def _collect(self, over: MaskArray, discount: FloatArray) -> list[Trajectory]:
+        """What is whole by now for the learner; games that are `over` [N] begin anew. discount [N] is 0 where nothing
+        follows."""
+        part = over | (discount == 0.0)
+        if self.config.part_moves > 0:
+            part |= self.recorder.moves >= self.config.part_moves
+        finished = [self.recorder.finish(row, truncated=discount[row] != 0.0) for row in np.flatnonzero(part).tolist()]
+        self.returns = self.games.returns()[over, 0].tolist() if over.any() else []
+        if self.returns:
+            self.counters.games += len(self.returns)
+            self.made[over] = 0
+            self.games.reset(over)
+            self._draw_openings(over)
         return finished
 
     def _draw_openings(self, rows: MaskArray) -> None:
@@ -121,7 +144,7 @@ class Actor:
     def snapshot(self) -> dict[str, Any]:
         """Everything but the recorded moves, as JSON values; the moves are in `recorder.arrays()`."""
         return {"games": self.games.snapshot(), "rng": self.rng.bit_generator.state,
-                "opening": self.opening.tolist(), "counters": vars(self.counters).copy()}
+                "opening": self.opening.tolist(), "made": self.made.tolist(), "counters": vars(self.counters).copy()}
 
     def restore(self, snapshot: dict[str, Any], moves: dict[str, NDArray[Any]]) -> None:
         """Go back to `snapshot` and recorded moves."""
@@ -130,6 +153,8 @@ class Actor:
         self.opening[:] = snapshot["opening"]
         self.counters = Counters(**snapshot["counters"])
         self.recorder.restore(moves)
+        # Older versions recorded whole games alone.
+        self.made[:] = snapshot.get("made", self.recorder.moves)
 
 
 def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:

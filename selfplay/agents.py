@@ -11,7 +11,7 @@ import numpy as np
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.naming import nearest
 from muzero.limits import BOUNDS
-from selfplay.perfect import PerfectPlayer, refuse_own, spiel_state
+from selfplay.perfect import PerfectPlayer, refuse_foreign, spiel_state
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -60,7 +60,7 @@ class MctsPlayer:
         import pyspiel
 
         self.name = f"mcts:{simulations}"
-        refuse_own(game)
+        refuse_foreign(game)
         seed %= 1 << 31  # OpenSpiel takes 31 bits
         self._bot = pyspiel.MCTSBot(
             pyspiel.load_game(game),
@@ -126,7 +126,7 @@ def maker(text: str, game: str, simulations: int | None = None) -> Callable[[int
     if kind == "mcts" and not Path(text).exists():
         if colon and not (number.isdecimal() and int(number) > 0):
             raise GameError(f"player {text!r}: wanted mcts:N with N simulations, such as mcts:200")
-        refuse_own(game)
+        refuse_foreign(game)
         return lambda seed: MctsPlayer(game, int(number or 200), seed)
     if text == "random":
         return RandomPlayer

@@ -12,8 +12,8 @@ import numpy as np
 from games import make
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.exact import Exact, exact
+from games.families import family
 from games.open_spiel import OpenSpielBatch
-from games.single import is_own
 from games.solver import Solver
 from selfplay.positions import TOLERANCE, Chooser, Judged, PositionSet, Quality, judge_moves, place, tabulate
 
@@ -27,14 +27,14 @@ History = tuple[int, ...]
 
 def spiel_state(games: GameBatch, row: int) -> Any:
     """A copy of the row's OpenSpiel state. Raises GameError for a game that isn't OpenSpiel's."""
-    refuse_own(games.spec.name)
+    refuse_foreign(games.spec.name)
     assert isinstance(games, OpenSpielBatch)
     return games.state(row)
 
 
-def refuse_own(game: str) -> None:
-    """Raise GameError for a game of one's own: searching by the rules and solving need an OpenSpiel game."""
-    if is_own(game):
+def refuse_foreign(game: str) -> None:
+    """Raise GameError for a game that isn't OpenSpiel's: searching by the rules and solving need one that is."""
+    if family(game) != "open_spiel":
         raise GameError(f"{game}: not an OpenSpiel game, so its rules can't be searched or solved")
 
 
@@ -44,7 +44,7 @@ class PerfectPlayer:
     def __init__(self, game: str, seed: int, solver: Exact | None = None) -> None:
         """solver: one of the same game that may know some values already."""
         self.name = "perfect"
-        refuse_own(game)
+        refuse_foreign(game)
         self.solver = exact(game) if solver is None else solver
         self._rng = np.random.default_rng(seed)
 

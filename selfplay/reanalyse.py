@@ -62,21 +62,22 @@ class Reanalyser:
         return searched
 
     def places(self, replay: Replay) -> NDArray[np.int64]:
-        """Places [B] of the next positions, each once; the cursor moves on behind them."""
+        """Places [<= B] of the next positions, each once; the cursor moves on behind them."""
         window = replay.window
-        oldest = replay.added - window
+        oldest = replay.written - window
         # What the cursor pointed to may have been overwritten meanwhile.
-        start = self.cursor - oldest if oldest <= self.cursor < replay.added else 0
+        start = self.cursor - oldest if oldest <= self.cursor < replay.written else 0
         numbers = oldest + (start + np.arange(min(self.batch, window))) % window
         self.cursor = int(numbers[-1]) + 1
-        return numbers % replay.capacity
+        places = numbers % replay.capacity
+        return places[replay.drawable(places)]
 
     def _renew(self, replay: Replay, places: NDArray[np.int64], rng: np.random.Generator) -> int:
         if self.search is None:
             parts = parts_on(self.model.device)
             self.search = TreeSearch(self.config, replay.spec.num_actions, self.batch, parts)
         seeds = rng.integers(0, 2**63, len(places), dtype=np.uint64)
-        result = self.search.run(self.prepared, replay.rings["obs"][places], replay.rings["legal"][places], seeds)
+        result = self.search.run(self.prepared, replay.observations(places), replay.rings["legal"][places], seeds)
         replay.renew(places, Findings.of(result))
         return len(places)
 

@@ -20,12 +20,14 @@ class Recorder:
     def __init__(self, spec: GameSpec, size: int) -> None:
         self.spec, self.size = spec, size
         self.moves = np.zeros(size, dtype=np.int64)
+        self.lead = np.zeros((size, spec.frames - 1, *spec.frame_shape), dtype=spec.observation_dtype)
+        """[N, F - 1, *frame] the frames before each row's first move here"""
         self.columns = self._reserve(min(START_LENGTH, spec.max_length))
 
     def _reserve(self, length: int) -> dict[str, NDArray[Any]]:
         shape, actions = (self.size, length), self.spec.num_actions
         return {
-            "obs": np.zeros((*shape, *self.spec.observation_shape), dtype=self.spec.observation_dtype),
+            "obs": np.zeros((*shape, *self.spec.frame_shape), dtype=self.spec.observation_dtype),
             "action": np.zeros(shape, dtype=np.int32),
             "reward": np.zeros(shape, dtype=np.float32),
             "discount": np.zeros(shape, dtype=np.float32),
@@ -45,7 +47,9 @@ class Recorder:
         if int(self.moves.max()) >= length:
             self._grow(2 * length)
         rows = np.arange(self.size)
-        given = {"obs": obs, "legal": legal, "action": action, "exploratory": exploratory, "reward": reward,
+        frames = obs.reshape(self.size, self.spec.frames, *self.spec.frame_shape)
+        self.lead[self.moves == 0] = frames[self.moves == 0, :-1]
+        given = {"obs": frames[:, -1], "legal": legal, "action": action, "exploratory": exploratory, "reward": reward,
                  "discount": discount, **vars(found)}
         for name, column in self.columns.items():
             column[rows, self.moves] = given[name]
@@ -65,6 +69,8 @@ class Recorder:
         length = int(self.moves[row])
         self.moves[row] = 0
         parts = {name: column[row, :length].copy() for name, column in self.columns.items()}
+        if self.lead.shape[1]:
+            parts["obs"] = np.concatenate((self.lead[row], parts["obs"]))
         if truncated:
             parts["exploratory"][-1] = True
         return Trajectory(**parts)
@@ -76,7 +82,8 @@ class Recorder:
         cells = {name: column[:, :longest].copy() for name, column in self.columns.items()}
         for column in cells.values():
             column[~played] = 0
-        return {"moves": self.moves.copy(), **cells}
+        lead = {"lead": self.lead.copy()} if self.lead.shape[1] else {}
+        return {"moves": self.moves.copy(), **lead, **cells}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
@@ -86,6 +93,9 @@ class Recorder:
             raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
         if moves.dtype != np.int64 or (moves < 0).any():
             raise ValueError("stored games don't fit this run: moves are no numbers of moves")
+        lead = arrays["lead"] if self.lead.shape[1] else self.lead
+        if lead.shape != self.lead.shape or lead.dtype != self.lead.dtype:
+            raise ValueError(f"stored games don't fit this run: lead {lead.shape}")
         longest = int(moves.max())
         for name, column in self.columns.items():
             if arrays[name].shape != (self.size, longest, *column.shape[2:]) or arrays[name].dtype != column.dtype:
@@ -96,4 +106,5 @@ class Recorder:
             self._grow(longest)
         for name, column in self.columns.items():
             column[:, :longest] = arrays[name]
+        self.lead[:] = lead
         self.moves[:] = moves

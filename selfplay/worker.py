@@ -44,11 +44,13 @@ class ActorError(RuntimeError):
 
 @dataclass(frozen=True)
 class Delivery:
-    """Finished games and what it took to play since the last delivery."""
+    """Finished games, or parts of games, and what it took to play since the last delivery."""
 
     games: list[Trajectory]
     moves: int
     simulations: int
+    returns: list[float]
+    """What each game that ended paid to player 0, in the game's own units."""
 
 
 class Source(Protocol):
@@ -73,6 +75,14 @@ def make_actor(config: Config, index: int, start: int = 0) -> Actor:
     return Actor(batch, config.search, config.selfplay, int(seed[1]), parts, sight(config.model))
 
 
+def delivery(actor: Actor, model: Acting | None, progress: float) -> Delivery:
+    """What one move in every game of `actor` gives; see `Actor.play`."""
+    before = Counters(**vars(actor.counters))
+    finished = actor.play(model, progress)
+    done = actor.counters
+    return Delivery(finished, done.moves - before.moves, done.simulations - before.simulations, actor.returns)
+
+
 class InProcess:
     """Plays one lockstep move whenever the learner has to wait: same seed, same bytes."""
 
@@ -84,12 +94,7 @@ class InProcess:
         self.progress = 0.0
 
     def collect(self, wait: bool) -> list[Delivery]:
-        if not wait:
-            return []
-        before = Counters(**vars(self.actor.counters))
-        finished = self.actor.play(self.prepared if self.playing else None, self.progress)
-        done = self.actor.counters
-        return [Delivery(finished, done.moves - before.moves, done.simulations - before.simulations)]
+        return [delivery(self.actor, self.prepared if self.playing else None, self.progress)] if wait else []
 
     def publish(self, model: LearnedModel, progress: float) -> None:
         self.model.load_state_dict(model.state_dict())
@@ -109,8 +114,9 @@ class InProcess:
             raise ValueError(f"playing: true or false wanted, got {str(playing)[:40]}")
         counters = {field.name: checkpoint.count_of(stored["counters"], field.name) for field in fields(Counters)}
         opening = [checkpoint.count_of({"opening": plies}, "opening") for plies in stored["opening"]]
-        if len(opening) != self.actor.games.size:
-            raise ValueError(f"opening: {self.actor.games.size} games wanted, got {len(opening)}")
+        made = [checkpoint.count_of({"made": moves}, "made") for moves in stored.get("made", opening)]
+        if not len(opening) == len(made) == self.actor.games.size:
+            raise ValueError(f"opening: {self.actor.games.size} games wanted, got {len(opening)} and {len(made)}")
         moves = {name: value.numpy() for name, value in files["actors"].items()}
         self.actor.restore({**stored, "counters": counters, "opening": opening}, moves)
         self.model.load_state_dict(files["acting"])
@@ -262,10 +268,7 @@ def _act(
         if newest != version:
             prepared.refresh()
             version = newest
-        before = Counters(**vars(actor.counters))
-        finished = actor.play(prepared if version else None, mailbox.progress.value)
-        done = actor.counters
-        pipe.send(Delivery(finished, done.moves - before.moves, done.simulations - before.simulations))
+        pipe.send(delivery(actor, prepared if version else None, mailbox.progress.value))
 
 
 def acting_model(config: Config) -> LearnedModel:

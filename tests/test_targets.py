@@ -85,7 +85,8 @@ def fill(game: Game, starts: list[int], unroll: int = 3, td_steps: int = 100) ->
     }
     fill_targets(
         np.array(starts), arrays["left"], arrays["action"], arrays["reward"], arrays["discount"],
-        arrays["root_value"], arrays["searched"], arrays["exploratory"], td_steps, 1.0, *out.values())
+        arrays["root_value"], arrays["searched"], arrays["exploratory"], np.full(size, td_steps), 1.0,
+        *out.values())
     return out
 
 

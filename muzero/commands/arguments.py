@@ -160,11 +160,12 @@ def near_run(name: str) -> str:
 
 def _what_was_meant(name: str) -> str:
     import games
+    from games.families import family
 
     try:
         games.spec(name)
     except games.GameError as error:
-        if "/" not in name:
+        if "/" not in name or family(name) != "open_spiel":
             return str(error)
     return AGENT_WANTED
 

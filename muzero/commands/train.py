@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import games
+from games.families import family
 from games.single import is_own
 from muzero import checkpoint, presets, runs
 from muzero.commands.arguments import HELP, RUNS, game_spec, near_run, parse
@@ -119,7 +120,7 @@ def locate(target: str) -> tuple[str, Path | None]:
                 f"  if you trust it, name it: muzero train '{config.game}' --out {target}", USAGE
             )
         return config.game, folder
-    if os.sep in target and not is_own(target):
+    if os.sep in target and family(target) == "open_spiel":
         raise CommandError(f"no run {target}; wanted a game, or the folder of a run{near_run(target)}", USAGE)
     return game_spec(target).name, None
 

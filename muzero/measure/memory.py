@@ -13,6 +13,7 @@ import games
 from muzero.config import Config
 from muzero.measure.search import Shape
 from muzero.measure.search import memory_needed as tree_bytes
+from muzero.networks.pixels import board
 from muzero.presets.general import position_bytes
 from selfplay.worker import device_of
 
@@ -44,8 +45,10 @@ def latent_numbers(config: Config) -> int:
     """Numbers of one latent; of the rules' state where that stands in its place."""
     if config.model.dynamics == "rules":
         return STATE_BYTES // FLOAT_BYTES
-    shape = games.spec(config.game).observation_shape
-    return config.model.width * (math.prod(shape[1:]) if config.model.network == "resnet" else 1)
+    if config.model.network == "mlp":
+        return config.model.width
+    _, height, width = games.spec(config.game).observation_shape
+    return config.model.width * math.prod(board(height, width) if config.model.network == "pixels" else (height, width))
 
 
 def selfplay_bytes(config: Config) -> dict[str, int]:

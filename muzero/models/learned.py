@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from games.base import GameSpec
+from games.base import ActionLayout, GameSpec
 from muzero import scalar
 from muzero.config import ConfigError, ModelConfig
-from muzero.networks import mlp, resnet
+from muzero.networks import mlp, pixels, resnet
 from muzero.networks.consistency import Consistency
 from muzero.records import RootOutput, StepOutput
 
@@ -49,31 +49,44 @@ class LearnedModel(nn.Module):
         else:
             if len(shape) != 3:
                 raise ConfigError(
-                    f"{spec.name}: model.network resnet wants observations [C, H, W], got {shape}; use mlp")
-            board = (shape[1], shape[2])
-            self.h = resnet.Representation(
-                (shape[0], *board), config.width, config.representation_blocks, config.norm, config.latent_norm,
-                config.position_bias)
+                    f"{spec.name}: model.network {config.network} wants observations [C, H, W], got {shape}; use mlp")
+            board, layout = (shape[1], shape[2]), spec.layout
+            kind: type[resnet.Representation | pixels.Representation] = resnet.Representation
+            if config.network == "pixels":
+                # Places of a small board are no places of actions.
+                board, layout, kind = pixels.board(*board), ActionLayout(), pixels.Representation
+            self.h = kind(
+                (shape[0], shape[1], shape[2]), config.width, config.representation_blocks, config.norm,
+                config.latent_norm, config.position_bias)
             self.g = resnet.Dynamics(
-                spec.num_actions, board, spec.layout, config.width, config.hidden, config.dynamics_blocks, facts,
+                spec.num_actions, board, layout, config.width, config.hidden, config.dynamics_blocks, facts,
                 config.norm, config.latent_norm) if self.imagines else None
-            self.f = resnet.Prediction(spec.num_actions, board, spec.layout, config.width, config.hidden, values)
+            self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values)
             self.latent_shape = (config.width, *board)
             self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
         self.consistency = Consistency(self.latent_shape) if config.consistency else None
-        if config.network == "resnet":
+        if self.spatial:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
+    @property
+    def spatial(self) -> bool:
+        """Whether latents are boards [width, H, W]."""
+        return self.config.network != "mlp"
+
+    def planes(self, obs: Tensor, dtype: torch.dtype) -> Tensor:
+        """obs [B, *O] of the game's dtype as h reads it, in `dtype`."""
+        planes = obs.to(dtype)
+        if self.spec.observation_high != 1:
+            planes = planes * (1.0 / self.spec.observation_high)
+        return planes.contiguous(memory_format=torch.channels_last) if self.spatial else planes
+
     def encode(self, obs: Tensor) -> Tensor:
         """obs [B, *O] of the game's dtype -> latent [B, *L]."""
-        planes = obs.to(next(self.parameters()).dtype)
-        if self.config.network == "resnet":
-            planes = planes.contiguous(memory_format=torch.channels_last)
-        latent: Tensor = self.h(planes)
+        latent: Tensor = self.h(self.planes(obs, next(self.parameters()).dtype))
         return latent
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from muzero import scalar
 from muzero.models.learned import LearnedModel
-from muzero.networks import fused, resnet
+from muzero.networks import fused, pixels, resnet
 from muzero.records import RootOutput, StepOutput
 
 CPU_FLAGS = ("avx512_bf16", "amx_bf16")
@@ -23,7 +23,7 @@ def precision(wanted: str, network: str, device: torch.device) -> torch.dtype:
     """The number format of `train.precision`; auto: bfloat16 on CUDA and for convolutions on CPUs made for it."""
     if wanted != "auto":
         return torch.float32 if wanted == "float32" else torch.bfloat16
-    fast = device.type == "cuda" or (network == "resnet" and _multiplies_bfloat16())
+    fast = device.type == "cuda" or (network != "mlp" and _multiplies_bfloat16())
     return torch.bfloat16 if fast else torch.float32
 
 
@@ -65,9 +65,12 @@ class PreparedModel:
             self.twin = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
             self.h, self.g, self.f = _networks(self.twin)
             return
-        assert isinstance(model.h, resnet.Representation)
         assert isinstance(model.f, resnet.Prediction)
-        self.h = fused.Representation(self.derived, model.h)
+        if isinstance(model.h, pixels.Representation):
+            self.h = fused.Downsampling(self.derived, model.h)
+        else:
+            assert isinstance(model.h, resnet.Representation)
+            self.h = fused.Representation(self.derived, model.h)
         if model.g is not None:
             assert isinstance(model.g, resnet.Dynamics)
             self.g = fused.Dynamics(self.derived, model.g, model.num_actions)
@@ -85,10 +88,7 @@ class PreparedModel:
             self.derived.refresh()
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        planes = obs.to(self.dtype)
-        if self.model.config.network == "resnet":
-            planes = planes.contiguous(memory_format=torch.channels_last)
-        latent = self.h(planes)
+        latent = self.h(self.model.planes(obs, self.dtype))
         logits, value = self.f(latent)
         return RootOutput(latent, logits.float(), scalar.decode(value, self.model.config.value))
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muzero.networks import resnet
+from muzero.networks import pixels, resnet
 
 CONVOLUTION = torch.ops.mkldnn._convolution_pointwise
 
@@ -56,32 +56,34 @@ def folded(module: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 class Conv:
-    """A convolution with stride 1 whose output may be joined by a sum and a ReLU."""
+    """A convolution whose output may be joined by a sum and a ReLU."""
 
     def __init__(
-        self, derived: Derived, kernel: Callable[[], Tensor], bias: Callable[[], Tensor], padding: int
+        self, derived: Derived, kernel: Callable[[], Tensor], bias: Callable[[], Tensor], padding: int,
+        stride: int = 1,
     ) -> None:
         self.kernel = derived.hold(lambda: kernel().contiguous(memory_format=torch.channels_last))
         self.bias = derived.hold(bias)
-        self.padding = padding
+        self.padding, self.stride = padding, stride
         self.fused = self.kernel.device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
     @staticmethod
     def of(derived: Derived, module: nn.Module) -> Conv:
         """The twin of a convolution of `resnet`, batch norm folded in."""
         inner = module if isinstance(module, nn.Conv2d) else module[0]  # type: ignore[index]
-        padding = int(inner.padding[0])
-        return Conv(derived, lambda: folded(module)[0], lambda: folded(module)[1], padding)
+        padding, stride = int(inner.padding[0]), int(inner.stride[0])
+        return Conv(derived, lambda: folded(module)[0], lambda: folded(module)[1], padding, stride)
 
     def plain(self, x: Tensor) -> Tensor:
         """conv(x)"""
-        return F.conv2d(x, self.kernel, self.bias, padding=self.padding)
+        return F.conv2d(x, self.kernel, self.bias, stride=self.stride, padding=self.padding)
 
     def relu(self, x: Tensor) -> Tensor:
         """relu(conv(x))"""
         if not self.fused:
             return self.plain(x).relu_()
-        out: Tensor = CONVOLUTION(x, self.kernel, self.bias, [self.padding] * 2, [1, 1], [1, 1], 1, "relu", [], "")
+        out: Tensor = CONVOLUTION(
+            x, self.kernel, self.bias, [self.padding] * 2, [self.stride] * 2, [1, 1], 1, "relu", [], "")
         return out
 
     def add_relu(self, x: Tensor, other: Tensor) -> Tensor:
@@ -89,7 +91,8 @@ class Conv:
         if not self.fused:
             return self.plain(x).add_(other).relu_()
         out: Tensor = CONVOLUTION.binary(
-            x, other, self.kernel, self.bias, [self.padding] * 2, [1, 1], [1, 1], 1, "add", 1.0, "relu", [], "")
+            x, other, self.kernel, self.bias, [self.padding] * 2, [self.stride] * 2, [1, 1], 1, "add", 1.0, "relu", [],
+            "")
         return out
 
 
@@ -123,6 +126,24 @@ class Representation:
         else:
             x = self.stem.plain(obs).add_(self.position).relu_()
         return self.normalise(self.blocks(x))
+
+
+class Downsampling:
+    """Twin of `pixels.Representation`: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16]."""
+
+    def __init__(self, derived: Derived, h: pixels.Representation) -> None:
+        self.first, self.second = Conv.of(derived, h.first), Conv.of(derived, h.second)
+        self.towers = [Blocks(derived, tower) for tower in h.towers if isinstance(tower, nn.Sequential)]
+        position = h.position
+        self.position = None if position is None else derived.hold(lambda: position)
+        self.normalise = h.normalise
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        x = self.towers[1](self.second.relu(self.towers[0](self.first.relu(obs))))
+        x = pixels.pool(self.towers[2](pixels.pool(x)))
+        if self.position is not None:
+            x = x + self.position
+        return self.normalise(self.towers[3](x))
 
 
 class Dynamics:

@@ -18,11 +18,11 @@ from muzero.networks.answers import answer
 from muzero.networks.latent_norm import NORMS
 
 
-def conv(inputs: int, outputs: int, norm: str) -> nn.Module:
-    """3x3 convolution of the same size, with batch norm when asked."""
+def conv(inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Module:
+    """3x3 convolution, of the same size for stride 1, with batch norm when asked."""
     if norm == "batch":
-        return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
+        return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs))
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1)
 
 
 class Block(nn.Module):

@@ -6,8 +6,9 @@ A preset holds only what differs from the defaults of `muzero.config`.
 from __future__ import annotations
 
 import games
+from games.atari_protocol import is_atari
 from muzero.config import Config, replace
-from muzero.presets import boards, general
+from muzero.presets import atari, boards, general
 
 PRESETS = {
     "tic_tac_toe": boards.tic_tac_toe, "connect_four": boards.connect_four, "othello": boards.othello,
@@ -20,6 +21,8 @@ FAMILIES = {"connect_four": boards.connect_four_board}
 def load(game: str) -> Config:
     """The preset of a game by its name, parameters included. Raises GameError for a game that can't be had."""
     spec = games.spec(game)
+    if is_atari(spec.name):
+        return atari.small(spec)
     known, family = PRESETS.get(spec.name), FAMILIES.get(spec.name.partition("(")[0], general.preset)
     return known() if known is not None else family(spec)
 

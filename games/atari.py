@@ -1,0 +1,236 @@
+"""Atari games through ALE's own vector environment, which skips frames, takes maxima, scales and stacks.
+
+Each row is a vector environment of one, so that rows are stepped and reset by themselves; all work at the same time,
+each in a thread of ALE's. A game is a function of its seed and its actions, which is what a snapshot holds: ALE's
+vector environment doesn't give its state away.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.atari_protocol import AtariFacts
+from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
+
+INSTALL = "pip install 'muzero-engine[atari]'"
+_ONE = np.zeros(1, np.int64)
+_FULL_STRENGTH = np.ones(1, np.float32)
+
+
+class Row:
+    """One game: its environment, and what it takes to play it again."""
+
+    def __init__(self, facts: AtariFacts) -> None:
+        self._environment = _environment(facts)
+        self._stack = facts.protocol.stack
+        self.seed = 0
+        self.actions = bytearray()
+        self.obs: NDArray[np.uint8] = np.zeros(facts.spec.observation_shape, np.uint8)
+        self.lives = 0
+        self.frame = 0
+        """Emulated frames since the game began, as ALE counts them."""
+
+    def reset(self, seed: int) -> None:
+        """Begin a new game."""
+        self.seed = seed
+        self.actions.clear()
+        obs, info = self._environment.reset(_ONE, np.array([seed], np.int64))
+        self._take(obs, info)
+
+    def send(self, action: int) -> None:
+        """Begin a step; `receive` waits for it."""
+        self.actions.append(action)
+        self._environment.send(np.array([action], np.int64), _FULL_STRENGTH)
+
+    def receive(self) -> tuple[float, bool, bool, bool]:
+        """Reward; whether the game is over, was cut, or a life was lost and it goes on."""
+        before = self.lives
+        obs, reward, over, cut, info = self._environment.recv()
+        self._take(obs, info)
+        ended = bool(over[0])
+        # A game that counts down to no life may run on for some frames: that is no life lost.
+        return float(reward[0]), ended, bool(cut[0]) and not ended, not ended and 0 < self.lives < before
+
+    def _take(self, obs: NDArray[np.uint8], info: dict[str, NDArray[np.int32]]) -> None:
+        self.lives, self.frame = int(info["lives"][0]), int(info["episode_frame_number"][0])
+        # [stack, H, W] or [stack, H, W, 3]
+        frames = obs[0] if obs.ndim == 4 else np.moveaxis(obs[0], -1, 1)
+        self.obs = np.ascontiguousarray(frames.reshape(self.obs.shape))
+
+
+class AtariBatch:
+    """N games of one ROM. See `games.base.GameBatch` for the contract of each method."""
+
+    def __init__(self, facts: AtariFacts, size: int, seed: int) -> None:
+        if size < 1:
+            raise GameError(f"{facts.spec.name}: a batch of 1 game or more wanted, got size={size}")
+        self.spec: GameSpec = facts.spec
+        self.facts = facts
+        self.size = size
+        self._seed = seed
+        self._started = 0
+        self._rows = [Row(facts) for _ in range(size)]
+        self._over = np.zeros(size, np.bool_)
+        self._returns: NDArray[np.float64] = np.zeros((size, 1))
+        self.reset()
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """Emulated frames [N] of the game in each row, as ALE counts them: with those without action at its start."""
+        return np.array([row.frame for row in self._rows], np.int64)
+
+    @property
+    def lives(self) -> NDArray[np.int64]:
+        """Lives left [N]; 0 in games without."""
+        return np.array([row.lives for row in self._rows], np.int64)
+
+    def reset(self, rows: MaskArray | None = None) -> None:
+        """Start new games in `rows` (bool [N]; all when None)."""
+        mask = np.ones(self.size, np.bool_) if rows is None else self._row_mask(rows)
+        for row in np.flatnonzero(mask).tolist():
+            self._rows[row].reset(self._next_seed())
+        self._over[mask] = False
+        self._returns[mask] = 0.0
+
+    def _next_seed(self) -> int:
+        self._started += 1
+        state: int = np.random.SeedSequence([self._seed, self._started]).generate_state(1)[0].item()
+        return state % (1 << 31)
+
+    def observe(self) -> NDArray[Any]:
+        """Observations [N, C, H, W]; zeros in finished rows."""
+        seen = np.stack([row.obs for row in self._rows])
+        seen[self._over] = 0
+        return seen
+
+    def legal(self) -> MaskArray:
+        """Legal moves [N, A]: every action; all False in finished rows."""
+        return np.repeat(~self._over[:, None], self.spec.num_actions, axis=1)
+
+    def to_play(self) -> IntArray:
+        """Player to move [N], `NO_PLAYER` in finished rows."""
+        return np.where(self._over, NO_PLAYER, 0).astype(np.int32)
+
+    def step(self, actions: IntArray, rows: MaskArray | None = None) -> Step:
+        """Play actions [N] in `rows` (all unfinished rows when None), all at the same time."""
+        played, chosen = self._checked(actions, rows)
+        for row in chosen:
+            self._rows[row].send(int(played[row]))
+        reward, discount = np.zeros(self.size, np.float32), np.zeros(self.size, np.float32)
+        truncated, life_lost = np.zeros(self.size, np.bool_), np.zeros(self.size, np.bool_)
+        for row in chosen:
+            reward[row], over, truncated[row], life_lost[row] = self._rows[row].receive()
+            discount[row] = 0.0 if over else 1.0
+            self._over[row] = over or truncated[row]
+        self._returns[:, 0] += reward
+        return Step(reward, discount, truncated, life_lost)
+
+    def returns(self) -> NDArray[np.float64]:
+        """Raw score of the game in each row so far [N, 1]."""
+        return self._returns.copy()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Seed and actions of each game."""
+        return {
+            "game": self.spec.name,
+            "seed": self._seed,
+            "started": self._started,
+            "seeds": [row.seed for row in self._rows],
+            "actions": [base64.b64encode(row.actions).decode() for row in self._rows],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Go back to a snapshot of a batch of the same game and size, by playing its actions again."""
+        game, seeds = snapshot["game"], snapshot["seeds"]
+        if game != self.spec.name or len(seeds) != self.size:
+            raise GameError(f"snapshot: wanted {self.size} games of {self.spec.name}, got {len(seeds)} of {game}")
+        for row, seed in zip(self._rows, seeds, strict=True):
+            row.reset(seed)
+        self._over[:] = False
+        self._returns[:] = 0.0
+        stored = [base64.b64decode(text) for text in snapshot["actions"]]
+        for move in range(max(map(len, stored))):
+            going = np.array([move < len(actions) for actions in stored])
+            now = [actions[move] if move < len(actions) else 0 for actions in stored]
+            self.step(np.array(now, np.int32), going)
+        self._seed, self._started = snapshot["seed"], snapshot["started"]
+
+    def render(self, row: int) -> str:
+        """What there is to say of a picture in words."""
+        game = self._rows[row]
+        return f"{self.spec.name}  score {self._returns[row, 0]:g}  lives {game.lives}  frame {game.frame}"
+
+    def action_name(self, row: int, action: int) -> str:
+        """ALE's name of the action."""
+        del row
+        return action_names(self.facts)[action] if 0 <= action < self.spec.num_actions else f"#{action}"
+
+    def _row_mask(self, rows: MaskArray) -> MaskArray:
+        mask = np.asarray(rows)
+        if mask.dtype != np.bool_ or mask.shape != (self.size,):
+            raise GameError(f"rows: wanted bool [{self.size}], got {mask.dtype} {list(mask.shape)}")
+        return mask
+
+    def _checked(self, actions: IntArray, rows: MaskArray | None) -> tuple[NDArray[Any], list[int]]:
+        """Actions and rows to move, once every move is known to be possible: ALE itself hangs at an unknown action."""
+        played = np.asarray(actions)
+        if played.shape != (self.size,) or not np.issubdtype(played.dtype, np.integer):
+            raise GameError(f"actions: wanted int [{self.size}], got {played.dtype} {list(played.shape)}")
+        mask = ~self._over if rows is None else self._row_mask(rows)
+        chosen: list[int] = np.flatnonzero(mask).tolist()
+        for row in chosen:
+            if self._over[row]:
+                raise GameError(f"{self.spec.name}: the game in row {row} is over; reset it first")
+            if not 0 <= played[row] < self.spec.num_actions:
+                raise GameError(f"{self.spec.name}: row {row}: {int(played[row])} is illegal; legal: 0 to "
+                                f"{self.spec.num_actions - 1}")
+        return played, chosen
+
+
+def _ale() -> Any:
+    """The module `ale_py`. Raises GameError naming what to install."""
+    try:
+        import ale_py
+    except ImportError as error:
+        raise GameError(f"Atari games need ALE, which isn't installed ({error}): {INSTALL}") from error
+    if not hasattr(ale_py, "ALEVectorInterface"):
+        raise GameError(f"Atari games need ALE's vector environment and gymnasium: {INSTALL}")
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    return ale_py
+
+
+def _environment(facts: AtariFacts) -> Any:
+    """A vector environment of one game, with raw rewards and whole episodes."""
+    ale, protocol = _ale(), facts.protocol
+    return ale.ALEVectorInterface(
+        rom_path=ale.roms.get_rom_path(facts.rom.name),
+        num_envs=1,
+        frame_skip=protocol.skip,
+        stack_num=protocol.stack,
+        img_height=protocol.size,
+        img_width=protocol.size,
+        grayscale=protocol.colour == "grey",
+        maxpool=True,
+        noop_max=protocol.noops,
+        use_fire_reset=False,
+        # ALE's episodic life begins a new game after a lost life: the agent would never see the second one.
+        episodic_life=False,
+        life_loss_info=False,
+        reward_clipping=False,
+        max_episode_steps=protocol.cap,
+        repeat_action_probability=protocol.sticky,
+        full_action_space=protocol.actions == "full",
+        batch_size=1,
+        num_threads=1,
+        thread_affinity_offset=-1,
+        autoreset_mode="NextStep",
+    )
+
+
+def action_names(facts: AtariFacts) -> list[str]:
+    """ALE's names of the actions, in their order."""
+    return [action.name.lower() for action in _environment(facts).get_action_set()]

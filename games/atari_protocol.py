@@ -1,0 +1,183 @@
+"""Names and protocols of Atari games: what an agent sees and may do, as published. Nothing of ALE is loaded here.
+
+`atari/pong` is the 100k protocol, `atari/pong(protocol=machado)` the one of Machado et al. 2018. What a published
+protocol fixes can't be set beside it; `protocol=custom` takes any of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from games.base import GameError, GameSpec
+from games.naming import ParsedName, nearest, parse_name
+
+PREFIX = "atari/"
+TABLE = Path(__file__).with_name("atari.csv")
+FULL_ACTIONS = 18
+TWO_PLAYERS = ("combat", "joust", "maze_craze", "warlords")
+"""ROMs that come with ALE but have no mode for one player; ALE doesn't start them."""
+DEFAULT = "atari100k"
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one game is played and seen, in training as in evaluation."""
+
+    sticky: float = 0.0
+    """Chance, each frame, that the action before is repeated instead of the chosen one."""
+    actions: str = "minimal"
+    """minimal: those that do something in this game; full: all 18."""
+    noops: int = 30
+    """An episode begins with up to this many frames without action."""
+    skip: int = 4
+    """Frames that an action is held; the agent sees the maximum over the last two."""
+    cap: int = 108_000
+    """Frames after which an episode is cut."""
+    size: int = 84
+    """Height and width of a frame the agent sees, in pixels."""
+    colour: str = "grey"
+    """grey or rgb"""
+    stack: int = 4
+    """Newest frames in one observation."""
+
+
+PROTOCOLS = {
+    DEFAULT: Protocol(),
+    "machado": Protocol(sticky=0.25, actions="full", noops=0),
+}
+"""The published ones. atari100k: Kaiser et al. 2020 and those after them; machado: Machado et al. 2018, section 4."""
+WITHOUT_LIVES = ("machado",)
+"""Protocols under which a lost life must not be shown to the agent, not even in training."""
+OPEN = ("size", "colour", "stack")
+"""What a published protocol leaves to the agent."""
+_CHOICES = {"actions": ("minimal", "full"), "colour": ("grey", "rgb")}
+_BOUNDS = {"sticky": (0.0, 0.99), "noops": (0, 1_000), "skip": (1, 60), "cap": (100, 10_000_000), "size": (16, 210),
+           "stack": (1, 16)}
+_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
+
+
+@dataclass(frozen=True)
+class Rom:
+    """A line of the table: a game that ALE can start."""
+
+    name: str
+    actions: int
+    """Actions of the minimal set."""
+    random: float | None
+    """Mean score of random play (Mnih et al. 2015 and Wang et al. 2016), None where nobody published one."""
+    human: float | None
+    atari100k: bool
+    """One of the 26 games of Atari 100k."""
+
+
+@dataclass(frozen=True)
+class AtariFacts:
+    """A named game with its protocol."""
+
+    rom: Rom
+    protocol_name: str
+    protocol: Protocol
+    spec: GameSpec
+
+
+def is_atari(name: str) -> bool:
+    """True for names that start with `atari/`."""
+    return name.strip().startswith(PREFIX)
+
+
+@functools.cache
+def roms() -> dict[str, Rom]:
+    """All games that ALE can start, by name."""
+    with TABLE.open(newline="") as file:
+        return {line["rom"]: Rom(line["rom"], int(line["actions"]), _score(line["random"]), _score(line["human"]),
+                                 line["atari100k"] == "1") for line in csv.DictReader(file)}
+
+
+def _score(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def load_facts(name: str) -> AtariFacts:
+    """A game's facts by its name. Raises GameError naming the nearest game, parameter or protocol."""
+    after = name.strip().removeprefix(PREFIX)
+    if not after:
+        raise GameError(f"game {name!r}: a game of ALE wanted, as in {PREFIX}pong")
+    parsed = parse_name(after)
+    rom = roms().get(parsed.short)
+    if rom is None:
+        if parsed.short in TWO_PLAYERS:
+            raise GameError(f"{PREFIX}{parsed.short} has no mode for one player: ALE doesn't start it")
+        near = nearest(PREFIX + parsed.short, [PREFIX + known for known in roms()])
+        raise GameError(f"{PREFIX}{parsed.short} is no game of ALE{near}")
+    protocol_name, protocol = _protocol(name, parsed)
+    return AtariFacts(rom, protocol_name, protocol, _spec(rom, protocol_name, protocol))
+
+
+def _protocol(name: str, parsed: ParsedName) -> tuple[str, Protocol]:
+    known = {field.name for field in dataclasses.fields(Protocol)}
+    given = dict(parsed.parameters)
+    chosen = given.pop("protocol", DEFAULT)
+    if chosen not in (*PROTOCOLS, CUSTOM):
+        raise GameError(f"{name}: protocol {chosen!r} is none of {', '.join(PROTOCOLS)}, {CUSTOM}"
+                        f"{nearest(chosen, (*PROTOCOLS, CUSTOM))}")
+    for key in given:
+        if key not in known:
+            raise GameError(f"{name}: no parameter {key!r}{nearest(key, ('protocol', *known))} "
+                            f"(known: protocol, {', '.join(sorted(known))})")
+    published = PROTOCOLS.get(chosen, Protocol())
+    values = {key: _value(name, key, text) for key, text in given.items()}
+    for key, value in values.items():
+        fixed = getattr(published, key)
+        if chosen != CUSTOM and key not in OPEN and value != fixed:
+            told = chosen if "protocol" in parsed.parameters else f"{chosen} (used where none is named)"
+            raise GameError(f"{name}: protocol {told} has {key}={fixed}, which {key}={value} contradicts; "
+                            f"leave {key} out, or write protocol={CUSTOM}")
+    return chosen, dataclasses.replace(published, **values)
+
+
+def _value(name: str, key: str, text: str) -> Any:
+    if key in _CHOICES:
+        if text not in _CHOICES[key]:
+            raise GameError(f"{name}: {key}: {' or '.join(_CHOICES[key])} wanted, got {text!r}")
+        return text
+    low, high = _BOUNDS[key]
+    whole = isinstance(high, int)
+    if not _NUMBER.fullmatch(text) or (whole and "." in text) or not low <= float(text) <= high:
+        kind = "a whole number" if whole else "a number"
+        raise GameError(f"{name}: {key}: {kind} from {low} to {high} wanted, got {text!r}")
+    return int(text) if whole else float(text)
+
+
+def canonical(rom: str, protocol_name: str, protocol: Protocol) -> str:
+    """The shortest name."""
+    base = PROTOCOLS.get(protocol_name, Protocol())
+    given = {key: str(value) for key, value in dataclasses.asdict(protocol).items() if value != getattr(base, key)}
+    if protocol_name != DEFAULT:
+        given["protocol"] = protocol_name
+    return PREFIX + ParsedName(rom, given).text()
+
+
+def _spec(rom: Rom, protocol_name: str, protocol: Protocol) -> GameSpec:
+    channels = protocol.stack * (3 if protocol.colour == "rgb" else 1)
+    return GameSpec(
+        name=canonical(rom.name, protocol_name, protocol),
+        players=1,
+        observation_shape=(channels, protocol.size, protocol.size),
+        observation_dtype="uint8",
+        num_actions=FULL_ACTIONS if protocol.actions == "full" else rom.actions,
+        max_length=-(-protocol.cap // protocol.skip),
+        min_return=float("-inf"),
+        max_return=float("inf"),
+        alternates=False,
+        stochastic=True,
+        rewards_on_the_way=True,
+        frames=protocol.stack,
+        observation_high=255,
+    )

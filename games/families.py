@@ -1,0 +1,20 @@
+"""Where a game comes from, told by its name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from games.atari_protocol import is_atari
+from games.gym_game import is_gym
+from games.single import is_own
+
+Family = Literal["own", "atari", "gym", "open_spiel"]
+
+
+def family(name: str) -> Family:
+    """`FILE.py:Class` is an own game, `atari/...` ALE's, `gym/...` Gymnasium's, all other names are OpenSpiel's."""
+    if is_atari(name):
+        return "atari"
+    if is_gym(name):
+        return "gym"
+    return "own" if is_own(name) else "open_spiel"

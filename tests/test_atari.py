@@ -1,0 +1,210 @@
+"""Atari: names and protocols, the environment against ALE itself, and what training alone sees."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from table_model import Blank
+
+import games
+from games import atari_protocol
+from games.atari import AtariBatch, action_names
+from games.atari_protocol import PROTOCOLS, load_facts, roms
+from games.contract import check_game
+from muzero.config import SearchConfig, SelfPlayConfig
+from selfplay.actor import Actor
+
+ale_py: Any = pytest.importorskip("ale_py")
+PLAIN = "protocol=custom,noops=0"
+"""From the first frame on, without chance."""
+
+
+# --- names ----------------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_ale_s() -> None:
+    assert len(roms()) + len(atari_protocol.TWO_PLAYERS) == len(ale_py.roms.get_all_rom_ids()) == 108
+    assert sum(rom.atari100k for rom in roms().values()) == 26
+    assert sum(rom.human is not None for rom in roms().values()) == 57
+    for name in ("pong", "breakout", "ms_pacman", "skiing", "video_chess"):
+        ale = ale_py.ALEInterface()
+        ale.loadROM(ale_py.roms.get_rom_path(name))
+        assert roms()[name].actions == len(ale.getMinimalActionSet())
+
+
+@pytest.mark.parametrize(("name", "canonical"), [
+    ("atari/pong", "atari/pong"),
+    ("atari/pong()", "atari/pong"),
+    ("atari/pong(protocol=atari100k,size=84)", "atari/pong"),
+    ("atari/pong(size=96,protocol=machado)", "atari/pong(protocol=machado,size=96)"),
+    ("atari/pong(protocol=machado,sticky=0.25)", "atari/pong(protocol=machado)"),
+    (" atari/pong(colour=rgb)", "atari/pong(colour=rgb)"),
+    ("atari/pong(protocol=custom,sticky=0.5)", "atari/pong(protocol=custom,sticky=0.5)"),
+])
+def test_a_game_has_one_name(name: str, canonical: str) -> None:
+    assert games.spec(name).name == canonical
+    assert games.spec(canonical) == games.spec(name)
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("atari/pogn", "did you mean 'atari/pong'"),
+    ("atari/combat", "no mode for one player"),
+    ("atari/", "as in atari/pong"),
+    ("atari/pong(sticky=0.25)", "atari100k .* has sticky=0.0, which sticky=0.25 contradicts; .* protocol=custom"),
+    ("atari/pong(protocol=machado,sticky=0)", "machado has sticky=0.25"),
+    ("atari/pong(protocol=machado,actions=minimal)", "machado has actions=full"),
+    ("atari/pong(skip=5)", "has skip=4"),
+    ("atari/pong(skip=4,skip=4)", "given twice"),
+    ("atari/pong(protocol=macado)", "did you mean 'machado'"),
+    ("atari/pong(protocl=machado)", "did you mean 'protocol'"),
+    ("atari/pong(colour=red)", "grey or rgb wanted"),
+    ("atari/pong(size=-3)", "whole number from 16 to 210"),
+    ("atari/pong(protocol=custom,sticky=1)", "a number from 0.0 to 0.99"),
+    ("atari/pong(protocol=custom,skip=1.5)", "whole number"),
+])
+def test_names_that_contradict_themselves_are_refused(name: str, words: str) -> None:
+    with pytest.raises(games.GameError, match=words):
+        games.make(name, 1)
+
+
+@pytest.mark.parametrize("missing", ["ale_py", "vector"])
+def test_a_missing_ale_names_the_extra(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    assert games.spec("atari/pong").num_actions == 6, "facts need no ALE"
+    if missing == "ale_py":
+        monkeypatch.setitem(sys.modules, "ale_py", None)
+    else:
+        monkeypatch.delattr(ale_py, "ALEVectorInterface")
+    with pytest.raises(games.GameError, match=r"pip install 'muzero-engine\[atari\]'"):
+        games.make("atari/pong", 1)
+
+
+# --- the environment ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [
+    "atari/pong", "atari/breakout(protocol=machado)", "atari/ms_pacman(colour=rgb,size=96)",
+    f"atari/freeway({PLAIN},cap=240,size=40,skip=3,stack=2)",
+])
+def test_the_contract_holds(name: str) -> None:
+    check_game(name, size=2, steps=60)
+
+
+def raw(rom: str) -> Any:
+    """ALE itself, without a chance that an action is repeated."""
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    ale = ale_py.ALEInterface()
+    ale.setFloat("repeat_action_probability", 0.0)
+    ale.loadROM(ale_py.roms.get_rom_path(rom))
+    ale.reset_game()
+    return ale
+
+
+@pytest.mark.parametrize("rom", ["pong", "breakout", "space_invaders"])
+def test_rewards_lives_and_frames_are_ale_s_own(rom: str) -> None:
+    """One move is four frames of ALE with the same action, and pays what they paid."""
+    batch, ale, rng = games.make(f"atari/{rom}({PLAIN})", 1), raw(rom), np.random.default_rng(0)
+    assert isinstance(batch, AtariBatch)
+    actions, paid = ale.getMinimalActionSet(), 0.0
+    assert [action.name.lower() for action in actions] == action_names(batch.facts)
+    for move in range(1, 400):
+        action = int(rng.integers(len(actions)))
+        # A game that is over stands still.
+        reward = sum(0 if ale.game_over() else ale.act(actions[action]) for _ in range(4))
+        lives, before = ale.lives(), batch.lives[0]
+        step = batch.step(np.array([action], np.int32))
+        assert step.reward[0] == reward
+        assert batch.frames[0] == ale.getEpisodeFrameNumber()
+        assert ale.game_over() or batch.frames[0] == 4 * move
+        assert batch.lives[0] == lives
+        assert step.life_lost is not None
+        assert step.life_lost[0] == (0 < lives < before and not ale.game_over())
+        assert (step.discount[0] == 0.0) == ale.game_over()
+        paid += reward
+        if ale.game_over():
+            break
+    assert batch.returns()[0, 0] == paid
+
+
+def test_the_newest_frame_is_the_maximum_of_two() -> None:
+    """Unscaled, what is seen is the maximum over ALE's last two frames of a move."""
+    batch, ale = games.make(f"atari/pong({PLAIN},size=210)", 1), raw("pong")
+    for _ in range(30):
+        screens = []
+        for _ in range(4):
+            ale.act(ale_py.Action.NOOP)
+            screens.append(ale.getScreenGrayscale().copy())
+        batch.step(np.zeros(1, np.int32))
+    wanted = np.maximum(screens[-2], screens[-1])
+    seen = batch.observe()[0, -1]
+    # 160 columns are stretched to 210: every 21st starts where a 16th did.
+    assert np.abs(seen[:, ::21].astype(int) - wanted[:, ::16]).mean() < 1.0
+
+
+def test_a_cap_cuts_and_an_end_ends() -> None:
+    batch = games.make(f"atari/breakout({PLAIN},cap=100)", 2)
+    for move in range(25):
+        step = batch.step(np.zeros(2, np.int32))
+        assert step.truncated.all() == (move == 24)
+    assert (step.discount == 1.0).all(), "a cut game is not over"
+    assert (batch.to_play() == games.NO_PLAYER).all()
+    with pytest.raises(games.GameError, match="is over; reset it"):
+        batch.step(np.zeros(2, np.int32), np.ones(2, np.bool_))
+
+
+@pytest.mark.parametrize("name", ["atari/pong", "atari/pong(protocol=machado)"])
+def test_a_seed_decides_everything(name: str) -> None:
+    def play(seed: int) -> bytes:
+        batch, rng = games.make(name, 2, seed), np.random.default_rng(0)
+        return b"".join(
+            batch.step(rng.integers(0, 6, 2).astype(np.int32)).reward.tobytes() + batch.observe().tobytes()
+            for _ in range(60))
+
+    assert play(1) == play(1) != play(2)
+
+
+# --- what training alone sees ---------------------------------------------------------------------------------
+
+
+def act(moves: int, **settings: Any) -> tuple[Actor, list[Any], list[float]]:
+    actor = Actor(games.make("atari/breakout(size=20)", 2, 0), SearchConfig(simulations=1),
+                  SelfPlayConfig(games=2, max_moves=27_000, **settings), 0)
+    parts, returns = [], []
+    for _ in range(moves):
+        parts += actor.play(Blank(4), 0.0)
+        returns += actor.returns
+    return actor, parts, returns
+
+
+def test_lost_lives_end_games_for_the_learner_alone() -> None:
+    actor, whole, returns = act(500)
+    _, lives, same = act(500, life_ends=True)
+    assert returns == same != [], "the games went on as they were"
+    assert len(lives) >= 4 * len(returns)
+    assert len(whole) == len(returns) == actor.counters.games
+    assert all(part.discount[-1] == 0.0 and not part.exploratory[-1] for part in lives)
+    first = whole[0]
+    joined = [part for part in lives if part.reward.sum() or len(part)]
+    assert sum(len(part) for part in joined) >= len(first)
+
+
+def test_clipping_hides_the_size_of_rewards_from_the_learner_alone() -> None:
+    actor = Actor(games.make("atari/space_invaders(size=20)", 2, 0), SearchConfig(simulations=1),
+                  SelfPlayConfig(games=2, max_moves=100, clip_rewards=True), 0)
+    parts, returns = [], []
+    while not returns:
+        parts += actor.play(Blank(6), 0.0)
+        returns += actor.returns
+    assert max(part.reward.max() for part in parts) == 1.0
+    assert max(returns) > max(part.reward.sum() for part in parts)
+    assert set(np.unique(np.concatenate([part.reward for part in parts]))) <= {-1.0, 0.0, 1.0}
+
+
+def test_published_protocols_are_those_published() -> None:
+    machado, hundred = PROTOCOLS["machado"], PROTOCOLS["atari100k"]
+    assert (machado.sticky, machado.actions, machado.noops) == (0.25, "full", 0)
+    assert (hundred.sticky, hundred.actions, hundred.noops) == (0.0, "minimal", 30)
+    assert machado.skip == hundred.skip == 4
+    assert load_facts("atari/pong(protocol=machado)").spec.num_actions == 18
