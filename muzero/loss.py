@@ -18,6 +18,7 @@ from torch import Tensor
 from muzero import scalar
 from muzero.config import LearnerConfig, ModelConfig
 from muzero.models.learned import LearnedModel
+from muzero.networks.prefix import differences, sums
 from muzero.records import Batch
 
 
@@ -173,9 +174,10 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tenso
         "value": scalar.loss(out.values, data.value.T, model.config.value) * trained,
     }
     if len(out.rewards) > 0:
+        paid = data.reward.T if model.prefix is None else sums(data.reward.T, model.prefix.period)
         # A move really made has a known reward, also the last one, after which the next step lies past the end.
         known = inside[:-1] | trained[1:]
-        terms["reward"] = scalar.loss(out.rewards, data.reward.T, model.config.reward) * known
+        terms["reward"] = scalar.loss(out.rewards, paid, model.config.reward) * known
     if out.turns.shape[2] > 0:
         missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.turn.T.flatten(), reduction="none")
         terms["turn"] = missed.view_as(data.turn.T) * inside[:-1]
@@ -184,12 +186,13 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tenso
     # Rows in the order of the outputs: step by step, [K * B, ...].
     seen = data.next_obs.transpose(0, 1).flatten(0, 1)
     if model.decoder is not None:
-        output = torch.cat([model.decoder(latent) for latent in out.latents[1:]])
+        output = torch.cat([model.decoder(model.bare(latent)) for latent in out.latents[1:]])
         terms["reconstruction"] = reconstruction_loss(output, seen).view_as(inside[1:]) * inside[1:]
     if model.consistency is not None:
         with torch.no_grad():
-            encoded = torch.cat([model.encode(step) for step in data.next_obs.unbind(1)])
-        terms["consistency"] = model.consistency(torch.cat(out.latents[1:]), encoded).view_as(inside[1:]) * inside[1:]
+            encoded = torch.cat([model.bare(model.encode(step)) for step in data.next_obs.unbind(1)])
+        imagined = torch.cat([model.bare(latent) for latent in out.latents[1:]])
+        terms["consistency"] = model.consistency(imagined, encoded).view_as(inside[1:]) * inside[1:]
     return terms
 
 
@@ -222,6 +225,8 @@ def model_checks(stated: Stated) -> dict[str, Tensor]:
     if len(stated.rewards) == 0:
         return {"value_error@0": found["value_error"][0]}
     reward, wanted, played = scalar.decode(stated.rewards, stated.config.reward), data.reward.T, inside[:-1]
+    if stated.config.prefix:
+        reward = differences(reward, stated.config.prefix)
     smallest = torch.where(wanted != 0, wanted.abs(), torch.inf).amin().clamp(max=1e6)
     pays, empty = played & (wanted != 0), played & (wanted == 0)
     seen = pays & (reward * wanted.sign() >= 0.5 * wanted.abs())

@@ -63,6 +63,10 @@ class ModelConfig:
     """resnet, pixels: a learned bias for each place of the latent board."""
     value: ScalarConfig = field(default_factory=ScalarConfig)
     reward: ScalarConfig = field(default_factory=ScalarConfig)
+    prefix: int = 0
+    """Moves whose rewards are stated as one sum, by a network with a memory (value prefix); 0 = each by itself."""
+    prefix_hidden: int = 64
+    """Units of that memory."""
     discount: Literal["fixed", "learned"] = "fixed"
     """fixed: the sign follows from the game (it must alternate, or have one player).
     learned: a head predicts end / same player / other player."""
@@ -70,6 +74,8 @@ class ModelConfig:
     """A linear decoder from every imagined latent back to the observation (a training aid)."""
     consistency: bool = False
     """A projector and predictor for self-consistency of latents (a training aid)."""
+    consistency_width: int = 128
+    """Units of that projection."""
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,13 @@ class Scripted(nn.Module):
         self.actions: list[Tensor] = []
         self.decoder: Any = None
         self.consistency: Any = None
+        self.prefix: Any = None
 
     def encode(self, obs: Tensor) -> Tensor:
         return torch.zeros(len(obs), 1)
+
+    def bare(self, latent: Tensor) -> Tensor:
+        return latent
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         k = round(float(latent[0, 0]))
@@ -151,8 +155,11 @@ class Line(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config, self.decoder, self.consistency = SQUARED, None, None
+        self.config, self.decoder, self.consistency, self.prefix = SQUARED, None, None, None
         self.h, self.g, self.r, self.v = (nn.Parameter(torch.tensor(x)) for x in (0.7, 1.3, -0.4, 0.9))
+
+    def bare(self, latent: Tensor) -> Tensor:
+        return latent
 
     def encode(self, obs: Tensor) -> Tensor:
         return self.h * obs[:, :1]

@@ -45,10 +45,13 @@ def latent_numbers(config: Config) -> int:
     """Numbers of one latent; of the rules' state where that stands in its place."""
     if config.model.dynamics == "rules":
         return STATE_BYTES // FLOAT_BYTES
+    memory = 2 * config.model.prefix_hidden + 2 if config.model.prefix else 0
     if config.model.network == "mlp":
-        return config.model.width
-    _, height, width = games.spec(config.game).observation_shape
-    return config.model.width * math.prod(board(height, width) if config.model.network == "pixels" else (height, width))
+        return config.model.width + memory
+    places = games.spec(config.game).observation_shape[1:]
+    if config.model.network == "pixels":
+        places = board(places[0], places[1])
+    return config.model.width * math.prod(places) + memory
 
 
 def selfplay_bytes(config: Config) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from muzero import scalar
 from muzero.config import ConfigError, ModelConfig
 from muzero.networks import mlp, pixels, resnet
 from muzero.networks.consistency import Consistency
+from muzero.networks.prefix import Packing, Prefix
 from muzero.records import RootOutput, StepOutput
 
 TURNS = 3
@@ -31,7 +34,8 @@ class LearnedModel(nn.Module):
         """Has a g, to go on from a position without the game."""
         if self.imagines and config.discount == "fixed" and spec.players == 2 and not spec.alternates:
             raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
-        self.reward_units = scalar.units(config.reward)
+        self.reward_units = 0 if config.prefix else scalar.units(config.reward)
+        """Units of g itself that state a reward."""
         facts = self.reward_units + (TURNS if config.discount == "learned" else 0)
         self._build(facts)
 
@@ -64,7 +68,14 @@ class LearnedModel(nn.Module):
             self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values)
             self.latent_shape = (config.width, *board)
             self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
-        self.consistency = Consistency(self.latent_shape) if config.consistency else None
+        self.consistency = Consistency(
+            self.latent_shape, config.consistency_width, config.norm) if config.consistency else None
+        self.prefix: Prefix | None = None
+        if config.prefix and self.imagines:
+            self.prefix = Prefix(self.latent_shape, config.prefix_hidden, scalar.units(config.reward), config.prefix,
+                                 functools.partial(scalar.decode, config=config.reward))
+            self.packing = Packing(self.latent_shape, self.prefix.size)
+            self.latent_shape = self.packing.shape
         if self.spatial:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -87,17 +98,36 @@ class LearnedModel(nn.Module):
     def encode(self, obs: Tensor) -> Tensor:
         """obs [B, *O] of the game's dtype -> latent [B, *L]."""
         latent: Tensor = self.h(self.planes(obs, next(self.parameters()).dtype))
-        return latent
+        return self.remembering(latent)
+
+    def remembering(self, latent: Tensor) -> Tensor:
+        """What h gives with the empty memory of a root."""
+        if self.prefix is None:
+            return latent
+        return self.packing.pack(latent, latent.new_zeros((len(latent), self.prefix.size)))
+
+    def bare(self, latent: Tensor) -> Tensor:
+        """The latent [B, *L] without the memory of its rewards, as h gives it."""
+        return latent if self.prefix is None else self.packing.latent(latent)
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """latent [M, *L], action [M] -> next latent, reward output [M, units], turn logits [M, 3 or 0]."""
         assert self.g is not None, "without dynamics nothing is imagined"
-        latent, facts = self.g(latent, action)
-        return latent, facts[:, : self.reward_units], facts[:, self.reward_units :]
+        reached, facts = self.g(self.bare(latent), action)
+        if self.prefix is None:
+            return reached, facts[:, : self.reward_units], facts[:, self.reward_units :]
+        total, memory = self.prefix(reached, self.packing.memory(latent))
+        return self.packing.pack(reached, memory), total, facts
+
+    def reward(self, before: Tensor, after: Tensor, output: Tensor) -> Tensor:
+        """Reward [M] of the move between two latents [M, *L], stated as output [M, units]."""
+        if self.prefix is None:
+            return scalar.decode(output, self.config.reward)
+        return self.prefix.paid(self.packing.memory(before), self.packing.memory(after))
 
     def predict(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """latent [B, *L] -> policy logits [B, A], value output [B, units]."""
-        logits, value = self.f(latent)
+        logits, value = self.f(self.bare(latent))
         return logits, value
 
     def discount(self, turn: Tensor) -> Tensor:
@@ -118,8 +148,8 @@ class LearnedModel(nn.Module):
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         """The search's step: see `models.base.Model`."""
-        latent, reward, turn = self.advance(latent, action)
-        logits, value = self.predict(latent)
+        reached, output, turn = self.advance(latent, action)
+        logits, value = self.predict(reached)
         return StepOutput(
-            latent, scalar.decode(reward, self.config.reward), self.discount(turn), logits.float(),
+            reached, self.reward(latent, reached, output), self.discount(turn), logits.float(),
             scalar.decode(value, self.config.value))

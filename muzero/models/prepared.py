@@ -57,6 +57,8 @@ class PreparedModel:
         self.num_actions = model.num_actions
         self.derived = fused.Derived(dtype)
         self.twin: LearnedModel | None = None
+        self.prefix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+        """None where each reward is stated by itself."""
         self.h: Encoder
         self.g: Transition | None = None
         """None where the game's own rules are searched."""
@@ -64,6 +66,7 @@ class PreparedModel:
         if model.config.network == "mlp":
             self.twin = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
             self.h, self.g, self.f = _networks(self.twin)
+            self.prefix = self.twin.prefix
             return
         assert isinstance(model.f, resnet.Prediction)
         if isinstance(model.h, pixels.Representation):
@@ -75,6 +78,8 @@ class PreparedModel:
             assert isinstance(model.g, resnet.Dynamics)
             self.g = fused.Dynamics(self.derived, model.g, model.num_actions)
         self.f = fused.Prediction(self.derived, model.f)
+        if model.prefix is not None:
+            self.prefix = fused.Prefix(self.derived, model.prefix)
 
     @property
     def device(self) -> torch.device:
@@ -90,13 +95,17 @@ class PreparedModel:
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         latent = self.h(self.model.planes(obs, self.dtype))
         logits, value = self.f(latent)
-        return RootOutput(latent, logits.float(), scalar.decode(value, self.model.config.value))
+        return RootOutput(self.model.remembering(latent), logits.float(), scalar.decode(value, self.model.config.value))
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         assert self.g is not None, "without dynamics only real positions are judged"
-        next_latent, facts = self.g(latent, action)
-        logits, value = self.f(next_latent)
-        units, config = self.model.reward_units, self.model.config
+        model, units = self.model, self.model.reward_units
+        bare, facts = self.g(model.bare(latent), action)
+        logits, value = self.f(bare)
+        reached, output = bare, facts[:, :units]
+        if self.prefix is not None:
+            output, memory = self.prefix(bare, model.packing.memory(latent))
+            reached = model.packing.pack(bare, memory)
         return StepOutput(
-            next_latent, scalar.decode(facts[:, :units], config.reward), self.model.discount(facts[:, units:]),
-            logits.float(), scalar.decode(value, config.value))
+            reached, model.reward(latent, reached, output), model.discount(facts[:, units:]), logits.float(),
+            scalar.decode(value, model.config.value))

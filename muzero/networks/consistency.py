@@ -1,4 +1,4 @@
-"""Projector and predictor of self-consistent latents (Ye et al. 2021, EfficientZero, section 4.1)."""
+"""Projector and predictor of self-consistent latents (Ye et al. 2021, EfficientZero, section 4.1 and appendix A.1)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from torch import Tensor, nn
 class Consistency(nn.Module):
     """Negative cosine between predictor(projector(unrolled)) and projector(encoded), the latter held fixed."""
 
-    def __init__(self, latent_shape: tuple[int, ...], width: int = 128) -> None:
+    def __init__(self, latent_shape: tuple[int, ...], width: int, norm: str) -> None:
+        """width: units of the projection; norm: `batch` puts batch norm between the layers."""
         super().__init__()
-        self.projector = nn.Sequential(nn.Linear(math.prod(latent_shape), width), nn.ReLU(), nn.Linear(width, width))
-        self.predictor = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width))
+        inner = max(1, width // 2)
+        self.projector = nn.Sequential(
+            *_dense(math.prod(latent_shape), width, norm), nn.ReLU(), *_dense(width, width, norm), nn.ReLU(),
+            *_dense(width, width, norm))
+        self.predictor = nn.Sequential(*_dense(width, inner, norm), nn.ReLU(), nn.Linear(inner, width))
 
     def forward(self, unrolled: Tensor, encoded: Tensor) -> Tensor:
         """[B, *L], [B, *L] -> loss [B] in [-1, 1]."""
         guess = self.predictor(self.projector(unrolled.flatten(1)))
         wanted = self.projector(encoded.flatten(1)).detach()
         return -F.cosine_similarity(guess, wanted, dim=1)
+
+
+def _dense(inputs: int, outputs: int, norm: str) -> tuple[nn.Module, ...]:
+    if norm == "batch":
+        return nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs)
+    return (nn.Linear(inputs, outputs),)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muzero.networks import pixels, resnet
+from muzero.networks import pixels, prefix, resnet
 
 CONVOLUTION = torch.ops.mkldnn._convolution_pointwise
 
@@ -150,7 +150,7 @@ class Dynamics:
     """Twin of `resnet.Dynamics`: latent [M, width, H, W], action [M] -> next latent, facts [M, facts] in float32."""
 
     def __init__(self, derived: Derived, g: resnet.Dynamics, num_actions: int) -> None:
-        width = g.facts.local.in_channels
+        width = folded(g.enter)[0].shape[0]
         # The bias is in the table.
         self.enter = Conv(
             derived, lambda: folded(g.enter)[0][:, :width], lambda: torch.zeros_like(folded(g.enter)[1]), 1)
@@ -158,7 +158,7 @@ class Dynamics:
         actions = torch.arange(num_actions, device=self.enter.kernel.device)
         self.table = derived.hold(lambda: action_table(g, actions, width))
         self.blocks = Blocks(derived, g.blocks)
-        self.facts = PooledHead(derived, g.facts)
+        self.facts = None if g.facts is None else PooledHead(derived, g.facts)
         self.normalise = g.normalise
 
     def __call__(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -168,7 +168,27 @@ class Dynamics:
         else:
             added = latent + chosen[:, :, None, None]
         x = self.blocks(self.enter.add_relu(latent, added))
-        return self.normalise(x), self.facts(x)
+        return self.normalise(x), x.new_zeros((len(x), 0)) if self.facts is None else self.facts(x)
+
+
+class Prefix:
+    """Twin of `prefix.Prefix`, in float32: latent [M, *L], memory [M, size] -> sum [M, units], memory."""
+
+    def __init__(self, derived: Derived, module: prefix.Prefix) -> None:
+        self.module, cell = module, module.cell
+        self.narrow = None if module.narrow is None else Conv.of(derived, module.narrow)
+        self.cell = [derived.hold(lambda value=value: value, torch.float32)  # type: ignore[misc]
+                     for value in (cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)]
+        self.inner, self.outer = Linear(derived, module.inner), Linear(derived, module.outer)
+
+    def __call__(self, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        seen = latent if self.narrow is None else self.narrow.relu(latent)
+        memory, hidden = self.module.begun(memory), self.module.hidden
+        h, c = torch.lstm_cell(
+            seen.flatten(1).float(), [memory[:, :hidden], memory[:, hidden : 2 * hidden]], *self.cell)
+        said = self.outer(self.inner(F.relu(h)).relu_())
+        facts = torch.stack((self.module.decode(said), memory[:, -1] + 1.0), 1)
+        return said, torch.cat((h, c, facts), 1)
 
 
 def action_table(g: resnet.Dynamics, actions: Tensor, width: int) -> Tensor:

@@ -32,12 +32,13 @@ class Dynamics(nn.Module):
         self.inner = nn.Linear(width, hidden)
         self.action = nn.Embedding(num_actions, hidden)
         self.outer = nn.Linear(hidden, width)
-        self.facts = answer(nn.Linear(hidden, facts))
+        self.facts = answer(nn.Linear(hidden, facts)) if facts else None
         self.normalise = NORMS[norm]
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         hidden = F.relu(self.inner(latent) + self.action(action))
-        return self.normalise(self.outer(hidden)), self.facts(hidden)
+        facts = hidden.new_zeros((len(hidden), 0)) if self.facts is None else self.facts(hidden)
+        return self.normalise(self.outer(hidden)), facts
 
 
 class Prediction(nn.Module):

@@ -94,7 +94,7 @@ class Dynamics(nn.Module):
         self.bias = nn.Embedding(num_actions, width) if not spatial or layout.extra else None
         self.enter = conv(width + (self.planes.planes if self.planes is not None else 0), width, norm)
         self.blocks = nn.Sequential(*(Block(width, norm) for _ in range(blocks)))
-        self.facts = PooledHead(width, hidden, facts)
+        self.facts = PooledHead(width, hidden, facts) if facts else None
         self.normalise = NORMS[latent_norm]
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +103,7 @@ class Dynamics(nn.Module):
         if self.bias is not None:
             x = x + self.bias(action)[:, :, None, None]
         x = self.blocks(F.relu(x))
-        return self.normalise(x), self.facts(x)
+        return self.normalise(x), x.new_zeros((len(x), 0)) if self.facts is None else self.facts(x)
 
 
 class PooledHead(nn.Module):
