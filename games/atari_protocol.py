@@ -86,6 +86,11 @@ class AtariFacts:
     protocol: Protocol
     spec: GameSpec
 
+    @property
+    def shows_lives(self) -> bool:
+        """Whether a lost life may be told to the agent in training."""
+        return self.protocol_name not in WITHOUT_LIVES
+
 
 def is_atari(name: str) -> bool:
     """True for names that start with `atari/`."""

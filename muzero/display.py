@@ -101,6 +101,7 @@ def line(progress: Progress) -> str:
                                        f"{quantity(progress.simulations_per_s)} simulations/s)"),
         f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
     ]
+    parts += [f"{_of(progress.positions, progress.positions_limit)} positions"] if progress.positions_limit else []
     parts += [f"mean return {progress.mean_return:.5g}"] if not math.isnan(progress.mean_return) else []
     parts += [f"loss {_figures(progress.losses)}"] if progress.losses else []
     for name, found in by_step(progress.checks).items():
@@ -148,6 +149,8 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
                    f"{progress.replay_capacity:,} positions"),
         ("", _ratio(progress)),
     ]
+    if progress.positions_limit:
+        rows.append(("positions", f"{_of(progress.positions, progress.positions_limit)} played"))
     if progress.losses:
         rows.append(("loss", f"[yellow]{sparkline(losses)}[/]"))
         rows.append(("", _figures(progress.losses)))

@@ -81,7 +81,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "learner.discount_weight": WEIGHT, "learner.consistency_weight": WEIGHT,
     "learner.reconstruction_weight": WEIGHT, "learner.ema": SHARE, "learner.replay_ratio": (ABOVE_0, 1e6),
     "learner.reanalyse_fraction": SHARE, "learner.reanalyse_batch": SIZE,
-    "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7), "train.horizon": COUNT_OR_0, "train.seed": SEED,
+    "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7),
+    "train.positions": COUNT_OR_0, "train.horizon": COUNT_OR_0, "train.seed": SEED,
     "train.actors": (-1, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
     "train.checkpoint_seconds": (0.0, 1e9), "train.evaluate_minutes": (0.0, 1e9), "train.evaluate_games": (2, 1 << 20),
     "train.publish_steps": COUNT, "train.snapshot_minutes": (0.0, 1e7),
@@ -117,8 +118,8 @@ def check(config: Sections) -> None:
     if config.model.dynamics == "rules":
         _check_rules(config)
     _check_replay(config.replay)
-    if config.train.steps == 0 and config.train.minutes == 0.0:
-        raise ConfigError("train.steps or train.minutes must set a limit")
+    if config.train.steps == 0 and config.train.minutes == 0.0 and config.train.positions == 0:
+        raise ConfigError("train.steps, train.minutes or train.positions must set a limit")
     if config.train.clock == "cpu" and config.train.actors != 0:
         raise ConfigError("train.clock cpu counts one process: set train.actors to 0")
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)

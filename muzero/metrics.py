@@ -71,6 +71,8 @@ class Progress:
     """share of the learner's time spent waiting for a batch of positions that are there, in [0, 1]"""
     mean_return: float = math.nan
     """of the newest self-play games of one player, exploration included; NaN for two players"""
+    positions_limit: int = 0
+    """0: no limit"""
     reanalysed: float = 0.0
     """stored positions searched again, a second"""
 

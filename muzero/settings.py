@@ -216,6 +216,9 @@ class TrainConfig:
     """Learning steps; 0 = no limit."""
     minutes: float = 0.0
     """Minutes of training; 0 = no limit. When set, schedules follow the time."""
+    positions: int = 0
+    """Positions to play, each to be drawn `learner.replay_ratio` times; 0 = no limit. The last part of a game may go
+    beyond. Schedules follow the samples where neither steps nor minutes are set."""
     clock: Literal["wall", "cpu"] = "wall"
     """What minutes are of: the wall clock, or CPU time of a run in one process, which other work on the machine hardly
     changes: for comparisons."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 import games
 from games.base import GameError
 from games.symmetry import symmetries
-from muzero import agent_folder, checkpoint, runs
+from muzero import agent_folder, checkpoint, pace, runs
 from muzero.agent import Agent, build_model
 from muzero.ahead import Batches
 from muzero.config import Config, ConfigError, at, check_continues, check_resolved
@@ -34,6 +34,7 @@ from muzero.learner import Learner, StepReport
 from muzero.limits import check_outcomes
 from muzero.memory import keep_freed_blocks
 from muzero.metrics import Metrics, Progress
+from muzero.pace import Standing
 from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
 from muzero.search import SearchError
@@ -115,29 +116,18 @@ class Run:
         return self.elapsed_before + self.clock() - self.started
 
     @property
+    def now(self) -> Standing:
+        return Standing(self.learner.steps, self.elapsed, self.drawn, self.replay.added, self.replay.ready)
+
+    @property
     def progress(self) -> float:
         """Training progress in [0, 1] that schedules follow."""
-        train = self.config.train
-        if train.minutes > 0 and train.horizon == 0:
-            return min(1.0, self.elapsed / (60.0 * train.minutes))
-        return min(1.0, self.learner.steps / (train.horizon or train.steps))
+        return pace.progress(self.config, self.now)
 
     @property
     def done(self) -> bool:
-        train = self.config.train
-        return (0 < train.steps <= self.learner.steps) or (0 < train.minutes <= self.elapsed / 60.0)
-
-    @property
-    def may_draw(self) -> bool:
-        """True if the replay ratio allows one more batch."""
-        wanted = self.drawn + at(self.config.learner.batch, self.progress)
-        return self.replay.ready and wanted <= self.config.learner.replay_ratio * self.replay.added
-
-    @property
-    def flooded(self) -> bool:
-        """True if the actors are so far ahead that the replay ratio would fall: they must wait."""
-        allowance = max(self.config.replay.min_positions, self.config.selfplay.warmup_positions)
-        return self.replay.added > self.drawn / self.config.learner.replay_ratio + 2 * allowance
+        # A batch that is being drawn has taught nothing yet.
+        return pace.done(self.config, dataclasses.replace(self.now, drawn=self.drawn - self.batches.begun))
 
     # --- the loop -------------------------------------------------------------------------------------------------
 
@@ -172,8 +162,8 @@ class Run:
         While games come in, positions are searched again or priorities set, no draw is under way.
         """
         batch = self.batches.take()
-        ready = batch is not None or self.may_draw
-        if not (ready and self.flooded):
+        ready = batch is not None or pace.may_draw(self.config, self.now)
+        if not pace.played_out(self.config, self.now) and not (ready and pace.flooded(self.config, self.now)):
             self.take_games(wait=not ready)
         if not ready:
             return
@@ -183,7 +173,7 @@ class Run:
             self.rates.reanalysed += self.reanalyser.pay(self.replay, self.rng)
         if batch is None:
             batch = self.batches.draw(self.next_size())
-        if self.config.train.actors > 0 and self.may_draw:
+        if self.config.train.actors > 0 and pace.may_draw(self.config, self.now):
             self.batches.begin(self.next_size())
         self.learn(batch)
 
@@ -275,7 +265,8 @@ class Run:
         fraction = self.progress
         return Progress(
             game=self.config.game, run=str(self.out), step=self.learner.steps, steps_limit=self.config.train.steps,
-            elapsed_s=self.elapsed, minutes_limit=self.config.train.minutes, progress=fraction, eta_s=self._eta(),
+            elapsed_s=self.elapsed, minutes_limit=self.config.train.minutes, progress=fraction,
+            eta_s=pace.seconds_left(self.config, self.now), positions_limit=self.config.train.positions,
             games=self.games, positions=self.replay.added, games_per_s=self.rates.games / seconds,
             positions_per_s=self.rates.positions / seconds, simulations_per_s=self.rates.simulations / seconds,
             steps_per_s=self.rates.steps / seconds, replay_positions=len(self.replay),
@@ -292,15 +283,6 @@ class Run:
         losses |= {name: float(value) for name, value in self.last.losses.parts.items()}
         losses |= {"gradient_norm": float(self.last.gradient_norm), "learning_rate": self.last.learning_rate}
         return losses, {name: float(value) for name, value in self.last.losses.checks.items()}
-
-    def _eta(self) -> float:
-        train = self.config.train
-        left = []
-        if train.minutes > 0:
-            left.append(60.0 * train.minutes - self.elapsed)
-        if train.steps > 0 and self.learner.steps > 0:
-            left.append(self.elapsed * (train.steps - self.learner.steps) / self.learner.steps)
-        return max(0.0, min(left)) if left else 0.0
 
     # --- snapshots and checkpoints --------------------------------------------------------------------------------
 

@@ -85,15 +85,27 @@ class SoloResult:
 
     game: str
     player: str
-    games: int
-    mean: float
-    deviation: float
-    """Sample standard deviation; 0 for one game."""
-    low: float
-    """Worst return."""
-    high: float
-    mean_length: float
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+    """Moves of each game."""
     seed: int
+
+    @property
+    def games(self) -> int:
+        return len(self.returns)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.returns))
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.returns))
+
+    @property
+    def deviation(self) -> float:
+        """Sample standard deviation; 0 for one game."""
+        return float(np.std(self.returns, ddof=1)) if self.games > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -173,17 +185,7 @@ def play_alone(game: str, player: Player, games: int, seed: int) -> SoloResult:
         played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size)
         returns += played.returns[:, 0].tolist()
         lengths += [len(moves) for moves in played.moves]
-    return SoloResult(
-        game=facts.name,
-        player=player.name,
-        games=games,
-        mean=float(np.mean(returns)),
-        deviation=float(np.std(returns, ddof=1)) if games > 1 else 0.0,
-        low=min(returns),
-        high=max(returns),
-        mean_length=float(np.mean(lengths)),
-        seed=seed,
-    )
+    return SoloResult(facts.name, player.name, tuple(returns), tuple(lengths), seed)
 
 
 def _play_both_seats(

@@ -97,7 +97,7 @@ def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> Non
         ({"search.scale": "minmax", "search.high": -1.0}, r"search\.low must be below search\.high"),
         ({"train.evaluate_games": 3}, r"train\.evaluate_games must be even"),
         ({"train.clock": "cpu"}, r"train\.actors to 0"),
-        ({"train.steps": 0}, r"train\.steps or train\.minutes"),
+        ({"train.steps": 0}, r"must set a limit"),
         ({"train.evaluate_against": "randon"}, r"nearest: random"),
         ({"train.evaluate_against": "mcts:99999999999999999999"}, r"train\.evaluate_against.*10,000,000"),
     ],

@@ -29,7 +29,7 @@ muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
 muzero.terminal muzero.display muzero.interrupt muzero.verdict
-muzero.measure.* muzero.sizing muzero.train muzero.commands.* muzero.cli muzero.__main__
+muzero.measure.* muzero.sizing muzero.pace muzero.train muzero.commands.* muzero.cli muzero.__main__
 """
 ORDER = _LINES.split()
 """`name.*` stands for a package and all its modules, which may import each other but not in circles."""

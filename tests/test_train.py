@@ -117,15 +117,6 @@ def test_progress_follows_steps_or_time(run: train.Run) -> None:
     assert run.done
 
 
-def test_actors_far_ahead_are_held_back(run: train.Run) -> None:
-    run.replay.added, run.drawn = 100, 0
-    assert not run.flooded
-    run.replay.added = 121
-    assert run.flooded
-    run.drawn = 42
-    assert not run.flooded
-
-
 def test_a_timed_run_remembers_its_time(tmp_path: Path) -> None:
     run = train.Run(tiny(train__minutes=50.0), tmp_path)
     run.elapsed_before = 600.0

@@ -42,6 +42,9 @@ class Arguments:
     against: str | None = None
     """The opponent of a match: random (the default), mcts:N (OpenSpiel's MCTS, N simulations), perfect, or
     another agent's folder."""
+    episodes: int | None = None
+    """Whole games of a game of one player (default: 100), whose returns are measured. Saved in the folder of a run too,
+    for --suite (`muzero evaluate --suite --help`)."""
     games: int | None = None
     """Games of the match (default: 100), or of each pairing of a tournament (default: 20); half of them with the first
     move."""
@@ -71,13 +74,17 @@ class Arguments:
 
 def run(argv: Sequence[str]) -> int:
     """Measure, print, and write the JSON."""
+    if "--suite" in argv:
+        from muzero.commands import suite
+
+        return suite.run(argv)
     arguments = parse(Arguments, argv, "muzero evaluate", EXAMPLES)
     check(arguments)
     if arguments.tournament is not None:
         return hold_tournament(arguments, arguments.tournament, argv)
     check_players(arguments)
     agent = None if arguments.player is not None else load_agent(arguments.agent, arguments.own_game)
-    from muzero.commands import exact_tests, matches
+    from muzero.commands import episodes, exact_tests, matches
     from muzero.commands.subject import Subject
 
     subject = Subject(
@@ -91,12 +98,17 @@ def run(argv: Sequence[str]) -> int:
         results = exact_tests.known_positions(subject, arguments.positions)
     elif arguments.every_position:
         results = exact_tests.every_position(subject)
+    elif game_spec(subject.game).players == 1:
+        count = arguments.episodes or arguments.games or GAMES
+        results = episodes.episodes(subject, arguments.against, count, arguments.opening_plies)
     else:
         results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
-    if arguments.json is not None:
-        from muzero.commands.provenance import write_json
+    kept = episodes.place(arguments.agent) if "returns" in results and agent is not None else None
+    for path in (arguments.json, kept):
+        if path is not None:
+            from muzero.commands.provenance import write_json
 
-        write_json(arguments.json, report(subject, argv, results))
+            write_json(path, report(subject, argv, results))
     return OK
 
 
@@ -134,6 +146,10 @@ def check(arguments: Arguments) -> None:
         raise CommandError("a match or tournament takes one number of --simulations", USAGE)
     for number in arguments.simulations:
         in_bounds("--simulations", number, "search.simulations", low=0)
+    if arguments.episodes is not None:
+        in_bounds("--episodes", arguments.episodes, "selfplay.games", low=1)
+        if not match or arguments.games is not None:
+            raise CommandError("--episodes measures whole games of one player: no other test, and no --games", USAGE)
     in_bounds("--games", GAMES if arguments.games is None else arguments.games, "selfplay.games", low=1)
     in_bounds("--opening-plies", arguments.opening_plies or 0, "selfplay.opening_plies")
     in_bounds("--seed", arguments.seed, "train.seed")
@@ -150,6 +166,8 @@ def check_players(arguments: Arguments) -> None:
     game = game_spec(arguments.agent).name if named else stored_game(find_agent(arguments.agent))
     if arguments.games is not None and arguments.games % 2 and not is_own(game) and game_spec(game).players == 2:
         raise CommandError(f"--games: an even number wanted, the same for both seats; got {arguments.games}", USAGE)
+    if arguments.episodes is not None and not is_own(game) and game_spec(game).players == 2:
+        raise CommandError(f"--episodes: {game} has two players; --games counts those of a match", USAGE)
     for option, text in (("--player", arguments.player), ("--against", arguments.against)):
         if text is not None:
             check_player(option, text, game)
@@ -167,6 +185,8 @@ def report(subject: Subject, argv: Sequence[str], results: dict[str, Any]) -> di
         **provenance(["evaluate", *argv]),
         "game": subject.game,
         "seed": subject.seed,
-        "checkpoint": None if agent is None else {"agent": agent.name, "step": agent.step},
+        "checkpoint": None if agent is None else {
+            "agent": agent.name, "step": agent.step, "training_seed": agent.config.train.seed,
+            "simulations": agent.config.play.simulations if subject.simulations[0] is None else subject.simulations[0]},
         **results,
     }

@@ -1,23 +1,22 @@
-"""Matches of two players and whole games of one: their tables, and the same figures as JSON values."""
+"""Matches of two players: their tables, and the same figures as JSON values."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import games as engines
 from games.exact import Exact
-from muzero.commands.console import USAGE, CommandError, log
+from muzero.commands.console import log
 from muzero.commands.progress import Announced, solve_aloud
 from muzero.commands.subject import Subject
 from muzero.terminal import table
 from selfplay.agents import SearchPlayer, parse
-from selfplay.arena import PairedGames, Score, play_alone, play_pairs, summary
+from selfplay.arena import PairedGames, Score, play_pairs, summary
 from selfplay.perfect import Lapse, PerfectPlayer, first_lapses
-from selfplay.statistics import mean_interval, score_interval, wilson
+from selfplay.statistics import score_interval, wilson
 
 OUTCOMES = {1.0: "win", 0.0: "draw", -1.0: "loss"}
 AGENT_OPENINGS = 2
@@ -25,13 +24,8 @@ AGENT_OPENINGS = 2
 
 
 def match(subject: Subject, against: str | None, games: int, plies: int | None) -> dict[str, Any]:
-    """A match after `plies` random moves (None: as suits the players), or the returns of a one-player game."""
+    """A match after `plies` random moves (None: as suits the players)."""
     facts = engines.spec(subject.game)
-    if facts.players == 1:
-        if against is not None or plies is not None:
-            raise CommandError(f"--against and --opening-plies make no sense in {facts.name}: it has one player, "
-                               "whose returns are measured", USAGE)
-        return _alone(subject, games)
     player = subject.player(subject.simulations[0])
     opponent = parse(against or "random", subject.game, subject.seed + 1, subject.simulations[0])
     if plies is None:
@@ -112,22 +106,4 @@ def _score_json(score: Score) -> dict[str, Any]:
         "score_interval_95": score_interval(score.wins, score.draws, score.losses),
         "wins_wilson_95": wilson(score.wins, score.games),
         "losses_wilson_95": wilson(score.losses, score.games),
-    }
-
-
-def _alone(subject: Subject, games: int) -> dict[str, Any]:
-    log(f"playing {games} games ...")
-    result = play_alone(subject.game, Announced(subject.player(subject.simulations[0])), games, subject.seed)
-    low, high = mean_interval(result.mean, result.deviation, result.games)
-    print(f"{result.game}: {result.player}, {result.games} games, seed {result.seed}\n")
-    header = ("mean return", "95 % interval", "deviation", "lowest", "highest", "moves")
-    print(table(header, [(
-        f"{result.mean:.3f}", f"{low:.3f} to {high:.3f}", f"{result.deviation:.3f}", f"{result.low:g}",
-        f"{result.high:g}", f"{result.mean_length:.1f}",
-    )], left=()))
-    interval = [low, high] if math.isfinite(low) else None
-    return {
-        "protocol": "whole games of one player",
-        "returns": dataclasses.asdict(result),
-        "mean_interval_95": interval,
     }

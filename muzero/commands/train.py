@@ -54,6 +54,9 @@ class Arguments:
     Training stops at --steps or --minutes; Ctrl-C saves and stops, and the same command goes on from there.
     """
 
+    preset: str | None = None
+    """Settings to begin with (default: the usual ones of the game). Atari has gumbel, efficientzero, muzero, and small
+    for a machine without a GPU. A run that is there goes on with its own."""
     out: Path | None = None
     """Folder of the run (default: checkpoints/runs/GAME). A run that is there goes on with its settings."""
     steps: int | None = None
@@ -61,6 +64,9 @@ class Arguments:
     minutes: float | None = None
     """Stop after this many minutes in all (short for --train.minutes M --train.steps 0
     --train.horizon 0). Schedules then follow the clock: two such runs differ even with the same seed."""
+    positions: int | None = None
+    """Stop after this many positions, each drawn --learner.replay-ratio times (short for --train.positions N
+    --train.steps 0 --train.minutes 0 --train.horizon 0)."""
     fresh: bool = False
     """Start anew even if the folder holds a run, which is set aside under another name."""
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -79,7 +85,7 @@ def run(argv: Sequence[str]) -> int:
     """Train; gives 0 when the limit is reached, 130 when it was interrupted and saved."""
     target, options = split(argv)
     game, folder = locate(target)
-    preset = presets.load(game)
+    preset = presets.load(game, asked_preset(options))
     arguments = read(options, preset, game)
     if arguments.model.dynamics == "rules":
         arguments = without_learned_dynamics(arguments, preset)
@@ -105,6 +111,15 @@ def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     if any(flag in argv for flag in HELP):
         return "tic_tac_toe", argv
     raise CommandError("which game? `muzero train GAME [OPTIONS]`; `muzero games` lists them", USAGE)
+
+
+def asked_preset(options: Sequence[str]) -> str | None:
+    """The name after --preset: the other options stand over its settings."""
+    for option, following in zip(options, [*options[1:], None], strict=True):
+        name, equals, value = option.partition("=")
+        if name == "--preset":
+            return value if equals else following
+    return None
 
 
 def locate(target: str) -> tuple[str, Path | None]:
@@ -152,11 +167,12 @@ def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:
 def to_config(arguments: Arguments, game: str) -> Config:
     """The config of a run. Raises ConfigError for values no run can use."""
     sections = {name: getattr(arguments, name) for name in SECTIONS}
-    if arguments.steps is not None or arguments.minutes is not None:
-        horizon = 0 if arguments.minutes is not None else arguments.train.horizon
+    given = (arguments.steps, arguments.minutes, arguments.positions)
+    if any(limit is not None for limit in given):
+        horizon = arguments.train.horizon if arguments.minutes is arguments.positions is None else 0
         sections["train"] = dataclasses.replace(
-            arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0, horizon=horizon
-        )
+            arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0,
+            positions=arguments.positions or 0, horizon=horizon)
     return Config(game=game, **sections)
 
 
@@ -232,7 +248,8 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
 
 def limit(settings: TrainConfig) -> str:
     """When training stops, in words."""
-    parts = [f"{settings.steps:,} steps"] if settings.steps else []
+    parts = [f"{settings.positions:,} positions"] if settings.positions else []
+    parts += [f"{settings.steps:,} steps"] if settings.steps else []
     parts += [f"{settings.minutes:g} minutes"] if settings.minutes else []
     return "training for " + " or ".join(parts)
 

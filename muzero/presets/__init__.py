@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import games
 from games.atari_protocol import is_atari
-from muzero.config import Config, replace
+from games.naming import nearest
+from muzero.config import Config, ConfigError, replace
 from muzero.presets import atari, boards, general
 
+ONLY = "usual"
+"""The name of the preset where there is one alone."""
 PRESETS = {
     "tic_tac_toe": boards.tic_tac_toe, "connect_four": boards.connect_four, "othello": boards.othello,
     "hex(board_size=7)": boards.hex_7, "breakthrough": boards.breakthrough, "go(board_size=9)": boards.go_9,
@@ -18,11 +21,21 @@ FAMILIES = {"connect_four": boards.connect_four_board}
 """By the name without parameters: for the game with other parameters than a preset's."""
 
 
-def load(game: str) -> Config:
-    """The preset of a game by its name, parameters included. Raises GameError for a game that can't be had."""
+def names(game: str) -> tuple[str, ...]:
+    """The presets to choose from for a game, the usual one first. Raises GameError for a game that can't be had."""
+    return tuple(atari.PRESETS) if is_atari(games.spec(game).name) else (ONLY,)
+
+
+def load(game: str, name: str | None = None) -> Config:
+    """A preset of a game by its name, parameters included; the usual one where none of `names` is asked for.
+
+    Raises GameError for a game that can't be had, ConfigError for a preset it hasn't.
+    """
     spec = games.spec(game)
+    if name is not None and name not in names(game):
+        raise ConfigError(f"{spec.name} has no preset {name!r}: {', '.join(names(game))}{nearest(name, names(game))}")
     if is_atari(spec.name):
-        return atari.small(spec)
+        return atari.PRESETS[name or next(iter(atari.PRESETS))](spec)
     known, family = PRESETS.get(spec.name), FAMILIES.get(spec.name.partition("(")[0], general.preset)
     return known() if known is not None else family(spec)
 

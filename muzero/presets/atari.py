@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
-from games.atari_protocol import PREFIX, WITHOUT_LIVES, load_facts
+from games.atari_protocol import load_facts
 from games.base import GameSpec
 from muzero.config import (
     Config,
@@ -15,24 +17,73 @@ from muzero.config import (
     SearchConfig,
     SelfPlayConfig,
     TrainConfig,
+    replace,
 )
+
+POSITIONS = 100_000
+"""Of the 100k protocol: 400,000 frames."""
+FEW_REWARDS: dict[str, Any] = {
+    "model.value.low": -10.0, "model.value.high": 10.0, "model.value.bins": 41, "selfplay.clip_rewards": True,
+}
+"""Rewards seen as their signs: values of +-117 suffice."""
+
+
+def gumbel(spec: GameSpec) -> Config:
+    """EfficientZero's model and targets with Gumbel's search: 16 simulations a move (Danihelka et al. 2022)."""
+    return replace(_published(spec), {
+        **FEW_REWARDS, "model.prefix": 5, "model.prefix_hidden": 512, "model.reward.low": -5.0,
+        "model.reward.high": 5.0, "model.reward.bins": 11, "model.consistency": True,
+        "model.consistency_width": 1_024, "learner.consistency_weight": 2.0, "learner.shift": 4,
+        "learner.td_age": 30_000, "learner.reanalyse_fraction": 0.05})
+
+
+def efficientzero(spec: GameSpec) -> Config:
+    """Ye et al. 2021: value prefix, self-consistency, n-step targets that shorten with age, pUCT."""
+    return replace(gumbel(spec), {f"{search}.{name}": value for search, name, value in _puct(0.3)})
+
+
+def muzero(spec: GameSpec) -> Config:
+    """Schrittwieser et al. 2020: rewards by themselves and in full, pUCT, replay by priority."""
+    return replace(_published(spec), {
+        **{f"{search}.{name}": value for search, name, value in _puct(0.25)},
+        "learner.td_steps": 10, "replay.alpha": 1.0, "replay.beta": 1.0})
 
 
 def small(spec: GameSpec) -> Config:
-    """For two cores without a GPU: a small network, 100,000 moves, each drawn 16 times."""
+    """For two cores without a GPU: a small network without batch norm, each position drawn 16 times."""
+    return replace(_published(spec), {
+        **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.norm": "none",
+        "model.reward.low": -1.0, "model.reward.high": 1.0, "model.reward.bins": 3,
+        "selfplay.games": 16, "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.shift": 4,
+        "learner.replay_ratio": 16.0})
+
+
+PRESETS: dict[str, Callable[[GameSpec], Config]] = {
+    "gumbel": gumbel, "efficientzero": efficientzero, "muzero": muzero, "small": small}
+
+
+def _published(spec: GameSpec) -> Config:
+    """What the presets share."""
+    wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
     search = SearchConfig(algorithm="gumbel", simulations=16, scale="minmax", mirror=False, epsilon=0.01, c_scale=0.1)
-    lives = spec.name.startswith(PREFIX) and load_facts(spec.name).protocol_name not in WITHOUT_LIVES
     return Config(
         game=spec.name,
-        model=ModelConfig(network="pixels", width=32, hidden=64, representation_blocks=1, latent_norm="rms",
-                          value=ScalarConfig(low=-10.0, high=10.0, bins=21, transform=True),
-                          reward=ScalarConfig(low=-1.0, high=1.0, bins=3)),
+        model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1, norm="batch",
+                          latent_norm="rms", value=wide, reward=wide),
         search=search,
         play=dataclasses.replace(search, simulations=50, gumbel_scale=0.0),
-        selfplay=SelfPlayConfig(games=16, max_moves=spec.max_length, part_moves=200, life_ends=lives,
-                                clip_rewards=True),
-        replay=ReplayConfig(capacity=100_000, min_positions=2_000),
-        learner=LearnerConfig(batch=((0.0, 64.0),), unroll=5, td_steps=5, gamma=0.99, learning_rate=1e-3,
-                              value_weight=0.5, replay_ratio=16.0, shift=4),
-        train=TrainConfig(steps=25_000, horizon=25_000, actors=1, evaluate_minutes=0.0),
+        selfplay=SelfPlayConfig(games=32, max_moves=spec.max_length, part_moves=200, temperature_moves=spec.max_length,
+                                temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
+                                life_ends=load_facts(spec.name).shows_lives),
+        replay=ReplayConfig(capacity=POSITIONS, min_positions=2_000, prioritized=True),
+        learner=LearnerConfig(batch=((0.0, 256.0),), unroll=5, td_steps=5, gamma=0.997, learning_rate=1e-3,
+                              warmup=0.01, value_weight=0.25, replay_ratio=256.0, ema=0.99),
+        train=TrainConfig(steps=0, positions=POSITIONS, horizon=0, actors=1, evaluate_minutes=0.0, publish_steps=100),
     )
+
+
+def _puct(alpha: float) -> list[tuple[str, str, Any]]:
+    """50 simulations with noise at the root in training, without in play."""
+    both: dict[str, Any] = {"algorithm": "puct", "simulations": 50, "dirichlet_alpha": alpha}
+    return [*(("search", name, value) for name, value in {**both, "dirichlet_fraction": 0.25}.items()),
+            *(("play", name, value) for name, value in both.items())]

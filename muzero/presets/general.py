@@ -33,6 +33,8 @@ def _careful(spec: GameSpec) -> Config:
     """For games of which nothing more is known: one player, chance, or rewards of any size on the way."""
     plain = _plain(spec)
     moves = min(spec.max_length, MAX_MOVES)
+    alone = spec.players == 1 and spec.rewards_on_the_way
+    steps = 10_000 if alone else 4_000
     return Config(
         game=spec.name,
         model=_model(spec, OUTCOMES if plain else WIDE),
@@ -41,10 +43,10 @@ def _careful(spec: GameSpec) -> Config:
         selfplay=SelfPlayConfig(games=0, max_moves=moves, opening_fraction=0.5, opening_plies=4,
                                 random_fraction=0.02),
         replay=ReplayConfig(capacity=_capacity(spec), min_positions=2_000),
-        learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=1.0,
+        learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=4.0 if alone else 1.0,
                               gamma=0.997 if spec.rewards_on_the_way else 1.0,
                               td_steps=20 if spec.rewards_on_the_way else 1_000),
-        train=TrainConfig(steps=4_000, horizon=4_000, actors=-1, evaluate_minutes=5.0),
+        train=TrainConfig(steps=steps, horizon=steps, actors=-1, evaluate_minutes=5.0),
     )
 
 

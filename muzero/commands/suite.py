@@ -1,0 +1,131 @@
+"""`muzero evaluate --suite`: measured runs of several games and seeds as one number."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from games.atari_protocol import roms
+from muzero.commands.arguments import parse
+from muzero.commands.console import OK, USAGE, CommandError
+from muzero.commands.episodes import EVALUATION
+from muzero.terminal import table
+
+EXAMPLES = (
+    "muzero evaluate checkpoints/runs/atari_pong --episodes 100          # each run first: RUN/evaluation.json",
+    "muzero evaluate --suite checkpoints/runs/atari_*",
+    "muzero evaluate --suite results/*.json --json suite.json            # what --json wrote will do too",
+)
+LIMIT = 64 << 20
+"""Bytes of the largest file that is read."""
+NAMES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Combine evaluations of several games and training seeds: human-normalised mean, median, interquartile mean and
+    optimality gap, with stratified bootstrap intervals."""
+
+    suite: tuple[Path, ...]
+    """Folders of runs that were measured with --episodes, or the JSON files of such measurements."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+    json: Path | None = None
+    """Also write the results here, with command, seed, versions and hardware."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One evaluation."""
+
+    path: Path
+    game: str
+    training_seed: int
+    score: float
+    normalised: float
+    episodes: int
+    conditions: str
+    """Protocol and search: what must be the same in a suite."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Combine, print, and write the JSON."""
+    from selfplay.suite import UnevenError, aggregate
+
+    arguments = parse(Arguments, argv, "muzero evaluate", EXAMPLES)
+    if not arguments.suite:
+        raise CommandError(f"--suite: folders of measured runs wanted, as in {EXAMPLES[1]}", USAGE)
+    found = [read(path) for path in arguments.suite]
+    check(found)
+    by_game: dict[str, list[Measured]] = {}
+    for one in sorted(found, key=lambda one: (one.game, one.training_seed)):
+        by_game.setdefault(one.game, []).append(one)
+    try:
+        numbers = aggregate({game: [one.normalised for one in many] for game, many in by_game.items()}, arguments.seed)
+    except UnevenError as error:
+        raise CommandError(f"--suite: {error}", USAGE) from error
+    rows = [_row(game, many) for game, many in by_game.items()]
+    print(f"{len(by_game)} games, {len(found) // len(by_game)} training seeds each; {found[0].conditions}\n")
+    print(table(("game", "scores", "mean", "human-normalised"), rows, left=(0, 1)))
+    print("\n" + table(("human-normalised", "value", "95 % interval"), [
+        (title, f"{numbers[name].value:.3f}", f"{numbers[name].low:.3f} to {numbers[name].high:.3f}")
+        for name, title in NAMES.items()]))
+    if arguments.json is not None:
+        from muzero.commands.provenance import provenance, write_json
+
+        write_json(arguments.json, {
+            **provenance(["evaluate", *argv]), "conditions": found[0].conditions,
+            "runs": [{**dataclasses.asdict(one), "path": str(one.path)} for one in found],
+            "human_normalised": {name: dataclasses.asdict(estimate) for name, estimate in numbers.items()}})
+    return OK
+
+
+def _row(game: str, many: list[Measured]) -> tuple[str, ...]:
+    mean, normalised = (sum(getattr(one, name) for one in many) / len(many) for name in ("score", "normalised"))
+    return game, " ".join(f"{one.score:.1f}" for one in many), f"{mean:.1f}", f"{normalised:.3f}"
+
+
+def read(path: Path) -> Measured:
+    """The evaluation in a run's folder or a file. Raises CommandError naming what is missing."""
+    file = path / EVALUATION if path.is_dir() else path
+    try:
+        if not file.is_file():
+            raise CommandError(f"--suite: {path} was not measured yet: muzero evaluate {path} --episodes 100", USAGE)
+        if file.stat().st_size > LIMIT:
+            raise CommandError(f"--suite: {file} is no evaluation: it has more than {LIMIT >> 20} MB", USAGE)
+        return _measured(file, json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(
+            f"--suite: {file} is no evaluation of a run under an Atari protocol ({error!r:.200})", USAGE) from error
+
+
+def _measured(file: Path, content: dict[str, Any]) -> Measured:
+    returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
+    game = str(content["game"]).partition("(")[0]
+    if game.removeprefix("atari/") not in roms():
+        raise ValueError(f"{game[:60]} is no Atari game")
+    conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
+    return Measured(
+        path=file, game=game, training_seed=int(trained["training_seed"]), score=float(returns["mean"]),
+        normalised=float(content["human_normalised"]), episodes=int(returns["games"]),
+        conditions=f"protocol {conditions}; {trained['simulations']} simulations")
+
+
+def check(found: list[Measured]) -> None:
+    """Refuse what can't be combined: a run twice, or different conditions."""
+    first = found[0]
+    seen: dict[tuple[str, int], Measured] = {}
+    for one in found:
+        if one.conditions != first.conditions:
+            raise CommandError(f"--suite: different conditions\n  {first.path}: {first.conditions}\n"
+                               f"  {one.path}: {one.conditions}", USAGE)
+        other = seen.setdefault((one.game, one.training_seed), one)
+        if other is not one:
+            raise CommandError(f"--suite: {other.path} and {one.path} are both {one.game} trained with seed "
+                               f"{one.training_seed}", USAGE)
+
+

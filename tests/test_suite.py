@@ -1,0 +1,104 @@
+"""Scores of many games and seeds as one number: equal to rliable's, and refused where they mean nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from muzero.cli import main
+from selfplay.suite import UnevenError, aggregate, interquartile_mean
+
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "rliable.json").read_text())
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"])
+def test_numbers_and_intervals_are_rliable_s(case: dict[str, Any]) -> None:
+    """Values exactly; intervals as far as two sets of resamples agree."""
+    found = aggregate(case["scores"])
+    assert found.keys() == case["value"].keys()
+    for name, estimate in found.items():
+        assert estimate.value == pytest.approx(case["value"][name], abs=1e-12)
+        width = case["high"][name] - case["low"][name]
+        assert estimate.low == pytest.approx(case["low"][name], abs=0.06 * width)
+        assert estimate.high == pytest.approx(case["high"][name], abs=0.06 * width)
+
+
+def test_equal_seeds_leave_no_doubt() -> None:
+    found = aggregate({"a": [0.2, 0.2], "b": [1.4, 1.4]})
+    assert found["mean"].value == found["mean"].low == found["mean"].high == pytest.approx(0.8)
+    assert found["optimality_gap"].value == pytest.approx(0.4), "being better than a human makes up for nothing"
+
+
+def test_seeds_are_drawn_within_their_game() -> None:
+    """Between the games lies a gap that no resample crosses."""
+    found = aggregate({"a": [0.0, 0.1, 0.05], "b": [10.0, 10.1, 10.05]})
+    assert found["mean"].high - found["mean"].low <= 0.1 + 1e-9
+
+
+def test_the_interquartile_mean_leaves_out_both_ends() -> None:
+    assert interquartile_mean(np.array([[100.0, 1.0, 2.0, -50.0]]))[0] == 1.5
+    assert interquartile_mean(np.array([[5.0, 1.0, 3.0]]))[0] == 3.0
+
+
+@pytest.mark.parametrize("scores", [{}, {"a": []}, {"a": [1.0], "b": [1.0, 2.0]}])
+def test_games_with_different_numbers_of_seeds_are_refused(scores: dict[str, list[float]]) -> None:
+    with pytest.raises(UnevenError, match="as many seeds for each game"):
+        aggregate(scores)
+
+
+# --- the command ----------------------------------------------------------------------------------------------
+
+
+def evaluation(game: str = "pong", seed: int = 0, normalised: float = 0.5, **changes: Any) -> dict[str, Any]:
+    return {
+        "game": f"atari/{game}", "returns": {"mean": 3.0, "games": 100}, "human_normalised": normalised,
+        "protocol_settings": {"name": "atari100k", "sticky": 0.0},
+        "checkpoint": {"training_seed": seed, "simulations": 50}, **changes}
+
+
+def written(folder: Path, *contents: Any) -> list[str]:
+    """A run's folder for each content."""
+    paths = []
+    for number, content in enumerate(contents):
+        run = folder / f"run{number}"
+        run.mkdir()
+        (run / "evaluation.json").write_text(content if isinstance(content, str) else json.dumps(content))
+        paths.append(str(run))
+    return paths
+
+
+def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = written(tmp_path, *(evaluation(game, seed, share) for game, seed, share in (
+        ("pong", 0, 0.8), ("pong", 1, 1.2), ("breakout", 0, 0.1), ("breakout", 1, 0.3))))
+    assert main(["evaluate", "--suite", *paths, "--json", str(tmp_path / "out.json")]) == 0
+    said = capsys.readouterr().out
+    assert "2 games, 2 training seeds each; protocol name atari100k, sticky 0.0; 50 simulations" in said
+    stored = json.loads((tmp_path / "out.json").read_text())["human_normalised"]
+    assert stored["mean"]["value"] == pytest.approx(0.6)
+    assert stored["iqm"]["value"] == pytest.approx(0.55)
+    assert stored["mean"]["low"] >= 0.45
+
+
+@pytest.mark.parametrize(("contents", "words"), [
+    ([evaluation(seed=1), evaluation(seed=1)], "both atari/pong trained with seed 1"),
+    ([evaluation(seed=1), evaluation("breakout"), evaluation("breakout", 1)], "as many seeds for each game"),
+    ([evaluation(), evaluation(checkpoint={"training_seed": 1, "simulations": 16})], "different conditions"),
+    ([evaluation("connect_four")], "no Atari game"),
+    ([evaluation(human_normalised=None)], "no evaluation of a run"),
+    (["[]"], "no evaluation of a run"),
+    (["{"], "no evaluation of a run"),
+])
+def test_what_cannot_be_combined_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], contents: list[Any], words: str
+) -> None:
+    assert main(["evaluate", "--suite", *written(tmp_path, *contents)]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_run_that_was_not_measured_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--suite", str(tmp_path)]) == 2
+    assert f"muzero evaluate {tmp_path} --episodes 100" in capsys.readouterr().err
