@@ -40,13 +40,14 @@ def _careful(spec: GameSpec) -> Config:
         model=_model(spec, OUTCOMES if plain else WIDE),
         search=_search(spec, plain, gumbel_scale=1.0, simulations=16, threads=0),
         play=_search(spec, plain, gumbel_scale=0.0, simulations=50, threads=1),
-        selfplay=SelfPlayConfig(games=0, max_moves=moves, opening_fraction=0.5, opening_plies=4,
+        # Games that pay on the way are long: many at once would reach the learner old.
+        selfplay=SelfPlayConfig(games=64 if alone else 0, max_moves=moves, opening_fraction=0.5, opening_plies=4,
                                 random_fraction=0.02),
         replay=ReplayConfig(capacity=_capacity(spec), min_positions=2_000),
         learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=4.0 if alone else 1.0,
                               gamma=0.997 if spec.rewards_on_the_way else 1.0,
                               td_steps=20 if spec.rewards_on_the_way else 1_000),
-        train=TrainConfig(steps=steps, horizon=steps, actors=-1, evaluate_minutes=5.0),
+        train=TrainConfig(steps=steps, horizon=steps, actors=1 if alone else -1, evaluate_minutes=5.0),
     )
 
 
