@@ -85,7 +85,7 @@ def _singles(name: str, kind: Family) -> tuple[GameFactory, GameSpec]:
 
 
 def list_games() -> list[GameListing]:
-    """Every game known by name under its default parameters: supported or not, and why not."""
+    """Every OpenSpiel game under its default parameters: supported or not, and why not."""
     from games.listing import list_games as listed
 
     return listed()

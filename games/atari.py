@@ -8,6 +8,7 @@ vector environment doesn't give its state away.
 from __future__ import annotations
 
 import base64
+import functools
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from games.atari_protocol import AtariFacts
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
 
 INSTALL = "pip install 'muzero-engine[atari]'"
+SCREEN = (210, 160)
+"""Height and width of most games' screens."""
 _ONE = np.zeros(1, np.int64)
 _FULL_STRENGTH = np.ones(1, np.float32)
 
@@ -25,8 +28,9 @@ class Row:
     """One game: its environment, and what it takes to play it again."""
 
     def __init__(self, facts: AtariFacts) -> None:
-        self._environment = _environment(facts)
-        self._stack = facts.protocol.stack
+        protocol = facts.protocol
+        self._environment = _environment(
+            facts, protocol.size, protocol.size, protocol.stack, protocol.colour == "grey")
         self.seed = 0
         self.actions = bytearray()
         self.obs: NDArray[np.uint8] = np.zeros(facts.spec.observation_shape, np.uint8)
@@ -191,6 +195,30 @@ class AtariBatch:
         return played, chosen
 
 
+class Camera:
+    """Colour pictures of the game in one row of a batch: the same game once more, from its seed and actions."""
+
+    def __init__(self, batch: AtariBatch, row: int = 0) -> None:
+        self._batch, self._row = batch, row
+        facts = batch.facts
+        self._environment = _environment(facts, *SCREEN, stack=1, grey=False)
+        self._seed: int | None = None
+        self._seen = 0
+        self._picture: NDArray[np.uint8] = np.zeros((*SCREEN, 3), np.uint8)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """[210, 160, 3] of the row's game as it is now."""
+        game = self._batch._rows[self._row]
+        if game.seed != self._seed or self._seen > len(game.actions):
+            self._seed, self._seen = game.seed, 0
+            self._picture = self._environment.reset(_ONE, np.array([game.seed], np.int64))[0][0, -1]
+        for action in game.actions[self._seen :]:
+            self._environment.send(np.array([action], np.int64), _FULL_STRENGTH)
+            self._picture = self._environment.recv()[0][0, -1]
+        self._seen = len(game.actions)
+        return self._picture.copy()
+
+
 def _ale() -> Any:
     """The module `ale_py`. Raises GameError naming what to install."""
     try:
@@ -203,17 +231,17 @@ def _ale() -> Any:
     return ale_py
 
 
-def _environment(facts: AtariFacts) -> Any:
+def _environment(facts: AtariFacts, height: int, width: int, stack: int, grey: bool) -> Any:
     """A vector environment of one game, with raw rewards and whole episodes."""
     ale, protocol = _ale(), facts.protocol
     return ale.ALEVectorInterface(
         rom_path=ale.roms.get_rom_path(facts.rom.name),
         num_envs=1,
         frame_skip=protocol.skip,
-        stack_num=protocol.stack,
-        img_height=protocol.size,
-        img_width=protocol.size,
-        grayscale=protocol.colour == "grey",
+        stack_num=stack,
+        img_height=height,
+        img_width=width,
+        grayscale=grey,
         maxpool=True,
         noop_max=protocol.noops,
         use_fire_reset=False,
@@ -231,6 +259,8 @@ def _environment(facts: AtariFacts) -> Any:
     )
 
 
+@functools.lru_cache(maxsize=32)
 def action_names(facts: AtariFacts) -> list[str]:
     """ALE's names of the actions, in their order."""
-    return [action.name.lower() for action in _environment(facts).get_action_set()]
+    found = _environment(facts, *SCREEN, stack=1, grey=True).get_action_set()
+    return [action.name.lower() for action in found]

@@ -1,10 +1,12 @@
-"""Every OpenSpiel game in one table: what is supported, what isn't and why."""
+"""Every OpenSpiel and Atari game in one table: what is supported, what isn't and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from games.atari_protocol import PREFIX, TWO_PLAYERS, roms
+from games.atari_protocol import load_facts as load_facts_of
 from games.base import GameError, GameSpec
 from games.spiel_facts import load_facts, refusal, registry
 
@@ -21,7 +23,7 @@ class GameListing:
     observation_shape: tuple[int, ...]
     num_actions: int
     kind: str
-    """`two players`, `two players, chance`, `one player`, `one player, chance` or `not supported`."""
+    """`two players`, `two players, chance`, `one player`, `one player, chance`, `Atari` or `not supported`."""
     note: str
     supported: bool
     reason: str
@@ -31,6 +33,18 @@ class GameListing:
 def list_games() -> list[GameListing]:
     """All registered games in alphabetical order, under their default parameters."""
     return [_listing(kind) for _, kind in sorted(registry().items())]
+
+
+def list_atari() -> list[GameListing]:
+    """Every Atari game that comes with ALE, under the usual protocol."""
+    played = []
+    for rom in roms().values():
+        spec = load_facts_of(PREFIX + rom.name).spec
+        title = rom.name.replace("_", " ").title()
+        played.append(GameListing(spec.name, title, 1, spec.observation_shape, spec.num_actions, "Atari", "", True, ""))
+    why = "has no mode for one player: ALE doesn't start it"
+    return played + [GameListing(PREFIX + name, name.title(), 2, (), 0, "not supported", "", False, why)
+                     for name in TWO_PLAYERS]
 
 
 def _listing(kind: Any) -> GameListing:

@@ -26,9 +26,9 @@ muzero.networks.* muzero.models.* muzero.latents muzero.inference muzero.search
 muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
 muzero.storage muzero.tensors muzero.manifest muzero.runs muzero.checkpoint muzero.agent_folder muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero
-selfplay selfplay.statistics selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
+selfplay selfplay.statistics selfplay.suite selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
-muzero.terminal muzero.display muzero.interrupt muzero.verdict
+muzero.terminal muzero.film muzero.display muzero.interrupt muzero.verdict
 muzero.measure.* muzero.sizing muzero.pace muzero.train muzero.commands.* muzero.cli muzero.__main__
 """
 ORDER = _LINES.split()

@@ -45,6 +45,9 @@ class Arguments:
     episodes: int | None = None
     """Whole games of a game of one player (default: 100), whose returns are measured. Saved in the folder of a run too,
     for --suite (`muzero evaluate --suite --help`)."""
+    video: Path | None = None
+    """Film one game of a game seen in pixels here, .mp4 or .gif, with the agent's value and policy beside the frames;
+    nothing else is measured without --episodes."""
     games: int | None = None
     """Games of the match (default: 100), or of each pairing of a tournament (default: 20); half of them with the first
     move."""
@@ -84,7 +87,7 @@ def run(argv: Sequence[str]) -> int:
         return hold_tournament(arguments, arguments.tournament, argv)
     check_players(arguments)
     agent = None if arguments.player is not None else load_agent(arguments.agent, arguments.own_game)
-    from muzero.commands import episodes, exact_tests, matches
+    from muzero.commands import episodes, exact_tests, matches, video
     from muzero.commands.subject import Subject
 
     subject = Subject(
@@ -94,6 +97,11 @@ def run(argv: Sequence[str]) -> int:
         simulations=tuple(dict.fromkeys(arguments.simulations)) or (None,),
         seed=arguments.seed,
     )
+    if arguments.video is not None and agent is not None:
+        filmed = video.record(agent, arguments.video, arguments.seed, subject.simulations[0])
+        if arguments.episodes is None:
+            write(arguments, None, report(subject, argv, filmed))
+            return OK
     if arguments.positions is not None:
         results = exact_tests.known_positions(subject, arguments.positions)
     elif arguments.every_position:
@@ -104,12 +112,17 @@ def run(argv: Sequence[str]) -> int:
     else:
         results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
     kept = episodes.place(arguments.agent) if "returns" in results and agent is not None else None
+    write(arguments, kept, report(subject, argv, results))
+    return OK
+
+
+def write(arguments: Arguments, kept: Path | None, content: dict[str, Any]) -> None:
+    """The JSON where --json says, and where a run keeps its last evaluation."""
+    from muzero.commands.provenance import write_json
+
     for path in (arguments.json, kept):
         if path is not None:
-            from muzero.commands.provenance import write_json
-
-            write_json(path, report(subject, argv, results))
-    return OK
+            write_json(path, content)
 
 
 def hold_tournament(arguments: Arguments, players: tuple[str, ...], argv: Sequence[str]) -> int:
@@ -150,6 +163,12 @@ def check(arguments: Arguments) -> None:
         in_bounds("--episodes", arguments.episodes, "selfplay.games", low=1)
         if not match or arguments.games is not None:
             raise CommandError("--episodes measures whole games of one player: no other test, and no --games", USAGE)
+    if arguments.video is not None:
+        from muzero.commands import video
+
+        video.check(arguments.video)
+        if not match or arguments.player is not None or arguments.against is not None:
+            raise CommandError("--video films an agent's own game: no other test, player or opponent", USAGE)
     in_bounds("--games", GAMES if arguments.games is None else arguments.games, "selfplay.games", low=1)
     in_bounds("--opening-plies", arguments.opening_plies or 0, "selfplay.opening_plies")
     in_bounds("--seed", arguments.seed, "train.seed")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import checkpoints
 from games import list_games
-from games.listing import GameListing
+from games.listing import GameListing, list_atari
 from muzero.commands.arguments import parse
 from muzero.commands.console import OK
 from muzero.runs import slug
@@ -25,7 +25,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """List the games that can be trained and played: OpenSpiel's, by their own names and parameters."""
+    """List the games that can be trained and played: OpenSpiel's, by their own names and parameters, and Atari's."""
 
     all: bool = False
     """Also the games that are refused, with the reason."""
@@ -36,7 +36,7 @@ class Arguments:
 def run(argv: Sequence[str]) -> int:
     """Print the list."""
     arguments = parse(Arguments, argv, "muzero games", EXAMPLES)
-    listed = [game for game in list_games() if arguments.all or game.supported]
+    listed = [game for game in [*list_games(), *list_atari()] if arguments.all or game.supported]
     if arguments.json:
         print(json.dumps([dataclasses.asdict(game) for game in listed], indent=2))
         return OK
@@ -47,7 +47,8 @@ def run(argv: Sequence[str]) -> int:
         [_row(game, slug(game.name) in shipped) for game in supported],
         left=(0, 2, 4, 5),
     ))
-    print(f"\n{len(supported)} games; * = an agent is shipped: muzero play GAME")
+    print(f"\n{len(supported)} games; * = an agent is shipped: muzero play GAME\n"
+          "gym/ID is any Gymnasium environment with discrete actions, FILE.py:Class a game of your own")
     if arguments.all:
         refused = [(game.name, game.reason) for game in listed if not game.supported]
         print(f"\n{len(refused)} games are not supported:\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,7 @@ EXAMPLES = (
     "muzero play connect_four --seat second --simulations 400",
     "muzero play checkpoints/runs/tic_tac_toe     # the newest checkpoint of a run",
     "muzero play connect_four --watch             # the agent plays both sides",
+    "muzero play checkpoints/runs/atari_pong      # watch it, move by move or running",
 )
 LEAVE = ("quit", "q", "exit")
 LONGEST = 1_000
@@ -52,12 +53,19 @@ def run(argv: Sequence[str]) -> int:
         in_bounds("--simulations", arguments.simulations, "search.simulations")
     in_bounds("--seed", arguments.seed, "train.seed")
     agent = load_agent(arguments.agent, arguments.own_game)
-    if not sys.stdin.isatty():
-        return sit_down(agent, arguments, piped)
-    # Arrow keys and earlier lines at the prompt.
-    with contextlib.suppress(ImportError):
-        importlib.import_module("readline")
-    return sit_down(agent, arguments)
+    read: Callable[[str], str] = piped
+    if sys.stdin.isatty():
+        read = input
+        # Arrow keys and earlier lines at the prompt.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("readline")
+    if agent.spec.players == 1 and agent.spec.observation_high == 255:
+        from muzero.commands.watch import watch
+
+        with left():
+            watch(agent, arguments.seed, arguments.simulations, lambda text: ask(read, text))
+        return OK
+    return sit_down(agent, arguments, read)
 
 
 def sit_down(agent: Thinker, arguments: Arguments, read: Callable[[str], str] = input) -> int:
@@ -71,12 +79,19 @@ def sit_down(agent: Thinker, arguments: Arguments, read: Callable[[str], str] = 
         simulations=arguments.simulations,
         seed=arguments.seed,
     )
-    try:
+    with left():
         say(f"{session.spec.name}   {session.legend()}   ? for help\n")
         converse(session, read)
+    return OK
+
+
+@contextlib.contextmanager
+def left() -> Iterator[None]:
+    """Ctrl-D, Ctrl-C and the end of piped input are ways to leave."""
+    try:
+        yield
     except (EOFError, KeyboardInterrupt):
         say("\nbye")
-    return OK
 
 
 def converse(session: Session, read: Callable[[str], str]) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,7 @@ def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
 
 def asked_preset(options: Sequence[str]) -> str | None:
     """The name after --preset: the other options stand over its settings."""
-    for option, following in zip(options, [*options[1:], None], strict=True):
+    for option, following in zip_longest(options, options[1:]):
         name, equals, value = option.partition("=")
         if name == "--preset":
             return value if equals else following

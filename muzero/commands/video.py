@@ -1,0 +1,75 @@
+"""`muzero evaluate RUN --video FILE`: one game as a film, with value and policy beside the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from muzero.commands.console import USAGE, CommandError, log
+from muzero.commands.viewing import Viewing
+from muzero.film import Picture, picture
+
+if TYPE_CHECKING:
+    from muzero.agent import Agent
+
+INSTALL = "pip install 'muzero-engine[video]'"
+FRAMES_A_SECOND = 15
+"""As many moves as Atari makes in a second."""
+KINDS = (".mp4", ".gif")
+LONGEST = 10_000
+"""Moves filmed at most: eleven minutes."""
+
+
+def check(path: Path) -> None:
+    """Refuse a file that can't become a film. Raises CommandError."""
+    if path.suffix.lower() not in KINDS:
+        raise CommandError(f"--video {path}: {' or '.join(KINDS)} wanted at the end of the name", USAGE)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise CommandError(f"--video {path}: can't be written there", USAGE)
+    try:
+        import av
+        import imageio
+        import PIL
+    except ImportError as error:
+        raise CommandError(f"--video needs packages that aren't installed ({error}): {INSTALL}", USAGE) from error
+    del av, imageio, PIL
+
+
+def record(agent: Agent, path: Path, seed: int, simulations: int | None) -> dict[str, Any]:
+    """Play and film one game; what came of it as JSON values."""
+    viewing = Viewing(agent, seed, simulations)
+    log(f"filming one game to {path} ...")
+    moments = film(viewing)
+    if path.suffix.lower() == ".gif":
+        _write_gif(path, moments)
+    else:
+        _write_mp4(path, moments)
+    print(f"filmed {len(viewing.values):,} moves, score {viewing.score:g}: {path}")
+    return {"video": {"file": str(path), "moves": len(viewing.values), "score": viewing.score,
+                      "whole": viewing.over}}
+
+
+def film(viewing: Viewing) -> Iterator[Picture]:
+    """A picture before each move, until the game is over."""
+    while not viewing.over and len(viewing.values) < LONGEST:
+        analysis = viewing.think()
+        yield picture(viewing.scene(analysis))
+        viewing.step(analysis)
+
+
+def _write_mp4(path: Path, moments: Iterator[Picture]) -> None:
+    import imageio.v3
+
+    with imageio.v3.imopen(path, "w", plugin="pyav") as file:
+        file.init_video_stream("libx264", fps=FRAMES_A_SECOND)
+        for moment in moments:
+            file.write_frame(moment)
+
+
+def _write_gif(path: Path, moments: Iterator[Picture]) -> None:
+    from PIL import Image
+
+    frames = (Image.fromarray(moment).quantize(64) for moment in moments)
+    first = next(frames)
+    first.save(path, save_all=True, append_images=frames, duration=1000 // FRAMES_A_SECOND, loop=0)

@@ -1,0 +1,80 @@
+"""One game of one player, move by move, with what there is to see of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import games as engines
+from games.base import NO_PLAYER, GameBatch, GameError, IntArray
+from muzero.film import Picture, Scene
+
+if TYPE_CHECKING:
+    from muzero.agent import Agent, Analysis
+
+
+class Viewing:
+    """A game that an agent plays from its beginning."""
+
+    def __init__(self, agent: Agent, seed: int, simulations: int | None = None) -> None:
+        """Raises GameError for a game of two players, or one without pictures."""
+        self.agent, self.simulations = agent, simulations
+        self.games = engines.make(agent.spec.name, 1, seed)
+        self.spec = self.games.spec
+        if self.spec.players != 1 or self.spec.observation_high != 255:
+            raise GameError(f"{self.spec.name} gives no pictures: a game of one player seen in pixels wanted, such as "
+                            "atari/pong")
+        self._camera = camera(self.games)
+        self._rng = np.random.default_rng(seed)
+        self.names = tuple(self.games.action_name(0, action) for action in range(self.spec.num_actions))
+        self.values: list[float] = []
+        self.cut = False
+
+    @property
+    def over(self) -> bool:
+        return self.cut or int(self.games.to_play()[0]) == NO_PLAYER
+
+    @property
+    def score(self) -> float:
+        return float(self.games.returns()[0, 0])
+
+    def think(self) -> Analysis:
+        """The agent's search in this position."""
+        analysis = self.agent.search(self.agent.see(self.games), self.games.legal(), simulations=self.simulations,
+                                     seed=int(self._rng.integers(2**31)))
+        self.values.append(float(analysis.result.value[0]))
+        return analysis
+
+    def scene(self, analysis: Analysis) -> Scene:
+        """What is to be seen before the move that `analysis` found."""
+        lives = getattr(self.games, "lives", None)
+        return Scene(
+            frame=self._camera(), title=self.spec.name, move=len(self.values), score=self.score,
+            values=tuple(self.values), names=self.names, policy=analysis.result.policy[0],
+            action=int(analysis.result.action[0]), lives=None if lives is None else int(lives[0]))
+
+    def step(self, analysis: Analysis) -> None:
+        """Make the move that `analysis` found."""
+        action: IntArray = analysis.result.action.astype(np.int32)
+        self.cut = bool(self.games.step(action).truncated[0])
+
+
+def camera(games: GameBatch) -> Callable[[], Picture]:
+    """What takes pictures [H, W, 3] of the game in row 0: ALE's own in colour, else the newest frame seen."""
+    from games.atari_protocol import is_atari
+
+    if is_atari(games.spec.name):
+        from games.atari import AtariBatch, Camera
+
+        assert isinstance(games, AtariBatch)
+        return Camera(games).picture
+    return lambda: newest_frame(games)
+
+
+def newest_frame(games: GameBatch) -> Picture:
+    """[H, W, 3] of the newest frame in row 0's observation."""
+    frame = games.observe()[0].reshape(games.spec.frames, *games.spec.frame_shape)[-1]
+    shown: Picture = np.moveaxis(frame if len(frame) == 3 else np.repeat(frame[:1], 3, 0), 0, -1)
+    return np.ascontiguousarray(shown)

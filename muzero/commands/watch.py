@@ -1,0 +1,122 @@
+"""`muzero play RUN` for games seen in pixels: a person watches the agent, move by move or running."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from muzero.commands.viewing import Viewing
+from muzero.film import Picture, Scene
+from muzero.terminal import bar, plain, unicode_ok
+
+if TYPE_CHECKING:
+    from muzero.agent import Agent
+
+UPPER = "▀"
+"""The upper half of a character's place: its ink is one pixel, the ground behind it the one below."""
+SHADES = " .:-=+*#%@"
+"""From dark to light, where there is no colour."""
+BESIDE = 14
+"""Lines of the screen that are not the picture's."""
+SMALLEST, WIDEST = 10, 100
+"""Columns of a picture."""
+UNKNOWN = (100, 45)
+"""Columns and lines where there is no terminal."""
+BAR, TOP = 20, 6
+HOME = "\x1b[H\x1b[J"
+HELP = """  Enter    one move
+  30       that many moves
+  run      to the end of the game
+  again    a new game
+  quit     leave (Ctrl-D too)"""
+LEAVE = ("quit", "q", "exit")
+
+
+def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str], str]) -> None:
+    """Games until the person leaves. `read` gives a line for a prompt, or raises EOFError."""
+    colour = not plain(sys.stdout) and unicode_ok(sys.stdout)
+    viewing = Viewing(agent, seed, simulations)
+    print(f"{viewing.spec.name}: {agent.name} plays, you watch   ? for help\n", flush=True)
+    while True:
+        if not viewing.over:
+            moves = ahead(read("Enter, a number of moves, run or quit> "))
+        elif read("again or quit> ").strip().lower() in LEAVE:
+            moves = None
+        else:
+            seed += 1
+            viewing, moves = Viewing(agent, seed, simulations), 1
+        if moves is None:
+            print("bye", flush=True)
+            return
+        go(viewing, moves, colour)
+
+
+def ahead(typed: str) -> int | None:
+    """How many moves a typed line asks for; None to leave, 0 after saying what was not understood."""
+    word = typed.strip().lower()
+    if word in LEAVE:
+        return None
+    if word in ("run", "r"):
+        return sys.maxsize
+    if word == "":
+        return 1
+    if word.isascii() and word.isdecimal() and len(word) <= 6:
+        return int(word)
+    print(HELP if word in ("?", "help") else f"not understood: {typed.strip()[:40]!r}\n{HELP}", flush=True)
+    return 0
+
+
+def go(viewing: Viewing, moves: int, colour: bool) -> None:
+    """Make some moves; a terminal sees each, anything else the last."""
+    made = 0
+    while made < moves and not viewing.over:
+        analysis = viewing.think()
+        scene = viewing.scene(analysis)
+        viewing.step(analysis)
+        made += 1
+        if colour or made == moves or viewing.over:
+            print((HOME if colour else "") + screen(scene, colour), flush=True)
+    if viewing.over:
+        print(f"The {'game was cut' if viewing.cut else 'end'}. Score {viewing.score:g}.", flush=True)
+
+
+def screen(scene: Scene, colour: bool) -> str:
+    """The picture with the agent's thoughts below it."""
+    size = shutil.get_terminal_size(UNKNOWN)
+    lives = f"   lives {scene.lives}" if scene.lives else ""
+    best = np.argsort(-scene.policy, kind="stable")[:TOP]
+    rows = [f"  {'>' if action == scene.action else ' '} {scene.names[action]:<14} "
+            f"{bar(float(scene.policy[action]), BAR)} {scene.policy[action]:.0%}" for action in best.tolist()]
+    return "\n".join([
+        blocks(scene.frame, size.columns, max(SMALLEST, size.lines - BESIDE), colour),
+        f"move {scene.move:,}   score {scene.score:g}{lives}   value {scene.values[-1]:.3f}", *rows])
+
+
+def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> str:
+    """picture [H, W, 3] in at most so many columns and lines, two pixels in each character's place."""
+    height, width = picture.shape[:2]
+    across = max(SMALLEST, min(columns, WIDEST, 2 * lines * width // height))
+    down = max(2, across * height // width // 2 * 2)
+    y, x = np.arange(down) * height // down, np.arange(across) * width // across
+    small = picture[y][:, x]
+    if not colour:
+        grey = small.reshape(down // 2, 2, across, 3).mean((1, 3))
+        return "\n".join("".join(SHADES[int(shade * len(SHADES) / 256)] for shade in row).rstrip() for row in grey)
+    return "\n".join(_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True))
+
+
+def _line(upper: Picture, lower: Picture) -> str:
+    """Two rows of pixels [W, 3] as one line; colours are told where they change."""
+    parts, before = [], b""
+    for ink, ground in zip(upper, lower, strict=True):
+        now = ink.tobytes() + ground.tobytes()
+        if now != before:
+            (r, g, b), (s, h, c) = ink.tolist(), ground.tolist()
+            parts.append(f"\x1b[38;2;{r};{g};{b};48;2;{s};{h};{c}m")
+            before = now
+        parts.append(UPPER)
+    return "".join(parts) + "\x1b[0m"

@@ -1,0 +1,98 @@
+"""A moment of a game as a picture: the frame, and beside it what the agent thinks.
+
+Drawn with Pillow, which `pip install 'muzero-engine[video]'` brings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muzero.records import FloatArray
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
+
+Picture = NDArray[np.uint8]
+"""[H, W, 3]"""
+
+HEIGHT = 420
+"""Of the whole picture, in pixels; even, as video codecs want it."""
+PANEL = 320
+"""Width of what stands beside the frame."""
+MARGIN, LINE, TEXT = 14, 18, 13
+CURVE = 110
+"""Height of the curve of values."""
+MOST = 12
+"""Actions shown: the likeliest."""
+BACKGROUND, INK, DIM, ACCENT, CHOSEN = "#16181d", "#e8e8e8", "#8a8f98", "#56B4E9", "#E69F00"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to show before a move."""
+
+    frame: Picture
+    title: str
+    move: int
+    score: float
+    values: tuple[float, ...]
+    """The agent's value before each move so far, this one last."""
+    names: tuple[str, ...]
+    policy: FloatArray
+    """[A] of the search"""
+    action: int
+    """the move that follows"""
+    lives: int | None = None
+
+
+def picture(scene: Scene) -> Picture:
+    """[HEIGHT, W, 3]: the frame in its own proportions, the score, the curve of values and the policy."""
+    from PIL import Image, ImageDraw
+
+    frame = Image.fromarray(scene.frame)
+    width = HEIGHT * frame.width // frame.height // 2 * 2
+    canvas = Image.new("RGB", (width + PANEL, HEIGHT), BACKGROUND)
+    canvas.paste(frame.resize((width, HEIGHT), Image.Resampling.NEAREST), (0, 0))
+    pen = ImageDraw.Draw(canvas)
+    _panel(pen, scene, width + MARGIN, width + PANEL - MARGIN)
+    drawn: Picture = np.asarray(canvas, np.uint8)
+    return drawn
+
+
+def _panel(pen: ImageDraw.ImageDraw, scene: Scene, left: int, right: int) -> None:
+    from PIL import ImageFont
+
+    font: Any = ImageFont.load_default(size=TEXT)
+    lives = f"   lives {scene.lives}" if scene.lives else ""
+    y = MARGIN
+    for text, colour in ((scene.title, INK), (f"move {scene.move:,}   score {scene.score:g}{lives}", INK),
+                         (f"value {scene.values[-1]:.3f}", ACCENT)):
+        pen.text((left, y), text, fill=colour, font=font)
+        y += LINE
+    _curve(pen, scene.values, (left, y, right, y + CURVE))
+    y += CURVE + MARGIN
+    shown = np.argsort(-scene.policy, kind="stable")[:MOST]
+    for action in sorted(shown.tolist()):
+        colour = CHOSEN if action == scene.action else ACCENT
+        start = left + 100
+        end = start + round(float(scene.policy[action]) * (right - start - 40))
+        pen.text((left, y), scene.names[action][:14], fill=CHOSEN if action == scene.action else INK, font=font)
+        pen.rectangle((start, y + 3, max(start, end), y + LINE - 5), fill=colour)
+        pen.text((end + 6, y), f"{scene.policy[action]:.0%}", fill=DIM, font=font)
+        y += LINE
+
+
+def _curve(pen: ImageDraw.ImageDraw, values: tuple[float, ...], box: tuple[int, int, int, int]) -> None:
+    """The newest values, one a pixel, between the smallest and the largest of them."""
+    left, top, right, bottom = box
+    newest = values[-(right - left) :]
+    low, high = min(newest), max(newest)
+    scale = (bottom - top - 4) / (high - low) if high > low else 0.0
+    pen.rectangle(box, outline=DIM)
+    points = [(left + x, bottom - 2 - (value - low) * scale) for x, value in enumerate(newest)]
+    if len(points) > 1:
+        pen.line(points, fill=ACCENT, width=1)

@@ -1,0 +1,159 @@
+"""Games seen in pixels, for people: the camera, the film, and a terminal that shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import games
+from games.atari import SCREEN, AtariBatch, Camera
+from muzero import presets
+from muzero.agent import Agent, build_model
+from muzero.commands import video, watch
+from muzero.commands.console import CommandError
+from muzero.commands.viewing import Viewing
+from muzero.config import Config, replace
+from muzero.film import HEIGHT, PANEL, Scene, picture
+
+SMALL = {"model.width": 4, "model.hidden": 4, "play.simulations": 2}
+CATCH = "games.examples.pixel_catch:PixelCatch"
+
+
+def agent(config: Config) -> Agent:
+    return Agent(build_model(replace(config, SMALL)), config, "made", 0)
+
+
+@pytest.fixture(scope="module")
+def player() -> Agent:
+    return agent(presets.load("atari/breakout(protocol=custom,cap=200,size=20)", "small"))
+
+
+@pytest.fixture(scope="module")
+def catcher() -> Agent:
+    return agent(presets.load(CATCH))
+
+
+def scene(**changes: Any) -> Scene:
+    values: dict[str, Any] = {
+        "frame": np.zeros((*SCREEN, 3), np.uint8), "title": "atari/pong", "move": 3, "score": -2.0,
+        "values": (0.1, 0.5, -0.2), "names": ("noop", "fire"), "policy": np.array([0.25, 0.75], np.float32),
+        "action": 1, "lives": 4}
+    return Scene(**{**values, **changes})
+
+
+# --- the camera -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["atari/pong", "atari/breakout(protocol=machado)"])
+def test_the_camera_films_the_game_that_is_played(name: str) -> None:
+    """Its grey picture, scaled like the agent's, is what the agent sees, also with sticky actions and new games."""
+    whole = f"{name[:-1]},size=210,stack=1)" if name.endswith(")") else f"{name}(size=210,stack=1)"
+    batch, rng = games.make(whole, 2, 3), np.random.default_rng(0)
+    assert isinstance(batch, AtariBatch)
+    camera = Camera(batch, 1)
+    for move in range(60):
+        if move == 40:
+            batch.reset(np.array([False, True]))
+        colours = camera.picture()
+        assert colours.shape == (*SCREEN, 3)
+        # ALE's grey is near the luma of its colours; every 21st column of 210 starts where every 16th of 160 does.
+        grey = colours @ np.array([0.299, 0.587, 0.114])
+        seen = batch.observe()[1, 0].astype(float)
+        assert np.abs(seen[:, ::21] - grey[:, ::16]).mean() < 4.0
+        batch.step(rng.integers(0, 4, 2).astype(np.int32))
+
+
+# --- the film -------------------------------------------------------------------------------------------------
+
+
+def test_a_picture_shows_frame_and_thoughts() -> None:
+    frame = np.full((*SCREEN, 3), 200, np.uint8)
+    drawn = picture(scene(frame=frame))
+    assert drawn.shape == (HEIGHT, 320 + PANEL, 3)
+    assert (drawn[:, :320] == 200).all()
+    other = picture(scene(frame=frame, policy=np.array([0.75, 0.25], np.float32), action=0))
+    assert (other[:, :320] == drawn[:, :320]).all()
+    assert (other[:, 320:] != drawn[:, 320:]).any()
+    one = picture(scene(values=(0.0,), policy=np.full(18, 1 / 18, np.float32), names=tuple("abcdefghijklmnopqr")))
+    assert one.shape[0] % 2 == one.shape[1] % 2 == 0
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_a_game_becomes_a_film(tmp_path: Path, player: Agent, suffix: str) -> None:
+    imageio: Any = pytest.importorskip("imageio.v3")
+    path = tmp_path / f"game{suffix}"
+    told = video.record(player, path, 0, 2)["video"]
+    assert told["whole"]
+    plugin = {"plugin": "pyav"} if suffix == ".mp4" else {}
+    frames = imageio.imread(path, **plugin)
+    assert frames.shape == (told["moves"], HEIGHT, 320 + PANEL, 3)
+    assert told["moves"] == 50, "200 frames, four a move"
+
+
+@pytest.mark.parametrize(("name", "words"), [("film.avi", ".mp4 or .gif"), ("no/film.mp4", "can't be written")])
+def test_films_that_cannot_be_written_are_refused(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        video.check(tmp_path / name)
+
+
+def test_own_pictures_are_filmed_too(catcher: Agent) -> None:
+    viewing = Viewing(catcher, 0, 2)
+    shots = list(video.film(viewing))
+    assert len(shots) == 9
+    assert shots[0].shape == (HEIGHT, HEIGHT + PANEL, 3)
+    assert viewing.score in (-1.0, 1.0)
+
+
+def test_a_game_without_pictures_is_refused() -> None:
+    with pytest.raises(games.GameError, match="gives no pictures"):
+        Viewing(agent(presets.load("gym/CartPole-v1")), 0)
+
+
+# --- the terminal ---------------------------------------------------------------------------------------------
+
+
+def test_blocks_are_pixels() -> None:
+    shot = np.zeros((40, 40, 3), np.uint8)
+    shot[:20] = 255
+    lines = watch.blocks(shot, 20, 100, colour=True).splitlines()
+    assert len(lines) == 10
+    assert lines[0] == "\x1b[38;2;255;255;255;48;2;255;255;255m" + watch.UPPER * 20 + "\x1b[0m"
+    assert lines[9] == "\x1b[38;2;0;0;0;48;2;0;0;0m" + watch.UPPER * 20 + "\x1b[0m"
+    plain = watch.blocks(shot, 20, 100, colour=False).split("\n")
+    assert plain == ["@" * 20] * 5 + [""] * 5
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(10, 1), (80, 24), (500, 500)])
+def test_a_picture_fits_its_place(columns: int, lines: int) -> None:
+    text = watch.blocks(np.zeros((*SCREEN, 3), np.uint8), columns, max(watch.SMALLEST, lines), colour=True)
+    rows = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in text.splitlines()]
+    assert max(map(len, rows)) <= max(columns, watch.SMALLEST)
+    assert len(rows) <= max(lines, watch.SMALLEST)
+
+
+def typed(*lines: str) -> Callable[[str], str]:
+    waiting = list(lines)
+
+    def read(prompt: str) -> str:
+        if not waiting:
+            raise EOFError
+        return waiting.pop(0)
+
+    return read
+
+
+def test_a_person_watches(player: Agent, capsys: pytest.CaptureFixture[str]) -> None:
+    watch.watch(player, 0, 2, typed("", "5", "nonsense", "?", "run", "again", "3", "quit"))
+    said = capsys.readouterr().out
+    assert "move 1   score" in said
+    assert "move 6   score" in said
+    assert "not understood: 'nonsense'" in said
+    assert "The game was cut." in said
+    assert said.count("move 4   score") == 1, "the new game, after one and three moves"
+    assert said.rstrip().endswith("bye")
+    assert "\x1b" not in said, "no control codes where there is no terminal"
