@@ -77,6 +77,8 @@ class AtariBatch:
         self.size = size
         self._seed = seed
         self._started = 0
+        if (there := len(action_names(facts))) != self.spec.num_actions:
+            raise GameError(f"{self.spec.name}: {self.spec.num_actions} actions wanted, this ALE has {there}")
         self._rows = [Row(facts) for _ in range(size)]
         self._over = np.zeros(size, np.bool_)
         self._returns: NDArray[np.float64] = np.zeros((size, 1))

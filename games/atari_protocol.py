@@ -19,7 +19,6 @@ from games.naming import ParsedName, nearest, parse_name
 
 PREFIX = "atari/"
 TABLE = Path(__file__).with_name("atari.csv")
-FULL_ACTIONS = 18
 TWO_PLAYERS = ("combat", "joust", "maze_craze", "warlords")
 """ROMs that come with ALE but have no mode for one player; ALE doesn't start them."""
 DEFAULT = "atari100k"
@@ -33,7 +32,7 @@ class Protocol:
     sticky: float = 0.0
     """Chance, each frame, that the action before is repeated instead of the chosen one."""
     actions: str = "minimal"
-    """minimal: those that do something in this game; full: all 18."""
+    """minimal: those that do something in this game; full: all, 18 in most."""
     noops: int = 30
     """An episode begins with up to this many frames without action."""
     skip: int = 4
@@ -70,6 +69,8 @@ class Rom:
     name: str
     actions: int
     """Actions of the minimal set."""
+    all_actions: int
+    """Actions of the full set: 18 in all games but two."""
     random: float | None
     """Mean score of random play (Mnih et al. 2015 and Wang et al. 2016), None where nobody published one."""
     human: float | None
@@ -101,8 +102,9 @@ def is_atari(name: str) -> bool:
 def roms() -> dict[str, Rom]:
     """All games that ALE can start, by name."""
     with TABLE.open(newline="") as file:
-        return {line["rom"]: Rom(line["rom"], int(line["actions"]), _score(line["random"]), _score(line["human"]),
-                                 line["atari100k"] == "1") for line in csv.DictReader(file)}
+        return {line["rom"]: Rom(
+            line["rom"], int(line["actions"]), int(line["all_actions"]), _score(line["random"]), _score(line["human"]),
+            line["atari100k"] == "1") for line in csv.DictReader(file)}
 
 
 def _score(text: str) -> float | None:
@@ -176,7 +178,7 @@ def _spec(rom: Rom, protocol_name: str, protocol: Protocol) -> GameSpec:
         players=1,
         observation_shape=(channels, protocol.size, protocol.size),
         observation_dtype="uint8",
-        num_actions=FULL_ACTIONS if protocol.actions == "full" else rom.actions,
+        num_actions=rom.all_actions if protocol.actions == "full" else rom.actions,
         max_length=-(-protocol.cap // protocol.skip),
         min_return=float("-inf"),
         max_return=float("inf"),

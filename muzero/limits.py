@@ -8,6 +8,7 @@ import math
 from typing import Any, Protocol
 
 import games
+from games.atari_protocol import is_atari, load_facts
 from games.families import family
 from muzero.settings import (
     ConfigError,
@@ -16,6 +17,7 @@ from muzero.settings import (
     ReplayConfig,
     Schedule,
     SearchConfig,
+    SelfPlayConfig,
     TrainConfig,
 )
 
@@ -31,6 +33,8 @@ class Sections(Protocol):
     def search(self) -> SearchConfig: ...
     @property
     def play(self) -> SearchConfig: ...
+    @property
+    def selfplay(self) -> SelfPlayConfig: ...
     @property
     def replay(self) -> ReplayConfig: ...
     @property
@@ -117,6 +121,8 @@ def check(config: Sections) -> None:
                           f"{config.model.network}")
     if config.model.dynamics == "rules":
         _check_rules(config)
+    if config.selfplay.life_ends and is_atari(config.game):
+        _check_lives(config.game)
     _check_replay(config.replay)
     if config.train.steps == 0 and config.train.minutes == 0.0 and config.train.positions == 0:
         raise ConfigError("train.steps, train.minutes or train.positions must set a limit")
@@ -203,6 +209,16 @@ def _check_pixels(config: Sections) -> None:
     if config.model.reconstruction:
         raise ConfigError("model.network pixels has no way back to a picture: set model.reconstruction to False and "
                           "learner.reconstruction_weight to 0")
+
+
+def _check_lives(game: str) -> None:
+    try:
+        facts = load_facts(game)
+    except games.GameError as error:
+        raise ConfigError(str(error)) from error
+    if not facts.shows_lives:
+        raise ConfigError(f"selfplay.life_ends tells the agent of lost lives, which the protocol {facts.protocol_name} "
+                          f"of {facts.spec.name} forbids: set it to False, or name another protocol")
 
 
 def _check_rules(config: Sections) -> None:

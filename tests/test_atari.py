@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ import pytest
 from table_model import Blank
 
 import games
+import muzero
 from games import atari_protocol
 from games.atari import AtariBatch, action_names
 from games.atari_protocol import PROTOCOLS, load_facts, roms
 from games.contract import check_game
-from muzero.config import SearchConfig, SelfPlayConfig
+from muzero import presets, train
+from muzero.agent import build_model
+from muzero.config import ConfigError, SearchConfig, SelfPlayConfig, replace
+from muzero.metrics import Progress
 from selfplay.actor import Actor
 
 ale_py: Any = pytest.importorskip("ale_py")
@@ -29,10 +34,11 @@ def test_the_table_is_ale_s() -> None:
     assert len(roms()) + len(atari_protocol.TWO_PLAYERS) == len(ale_py.roms.get_all_rom_ids()) == 108
     assert sum(rom.atari100k for rom in roms().values()) == 26
     assert sum(rom.human is not None for rom in roms().values()) == 57
-    for name in ("pong", "breakout", "ms_pacman", "skiing", "video_chess"):
+    for name in ("pong", "breakout", "ms_pacman", "skiing", "lost_luggage", "video_chess"):
         ale = ale_py.ALEInterface()
         ale.loadROM(ale_py.roms.get_rom_path(name))
         assert roms()[name].actions == len(ale.getMinimalActionSet())
+        assert roms()[name].all_actions == len(ale.getLegalActionSet())
 
 
 @pytest.mark.parametrize(("name", "canonical"), [
@@ -200,6 +206,48 @@ def test_clipping_hides_the_size_of_rewards_from_the_learner_alone() -> None:
     assert max(part.reward.max() for part in parts) == 1.0
     assert max(returns) > max(part.reward.sum() for part in parts)
     assert set(np.unique(np.concatenate([part.reward for part in parts]))) <= {-1.0, 0.0, 1.0}
+
+
+def test_lives_are_not_told_under_machado() -> None:
+    for name in presets.names("atari/pong"):
+        assert presets.load("atari/pong", name).selfplay.life_ends
+        machado = presets.load("atari/pong(protocol=machado)", name)
+        assert not machado.selfplay.life_ends
+        with pytest.raises(ConfigError, match=r"machado .* forbids"):
+            replace(machado, {"selfplay.life_ends": True})
+
+
+@pytest.mark.parametrize("name", presets.names("atari/pong"))
+def test_presets_make_models(name: str) -> None:
+    """And differ in settings alone: each is the same classes, searched by the same code."""
+    config = presets.load("atari/ms_pacman", name)
+    assert config.train.positions == 100_000
+    model = build_model(replace(config, {"model.width": 4, "model.hidden": 4, "model.consistency_width": 4}))
+    assert model.latent_shape[1:] == (6, 6)
+
+
+def test_a_short_training_counts_frames_and_learns(tmp_path: Path) -> None:
+    """From pixels to a checkpoint that plays: value prefix, consistency, priorities, shifts and reanalysis at work."""
+    config = replace(presets.load("atari/pong(size=40)", "gumbel"), {
+        "model.width": 4, "model.hidden": 4, "model.consistency_width": 8, "model.prefix_hidden": 8, "train.actors": 0,
+        "selfplay.games": 4, "selfplay.part_moves": 20, "search.simulations": 2, "replay.min_positions": 100,
+        "replay.capacity": 400, "learner.batch": ((0.0, 8.0),), "learner.replay_ratio": 0.5,
+        "learner.reanalyse_fraction": 1.0, "learner.reanalyse_batch": 16, "train.positions": 600})
+    last = None
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        last = progress
+
+    assert train.run(config, tmp_path, report=report) == 0
+    assert last is not None
+    assert 600 <= last.positions <= 680, "parts of four games may go beyond"
+    assert last.step == 600 // 16 or last.step == last.positions // 16
+    assert all(np.isfinite(value) for value in last.losses.values())
+    assert {"reward", "policy", "value", "consistency"} <= last.losses.keys()
+    player = muzero.load_agent(str(tmp_path))
+    batch = games.make(player.spec.name, 2)
+    assert player.search(player.see(batch), batch.legal(), simulations=2).result.policy.shape == (2, 6)
 
 
 def test_published_protocols_are_those_published() -> None:
