@@ -16,9 +16,9 @@ from games import atari_protocol
 from games.atari import AtariBatch, action_names
 from games.atari_protocol import PROTOCOLS, load_facts, roms
 from games.contract import check_game
-from muzero import presets, train
+from muzero import checkpoint, presets, runs, train
 from muzero.agent import build_model
-from muzero.config import ConfigError, SearchConfig, SelfPlayConfig, replace
+from muzero.config import Config, ConfigError, SearchConfig, SelfPlayConfig, replace
 from muzero.metrics import Progress
 from selfplay.actor import Actor
 
@@ -256,3 +256,22 @@ def test_published_protocols_are_those_published() -> None:
     assert (hundred.sticky, hundred.actions, hundred.noops) == (0.0, "minimal", 30)
     assert machado.skip == hundred.skip == 4
     assert load_facts("atari/pong(protocol=machado)").spec.num_actions == 18
+
+
+@pytest.mark.parametrize("preset", ["gumbel", "muzero"])
+def test_a_resumed_training_is_byte_for_byte_the_same(tmp_path: Path, preset: str) -> None:
+    """With unfinished games, which are played again from their seeds and actions, and frames that parts share."""
+    def config(steps: int) -> Config:
+        return replace(presets.load("atari/breakout(size=20)", preset), {
+            "model.width": 4, "model.hidden": 4, "model.consistency_width": 8, "model.prefix_hidden": 8,
+            "train.actors": 0, "selfplay.games": 3, "selfplay.part_moves": 15, "search.simulations": 2,
+            "replay.min_positions": 60, "replay.capacity": 150, "learner.batch": ((0.0, 8.0),),
+            "learner.replay_ratio": 1.0, "train.positions": 0, "train.steps": steps, "train.horizon": 40})
+
+    assert train.run(config(40), tmp_path / "straight") == 0
+    assert train.run(config(17), tmp_path / "twice") == 0
+    assert train.run(config(40), tmp_path / "twice") == 0
+    ends = [runs.newest(tmp_path / name) for name in ("straight", "twice")]
+    assert ends[0] is not None
+    assert ends[1] is not None
+    assert checkpoint.same_content(ends[0], ends[1]) == []
