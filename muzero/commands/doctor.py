@@ -123,6 +123,25 @@ def game_engine() -> str:
     return "OpenSpiel plays"
 
 
+def atari() -> str:
+    """Whether Atari games, which are optional, can be played, and filmed."""
+    from importlib.util import find_spec
+
+    extras = {"atari": ("ale_py", "gymnasium"), "video": ("imageio", "av", "PIL")}
+    missing = [extra for extra, modules in extras.items() if not all(map(find_spec, modules))]
+    lacking = f"optional: pip install 'muzero-engine[{','.join(missing)}]'" if missing else ""
+    if "atari" in missing:
+        return f"not installed; {lacking}"
+    import games
+
+    batch = games.make("atari/pong(protocol=custom,noops=0)", 1)
+    for _ in range(5):
+        batch.step(np.zeros(1, np.int32))
+    if not batch.observe().any():
+        raise Unfit("five moves of atari/pong show nothing; reinstall ale-py")
+    return f"ALE plays; films: {lacking or 'yes'}"
+
+
 def core() -> str:
     """The C++ search finds the only winning move of a small game, with both algorithms."""
     for algorithm in ("puct", "gumbel"):
@@ -177,5 +196,5 @@ def terminal() -> str:
 
 CHECKS: dict[str, Callable[[], str]] = {
     "packages": packages, "machine": machine, "gpu": gpu, "disk": disk, "search": core, "network": network,
-    "games": game_engine, "agents": agents, "terminal": terminal,
+    "games": game_engine, "atari": atari, "agents": agents, "terminal": terminal,
 }
