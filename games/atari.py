@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from games.atari_protocol import AtariFacts
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
+from games.rows import row_mask, rows_to_move
 
 INSTALL = "pip install 'muzero-engine[atari]'"
 SCREEN = (210, 160)
@@ -96,7 +97,7 @@ class AtariBatch:
 
     def reset(self, rows: MaskArray | None = None) -> None:
         """Start new games in `rows` (bool [N]; all when None)."""
-        mask = np.ones(self.size, np.bool_) if rows is None else self._row_mask(rows)
+        mask = np.ones(self.size, np.bool_) if rows is None else row_mask(rows, self.size)
         for row in np.flatnonzero(mask).tolist():
             self._rows[row].reset(self._next_seed())
         self._over[mask] = False
@@ -175,26 +176,15 @@ class AtariBatch:
         del row
         return action_names(self.facts)[action] if 0 <= action < self.spec.num_actions else f"#{action}"
 
-    def _row_mask(self, rows: MaskArray) -> MaskArray:
-        mask = np.asarray(rows)
-        if mask.dtype != np.bool_ or mask.shape != (self.size,):
-            raise GameError(f"rows: wanted bool [{self.size}], got {mask.dtype} {list(mask.shape)}")
-        return mask
-
     def _checked(self, actions: IntArray, rows: MaskArray | None) -> tuple[NDArray[Any], list[int]]:
         """Actions and rows to move, once every move is known to be possible: ALE itself hangs at an unknown action."""
-        played = np.asarray(actions)
-        if played.shape != (self.size,) or not np.issubdtype(played.dtype, np.integer):
-            raise GameError(f"actions: wanted int [{self.size}], got {played.dtype} {list(played.shape)}")
-        mask = ~self._over if rows is None else self._row_mask(rows)
-        chosen: list[int] = np.flatnonzero(mask).tolist()
-        for row in chosen:
-            if self._over[row]:
-                raise GameError(f"{self.spec.name}: the game in row {row} is over; reset it first")
-            if not 0 <= played[row] < self.spec.num_actions:
-                raise GameError(f"{self.spec.name}: row {row}: {int(played[row])} is illegal; legal: 0 to "
-                                f"{self.spec.num_actions - 1}")
-        return played, chosen
+        played, chosen = rows_to_move(self.spec.name, actions, rows, self._over)
+        wrong = (played[chosen] < 0) | (played[chosen] >= self.spec.num_actions)
+        if wrong.any():
+            row = int(chosen[wrong][0])
+            raise GameError(f"{self.spec.name}: row {row}: {int(played[row])} is illegal; legal: 0 to "
+                            f"{self.spec.num_actions - 1}")
+        return played, chosen.tolist()
 
 
 class Camera:

@@ -14,6 +14,7 @@ import pyspiel
 from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, FloatArray, GameError, GameSpec, IntArray, MaskArray, Step
+from games.rows import row_mask, rows_to_move
 from games.spiel_facts import Facts, first_line
 
 NO_ACTION = -1
@@ -70,7 +71,7 @@ class OpenSpielBatch:
 
     def reset(self, rows: MaskArray | None = None) -> None:
         """Start new games in `rows` (bool [N]; all when None)."""
-        chosen = range(self.size) if rows is None else np.flatnonzero(self._row_mask(rows)).tolist()
+        chosen = range(self.size) if rows is None else np.flatnonzero(row_mask(rows, self.size)).tolist()
         new_state = self._facts.game.new_initial_state
         for row in chosen:
             self._states[row] = new_state()
@@ -214,22 +215,9 @@ class OpenSpielBatch:
             state.apply_action(action)
         return [*decisions, state]
 
-    def _row_mask(self, rows: MaskArray) -> MaskArray:
-        mask = np.asarray(rows)
-        if mask.dtype != np.bool_ or mask.shape != (self.size,):
-            raise GameError(f"rows: wanted bool [{self.size}], got {mask.dtype} {list(mask.shape)}")
-        return mask
-
     def _checked(self, actions: IntArray, rows: MaskArray | None) -> NDArray[np.intp]:
         """Row indices to move, once every move is known to be possible."""
-        played = np.asarray(actions)
-        if played.shape != (self.size,) or not np.issubdtype(played.dtype, np.integer):
-            raise GameError(f"actions: wanted int [{self.size}], got {played.dtype} {list(played.shape)}")
-        unfinished = self._to_play != NO_PLAYER
-        chosen = np.flatnonzero(unfinished if rows is None else self._row_mask(rows))
-        if not unfinished[chosen].all():
-            row = int(chosen[~unfinished[chosen]][0])
-            raise GameError(f"{self.spec.name}: the game in row {row} is over; reset it first")
+        played, chosen = rows_to_move(self.spec.name, actions, rows, self._to_play == NO_PLAYER)
         moves = played[chosen]
         inside = (moves >= 0) & (moves < self.spec.num_actions)
         fine = inside & self._legal[chosen, np.where(inside, moves, 0)]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
+from games.rows import row_mask, rows_to_move
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OWN_NAME = re.compile(r"(?P<where>[^():]+):(?P<attribute>[A-Za-z_]\w*)")
@@ -85,7 +86,7 @@ class Lockstep:
 
     def reset(self, rows: MaskArray | None = None) -> None:
         """Start new games in `rows` (bool [N]; all when None)."""
-        mask = np.ones(self.size, np.bool_) if rows is None else self._row_mask(rows)
+        mask = np.ones(self.size, np.bool_) if rows is None else row_mask(rows, self.size)
         for row in np.flatnonzero(mask).tolist():
             self._games[row] = self._new(row)
 
@@ -187,22 +188,12 @@ class Lockstep:
         self._returns[row] = 0
         return game
 
-    def _row_mask(self, rows: MaskArray) -> MaskArray:
-        mask = np.asarray(rows)
-        if mask.dtype != np.bool_ or mask.shape != (self.size,):
-            raise GameError(f"rows: wanted bool [{self.size}], got {mask.dtype} {list(mask.shape)}")
-        return mask
-
     def _checked(self, actions: IntArray, rows: MaskArray | None) -> list[int]:
         """Row indices to move, once every move is known to be possible."""
-        played = np.asarray(actions)
-        if played.shape != (self.size,) or not np.issubdtype(played.dtype, np.integer):
-            raise GameError(f"actions: wanted int [{self.size}], got {played.dtype} {list(played.shape)}")
         over = np.array([game.over() for game in self._games])
-        chosen: list[int] = np.flatnonzero(~over if rows is None else self._row_mask(rows)).tolist()
+        played, rows_chosen = rows_to_move(self.spec.name, actions, rows, over)
+        chosen: list[int] = rows_chosen.tolist()
         for row in chosen:
-            if over[row]:
-                raise GameError(f"{self.spec.name}: the game in row {row} is over; reset it first")
             legal = self._games[row].legal()
             if int(played[row]) not in legal:
                 some = " ".join(map(str, list(legal)[:20]))
