@@ -38,11 +38,11 @@ def ales(rom: str, size: int) -> Callable[[np.ndarray], None]:
         grayscale=True, maxpool=True, noop_max=30, use_fire_reset=False, episodic_life=False, life_loss_info=False,
         reward_clipping=False, max_episode_steps=108_000, repeat_action_probability=0.0, full_action_space=False,
         batch_size=size, num_threads=0, thread_affinity_offset=-1, autoreset_mode="NextStep")
-    environment.reset(np.arange(size), np.arange(size))
-    strength = np.ones(size, np.float32)
+    environment.reset(list(range(size)), list(range(size)))
+    strength = [1.0] * size
 
     def move(actions: np.ndarray) -> None:
-        environment.send(actions.astype(np.int64), strength)
+        environment.send(actions.tolist(), strength)
         environment.recv()
 
     return move

@@ -45,9 +45,9 @@ def make(name: str, size: int, seed: int = 0, history: int | None = None) -> Gam
     _no_history(name, history)
     if kind == "atari":
         from games.atari import AtariBatch
-        from games.atari_protocol import load_facts as load_atari
+        from games.atari_protocol import atari_facts
 
-        return AtariBatch(load_atari(name), size, seed)
+        return AtariBatch(atari_facts(name), size, seed)
     from games.single import Lockstep
 
     factory, facts = _singles(name, kind)
@@ -65,9 +65,9 @@ def spec(name: str, history: int | None = None) -> GameSpec:
         return load_facts(name, history).spec
     _no_history(name, history)
     if kind == "atari":
-        from games.atari_protocol import load_facts as load_atari
+        from games.atari_protocol import atari_facts
 
-        return load_atari(name).spec
+        return atari_facts(name).spec
     from dataclasses import replace
 
     return replace(_singles(name, kind)[1], name=name.strip())

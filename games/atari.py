@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import functools
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,13 +18,14 @@ from numpy.typing import NDArray
 
 from games.atari_protocol import AtariFacts
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
-from games.rows import row_mask, rows_to_move
+from games.rows import check_snapshot, row_mask, rows_to_move
 
 INSTALL = "pip install 'muzero-engine[atari]'"
 SCREEN = (210, 160)
 """Height and width of most games' screens."""
-_ONE = np.zeros(1, np.int64)
-_FULL_STRENGTH = np.ones(1, np.float32)
+_ONLY = [0]
+"""The number of the one game of a vector environment. ALE reads a list five times as fast as an array."""
+_FULL_STRENGTH = [1.0]
 
 
 class Row:
@@ -32,24 +35,30 @@ class Row:
         protocol = facts.protocol
         self._environment = _environment(
             facts, protocol.size, protocol.size, protocol.stack, protocol.colour == "grey")
-        self.seed = 0
+        self._beginning: Future[tuple[Any, Any]] | None = None
+        self.seed = -1
+        """-1 before the first game."""
         self.actions = bytearray()
         self.obs: NDArray[np.uint8] = np.zeros(facts.spec.observation_shape, np.uint8)
         self.lives = 0
         self.frame = 0
         """Emulated frames since the game began, as ALE counts them."""
 
-    def reset(self, seed: int) -> None:
-        """Begin a new game."""
+    def begin(self, seed: int, pool: ThreadPoolExecutor) -> None:
+        """Begin a new game in the background; `begun` waits for it."""
         self.seed = seed
         self.actions.clear()
-        obs, info = self._environment.reset(_ONE, np.array([seed], np.int64))
-        self._take(obs, info)
+        self._beginning = pool.submit(self._environment.reset, _ONLY, [seed])
+
+    def begun(self) -> None:
+        """Take what the game begins with."""
+        assert self._beginning is not None, "no game was begun"
+        self._take(*self._beginning.result())
 
     def send(self, action: int) -> None:
         """Begin a step; `receive` waits for it."""
         self.actions.append(action)
-        self._environment.send(np.array([action], np.int64), _FULL_STRENGTH)
+        self._environment.send([action], _FULL_STRENGTH)
 
     def receive(self) -> tuple[float, bool, bool, bool]:
         """Reward; whether the game is over, was cut, or a life was lost and it goes on."""
@@ -81,6 +90,10 @@ class AtariBatch:
         if (there := len(action_names(facts))) != self.spec.num_actions:
             raise GameError(f"{self.spec.name}: {self.spec.num_actions} actions wanted, this ALE has {there}")
         self._rows = [Row(facts) for _ in range(size)]
+        self._spare = Row(facts)
+        """In it the next game begins while the others go on: for each seed ALE loads the ROM anew, as long as 200
+        moves take."""
+        self._pool = ThreadPoolExecutor(min(size, os.cpu_count() or 1), "new games")
         self._over = np.zeros(size, np.bool_)
         self._returns: NDArray[np.float64] = np.zeros((size, 1))
         self.reset()
@@ -98,14 +111,26 @@ class AtariBatch:
     def reset(self, rows: MaskArray | None = None) -> None:
         """Start new games in `rows` (bool [N]; all when None)."""
         mask = np.ones(self.size, np.bool_) if rows is None else row_mask(rows, self.size)
-        for row in np.flatnonzero(mask).tolist():
-            self._rows[row].reset(self._next_seed())
-        self._over[mask] = False
-        self._returns[mask] = 0.0
+        chosen = np.flatnonzero(mask).tolist()
+        for place, row in enumerate(chosen):
+            seed = self._seed_of(self._started + 1 + place)
+            if place == 0 and self._spare.seed == seed:
+                self._rows[row], self._spare = self._spare, self._rows[row]
+            else:
+                self._rows[row].begin(seed, self._pool)
+        self._take_begun(chosen)
+        self._started += len(chosen)
+        self._spare.begin(self._seed_of(self._started + 1), self._pool)
 
-    def _next_seed(self) -> int:
-        self._started += 1
-        state: int = np.random.SeedSequence([self._seed, self._started]).generate_state(1)[0].item()
+    def _take_begun(self, chosen: list[int]) -> None:
+        for row in chosen:
+            self._rows[row].begun()
+        self._over[chosen] = False
+        self._returns[chosen] = 0.0
+
+    def _seed_of(self, number: int) -> int:
+        """Of the batch's game number 1, 2, ..."""
+        state: int = np.random.SeedSequence([self._seed, number]).generate_state(1)[0].item()
         return state % (1 << 31)
 
     def observe(self) -> NDArray[Any]:
@@ -125,8 +150,8 @@ class AtariBatch:
     def step(self, actions: IntArray, rows: MaskArray | None = None) -> Step:
         """Play actions [N] in `rows` (all unfinished rows when None), all at the same time."""
         played, chosen = self._checked(actions, rows)
-        for row in chosen:
-            self._rows[row].send(int(played[row]))
+        for row, action in zip(chosen, played[chosen].tolist(), strict=True):
+            self._rows[row].send(action)
         reward, discount = np.zeros(self.size, np.float32), np.zeros(self.size, np.float32)
         truncated, life_lost = np.zeros(self.size, np.bool_), np.zeros(self.size, np.bool_)
         for row in chosen:
@@ -152,19 +177,21 @@ class AtariBatch:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot of a batch of the same game and size, by playing its actions again."""
-        game, seeds = snapshot["game"], snapshot["seeds"]
-        if game != self.spec.name or len(seeds) != self.size:
-            raise GameError(f"snapshot: wanted {self.size} games of {self.spec.name}, got {len(seeds)} of {game}")
+        seeds = snapshot["seeds"]
+        check_snapshot(snapshot, self.spec.name, self.size, seeds)
         for row, seed in zip(self._rows, seeds, strict=True):
-            row.reset(seed)
-        self._over[:] = False
-        self._returns[:] = 0.0
+            row.begin(seed, self._pool)
+        self._take_begun(list(range(self.size)))
         stored = [base64.b64decode(text) for text in snapshot["actions"]]
         for move in range(max(map(len, stored))):
             going = np.array([move < len(actions) for actions in stored])
             now = [actions[move] if move < len(actions) else 0 for actions in stored]
             self.step(np.array(now, np.int32), going)
         self._seed, self._started = snapshot["seed"], snapshot["started"]
+
+    def story(self, row: int) -> tuple[int, bytes]:
+        """The seed of the row's game, and its actions so far: all that the game hangs on."""
+        return self._rows[row].seed, bytes(self._rows[row].actions)
 
     def render(self, row: int) -> str:
         """What there is to say of a picture in words."""
@@ -196,18 +223,19 @@ class Camera:
         self._environment = _environment(facts, *SCREEN, stack=1, grey=False)
         self._seed: int | None = None
         self._seen = 0
+        """Actions of that game that were played here."""
         self._picture: NDArray[np.uint8] = np.zeros((*SCREEN, 3), np.uint8)
 
     def picture(self) -> NDArray[np.uint8]:
         """[210, 160, 3] of the row's game as it is now."""
-        game = self._batch._rows[self._row]
-        if game.seed != self._seed or self._seen > len(game.actions):
-            self._seed, self._seen = game.seed, 0
-            self._picture = self._environment.reset(_ONE, np.array([game.seed], np.int64))[0][0, -1]
-        for action in game.actions[self._seen :]:
-            self._environment.send(np.array([action], np.int64), _FULL_STRENGTH)
+        seed, actions = self._batch.story(self._row)
+        if seed != self._seed or self._seen > len(actions):
+            self._seed, self._seen = seed, 0
+            self._picture = self._environment.reset(_ONLY, [seed])[0][0, -1]
+        for action in actions[self._seen :]:
+            self._environment.send([action], _FULL_STRENGTH)
             self._picture = self._environment.recv()[0][0, -1]
-        self._seen = len(game.actions)
+        self._seen = len(actions)
         return self._picture.copy()
 
 

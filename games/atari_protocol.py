@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from games.base import GameError, GameSpec
+from games.base import PIXEL_HIGH, GameError, GameSpec
 from games.naming import ParsedName, nearest, parse_name
 
 PREFIX = "atari/"
@@ -111,7 +111,7 @@ def _score(text: str) -> float | None:
     return float(text) if text else None
 
 
-def load_facts(name: str) -> AtariFacts:
+def atari_facts(name: str) -> AtariFacts:
     """A game's facts by its name. Raises GameError naming the nearest game, parameter or protocol."""
     after = name.strip().removeprefix(PREFIX)
     if not after:
@@ -186,5 +186,5 @@ def _spec(rom: Rom, protocol_name: str, protocol: Protocol) -> GameSpec:
         stochastic=True,
         rewards_on_the_way=True,
         frames=protocol.stack,
-        observation_high=255,
+        observation_high=PIXEL_HIGH,
     )

@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 MaskArray = NDArray[np.bool_]
 
+PIXEL_HIGH = 255
+"""`observation_high` of pictures."""
 NO_PLAYER = -1
 """`to_play` of a row whose game is over."""
 
@@ -70,13 +72,18 @@ class GameSpec:
     """An observation is this many frames along its first axis, oldest first: each move drops the oldest and adds one.
     Frames from before a game's start are zero."""
     observation_high: int = 1
-    """Largest entry that is usual; networks see observations divided by it. 255 for pixels."""
+    """Largest entry that is usual; networks see observations divided by it."""
 
     def __post_init__(self) -> None:
         if self.players not in (1, 2):
             raise GameError(f"{self.name}: 1 or 2 players wanted, got {self.players}")
         if self.observation_shape[0] % self.frames:
             raise GameError(f"{self.name}: {self.observation_shape[0]} channels are not {self.frames} frames")
+
+    @property
+    def pictures(self) -> bool:
+        """True where an observation is made of pixels."""
+        return len(self.observation_shape) == 3 and self.observation_high == PIXEL_HIGH
 
     @property
     def frame_shape(self) -> tuple[int, ...]:

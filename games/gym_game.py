@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import GameError, GameSpec
+from games.base import PIXEL_HIGH, GameError, GameSpec
 from games.naming import MAX_NAME_LENGTH, nearest
 from games.single import GameFactory
 
@@ -135,7 +135,7 @@ def _spec(identity: str) -> GameSpec:
     if isinstance(seen, spaces.Discrete) and seen.start == 0:
         shape, dtype, high = (int(seen.n),), "uint8", 1
     elif isinstance(seen, spaces.Box) and len(seen.shape) == 3 and seen.dtype == np.uint8:
-        shape, dtype, high = (seen.shape[2], *seen.shape[:2]), "uint8", 255
+        shape, dtype, high = (seen.shape[2], *seen.shape[:2]), "uint8", PIXEL_HIGH
     elif isinstance(seen, spaces.Box) and len(seen.shape) == 1:
         shape, dtype, high = tuple(seen.shape), "float32", 1
     else:

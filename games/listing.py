@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from games.atari_protocol import PREFIX, TWO_PLAYERS, roms
-from games.atari_protocol import load_facts as load_facts_of
+from games.atari_protocol import PREFIX, TWO_PLAYERS, atari_facts, roms
 from games.base import GameError, GameSpec
 from games.spiel_facts import load_facts, refusal, registry
 
@@ -39,7 +38,7 @@ def list_atari() -> list[GameListing]:
     """Every Atari game that comes with ALE, under the usual protocol."""
     played = []
     for rom in roms().values():
-        spec = load_facts_of(PREFIX + rom.name).spec
+        spec = atari_facts(PREFIX + rom.name).spec
         title = rom.name.replace("_", " ").title()
         played.append(GameListing(spec.name, title, 1, spec.observation_shape, spec.num_actions, "Atari", "", True, ""))
     why = "has no mode for one player: ALE doesn't start it"

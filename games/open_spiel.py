@@ -14,7 +14,7 @@ import pyspiel
 from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, FloatArray, GameError, GameSpec, IntArray, MaskArray, Step
-from games.rows import row_mask, rows_to_move
+from games.rows import check_snapshot, row_mask, rows_to_move
 from games.spiel_facts import Facts, first_line
 
 NO_ACTION = -1
@@ -124,11 +124,8 @@ class OpenSpielBatch:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot of a batch of the same game and size."""
-        game, histories = snapshot["game"], snapshot["histories"]
-        if game != self.spec.name or len(histories) != self.size:
-            raise GameError(
-                f"snapshot: wanted {self.size} games of {self.spec.name}, got {len(histories)} of {game}"
-            )
+        histories = snapshot["histories"]
+        check_snapshot(snapshot, self.spec.name, self.size, histories)
         for row, history in enumerate(histories):
             self.set_history(row, history)
         self._rng.bit_generator.state = snapshot["random"]

@@ -1,7 +1,8 @@
-"""Checks that every batch of games makes of the rows and actions it is given."""
+"""Checks that every batch of games makes of what it is given: rows, actions, snapshots."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,12 @@ def row_mask(rows: MaskArray, size: int) -> MaskArray:
     if mask.dtype != np.bool_ or mask.shape != (size,):
         raise GameError(f"rows: wanted bool [{size}], got {mask.dtype} {list(mask.shape)}")
     return mask
+
+
+def check_snapshot(snapshot: Mapping[str, Any], game: str, size: int, rows: Sequence[Any]) -> None:
+    """Raises GameError for a snapshot of another game, or one whose `rows` aren't those of `size` games."""
+    if snapshot["game"] != game or len(rows) != size:
+        raise GameError(f"snapshot: wanted {size} games of {game}, got {len(rows)} of {snapshot['game']}")
 
 
 def rows_to_move(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
-from games.rows import row_mask, rows_to_move
+from games.rows import check_snapshot, row_mask, rows_to_move
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OWN_NAME = re.compile(r"(?P<where>[^():]+):(?P<attribute>[A-Za-z_]\w*)")
@@ -147,11 +147,8 @@ class Lockstep:
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot of a batch of the same game and size, by playing its moves again."""
-        game, numbers = snapshot["game"], snapshot["numbers"]
-        if game != self.spec.name or len(numbers) != self.size:
-            raise GameError(
-                f"snapshot: wanted {self.size} games of {self.spec.name}, got {len(numbers)} of {game}"
-            )
+        numbers = snapshot["numbers"]
+        check_snapshot(snapshot, self.spec.name, self.size, numbers)
         self._seed = snapshot["seed"]
         for row, (number, moves) in enumerate(zip(numbers, snapshot["moves"], strict=True)):
             self._started = number

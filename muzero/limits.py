@@ -8,7 +8,7 @@ import math
 from typing import Any, Protocol
 
 import games
-from games.atari_protocol import is_atari, load_facts
+from games.atari_protocol import atari_facts, is_atari
 from games.families import family
 from muzero.settings import (
     ConfigError,
@@ -213,7 +213,7 @@ def _check_pixels(config: Sections) -> None:
 
 def _check_lives(game: str) -> None:
     try:
-        facts = load_facts(game)
+        facts = atari_facts(game)
     except games.GameError as error:
         raise ConfigError(str(error)) from error
     if not facts.shows_lives:

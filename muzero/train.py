@@ -252,7 +252,7 @@ class Run:
         for name in ("games_per_s", "positions_per_s", "simulations_per_s", "steps_per_s", "replay_positions",
                      "replay_ratio", "learner_wait", "data_wait", "reanalysed", "elapsed_s", "games", "positions"):
             values[f"run/{name}"] = float(getattr(progress, name))
-        if self.returns and self.replay.spec.players == 1:
+        if not math.isnan(progress.mean_return):
             values["run/mean_return"] = progress.mean_return
         self.metrics.write(self.learner.steps, values)
         report(progress)

@@ -89,6 +89,7 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ([evaluation(), evaluation(checkpoint={"training_seed": 1, "simulations": 16})], "different conditions"),
     ([evaluation("connect_four")], "no Atari game"),
     ([evaluation(human_normalised=None)], "no evaluation of a run"),
+    ([evaluation(human_normalised=float("nan"))], "not finite"),
     (["[]"], "no evaluation of a run"),
     (["{"], "no evaluation of a run"),
 ])
@@ -97,6 +98,18 @@ def test_what_cannot_be_combined_is_named(
 ) -> None:
     assert main(["evaluate", "--suite", *written(tmp_path, *contents)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_an_evaluation_of_an_earlier_step_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The run went on after it was measured."""
+    content = evaluation()
+    content["checkpoint"]["step"] = 100
+    path = Path(written(tmp_path, content)[0])
+    (path / "checkpoints" / "step-00000100").mkdir(parents=True)
+    assert main(["evaluate", "--suite", str(path)]) == 0
+    (path / "checkpoints" / "step-00000200").mkdir()
+    assert main(["evaluate", "--suite", str(path)]) == 2
+    assert "was measured at step 100 and is now at 200" in capsys.readouterr().err
 
 
 def test_a_run_that_was_not_measured_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

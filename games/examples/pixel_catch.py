@@ -11,7 +11,7 @@ import numpy as np
 import pyspiel
 from numpy.typing import NDArray
 
-from games.base import GameSpec
+from games.base import PIXEL_HIGH, GameSpec
 
 ROWS, COLUMNS = 10, 5
 CELL = (4, 8)
@@ -34,7 +34,7 @@ class PixelCatch:
         alternates=False,
         stochastic=True,
         rewards_on_the_way=False,
-        observation_high=255,
+        observation_high=PIXEL_HIGH,
     )
     _game: ClassVar = pyspiel.load_game("catch", {"rows": ROWS, "columns": COLUMNS})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import games as engines
-from games.atari_protocol import AtariFacts, is_atari, load_facts
+from games.atari_protocol import AtariFacts, atari_facts, is_atari
 from muzero import runs
 from muzero.commands.console import USAGE, CommandError, log
 from muzero.commands.progress import Announced
@@ -29,7 +29,7 @@ def episodes(subject: Subject, against: str | None, count: int, plies: int | Non
                            "whose returns are measured", USAGE)
     log(f"playing {count} games ...")
     result = play_alone(subject.game, Announced(subject.player(subject.simulations[0])), count, subject.seed)
-    facts = load_facts(name) if is_atari(name) else None
+    facts = atari_facts(name) if is_atari(name) else None
     low, high = mean_interval(result.mean, result.deviation, result.games)
     print(f"{result.game}: {result.player}, {result.games} games, seed {result.seed}")
     print(f"protocol: {described(facts)}\n")
@@ -75,7 +75,7 @@ def _beside(facts: AtariFacts, mean: float) -> dict[str, Any]:
     return {**content, "human_normalised": normalised, "random": rom.random, "human": rom.human}
 
 
-def place(agent: str) -> Path | None:
+def kept_in(agent: str) -> Path | None:
     """Where the evaluation of a run is kept; None for what is no run's folder."""
     folder = Path(agent).expanduser()
     return folder / EVALUATION if runs.newest(folder) is not None else None

@@ -111,7 +111,7 @@ def run(argv: Sequence[str]) -> int:
         results = episodes.episodes(subject, arguments.against, count, arguments.opening_plies)
     else:
         results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
-    kept = episodes.place(arguments.agent) if "returns" in results and agent is not None else None
+    kept = episodes.kept_in(arguments.agent) if "returns" in results and agent is not None else None
     write(arguments, kept, report(subject, argv, results))
     return OK
 

@@ -59,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
         # Arrow keys and earlier lines at the prompt.
         with contextlib.suppress(ImportError):
             importlib.import_module("readline")
-    if agent.spec.players == 1 and agent.spec.observation_high == 255:
+    if agent.spec.players == 1 and agent.spec.pictures:
         from muzero.commands.watch import watch
 
         with left():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from games.atari_protocol import roms
+from muzero import runs
 from muzero.commands.arguments import parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.episodes import EVALUATION
@@ -109,6 +111,12 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
     if game.removeprefix("atari/") not in roms():
         raise ValueError(f"{game[:60]} is no Atari game")
     conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
+    newest = runs.newest(file.parent) if file.name == EVALUATION else None
+    if newest is not None and runs.order(newest)[0] != trained["step"]:
+        raise CommandError(f"--suite: {file.parent} was measured at step {trained['step']} and is now at "
+                           f"{runs.order(newest)[0]}: muzero evaluate {file.parent} --episodes 100", USAGE)
+    if not all(map(math.isfinite, (returns["mean"], content["human_normalised"]))):
+        raise ValueError("scores are not finite")
     return Measured(
         path=file, game=game, training_seed=int(trained["training_seed"]), score=float(returns["mean"]),
         normalised=float(content["human_normalised"]), episodes=int(returns["games"]),

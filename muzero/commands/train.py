@@ -57,7 +57,7 @@ class Arguments:
 
     preset: str | None = None
     """Settings to begin with (default: the usual ones of the game). Atari has gumbel, efficientzero, muzero, and small
-    for a machine without a GPU. A run that is there goes on with its own."""
+    for a machine without a GPU. Only for a new run."""
     out: Path | None = None
     """Folder of the run (default: checkpoints/runs/GAME). A run that is there goes on with its settings."""
     steps: int | None = None
@@ -99,6 +99,10 @@ def run(argv: Sequence[str]) -> int:
         config = chosen(config, out, None)
     else:
         check_game(out, stored, game)
+        if arguments.preset is not None:
+            raise CommandError(f"{out} holds a run, which goes on with its own settings: --preset is for a new one\n"
+                               "  choose another folder with --out, or start anew with --fresh (the old run is set "
+                               "aside)", USAGE)
         config = chosen(to_config(read(options, stored, game), game), out, stored)
         for name, (old, new) in check_continues(out, stored, config).items():
             log(f"changed: {name} {old} -> {new}")

@@ -23,7 +23,7 @@ class Viewing:
         self.agent, self.simulations = agent, simulations
         self.games = engines.make(agent.spec.name, 1, seed)
         self.spec = self.games.spec
-        if self.spec.players != 1 or self.spec.observation_high != 255:
+        if self.spec.players != 1 or not self.spec.pictures:
             raise GameError(f"{self.spec.name} gives no pictures: a game of one player seen in pixels wanted, such as "
                             "atari/pong")
         self._camera = camera(self.games)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from muzero.networks.consistency import Consistency
 from muzero.networks.prefix import Packing, Prefix
 from muzero.records import RootOutput, StepOutput
 
+Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""g: latent and action -> next latent and facts; a value prefix: next latent and memory -> sum and memory."""
 TURNS = 3
 """Classes of the learned turn: 0 the game ended, 1 the same player moves, 2 the other one does."""
 
@@ -40,34 +43,16 @@ class LearnedModel(nn.Module):
         self._build(facts)
 
     def _build(self, facts: int) -> None:
-        spec, config = self.spec, self.config
-        values = scalar.units(config.value)
-        shape = spec.observation_shape
-        if config.network == "mlp":
-            self.h: nn.Module = mlp.Representation(shape, config.width, config.hidden, config.latent_norm)
-            self.g: nn.Module | None = mlp.Dynamics(
-                spec.num_actions, config.width, config.hidden, facts, config.latent_norm) if self.imagines else None
-            self.f: nn.Module = mlp.Prediction(spec.num_actions, config.width, config.hidden, values)
-            self.latent_shape: tuple[int, ...] = (config.width,)
-            self.decoder: nn.Module | None = mlp.Reconstruction(shape, config.width) if config.reconstruction else None
+        config, values = self.config, scalar.units(self.config.value)
+        self.h: nn.Module
+        self.g: nn.Module | None
+        self.f: nn.Module
+        self.decoder: nn.Module | None
+        self.latent_shape: tuple[int, ...]
+        if self.spatial:
+            self._convolutional(facts, values)
         else:
-            if len(shape) != 3:
-                raise ConfigError(
-                    f"{spec.name}: model.network {config.network} wants observations [C, H, W], got {shape}; use mlp")
-            board, layout = (shape[1], shape[2]), spec.layout
-            kind: type[resnet.Representation | pixels.Representation] = resnet.Representation
-            if config.network == "pixels":
-                # Places of a small board are no places of actions.
-                board, layout, kind = pixels.board(*board), ActionLayout(), pixels.Representation
-            self.h = kind(
-                (shape[0], shape[1], shape[2]), config.width, config.representation_blocks, config.norm,
-                config.latent_norm, config.position_bias)
-            self.g = resnet.Dynamics(
-                spec.num_actions, board, layout, config.width, config.hidden, config.dynamics_blocks, facts,
-                config.norm, config.latent_norm) if self.imagines else None
-            self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values)
-            self.latent_shape = (config.width, *board)
-            self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
+            self._dense(facts, values)
         self.consistency = Consistency(
             self.latent_shape, config.consistency_width, config.norm) if config.consistency else None
         self.prefix: Prefix | None = None
@@ -78,6 +63,35 @@ class LearnedModel(nn.Module):
             self.latent_shape = self.packing.shape
         if self.spatial:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _dense(self, facts: int, values: int) -> None:
+        config, actions, shape = self.config, self.spec.num_actions, self.spec.observation_shape
+        self.h = mlp.Representation(shape, config.width, config.hidden, config.latent_norm)
+        self.g = mlp.Dynamics(
+            actions, config.width, config.hidden, facts, config.latent_norm) if self.imagines else None
+        self.f = mlp.Prediction(actions, config.width, config.hidden, values)
+        self.latent_shape = (config.width,)
+        self.decoder = mlp.Reconstruction(shape, config.width) if config.reconstruction else None
+
+    def _convolutional(self, facts: int, values: int) -> None:
+        spec, config, shape = self.spec, self.config, self.spec.observation_shape
+        if len(shape) != 3:
+            raise ConfigError(
+                f"{spec.name}: model.network {config.network} wants observations [C, H, W], got {shape}; use mlp")
+        board, layout = (shape[1], shape[2]), spec.layout
+        kind: type[resnet.Representation | pixels.Representation] = resnet.Representation
+        if config.network == "pixels":
+            # Places of a small board are no places of actions.
+            board, layout, kind = pixels.board(*board), ActionLayout(), pixels.Representation
+        self.h = kind(
+            (shape[0], shape[1], shape[2]), config.width, config.representation_blocks, config.norm,
+            config.latent_norm, config.position_bias)
+        self.g = resnet.Dynamics(
+            spec.num_actions, board, layout, config.width, config.hidden, config.dynamics_blocks, facts, config.norm,
+            config.latent_norm) if self.imagines else None
+        self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values)
+        self.latent_shape = (config.width, *board)
+        self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
 
     @property
     def device(self) -> torch.device:
@@ -112,11 +126,17 @@ class LearnedModel(nn.Module):
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """latent [M, *L], action [M] -> next latent, reward output [M, units], turn logits [M, 3 or 0]."""
-        assert self.g is not None, "without dynamics nothing is imagined"
-        reached, facts = self.g(self.bare(latent), action)
-        if self.prefix is None:
+        return self.moved(self.g, self.prefix, latent, action)
+
+    def moved(
+        self, g: Transition | None, prefix: Transition | None, latent: Tensor, action: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`advance` by the model's own g and prefix, or by others that compute the same."""
+        assert g is not None, "without dynamics nothing is imagined"
+        reached, facts = g(self.bare(latent), action)
+        if prefix is None:
             return reached, facts[:, : self.reward_units], facts[:, self.reward_units :]
-        total, memory = self.prefix(reached, self.packing.memory(latent))
+        total, memory = prefix(reached, self.packing.memory(latent))
         return self.packing.pack(reached, memory), total, facts
 
     def reward(self, before: Tensor, after: Tensor, output: Tensor) -> Tensor:

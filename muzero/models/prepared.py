@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from muzero import scalar
-from muzero.models.learned import LearnedModel
+from muzero.models.learned import LearnedModel, Transition
 from muzero.networks import fused, pixels, resnet
 from muzero.records import RootOutput, StepOutput
 
@@ -37,7 +37,6 @@ def _multiplies_bfloat16() -> bool:
 
 
 Encoder = Callable[[Tensor], Tensor]
-Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
@@ -57,7 +56,7 @@ class PreparedModel:
         self.num_actions = model.num_actions
         self.derived = fused.Derived(dtype)
         self.twin: LearnedModel | None = None
-        self.prefix: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+        self.prefix: Transition | None = None
         """None where each reward is stated by itself."""
         self.h: Encoder
         self.g: Transition | None = None
@@ -98,14 +97,9 @@ class PreparedModel:
         return RootOutput(self.model.remembering(latent), logits.float(), scalar.decode(value, self.model.config.value))
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
-        assert self.g is not None, "without dynamics only real positions are judged"
-        model, units = self.model, self.model.reward_units
-        bare, facts = self.g(model.bare(latent), action)
-        logits, value = self.f(bare)
-        reached, output = bare, facts[:, :units]
-        if self.prefix is not None:
-            output, memory = self.prefix(bare, model.packing.memory(latent))
-            reached = model.packing.pack(bare, memory)
+        model = self.model
+        reached, output, turn = model.moved(self.g, self.prefix, latent, action)
+        logits, value = self.f(model.bare(reached))
         return StepOutput(
-            reached, model.reward(latent, reached, output), model.discount(facts[:, units:]), logits.float(),
+            reached, model.reward(latent, reached, output), model.discount(turn), logits.float(),
             scalar.decode(value, model.config.value))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from games.atari_protocol import load_facts
+from games.atari_protocol import atari_facts
 from games.base import GameSpec
 from muzero.config import (
     Config,
@@ -74,7 +74,7 @@ def _published(spec: GameSpec) -> Config:
         play=dataclasses.replace(search, simulations=50, gumbel_scale=0.0),
         selfplay=SelfPlayConfig(games=32, max_moves=spec.max_length, part_moves=200, temperature_moves=spec.max_length,
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
-                                life_ends=load_facts(spec.name).shows_lives),
+                                life_ends=atari_facts(spec.name).shows_lives),
         replay=ReplayConfig(capacity=POSITIONS, min_positions=2_000, prioritized=True),
         learner=LearnerConfig(batch=((0.0, 256.0),), unroll=5, td_steps=5, gamma=0.997, learning_rate=1e-3,
                               warmup=0.01, value_weight=0.25, replay_ratio=256.0, ema=0.99),

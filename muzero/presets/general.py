@@ -54,7 +54,7 @@ def _careful(spec: GameSpec) -> Config:
 def _duel(spec: GameSpec) -> Config:
     """For two players without chance who win, draw or lose at the end: a wider net, games opened at random over more
     of their length, the newest games only, and values that hear the search as well as the outcome."""
-    board = _has_board(spec) and not has_picture(spec)
+    board = _has_board(spec) and not _needs_halving(spec)
     model = _model(spec, OUTCOMES)
     careful = _careful(spec)
     return dataclasses.replace(
@@ -85,14 +85,14 @@ def _has_board(spec: GameSpec) -> bool:
     return len(spec.observation_shape) == 3 and min(spec.observation_shape[1:]) >= 4
 
 
-def has_picture(spec: GameSpec) -> bool:
-    """True where an observation is made of pixels, too many to search on."""
-    return _has_board(spec) and min(spec.observation_shape[1:]) >= 32
+def _needs_halving(spec: GameSpec) -> bool:
+    """True for pictures too large to be searched on as they are."""
+    return spec.pictures and min(spec.observation_shape[1:]) >= 32
 
 
 def _model(spec: GameSpec, scalar: ScalarConfig) -> ModelConfig:
     discount: Literal["fixed", "learned"] = "fixed" if spec.alternates or spec.players == 1 else "learned"
-    if has_picture(spec):
+    if _needs_halving(spec):
         return ModelConfig(network="pixels", width=32, hidden=64, representation_blocks=1, latent_norm="rms",
                            value=scalar, reward=scalar, discount=discount)
     if _has_board(spec):
