@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import functools
 import os
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -123,10 +125,19 @@ class AtariBatch:
         self._spare.begin(self._seed_of(self._started + 1), self._pool)
 
     def _take_begun(self, chosen: list[int]) -> None:
-        for row in chosen:
-            self._rows[row].begun()
+        with self._told():
+            for row in chosen:
+                self._rows[row].begun()
         self._over[chosen] = False
         self._returns[chosen] = 0.0
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """ALE's own failures, in a thread of its or here, as errors of this game."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise GameError(f"{self.spec.name}: ALE failed: {error}") from error
 
     def _seed_of(self, number: int) -> int:
         """Of the batch's game number 1, 2, ..."""
@@ -150,14 +161,15 @@ class AtariBatch:
     def step(self, actions: IntArray, rows: MaskArray | None = None) -> Step:
         """Play actions [N] in `rows` (all unfinished rows when None), all at the same time."""
         played, chosen = self._checked(actions, rows)
-        for row, action in zip(chosen, played[chosen].tolist(), strict=True):
-            self._rows[row].send(action)
         reward, discount = np.zeros(self.size, np.float32), np.zeros(self.size, np.float32)
         truncated, life_lost = np.zeros(self.size, np.bool_), np.zeros(self.size, np.bool_)
-        for row in chosen:
-            reward[row], over, truncated[row], life_lost[row] = self._rows[row].receive()
-            discount[row] = 0.0 if over else 1.0
-            self._over[row] = over or truncated[row]
+        with self._told():
+            for row, action in zip(chosen, played[chosen].tolist(), strict=True):
+                self._rows[row].send(action)
+            for row in chosen:
+                reward[row], over, truncated[row], life_lost[row] = self._rows[row].receive()
+                discount[row] = 0.0 if over else 1.0
+                self._over[row] = over or truncated[row]
         self._returns[:, 0] += reward
         return Step(reward, discount, truncated, life_lost)
 

@@ -138,6 +138,8 @@ def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
         limits["representation_blocks"] = (model.representation_blocks, len(weights))
         if model.dynamics == "learned":
             limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))
+    if model.network == "pixels":
+        limits["picture_blocks"] = (model.picture_blocks, len(weights))
     for name, (size, limit) in limits.items():
         if size > limit:
             raise checkpoint.Damaged(f"weights don't fit the config: {len(weights)} tensors of {numbers:,} numbers "

@@ -61,6 +61,7 @@ NUMBER = (-1e9, 1e9)
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "model.width": (1, 1 << 16), "model.hidden": (1, 1 << 16), "model.representation_blocks": (0, 256),
+    "model.picture_blocks": (0, 256),
     "model.dynamics_blocks": (0, 256), "model.value.low": NUMBER, "model.value.high": NUMBER,
     "model.value.bins": (1, 1 << 16), "model.reward.low": NUMBER, "model.reward.high": NUMBER,
     "model.reward.bins": (1, 1 << 16), "model.consistency_width": (1, 1 << 16),

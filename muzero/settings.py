@@ -53,7 +53,9 @@ class ModelConfig:
     hidden: int = 128
     """mlp: units of the one hidden layer. Others: units of the pooled heads' hidden layer."""
     representation_blocks: int = 2
-    """resnet: residual blocks of h. pixels: after each of its four halvings."""
+    """resnet: residual blocks of h. pixels: after each of the last two of its four halvings."""
+    picture_blocks: int = 1
+    """pixels: residual blocks after each of the first two halvings, where they cost most."""
     dynamics_blocks: int = 1
     """resnet, pixels: residual blocks of g."""
     norm: Literal["none", "batch"] = "none"
@@ -206,6 +208,9 @@ class LearnerConfig:
     """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples."""
     reanalyse_batch: int = 512
     """Positions of one such search."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Numbers a learning step computes with, the weights being float32; auto: bfloat16 on CUDA, and for pictures where
+    the processor multiplies it in hardware."""
     graphs: Literal["auto", "off"] = "auto"
     """On CUDA, a step runs as one recorded graph; off starts its kernels one by one, which is slower."""
 

@@ -14,6 +14,7 @@ from muzero.graphs import Recorded, Recorder, Sent
 from muzero.loss import Losses, Tensors, compute
 from muzero.models.learned import LearnedModel
 from muzero.optimizers import Optimizers
+from muzero.precision import learning
 
 
 class Members:
@@ -24,15 +25,20 @@ class Members:
         self.buffers = list(model.buffers())
 
 
+def forward(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
+    """Losses of a batch in the numbers of `learner.precision`."""
+    low = learning(config.precision, model.config.network, model.device) == torch.bfloat16
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=low):
+        return compute(model, data, config)
+
+
 def gradients(
     model: LearnedModel, members: Members, data: Tensors, config: LearnerConfig
 ) -> tuple[Losses, Tensor]:
     """Losses of a batch, and the norm [P] of the gradient of each parameter that has one."""
     for parameter in members.parameters:
         parameter.grad = None
-    device = members.parameters[0].device.type
-    with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        losses = compute(model, data, config)
+    losses = forward(model, data, config)
     losses.total.backward()  # type: ignore[no-untyped-call]
     found = [p.grad for p in members.parameters if p.grad is not None]
     return losses.detached(), torch.stack(torch._foreach_norm(found))

@@ -28,7 +28,7 @@ from muzero.memory import keep_freed_blocks
 from muzero.models.acting import acting, latent_device, sight
 from muzero.models.base import Acting
 from muzero.models.learned import LearnedModel
-from muzero.models.prepared import precision
+from muzero.precision import playing
 from muzero.records import Trajectory
 from muzero.search import parts_on
 from selfplay.actor import Actor, Counters
@@ -278,7 +278,7 @@ def acting_model(config: Config) -> LearnedModel:
 
 def prepare(model: LearnedModel, config: Config) -> Acting:
     """`model` as actors search with it."""
-    return acting(model, precision(config.train.precision, config.model.network, model.device))
+    return acting(model, playing(config.train.precision, config.model.network, model.device))
 
 
 def device_of(config: Config) -> torch.device:

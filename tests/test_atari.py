@@ -162,6 +162,37 @@ def test_a_cap_cuts_and_an_end_ends() -> None:
         batch.step(np.zeros(2, np.int32), np.ones(2, np.bool_))
 
 
+def test_a_failure_of_ale_is_told_as_the_game_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a run ends with its cause, and what it had is saved."""
+    class Broken:
+        def recv(self) -> None:
+            raise RuntimeError("the emulator is out of tune")
+
+        def send(self, *_: object) -> None: ...
+
+    batch = games.make("atari/pong(size=20)", 1)
+    monkeypatch.setattr(batch._rows[0], "_environment", Broken())  # type: ignore[attr-defined]
+    with pytest.raises(games.GameError, match=r"atari/pong.*ALE failed: the emulator is out of tune"):
+        batch.step(np.zeros(1, np.int32))
+
+
+def test_the_next_game_begins_beside_the_others() -> None:
+    """In a spare environment, with the seed whose turn it is, whichever row ends; after going back too."""
+    def first_screens(order: list[int]) -> list[bytes]:
+        batch, seen = games.make("atari/breakout(size=20)", 2, 7), []
+        for row in order:
+            before, rows = batch.snapshot(), np.arange(2) == row
+            batch.reset(rows)
+            seen.append(batch.observe()[row].tobytes())
+            batch.restore(before)
+            batch.reset(rows)
+            assert batch.observe()[row].tobytes() == seen[-1]
+            assert batch.frames[row] <= 30, "a game that has just begun"
+        return seen
+
+    assert first_screens([0, 0, 1, 0]) == first_screens([1, 0, 0, 1])
+
+
 @pytest.mark.parametrize("name", ["atari/pong", "atari/pong(protocol=machado)"])
 def test_a_seed_decides_everything(name: str) -> None:
     def play(seed: int) -> bytes:
@@ -226,7 +257,7 @@ def test_lives_are_not_told_under_machado() -> None:
 def test_presets_make_models(name: str) -> None:
     """And differ in settings alone: each is the same classes, searched by the same code."""
     config = presets.load("atari/ms_pacman", name)
-    assert config.train.positions == 100_000
+    assert config.train.positions == (0 if name == "small" else 100_000)
     model = build_model(replace(config, {"model.width": 4, "model.hidden": 4, "model.consistency_width": 4}))
     assert model.latent_shape[1:] == (6, 6)
 

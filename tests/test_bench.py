@@ -179,6 +179,8 @@ def test_learn_command_takes_the_batches_of_the_preset(no_gpu: None, capsys: Cap
     data = told("learn tic_tac_toe --seconds 0.01", capsys)
     assert [row["batch"] for row in data["rows"]] == [256]
     assert set(data["rows"][0]["shares"]) == set(learn.PARTS)
+    data = told("learn atari/pong(size=20) --preset small --seconds 0.01", capsys)
+    assert [row["batch"] for row in data["rows"]] == [64]
 
 
 # --- games ----------------------------------------------------------------------------------------------------
@@ -215,6 +217,8 @@ def test_games_are_played_to_their_ends(capsys: Captured) -> None:
     ("games tic_tac_toe --games", "--games: at least one value"),
     ("selfplay tic_tac_toe --simulations 0", "--simulations"),
     ("learn tic_tac_toe --batch 0", "--batch"),
+    ("learn atari/pong --preset smal", "did you mean 'small'?"),
+    ("selfplay tic_tac_toe --preset small", "usual"),
     ("games othelo", "did you mean 'othello'?"),
     ("games tic_tac_toe --games 1e9", "--games"),
 ])

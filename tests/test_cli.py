@@ -339,6 +339,8 @@ def test_a_run_goes_on_and_refuses_what_does_not_fit(run_folder: Path, capsys: C
     assert "holds a run of tic_tac_toe" in capsys.readouterr().err
     assert cli.main(["train", "tic_tac_toe", *out, "--model.width", "32"]) == USAGE
     assert "model.width" in capsys.readouterr().err
+    assert cli.main(["train", "tic_tac_toe", *out, "--preset", "usual"]) == USAGE
+    assert "goes on with its own settings" in capsys.readouterr().err
     assert cli.main(["train", str(run_folder), "--steps", "4"]) == OK
     captured = capsys.readouterr()
     assert "changed: train.steps 2 -> 4" in captured.err

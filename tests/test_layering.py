@@ -22,7 +22,7 @@ games.listing games games.symmetry games.contract games.solver
 games.connect_four_search games.connect_four_openings games.connect_four games.exact games.__main__
 muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
 muzero.sumtree muzero.targets muzero.gathering muzero.replay muzero.ahead
-muzero.networks.* muzero.models.* muzero.latents muzero.inference muzero.search
+muzero.networks.* muzero.precision muzero.models.* muzero.latents muzero.inference muzero.search
 muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
 muzero.storage muzero.tensors muzero.manifest muzero.runs muzero.checkpoint muzero.agent_folder muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import games
+from muzero import precision
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.graphs import WARM_UPS, Recorder
 from muzero.learner import Learner, LearningError, learning_rate
@@ -32,7 +33,8 @@ RESNET = ModelConfig(network="resnet", width=8, hidden=8, latent_norm="rms", dis
 
 WIDE = dataclasses.replace(RESNET, width=16, hidden=16)
 CASES: dict[str, dict[str, Any]] = {
-    "mlp": {"model": MLP}, "resnet": {"model": RESNET}, "muon": {"model": WIDE, "optimizer": "muon"}}
+    "mlp": {"model": MLP}, "resnet": {"model": RESNET}, "muon": {"model": WIDE, "optimizer": "muon"},
+    "bfloat16": {"model": WIDE, "precision": "bfloat16"}}
 """What is made differently when a learner of each kind is."""
 ONE_NUMBER = dataclasses.replace(MLP, value=ScalarConfig(kind="scalar"))
 
@@ -360,3 +362,24 @@ def test_a_batch_can_be_learned_by_heart(case: str) -> None:
     assert float(last.parts["value"]) < 0.3 * float(first.parts["value"])
     assert float(last.checks["recall@1"]) == 1.0
     assert float(last.checks["false@2"]) == 0.0
+
+
+def test_bfloat16_steps_round_and_float32_is_usual_on_a_cpu() -> None:
+    """Weights stay float32 in each."""
+    plain, same, low = make(RESNET), make(RESNET, precision="float32"), make(RESNET, precision="bfloat16")
+    losses = [float(learner.step(batch(0), 0.5).losses.total) for learner in (plain, same, low)]
+    assert losses[0] == losses[1] != losses[2]
+    assert abs(losses[2] - losses[0]) < 0.01 * losses[0]
+    assert all(parameter.dtype == torch.float32 for parameter in low.model.parameters())
+    assert precision.learning("auto", "resnet", torch.device("cpu")) == torch.float32
+    assert precision.learning("auto", "resnet", torch.device("cuda")) == torch.bfloat16
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_pictures_are_learned_in_bfloat16_where_it_is_fast(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda: fast)
+    wanted = torch.bfloat16 if fast else torch.float32
+    for decide in (precision.learning, precision.playing):
+        assert decide("auto", "pixels", torch.device("cpu")) == wanted
+        assert decide("float32", "pixels", torch.device("cpu")) == torch.float32
+        assert decide("bfloat16", "mlp", torch.device("cpu")) == torch.bfloat16

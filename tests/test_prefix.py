@@ -111,7 +111,8 @@ def test_rewards_are_learned(kind: str) -> None:
     model = build(kind, period=2, noise=0.0)
     batch = batch_of(model, [[1.0, 0.0, -1.0, 1.0], [0.0, 1.0, 0.0, 0.0]])
     learner = Learner(model, LearnerConfig(unroll=4, learning_rate=1e-2, warmup=0.0, decay_from=1.0,
-                                           value_weight=0.0, policy_weight=0.0, weight_decay=0.0))
+                                           value_weight=0.0, policy_weight=0.0, weight_decay=0.0,
+                                           precision="float32"))
     for _ in range(300):
         losses = learner.step(batch, 0.5).losses
     assert float(losses.parts["reward"]) < 0.3

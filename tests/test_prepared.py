@@ -25,6 +25,10 @@ CASES = {
     "layer": ("tic_tac_toe", ModelConfig(**SMALL, latent_norm="layer")),
     "minmax": ("tic_tac_toe", ModelConfig(**SMALL, latent_norm="minmax")),
     "scalar": ("tic_tac_toe", ModelConfig(**SMALL, value=ScalarConfig(kind="scalar"))),
+    "picture": ("games.examples.pixel_catch:PixelCatch", ModelConfig(
+        **{**SMALL, "network": "pixels"}, representation_blocks=1, latent_norm="rms")),
+    "plain picture": ("games.examples.pixel_catch:PixelCatch", ModelConfig(
+        **{**SMALL, "network": "pixels"}, representation_blocks=1, picture_blocks=0, norm="batch", latent_norm="rms")),
     "mlp": ("tic_tac_toe", ModelConfig(width=8, hidden=7, discount="learned")),
 }
 

@@ -30,7 +30,8 @@ KINDS = {
 }
 EXAMPLES = {
     "search": ("muzero bench search", "muzero bench search --shapes 256x50x18 --threads 1 2 --json -"),
-    "selfplay": ("muzero bench selfplay connect_four", "muzero bench selfplay 'go(board_size=9)' --games 64 256"),
+    "selfplay": ("muzero bench selfplay connect_four", "muzero bench selfplay 'go(board_size=9)' --games 64 256",
+                 "muzero bench selfplay atari/pong --preset small"),
     "learn": ("muzero bench learn connect_four", "muzero bench learn tic_tac_toe --batch 256 1024 --json learn.json"),
     "games": ("muzero bench games", "muzero bench games othello hex --games 1 1024"),
 }
@@ -59,6 +60,8 @@ class SelfPlayArguments:
 
     game: tyro.conf.Positional[str] = "connect_four"
     """Any game that can be trained."""
+    preset: str | None = None
+    """As for `muzero train`."""
     games: tuple[int, ...] = ()
     """Games in lockstep (default: the numbers `muzero train` would try, by device)."""
     simulations: int | None = None
@@ -84,6 +87,8 @@ class LearnArguments:
 
     game: tyro.conf.Positional[str] = "connect_four"
     """Any game that can be trained."""
+    preset: str | None = None
+    """As for `muzero train`."""
     batch: tuple[int, ...] = ()
     """Positions of a step (default: those of the preset's schedule)."""
     device: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
@@ -284,7 +289,7 @@ def variants(arguments: SelfPlayArguments, game: str, device: str, precision: st
     """The preset for each number of games asked for, or for those that a run could have."""
     from muzero import presets, sizing
 
-    preset = presets.load(game)
+    preset = presets.load(game, arguments.preset)
     if arguments.dynamics == "rules":
         preset = presets.with_rules(preset)
     config = sizing.settle(replace(preset, {
@@ -315,7 +320,7 @@ def learn(arguments: LearnArguments) -> Found:
     from muzero.memory import keep_freed_blocks
 
     keep_freed_blocks()
-    config = presets.load(game)
+    config = presets.load(game, arguments.preset)
     there, said = devices(arguments.device)
     batches = arguments.batch or tuple(sorted({int(size) for _, size in config.learner.batch}))
     for device in there:

@@ -13,11 +13,12 @@ from games.symmetry import symmetries
 from muzero.agent import build_model
 from muzero.config import Config, SearchConfig
 from muzero.learner import Learner
-from muzero.loss import Tensors, compute
+from muzero.loss import Tensors
 from muzero.measure.memory import peak_bytes
 from muzero.measure.watch import Lap, Watch
 from muzero.records import Batch, Trajectory
 from muzero.replay import DrawConfig, Replay
+from muzero.update import forward
 from selfplay.actor import Actor
 
 PROGRESS = 1.0
@@ -151,8 +152,8 @@ class Learning:
             self.learner.step(batch, PROGRESS)
             lap = watch.read()
             wall, cpu, steps = wall + lap.wall, cpu + lap.cpu, steps + 1
-            forward, backward = self._stages(batch)
-            for name, taken in (("draw", drawn.cpu), ("forward", forward), ("backward", backward)):
+            onward, backward = self._stages(batch)
+            for name, taken in (("draw", drawn.cpu), ("forward", onward), ("backward", backward)):
                 spent[name] += taken
         whole = max(cpu, sum(spent.values()))
         shares = {name: taken / whole for name, taken in spent.items()}
@@ -163,7 +164,7 @@ class Learning:
         model, data = self.learner.model, Tensors.of(batch)
         model.zero_grad(set_to_none=True)
         watch = Watch()
-        losses = compute(model, data, self.config.learner)
-        forward = watch.read().cpu
+        losses = forward(model, data, self.config.learner)
+        onward = watch.read().cpu
         losses.total.backward()  # type: ignore[no-untyped-call]
-        return forward, watch.read().cpu - forward
+        return onward, watch.read().cpu - onward

@@ -78,18 +78,21 @@ class LearnedModel(nn.Module):
         if len(shape) != 3:
             raise ConfigError(
                 f"{spec.name}: model.network {config.network} wants observations [C, H, W], got {shape}; use mlp")
-        board, layout = (shape[1], shape[2]), spec.layout
-        kind: type[resnet.Representation | pixels.Representation] = resnet.Representation
-        if config.network == "pixels":
+        seen = (shape[0], shape[1], shape[2])
+        rest = (config.norm, config.latent_norm, config.position_bias)
+        picture = config.network == "pixels"
+        if picture:
             # Places of a small board are no places of actions.
-            board, layout, kind = pixels.board(*board), ActionLayout(), pixels.Representation
-        self.h = kind(
-            (shape[0], shape[1], shape[2]), config.width, config.representation_blocks, config.norm,
-            config.latent_norm, config.position_bias)
+            board, layout = pixels.board(*seen[1:]), ActionLayout()
+            blocks = (config.picture_blocks, config.representation_blocks)
+            self.h = pixels.Representation(seen, config.width, blocks, *rest)
+        else:
+            board, layout = seen[1:], spec.layout
+            self.h = resnet.Representation(seen, config.width, config.representation_blocks, *rest)
         self.g = resnet.Dynamics(
             spec.num_actions, board, layout, config.width, config.hidden, config.dynamics_blocks, facts, config.norm,
-            config.latent_norm) if self.imagines else None
-        self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values)
+            config.latent_norm, picture) if self.imagines else None
+        self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values, picture)
         self.latent_shape = (config.width, *board)
         self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,27 +12,6 @@ from muzero import scalar
 from muzero.models.learned import LearnedModel, Transition
 from muzero.networks import fused, pixels, resnet
 from muzero.records import RootOutput, StepOutput
-
-CPU_FLAGS = ("avx512_bf16", "amx_bf16")
-"""Processors that multiply bfloat16 in hardware, as Linux names their abilities."""
-
-
-def precision(wanted: str, network: str, device: torch.device) -> torch.dtype:
-    """The number format of `train.precision`; auto: bfloat16 on CUDA and for convolutions on CPUs made for it."""
-    if wanted != "auto":
-        return torch.float32 if wanted == "float32" else torch.bfloat16
-    fast = device.type == "cuda" or (network != "mlp" and _multiplies_bfloat16())
-    return torch.bfloat16 if fast else torch.float32
-
-
-@functools.cache
-def _multiplies_bfloat16() -> bool:
-    try:
-        words = set(Path("/proc/cpuinfo").read_text().split())
-    except OSError:
-        return False
-    return not words.isdisjoint(CPU_FLAGS)
-
 
 Encoder = Callable[[Tensor], Tensor]
 Heads = Callable[[Tensor], tuple[Tensor, Tensor]]

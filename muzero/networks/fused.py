@@ -158,7 +158,7 @@ class Dynamics:
         actions = torch.arange(num_actions, device=self.enter.kernel.device)
         self.table = derived.hold(lambda: action_table(g, actions, width))
         self.blocks = Blocks(derived, g.blocks)
-        self.facts = None if g.facts is None else PooledHead(derived, g.facts)
+        self.facts = None if g.facts is None else head(derived, g.facts)
         self.normalise = g.normalise
 
     def __call__(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,6 +231,18 @@ class Linear:
         return F.linear(x, self.weight, self.bias)
 
 
+class FlatHead:
+    """Twin of `resnet.FlatHead`: [B, width, H, W] -> [B, units], mapped in float32."""
+
+    def __init__(self, derived: Derived, head: resnet.FlatHead) -> None:
+        self.local = Conv.of(derived, head.local)
+        self.inner = Linear(derived, head.inner)
+        self.outer = Linear(derived, head.outer)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.outer(self.inner(self.local.relu(x).float().flatten(1)).relu_())
+
+
 class PolicyHead:
     """Twin of `resnet.PolicyHead`: [B, width, H, W] -> logits [B, A] in float32."""
 
@@ -260,11 +272,21 @@ class PolicyHead:
         return out if self.extra is None else torch.cat((out, self.extra(x)), 1)
 
 
+def head(derived: Derived, module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The twin of any head."""
+    if isinstance(module, resnet.FlatHead):
+        return FlatHead(derived, module)
+    if isinstance(module, resnet.PolicyHead):
+        return PolicyHead(derived, module)
+    assert isinstance(module, resnet.PooledHead)
+    return PooledHead(derived, module)
+
+
 class Prediction:
     """Twin of `resnet.Prediction`: latent [B, width, H, W] -> logits [B, A], value [B, units], in float32."""
 
     def __init__(self, derived: Derived, f: resnet.Prediction) -> None:
-        self.policy, self.value = PolicyHead(derived, f.policy), PooledHead(derived, f.value)
+        self.policy, self.value = head(derived, f.policy), head(derived, f.value)
 
     def __call__(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         return self.policy(latent), self.value(latent)

@@ -28,17 +28,19 @@ def pool(x: Tensor) -> Tensor:
 
 
 class Representation(nn.Module):
-    """h: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16], rounded up; `blocks` after each halving."""
+    """h: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16], rounded up."""
 
     def __init__(
-        self, shape: tuple[int, int, int], width: int, blocks: int, norm: str, latent_norm: str, position_bias: bool
+        self, shape: tuple[int, int, int], width: int, blocks: tuple[int, int], norm: str, latent_norm: str,
+        position_bias: bool,
     ) -> None:
+        """blocks: after each of the first two halvings, and of the last two."""
         super().__init__()
         narrow = max(1, width // 2)
         self.first, self.second = conv(shape[0], narrow, norm, stride=2), conv(narrow, width, norm, stride=2)
         self.towers = nn.ModuleList(
-            nn.Sequential(*(Block(channels, norm) for _ in range(blocks)))
-            for channels in (narrow, width, width, width))
+            nn.Sequential(*(Block(channels, norm) for _ in range(blocks[halving // 2])))
+            for halving, channels in enumerate((narrow, width, width, width)))
         self.position = nn.Parameter(torch.zeros(width, *board(*shape[1:]))) if position_bias else None
         self.normalise = NORMS[latent_norm]
 

@@ -2,7 +2,7 @@
 
 Heads share weights over the board: a head that sees the flattened board must learn every winning line for itself.
 Policies follow the game's action layout (cells, columns or a dense head); scalars come from mean- and max-pooled
-channels.
+channels. The latent board of a picture is flattened after all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from games.base import ActionLayout
 from muzero.networks.answers import answer
 from muzero.networks.latent_norm import NORMS
+
+FLAT_CHANNELS = 16
+"""Channels of a latent board that a head sees flattened."""
 
 
 def conv(inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Module:
@@ -86,15 +89,18 @@ class Dynamics(nn.Module):
 
     def __init__(
         self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int,
-        blocks: int, facts: int, norm: str, latent_norm: str,
+        blocks: int, facts: int, norm: str, latent_norm: str, picture: bool = False,
     ) -> None:
+        """picture: the latent is one of a picture."""
         super().__init__()
         spatial = layout.kind != "flat"
         self.planes = ActionPlanes(num_actions, shape, layout) if spatial else None
         self.bias = nn.Embedding(num_actions, width) if not spatial or layout.extra else None
         self.enter = conv(width + (self.planes.planes if self.planes is not None else 0), width, norm)
         self.blocks = nn.Sequential(*(Block(width, norm) for _ in range(blocks)))
-        self.facts = PooledHead(width, hidden, facts) if facts else None
+        self.facts: nn.Module | None = None
+        if facts:
+            self.facts = FlatHead(shape, width, hidden, facts) if picture else PooledHead(width, hidden, facts)
         self.normalise = NORMS[latent_norm]
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,6 +126,20 @@ class PooledHead(nn.Module):
         cells = F.relu(self.local(x)).permute(0, 2, 3, 1).flatten(1, 2)
         pooled = torch.cat((cells.mean(1), cells.amax(1)), 1)
         out: Tensor = self.outer(F.relu(self.inner(pooled)))
+        return out
+
+
+class FlatHead(nn.Module):
+    """[B, width, H, W] -> [B, units] from all places at once: in a picture it matters where something is."""
+
+    def __init__(self, shape: tuple[int, int], width: int, hidden: int, units: int, zero: bool = False) -> None:
+        super().__init__()
+        self.local = nn.Conv2d(width, FLAT_CHANNELS, 1)
+        self.inner = nn.Linear(FLAT_CHANNELS * shape[0] * shape[1], hidden)
+        self.outer = answer(nn.Linear(hidden, units), zero=zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.outer(F.relu(self.inner(F.relu(self.local(x)).flatten(1))))
         return out
 
 
@@ -153,11 +173,19 @@ class Prediction(nn.Module):
     """f: latent [B, width, H, W] -> policy logits [B, A], value [B, units]."""
 
     def __init__(
-        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int, value_units: int
+        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int, value_units: int,
+        picture: bool = False,
     ) -> None:
+        """picture: the latent is one of a picture, and actions have no places in it."""
         super().__init__()
-        self.policy = PolicyHead(num_actions, shape, layout, width, hidden)
-        self.value = PooledHead(width, hidden, value_units, zero=True)
+        self.policy: nn.Module
+        self.value: nn.Module
+        if picture:
+            self.policy = FlatHead(shape, width, hidden, num_actions, zero=True)
+            self.value = FlatHead(shape, width, hidden, value_units, zero=True)
+        else:
+            self.policy = PolicyHead(num_actions, shape, layout, width, hidden)
+            self.value = PooledHead(width, hidden, value_units, zero=True)
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         return self.policy(latent), self.value(latent)

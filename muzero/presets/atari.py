@@ -22,6 +22,8 @@ from muzero.config import (
 
 POSITIONS = 100_000
 """Of the 100k protocol: 400,000 frames."""
+SAVED = 240.0
+"""Seconds between checkpoints: a replay of 700 MB takes some seconds to write and to read back."""
 FEW_REWARDS: dict[str, Any] = {
     "model.value.low": -10.0, "model.value.high": 10.0, "model.value.bins": 41, "selfplay.clip_rewards": True,
 }
@@ -50,12 +52,14 @@ def muzero(spec: GameSpec) -> Config:
 
 
 def small(spec: GameSpec) -> Config:
-    """For two cores without a GPU: a small network without batch norm, each position drawn 16 times."""
+    """An hour on two cores without a GPU: a small network without batch norm, and many positions, which cost less there
+    than learning from them again."""
     return replace(_published(spec), {
-        **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.norm": "none",
+        **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.norm": "none", "model.picture_blocks": 0,
         "model.reward.low": -1.0, "model.reward.high": 1.0, "model.reward.bins": 3,
-        "selfplay.games": 16, "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.shift": 4,
-        "learner.replay_ratio": 16.0})
+        "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.td_steps": 10,
+        "learner.replay_ratio": 3.0, "search.epsilon": 0.1, "play.epsilon": 0.1, "train.minutes": 60.0,
+        "train.positions": 0})
 
 
 PRESETS: dict[str, Callable[[GameSpec], Config]] = {
@@ -78,7 +82,8 @@ def _published(spec: GameSpec) -> Config:
         replay=ReplayConfig(capacity=POSITIONS, min_positions=2_000, prioritized=True),
         learner=LearnerConfig(batch=((0.0, 256.0),), unroll=5, td_steps=5, gamma=0.997, learning_rate=1e-3,
                               warmup=0.01, value_weight=0.25, replay_ratio=256.0, ema=0.99),
-        train=TrainConfig(steps=0, positions=POSITIONS, horizon=0, actors=1, evaluate_minutes=0.0, publish_steps=100),
+        train=TrainConfig(steps=0, positions=POSITIONS, horizon=0, actors=1, evaluate_minutes=0.0, publish_steps=100,
+                          checkpoint_seconds=SAVED),
     )
 
 

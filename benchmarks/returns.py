@@ -1,0 +1,67 @@
+"""Returns of training games against positions played, as one picture.
+
+    pip install '.[plots]'
+    python benchmarks/returns.py RUN[,RUN...] [RUN ...] --out docs/images/atari.svg
+
+One panel for each argument; several runs in one, which differ in their seed, are one line each. What is drawn is
+`run/mean_return`: the mean of the newest games as they were played for training, random moves and noise included, with
+whole episodes and raw rewards. The lines of random play and of a human are those of `games/atari.csv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+
+from games.atari_protocol import atari_facts, is_atari
+from muzero import checkpoint, runs
+from muzero.metrics import read as read_metrics
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73")
+
+
+def curve(run: Path) -> list[tuple[float, float]]:
+    """(thousand positions, mean return) of a run's reports."""
+    lines = [line for line in read_metrics(run) if "run/mean_return" in line]
+    if not lines:
+        raise SystemExit(f"{run}: no returns in its metrics; a run of a one-player game wanted")
+    return [(line["run/positions"] / 1e3, line["run/mean_return"]) for line in lines]
+
+
+def panel(axes: Any, paths: list[Path]) -> None:
+    """Learning curves of runs of one game."""
+    for path, colour in zip(paths, COLOURS, strict=False):
+        axes.plot(*zip(*curve(path), strict=True), color=colour, linewidth=1.2)
+    game = checkpoint.read_config(runs.resolve(str(paths[0]))).game
+    if is_atari(game):
+        rom = atari_facts(game).rom
+        for name, score in (("random play", rom.random), ("human", rom.human)):
+            if score is not None:
+                axes.axhline(score, color="#777777", linestyle=":", linewidth=1)
+                axes.annotate(name, (0.01, score), xycoords=("axes fraction", "data"), fontsize=7, color="#555555",
+                              va="bottom")
+    axes.set_title(game)
+    axes.set_xlabel("thousand positions (4 frames each)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    plt.rcParams.update({"svg.hashsalt": "muzero", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3})
+    count = len(arguments.runs)
+    figure, panels = plt.subplots(1, count, figsize=(4.6 * count, 3.6), squeeze=False)
+    for axes, text in zip(panels[0], arguments.runs, strict=True):
+        panel(axes, [Path(part) for part in text.split(",")])
+    panels[0][0].set_ylabel("mean return of training games")
+    figure.tight_layout()
+    figure.savefig(arguments.out, metadata={"Date": None})
+    print(f"wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
