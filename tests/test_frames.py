@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from typing import Any, ClassVar
 
 import numpy as np
@@ -223,3 +224,23 @@ def test_an_older_position_looks_less_far_ahead() -> None:
     age = held.written - 1 - places
     assert steps.tolist() == [max(1, 3 - int(a) // 8) for a in age]
     assert set(steps.tolist()) == {1, 2, 3}
+
+
+def test_a_draw_takes_no_more_memory_than_its_batch() -> None:
+    """Pictures pass from the ring into the batch, once, whatever the replay holds."""
+    spec = dataclasses.replace(games.spec(NAME), observation_shape=(FRAMES, 84, 84))
+    same = Symmetries(np.zeros((1, 1), np.int32), np.arange(2, dtype=np.int32)[None])
+    held, rng = Replay(spec, ReplayConfig(capacity=500, min_positions=1), same), np.random.default_rng(0)
+    while held.written < 1_000:
+        part = play(1, size=1, part_moves=1)[0]
+        held.add(dataclasses.replace(part, obs=np.zeros((FRAMES, 1, 84, 84), np.uint8)))
+    drawing = dataclasses.replace(DRAW, shift=4)
+    held.draw(64, drawing, rng)
+    tracemalloc.start()
+    batch = held.draw(64, drawing, rng)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert batch.next_obs is not None
+    pictures = batch.obs.nbytes + batch.next_obs.nbytes
+    assert pictures == 64 * (1 + DRAW.unroll) * FRAMES * 84 * 84
+    assert peak < 1.2 * pictures
