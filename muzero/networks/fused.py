@@ -7,6 +7,7 @@ bias, sum and ReLU into the convolution (oneDNN's post-operations on a CPU). Boa
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -206,18 +207,36 @@ def action_table(g: resnet.Dynamics, actions: Tensor, width: int) -> Tensor:
     return added.permute(0, 2, 3, 1).contiguous()
 
 
-class PooledHead:
-    """Twin of `resnet.PooledHead`: [B, width, H, W] -> [B, units], pooled and mapped in float32."""
+class ScalarHead(ABC):
+    """[B, width, H, W] -> [B, units]: what `facts` makes of all places is mapped in float32."""
 
-    def __init__(self, derived: Derived, head: resnet.PooledHead) -> None:
+    def __init__(self, derived: Derived, head: resnet.PooledHead | resnet.FlatHead) -> None:
         self.local = Conv.of(derived, head.local)
         self.inner = Linear(derived, head.inner)
         self.outer = Linear(derived, head.outer)
 
     def __call__(self, x: Tensor) -> Tensor:
+        return self.outer(self.inner(self.facts(self.local.relu(x))).relu_())
+
+    @abstractmethod
+    def facts(self, cells: Tensor) -> Tensor:
+        """[B, channels, H, W] -> [B, numbers] in float32."""
+
+
+class PooledHead(ScalarHead):
+    """Twin of `resnet.PooledHead`."""
+
+    def facts(self, cells: Tensor) -> Tensor:
         # Maxima of bfloat16 are many times slower than those of float32 on a CPU.
-        cells = self.local.relu(x).permute(0, 2, 3, 1).flatten(1, 2).float()
-        return self.outer(self.inner(torch.cat((cells.mean(1), cells.amax(1)), 1)).relu_())
+        places = cells.permute(0, 2, 3, 1).flatten(1, 2).float()
+        return torch.cat((places.mean(1), places.amax(1)), 1)
+
+
+class FlatHead(ScalarHead):
+    """Twin of `resnet.FlatHead`."""
+
+    def facts(self, cells: Tensor) -> Tensor:
+        return cells.float().flatten(1)
 
 
 class Linear:
@@ -229,18 +248,6 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
-
-
-class FlatHead:
-    """Twin of `resnet.FlatHead`: [B, width, H, W] -> [B, units], mapped in float32."""
-
-    def __init__(self, derived: Derived, head: resnet.FlatHead) -> None:
-        self.local = Conv.of(derived, head.local)
-        self.inner = Linear(derived, head.inner)
-        self.outer = Linear(derived, head.outer)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self.outer(self.inner(self.local.relu(x).float().flatten(1)).relu_())
 
 
 class PolicyHead:

@@ -58,8 +58,7 @@ def small(spec: GameSpec) -> Config:
         **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.norm": "none", "model.picture_blocks": 0,
         "model.reward.low": -1.0, "model.reward.high": 1.0, "model.reward.bins": 3,
         "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.td_steps": 10,
-        "learner.replay_ratio": 3.0, "search.epsilon": 0.1, "play.epsilon": 0.1, "train.minutes": 60.0,
-        "train.positions": 0})
+        "learner.replay_ratio": 4.0, "train.minutes": 60.0, "train.positions": 0})
 
 
 PRESETS: dict[str, Callable[[GameSpec], Config]] = {
