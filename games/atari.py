@@ -48,6 +48,9 @@ class Row:
 
     def begin(self, seed: int, pool: ThreadPoolExecutor) -> None:
         """Begin a new game in the background; `begun` waits for it."""
+        if self._beginning is not None:
+            # ALE resets an environment once at a time.
+            self._beginning.exception()
         self.seed = seed
         self.actions.clear()
         self._beginning = pool.submit(self._environment.reset, _ONLY, [seed])
@@ -114,6 +117,8 @@ class AtariBatch:
         """Start new games in `rows` (bool [N]; all when None)."""
         mask = np.ones(self.size, np.bool_) if rows is None else row_mask(rows, self.size)
         chosen = np.flatnonzero(mask).tolist()
+        if not chosen:
+            return
         for place, row in enumerate(chosen):
             seed = self._seed_of(self._started + 1 + place)
             if place == 0 and self._spare.seed == seed:
@@ -125,6 +130,7 @@ class AtariBatch:
         self._spare.begin(self._seed_of(self._started + 1), self._pool)
 
     def _take_begun(self, chosen: list[int]) -> None:
+        self._over[chosen] = True
         with self._told():
             for row in chosen:
                 self._rows[row].begun()

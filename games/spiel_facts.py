@@ -12,6 +12,7 @@ import numpy as np
 import pyspiel
 from numpy.typing import NDArray
 
+from games.atari_protocol import PREFIX, roms
 from games.base import FloatArray, GameError, GameSpec, IntArray
 from games.naming import ParsedName, nearest, parse_name
 from games.parameters import checked_parameters
@@ -99,8 +100,9 @@ def checked_name(name: ParsedName) -> ParsedName:
     """The name with known parameters in their proper spelling. Raises GameError."""
     known = registry()
     if name.short not in known:
+        hint = f"; did you mean '{PREFIX}{name.short}'?" if name.short in roms() else nearest(name.short, known)
         raise GameError(
-            f"no OpenSpiel game is called {name.short!r}{nearest(name.short, known)} "
+            f"no OpenSpiel game is called {name.short!r}{hint} "
             "(a game of your own: 'module:Class' or 'path/to/file.py:Class')"
         )
     return checked_parameters(name, known[name.short].parameter_specification, checked_name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from muzero.records import FloatArray
+from muzero.records import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -43,6 +43,8 @@ class Scene:
     """The agent's value before each move so far, this one last."""
     names: tuple[str, ...]
     policy: FloatArray
+    """[A] of the search"""
+    visits: IntArray
     """[A] of the search"""
     action: int
     """the move that follows"""

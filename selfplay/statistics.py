@@ -6,7 +6,11 @@ import math
 from collections.abc import Callable
 from statistics import NormalDist
 
+import numpy as np
+
 CONFIDENCE = 0.95
+NEARLY_NORMAL = 1_000
+"""Degrees of freedom from which on Student's distribution is taken as normal."""
 
 
 def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -78,11 +82,24 @@ def _variance(wins: int, draws: int, losses: int, mean: float) -> float:
 def mean_interval(
     mean: float, deviation: float, samples: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Normal interval of a mean from the sample's standard deviation; infinite for fewer than two samples."""
+    """Student's interval of a mean from the sample's standard deviation; infinite for fewer than two samples."""
     if samples < 2:
         return -math.inf, math.inf
-    spread = _quantile(confidence) * deviation / math.sqrt(samples)
+    spread = _student(confidence, samples - 1) * deviation / math.sqrt(samples)
     return mean - spread, mean + spread
+
+
+def _student(confidence: float, freedom: int) -> float:
+    """How many standard errors to each side hold `confidence` of Student's distribution.
+
+    With t = sqrt(freedom) tan(angle) its density is cos(angle)^(freedom - 1), which is summed up here.
+    """
+    if freedom > NEARLY_NORMAL:
+        return _quantile(confidence)
+    angle = np.linspace(0.0, math.pi / 2, 20_001)
+    density = np.cos(angle) ** (freedom - 1)
+    area = np.concatenate(([0.0], np.cumsum(density[1:] + density[:-1])))
+    return math.sqrt(freedom) * math.tan(float(np.interp(confidence * area[-1], area, angle)))
 
 
 def _quantile(confidence: float) -> float:

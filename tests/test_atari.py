@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,33 @@ def test_the_next_game_begins_beside_the_others() -> None:
         return seen
 
     assert first_screens([0, 0, 1, 0]) == first_screens([1, 0, 0, 1])
+
+
+def test_a_failure_in_the_spare_is_told_where_it_is_wanted() -> None:
+    """And the row whose game did not begin makes no move before it has one."""
+    batch = games.make("atari/breakout(size=20)", 2, 7)
+    assert isinstance(batch, AtariBatch)
+    failed: Future[Any] = Future()
+    failed.set_exception(RuntimeError("no picture"))
+    batch._spare.begun()
+    batch._spare._beginning = failed
+    row = np.array([False, True])
+    with pytest.raises(games.GameError, match="ALE failed: no picture"):
+        batch.reset(row)
+    with pytest.raises(games.GameError, match="over"):
+        batch.step(np.zeros(2, np.int32), row)
+    batch.reset(row)
+    other = games.make("atari/breakout(size=20)", 2, 7)
+    other.reset(row)
+    assert (batch.observe() == other.observe()).all()
+
+
+def test_nothing_begins_where_no_row_is_asked_for() -> None:
+    batch = games.make("atari/breakout(size=20)", 2, 7)
+    for _ in range(5):
+        batch.reset(np.zeros(2, np.bool_))
+    batch.reset(np.array([True, False]))
+    assert batch.frames[0] <= 30
 
 
 @pytest.mark.parametrize("name", ["atari/pong", "atari/pong(protocol=machado)"])

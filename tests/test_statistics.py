@@ -77,9 +77,10 @@ def test_nothing_played_says_nothing() -> None:
     assert mean_interval(3.0, 0.0, 1) == (-math.inf, math.inf)
 
 
-def test_mean_interval_equals_scipy() -> None:
-    wanted = stats.norm.interval(0.95, loc=2.0, scale=3.0 / math.sqrt(50))
-    assert mean_interval(2.0, 3.0, 50) == pytest.approx(wanted)
+@pytest.mark.parametrize("samples", [2, 3, 10, 50, 500, 5_000])
+def test_mean_interval_equals_scipy(samples: int) -> None:
+    wanted = stats.t.interval(0.95, samples - 1, loc=2.0, scale=3.0 / math.sqrt(samples))
+    assert mean_interval(2.0, 3.0, samples) == pytest.approx(wanted, rel=2e-3 if samples > 1_000 else 1e-5)
 
 
 @pytest.mark.parametrize("counts", [(-1, 5), (6, 5)])

@@ -90,6 +90,8 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ([evaluation("connect_four")], "no Atari game"),
     ([evaluation(human_normalised=None)], "no evaluation of a run"),
     ([evaluation(human_normalised=float("nan"))], "not finite"),
+    ([evaluation(protocol_settings=None)], "no evaluation of a run"),
+    (["[" * 200_000], "no evaluation of a run"),
     (["[]"], "no evaluation of a run"),
     (["{"], "no evaluation of a run"),
 ])

@@ -42,6 +42,7 @@ def scene(**changes: Any) -> Scene:
     values: dict[str, Any] = {
         "frame": np.zeros((*SCREEN, 3), np.uint8), "title": "atari/pong", "move": 3, "score": -2.0,
         "values": (0.1, 0.5, -0.2), "names": ("noop", "fire"), "policy": np.array([0.25, 0.75], np.float32),
+        "visits": np.array([3, 5], np.int32),
         "action": 1, "lives": 4}
     return Scene(**{**values, **changes})
 
@@ -120,18 +121,17 @@ def test_a_game_without_pictures_is_refused() -> None:
 def test_blocks_are_pixels() -> None:
     shot = np.zeros((40, 40, 3), np.uint8)
     shot[:20] = 255
-    lines = watch.blocks(shot, 20, 100, colour=True).splitlines()
+    lines = watch.blocks(shot, 20, 100, colour=True)
     assert len(lines) == 10
     assert lines[0] == "\x1b[38;2;255;255;255;48;2;255;255;255m" + watch.UPPER * 20 + "\x1b[0m"
     assert lines[9] == "\x1b[38;2;0;0;0;48;2;0;0;0m" + watch.UPPER * 20 + "\x1b[0m"
-    plain = watch.blocks(shot, 20, 100, colour=False).split("\n")
-    assert plain == ["@" * 20] * 5 + [""] * 5
+    assert watch.blocks(shot, 20, 100, colour=False) == ["@" * 20] * 5 + [" " * 20] * 5
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(10, 1), (80, 24), (500, 500)])
 def test_a_picture_fits_its_place(columns: int, lines: int) -> None:
-    text = watch.blocks(np.zeros((*SCREEN, 3), np.uint8), columns, max(watch.SMALLEST, lines), colour=True)
-    rows = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in text.splitlines()]
+    drawn = watch.blocks(np.zeros((*SCREEN, 3), np.uint8), columns, max(watch.SMALLEST, lines), colour=True)
+    rows = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in drawn]
     assert max(map(len, rows)) <= max(columns, watch.SMALLEST)
     assert len(rows) <= max(lines, watch.SMALLEST)
 

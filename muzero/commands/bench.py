@@ -63,7 +63,8 @@ class SelfPlayArguments:
     preset: str | None = None
     """As for `muzero train`."""
     games: tuple[int, ...] = ()
-    """Games in lockstep (default: the numbers `muzero train` would try, by device)."""
+    """Games in lockstep (default: the preset's, or where it leaves them to the machine those that `muzero train` would
+    try)."""
     simulations: int | None = None
     """Simulations of a move (default: the preset's)."""
     dynamics: Literal["learned", "rules"] = "learned"
@@ -297,7 +298,10 @@ def variants(arguments: SelfPlayArguments, game: str, device: str, precision: st
         "search.simulations": arguments.simulations or preset.search.simulations,
         "selfplay.simulations_share": [[0.0, 1.0]],
     }))
-    return [replace(config, {"selfplay.games": number}) for number in arguments.games or sizing.fitting(config)]
+    # A preset's own number is what a run has.
+    fixed = (preset.selfplay.games,) if preset.selfplay.games else ()
+    wanted = arguments.games or fixed or sizing.fitting(config)
+    return [replace(config, {"selfplay.games": number}) for number in wanted]
 
 
 def best_line(device: str, rows: Sequence[SelfPlayRow]) -> str:

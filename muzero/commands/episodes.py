@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,16 @@ def episodes(subject: Subject, against: str | None, count: int, plies: int | Non
     if against is not None or plies is not None:
         raise CommandError(f"--against and --opening-plies make no sense in {name}: it has one player, "
                            "whose returns are measured", USAGE)
-    log(f"playing {count} games ...")
+    log(f"playing {count} games, which may take minutes ...")
     result = play_alone(subject.game, Announced(subject.player(subject.simulations[0])), count, subject.seed)
     facts = atari_facts(name) if is_atari(name) else None
     low, high = mean_interval(result.mean, result.deviation, result.games)
     print(f"{result.game}: {result.player}, {result.games} games, seed {result.seed}")
     print(f"protocol: {described(facts)}\n")
+    interval = f"{low:.3f} to {high:.3f}" if math.isfinite(low) else "none: one game"
     header = ("mean return", "95 % interval", "median", "deviation", "lowest", "highest", "moves")
     print(table(header, [(
-        f"{result.mean:.3f}", f"{low:.3f} to {high:.3f}", f"{result.median:g}", f"{result.deviation:.3f}",
+        f"{result.mean:.3f}", interval, f"{result.median:g}", f"{result.deviation:.3f}",
         f"{min(result.returns):g}", f"{max(result.returns):g}", f"{sum(result.lengths) / result.games:.1f}",
     )], left=()))
     return {
@@ -79,3 +81,17 @@ def kept_in(agent: str) -> Path | None:
     """Where the evaluation of a run is kept; None for what is no run's folder."""
     folder = Path(agent).expanduser()
     return folder / EVALUATION if runs.newest(folder) is not None else None
+
+
+def counts_more(kept: Path, content: dict[str, Any]) -> bool:
+    """False for fewer games of the same step than those that a run keeps: a quick look takes no long measurement's
+    place."""
+    try:
+        before = json.loads(kept.read_text(encoding="utf-8"))
+        same = before["checkpoint"]["step"] == content["checkpoint"]["step"]
+        return not same or content["returns"]["games"] >= before["returns"]["games"]
+    except FileNotFoundError:
+        return True
+    except (ValueError, KeyError, TypeError):
+        log(f"{kept} can't be read and is replaced")
+        return True

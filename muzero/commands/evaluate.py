@@ -12,7 +12,7 @@ import tyro
 
 from games.single import is_own
 from muzero.commands.arguments import find_agent, game_spec, in_bounds, load_agent, parse
-from muzero.commands.console import OK, USAGE, CommandError
+from muzero.commands.console import OK, USAGE, CommandError, log
 from muzero.commands.players import check_player, stored_game
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ EXAMPLES = (
     "muzero evaluate connect_four --player mcts:1000 --against mcts:100    # without any agent",
     "muzero evaluate connect_four --tournament random mcts:100 connect_four@0 connect_four@200",
     "muzero evaluate connect_four --tournament checkpoints/runs/connect_four/snapshots random --games 40",
+    "muzero evaluate checkpoints/runs/atari_pong --episodes 100 --video pong.mp4",
+    "muzero evaluate atari/pong --player random --episodes 30",
+    "muzero evaluate --suite checkpoints/runs/atari_*            # measured runs as one number",
 )
 
 GAMES = 100
@@ -111,8 +114,12 @@ def run(argv: Sequence[str]) -> int:
         results = episodes.episodes(subject, arguments.against, count, arguments.opening_plies)
     else:
         results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
+    content = report(subject, argv, results)
     kept = episodes.kept_in(arguments.agent) if "returns" in results and agent is not None else None
-    write(arguments, kept, report(subject, argv, results))
+    if kept is not None and not episodes.counts_more(kept, content):
+        log(f"{kept} stays as it is: it holds more games of the same step")
+        kept = None
+    write(arguments, kept, content)
     return OK
 
 

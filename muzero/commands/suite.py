@@ -95,21 +95,23 @@ def read(path: Path) -> Measured:
     """The evaluation in a run's folder or a file. Raises CommandError naming what is missing."""
     file = path / EVALUATION if path.is_dir() else path
     try:
+        if not path.exists():
+            raise CommandError(f"--suite: {path} isn't there", USAGE)
         if not file.is_file():
             raise CommandError(f"--suite: {path} was not measured yet: muzero evaluate {path} --episodes 100", USAGE)
         if file.stat().st_size > LIMIT:
             raise CommandError(f"--suite: {file} is no evaluation: it has more than {LIMIT >> 20} MB", USAGE)
         return _measured(file, json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise CommandError(
             f"--suite: {file} is no evaluation of a run under an Atari protocol ({error!r:.200})", USAGE) from error
 
 
 def _measured(file: Path, content: dict[str, Any]) -> Measured:
-    returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
     game = str(content["game"]).partition("(")[0]
     if game.removeprefix("atari/") not in roms():
         raise ValueError(f"{game[:60]} is no Atari game")
+    returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
     conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
     newest = runs.newest(file.parent) if file.name == EVALUATION else None
     if newest is not None and runs.order(newest)[0] != trained["step"]:

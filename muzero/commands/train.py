@@ -242,7 +242,7 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     from muzero.replay import bytes_per_position
 
     before = step_of(out)
-    memory = config.replay.capacity * bytes_per_position(games.spec(config.game)) / 2**20
+    memory = config.replay.capacity * bytes_per_position(games.spec(config.game)) / 1e6
     log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
     log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
     with Display() as display:

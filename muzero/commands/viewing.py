@@ -53,7 +53,8 @@ class Viewing:
         return Scene(
             frame=self._camera(), title=self.spec.name, move=len(self.values), score=self.score,
             values=tuple(self.values), names=self.names, policy=analysis.result.policy[0],
-            action=int(analysis.result.action[0]), lives=None if lives is None else int(lives[0]))
+            visits=analysis.result.visits[0], action=int(analysis.result.action[0]),
+            lives=None if lives is None else int(lives[0]))
 
     def step(self, analysis: Analysis) -> None:
         """Make the move that `analysis` found."""

@@ -20,8 +20,10 @@ UPPER = "▀"
 """The upper half of a character's place: its ink is one pixel, the ground behind it the one below."""
 SHADES = " .:-=+*#%@"
 """From dark to light, where there is no colour."""
-BESIDE = 14
-"""Lines of the screen that are not the picture's."""
+BELOW = 3
+"""Lines of the screen below the picture: the prompt, and what is said of the end."""
+BESIDE = 50
+"""Columns of the screen beside the picture."""
 SMALLEST, WIDEST = 10, 100
 """Columns of a picture."""
 UNKNOWN = (100, 45)
@@ -30,9 +32,11 @@ BAR, TOP = 20, 6
 HOME = "\x1b[H\x1b[J"
 HELP = """  Enter    one move
   30       that many moves
-  run      to the end of the game
+  run      to the end of the game; Ctrl-C stops there
   again    a new game
-  quit     leave (Ctrl-D too)"""
+  quit     leave (Ctrl-D too)
+Beside the picture: the moves that the search likes best, its policy in percent and its visits, > the one that is made.
+The value is the return that the agent expects, in the rewards it was trained with."""
 LEAVE = ("quit", "q", "exit")
 
 
@@ -73,31 +77,42 @@ def ahead(typed: str) -> int | None:
 def go(viewing: Viewing, moves: int, colour: bool) -> None:
     """Make some moves; a terminal sees each, anything else the last."""
     made = 0
-    while made < moves and not viewing.over:
-        analysis = viewing.think()
-        scene = viewing.scene(analysis)
-        viewing.step(analysis)
-        made += 1
-        if colour or made == moves or viewing.over:
-            print((HOME if colour else "") + screen(scene, colour), flush=True)
+    try:
+        while made < moves and not viewing.over:
+            analysis = viewing.think()
+            scene = viewing.scene(analysis)
+            viewing.step(analysis)
+            made += 1
+            if colour or made == moves or viewing.over:
+                print((HOME if colour else "") + screen(scene, colour), flush=True)
+    except KeyboardInterrupt:
+        print(f"stopped after {made:,} moves", flush=True)
     if viewing.over:
         print(f"The {'game was cut' if viewing.cut else 'end'}. Score {viewing.score:g}.", flush=True)
 
 
 def screen(scene: Scene, colour: bool) -> str:
-    """The picture with the agent's thoughts below it."""
+    """The picture with the agent's thoughts beside it."""
     size = shutil.get_terminal_size(UNKNOWN)
+    shown = blocks(scene.frame, size.columns - BESIDE, max(SMALLEST, size.lines - BELOW), colour)
+    told = thoughts(scene)
+    told += [""] * (len(shown) - len(told))
+    return "\n".join(f"{row}  {line}".rstrip() for row, line in zip(shown, told, strict=False))
+
+
+def thoughts(scene: Scene) -> list[str]:
+    """What there is to say of a moment, line by line."""
     lives = f"   lives {scene.lives}" if scene.lives else ""
     best = np.argsort(-scene.policy, kind="stable")[:TOP]
-    rows = [f"  {'>' if action == scene.action else ' '} {scene.names[action]:<14} "
-            f"{bar(float(scene.policy[action]), BAR)} {scene.policy[action]:.0%}" for action in best.tolist()]
-    return "\n".join([
-        blocks(scene.frame, size.columns, max(SMALLEST, size.lines - BESIDE), colour),
-        f"move {scene.move:,}   score {scene.score:g}{lives}   value {scene.values[-1]:.3f}", *rows])
+    rows = [f"{'>' if action == scene.action else ' '} {scene.names[action]:<13} "
+            f"{bar(float(scene.policy[action]), BAR)} {scene.policy[action]:4.0%} {scene.visits[action]:4d}"
+            for action in best.tolist()]
+    return [f"move {scene.move:,}   score {scene.score:g}{lives}", f"value {scene.values[-1]:.3f}", "", *rows]
 
 
-def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> str:
-    """picture [H, W, 3] in at most so many columns and lines, two pixels in each character's place."""
+def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> list[str]:
+    """picture [H, W, 3] as lines of one length, in at most so many columns and lines, two pixels in each character's
+    place."""
     height, width = picture.shape[:2]
     across = max(SMALLEST, min(columns, WIDEST, 2 * lines * width // height))
     down = max(2, across * height // width // 2 * 2)
@@ -105,8 +120,8 @@ def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> str:
     small = picture[y][:, x]
     if not colour:
         grey = small.reshape(down // 2, 2, across, 3).mean((1, 3))
-        return "\n".join("".join(SHADES[int(shade * len(SHADES) / 256)] for shade in row).rstrip() for row in grey)
-    return "\n".join(_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True))
+        return ["".join(SHADES[int(shade * len(SHADES) / 256)] for shade in row) for row in grey]
+    return [_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True)]
 
 
 def _line(upper: Picture, lower: Picture) -> str:
