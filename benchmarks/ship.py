@@ -49,12 +49,25 @@ def position_lines(result: dict[str, Any]) -> dict[str, str]:
     return lines
 
 
+def return_lines(result: dict[str, Any]) -> dict[str, str]:
+    """Whole games of one player, under their protocol."""
+    found = result["returns"]
+    low, high = result["mean_interval_95"]
+    normalised = result.get("human_normalised")
+    beside = "" if normalised is None else f", human-normalised {normalised:.3f}"
+    return {"protocol": result["protocol"],
+            f"{found['games']} games, {found['player'].rpartition(' (')[2].rstrip(')')}":
+                f"mean {found['mean']:,.1f} (95 %: {low:,.1f} to {high:,.1f}), median {found['median']:,g}, "
+                f"{found['low']:,g} to {found['high']:,g}{beside}"}
+
+
 def measured(result: dict[str, Any]) -> dict[str, str]:
     """The lines of one result file."""
-    for key, lines in (("match", match_lines), ("every_position", every_position_lines), ("positions", position_lines)):
+    for key, lines in (("match", match_lines), ("every_position", every_position_lines),
+                       ("positions", position_lines), ("returns", return_lines)):
         if key in result:
             return lines(result)
-    raise SystemExit(f"no match, every_position or positions in {sorted(result)}")
+    raise SystemExit(f"no match, every_position, positions or returns in {sorted(result)}")
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import checkpoints
+from games.families import family
 from muzero import manifest, storage
 from muzero.manifest import Foreign
 from muzero.storage import CheckpointError, disk_errors
@@ -157,7 +158,7 @@ def resolve(path_or_game: str) -> Path:
             raise CheckpointError(f"{path} has no checkpoint yet; train it first")
         return found
     shipped = checkpoints.shipped()
-    if name in shipped and os.sep not in path_or_game:
+    if name in shipped and (os.sep not in path_or_game or family(path_or_game) in ("atari", "gym")):
         return shipped[name]
     if path_or_game and path.exists():
         raise Foreign(f"{path} is no run, checkpoint or agent: no checkpoints/ and no {manifest.NAME} in it")

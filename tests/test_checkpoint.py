@@ -459,6 +459,8 @@ def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert runs.resolve(str(folder)) == folder
     assert runs.resolve(str(agent)) == agent
     assert runs.resolve("hex(board_size=5)") == agent
+    pong = agent_folder.export(folder, tmp_path / "shipped/atari_pong", {})
+    assert runs.resolve("atari/pong") == pong, "a name with a slash that is no path"
     assert checkpoint.read_config(agent) == CONFIG
     (tmp_path / "empty/checkpoints").mkdir(parents=True)
     for name, kind, message in (

@@ -52,13 +52,14 @@ def muzero(spec: GameSpec) -> Config:
 
 
 def small(spec: GameSpec) -> Config:
-    """An hour on two cores without a GPU: a small network without batch norm, and many positions, which cost less there
-    than learning from them again."""
+    """An hour on one core without a GPU: a small network without batch norm, and many positions, which cost less there
+    than learning from them again. In one process, which is how it was seen to learn (docs/atari.md)."""
     return replace(_published(spec), {
         **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.norm": "none", "model.picture_blocks": 0,
         "model.reward.low": -1.0, "model.reward.high": 1.0, "model.reward.bins": 3,
         "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.td_steps": 10,
-        "learner.replay_ratio": 4.0, "train.minutes": 60.0, "train.positions": 0})
+        "learner.replay_ratio": 4.0, "train.minutes": 60.0, "train.positions": 0,
+        "train.actors": 0})
 
 
 PRESETS: dict[str, Callable[[GameSpec], Config]] = {
