@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import matplotlib.pyplot as plt
+from panels import COLOURS, level, panels, save
 
 import muzero
 from muzero import manifest, runs
@@ -30,7 +30,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SIMULATIONS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 200, 400, 800, 1600)
 ROLLOUTS = {"MCTS 100": 77.2, "MCTS 1,000": 82.2, "MCTS 10,000": 84.9}
 """Critical keep on the Connect Four positions, in percent, of OpenSpiel's MCTS by its rollouts under the true rules."""
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 MARKS = ("o", "s", "^", "D")
 
 
@@ -98,13 +97,6 @@ def by_time(axes: Any, texts: list[str], simulations: int, measured: Measured) -
     axes.set_xlabel(f"minutes of training ({simulations} simulations a move)")
 
 
-def reference_lines(axes: Any) -> None:
-    for name, level in ROLLOUTS.items():
-        axes.axhline(level, color="#777777", linestyle=":", linewidth=1)
-        axes.annotate(name, (0.99, level), xycoords=("axes fraction", "data"), fontsize=7, color="#555555",
-                      va="bottom", ha="right")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", nargs="*", default=[])
@@ -120,20 +112,18 @@ def main() -> None:
     wanted = [draw for draw in ("agents", "runs") if getattr(arguments, draw)]
     if not wanted:
         raise SystemExit("--agents or --runs wanted")
-    plt.rcParams.update({"svg.hashsalt": "muzero", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3})
-    figure, panels = plt.subplots(1, len(wanted), figsize=(5.5 * len(wanted), 4.2), sharey=True, squeeze=False)
-    for axes, draw in zip(panels[0], wanted, strict=True):
+    figure, beside = panels(len(wanted), (5.5, 4.2))
+    for axes, draw in zip(beside, wanted, strict=True):
         if draw == "agents":
             by_simulations(axes, arguments.agents, measured)
         else:
             by_time(axes, arguments.runs, arguments.simulations, measured)
         if arguments.game == "connect_four":
-            reference_lines(axes)
+            for name, keep in ROLLOUTS.items():
+                level(axes, name, keep, "right")
         axes.legend(loc="upper left")
-    panels[0][0].set_ylabel("critical positions whose value is kept, %")
-    figure.tight_layout()
-    figure.savefig(arguments.out, metadata={"Date": None})
-    print(f"wrote {arguments.out}")
+    beside[0].set_ylabel("critical positions whose value is kept, %")
+    save(figure, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Returns of training games against positions played, as one picture.
 
     pip install '.[plots]'
-    python benchmarks/returns.py RUN[,RUN...] [RUN ...] --out docs/images/atari.svg
+    python benchmarks/returns.py RUN [RUN ...] --out docs/images/atari.svg
 
-One panel for each argument; several runs in one, which differ in their seed, are one line each. What is drawn is
+Runs of one game, which differ in their seed, are one line each. What is drawn is
 `run/mean_return`: the mean of the newest games as they were played for training, random moves and noise included, with
 whole episodes and raw rewards. The lines of random play and of a human are those of `games/atari.csv`.
 """
@@ -14,13 +14,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
+from panels import COLOURS, level, panels, save
 
 from games.atari_protocol import atari_facts, is_atari
 from muzero import checkpoint, runs
 from muzero.metrics import read as read_metrics
-
-COLOURS = ("#0072B2", "#E69F00", "#009E73")
 
 
 def curve(run: Path) -> list[tuple[float, float]]:
@@ -40,27 +38,20 @@ def panel(axes: Any, paths: list[Path]) -> None:
         rom = atari_facts(game).rom
         for name, score in (("random play", rom.random), ("human", rom.human)):
             if score is not None:
-                axes.axhline(score, color="#777777", linestyle=":", linewidth=1)
-                axes.annotate(name, (0.01, score), xycoords=("axes fraction", "data"), fontsize=7, color="#555555",
-                              va="bottom")
+                level(axes, name, score, "left")
     axes.set_title(game)
     axes.set_xlabel("thousand positions (4 frames each)")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+")
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    plt.rcParams.update({"svg.hashsalt": "muzero", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3})
-    count = len(arguments.runs)
-    figure, panels = plt.subplots(1, count, figsize=(4.6 * count, 3.6), squeeze=False)
-    for axes, text in zip(panels[0], arguments.runs, strict=True):
-        panel(axes, [Path(part) for part in text.split(",")])
-    panels[0][0].set_ylabel("mean return of training games")
-    figure.tight_layout()
-    figure.savefig(arguments.out, metadata={"Date": None})
-    print(f"wrote {arguments.out}")
+    figure, axes = panels(1, (4.6, 3.6))
+    panel(axes[0], arguments.runs)
+    axes[0].set_ylabel("mean return of training games")
+    save(figure, arguments.out)
 
 
 if __name__ == "__main__":

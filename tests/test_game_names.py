@@ -49,6 +49,7 @@ def test_canonical_names(name: str, canonical: str) -> None:
     ("name", "message"),
     [
         ("conect_four", "did you mean 'connect_four'"),
+        ("pong", "did you mean 'atari/pong'"),
         ("go(bord_size=9)", "no parameter 'bord_size'; did you mean 'board_size'"),
         ("tic_tac_toe(size=3)", "no parameter 'size'.*it has none"),
         ("go(board_size=x)", "board_size: wanted a whole number, got 'x'"),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from muzero.cli import main
+from muzero.commands import episodes
 from selfplay.suite import UnevenError, aggregate, interquartile_mean
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "rliable.json").read_text())
@@ -117,3 +118,17 @@ def test_an_evaluation_of_an_earlier_step_is_refused(tmp_path: Path, capsys: pyt
 def test_a_run_that_was_not_measured_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--suite", str(tmp_path)]) == 2
     assert f"muzero evaluate {tmp_path} --episodes 100" in capsys.readouterr().err
+
+
+def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
+    def measured(step: int, count: int) -> dict[str, Any]:
+        return {"checkpoint": {"step": step}, "returns": {"games": count}}
+
+    kept = tmp_path / "evaluation.json"
+    assert episodes.counts_more(kept, measured(5, 1)), "nothing is there yet"
+    kept.write_text(json.dumps(measured(5, 100)))
+    assert not episodes.counts_more(kept, measured(5, 99))
+    assert episodes.counts_more(kept, measured(5, 100))
+    assert episodes.counts_more(kept, measured(6, 1)), "the run went on"
+    kept.write_text("{")
+    assert episodes.counts_more(kept, measured(5, 1))

@@ -157,3 +157,21 @@ def test_a_person_watches(player: Agent, capsys: pytest.CaptureFixture[str]) -> 
     assert said.count("move 4   score") == 1, "the new game, after one and three moves"
     assert said.rstrip().endswith("bye")
     assert "\x1b" not in said, "no control codes where there is no terminal"
+
+
+def test_ctrl_c_stops_a_running_game_and_not_the_program(
+    player: Agent, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    think, made = Viewing.think, []
+
+    def interrupted(viewing: Viewing) -> Any:
+        made.append(1)
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        return think(viewing)
+
+    monkeypatch.setattr(Viewing, "think", interrupted)
+    watch.watch(player, 0, 2, typed("run", "2", "quit"))
+    said = capsys.readouterr().out
+    assert "stopped after 3 moves" in said
+    assert "move 5   score" in said, "the game goes on where it was stopped"

@@ -207,8 +207,8 @@ def action_table(g: resnet.Dynamics, actions: Tensor, width: int) -> Tensor:
     return added.permute(0, 2, 3, 1).contiguous()
 
 
-class ScalarHead(ABC):
-    """[B, width, H, W] -> [B, units]: what `facts` makes of all places is mapped in float32."""
+class Head(ABC):
+    """[B, width, H, W] -> [B, units]: what `seen` makes of all places is mapped in float32."""
 
     def __init__(self, derived: Derived, head: resnet.PooledHead | resnet.FlatHead) -> None:
         self.local = Conv.of(derived, head.local)
@@ -216,26 +216,26 @@ class ScalarHead(ABC):
         self.outer = Linear(derived, head.outer)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self.outer(self.inner(self.facts(self.local.relu(x))).relu_())
+        return self.outer(self.inner(self.seen(self.local.relu(x))).relu_())
 
     @abstractmethod
-    def facts(self, cells: Tensor) -> Tensor:
+    def seen(self, cells: Tensor) -> Tensor:
         """[B, channels, H, W] -> [B, numbers] in float32."""
 
 
-class PooledHead(ScalarHead):
+class PooledHead(Head):
     """Twin of `resnet.PooledHead`."""
 
-    def facts(self, cells: Tensor) -> Tensor:
+    def seen(self, cells: Tensor) -> Tensor:
         # Maxima of bfloat16 are many times slower than those of float32 on a CPU.
         places = cells.permute(0, 2, 3, 1).flatten(1, 2).float()
         return torch.cat((places.mean(1), places.amax(1)), 1)
 
 
-class FlatHead(ScalarHead):
+class FlatHead(Head):
     """Twin of `resnet.FlatHead`."""
 
-    def facts(self, cells: Tensor) -> Tensor:
+    def seen(self, cells: Tensor) -> Tensor:
         return cells.float().flatten(1)
 
 

@@ -2,7 +2,7 @@
 
 Heads share weights over the board: a head that sees the flattened board must learn every winning line for itself.
 Policies follow the game's action layout (cells, columns or a dense head); scalars come from mean- and max-pooled
-channels. The latent board of a picture is flattened after all.
+channels. The small latent board of a picture is flattened instead: in it places are no places of actions.
 """
 
 from __future__ import annotations
