@@ -1,8 +1,8 @@
 """Atari games through ALE's own vector environment, which skips frames, takes maxima, scales and stacks.
 
 Each row is a vector environment of one, so that rows are stepped and reset by themselves; all work at the same time,
-each in a thread of ALE's. A game is a function of its seed and its actions, which is what a snapshot holds: ALE's
-vector environment doesn't give its state away.
+each in a thread of ALE's. A game is a function of its `Story`, which is what a snapshot holds: ALE's vector environment
+doesn't give its state away.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,20 @@ SCREEN = (210, 160)
 _ONLY = [0]
 """The number of the one game of a vector environment. ALE reads a list five times as fast as an array."""
 _FULL_STRENGTH = [1.0]
+_NO_SEED = [-1]
+"""ALE goes on with the chance of the last seed."""
+GAMES_A_SEED = 16
+"""For each seed ALE loads the ROM anew, as long as 200 moves take. Without sticky actions the games that follow one
+another in an environment hang on its seed and their number alone, not on how the ones before were played."""
+
+
+class Story(NamedTuple):
+    """All that a game hangs on."""
+
+    seed: int
+    number: int
+    """Games that the environment began with that seed before this one."""
+    actions: bytes
 
 
 class Row:
@@ -38,22 +52,22 @@ class Row:
         self._environment = _environment(
             facts, protocol.size, protocol.size, protocol.stack, protocol.colour == "grey")
         self._beginning: Future[tuple[Any, Any]] | None = None
-        self.seed = -1
-        """-1 before the first game."""
+        self.seed, self.number = -1, 0
+        """As in `Story`; -1 before the first game."""
         self.actions = bytearray()
         self.obs: NDArray[np.uint8] = np.zeros(facts.spec.observation_shape, np.uint8)
         self.lives = 0
         self.frame = 0
         """Emulated frames since the game began, as ALE counts them."""
 
-    def begin(self, seed: int, pool: ThreadPoolExecutor) -> None:
-        """Begin a new game in the background; `begun` waits for it."""
-        if self._beginning is not None:
-            # ALE resets an environment once at a time.
-            self._beginning.exception()
-        self.seed = seed
+    def begin(self, seed: int, number: int, pool: ThreadPoolExecutor) -> None:
+        """Begin game `number` of a seed in the background; `begun` waits for it."""
+        # ALE resets an environment once at a time: the last beginning is waited for.
+        sound = self._beginning is not None and self._beginning.exception() is None
+        follows = sound and seed == self.seed and number == self.number + 1
+        self.seed, self.number = seed, number
         self.actions.clear()
-        self._beginning = pool.submit(self._environment.reset, _ONLY, [seed])
+        self._beginning = pool.submit(_go_on if follows else _begin, self._environment, seed, number)
 
     def begun(self) -> None:
         """Take what the game begins with."""
@@ -91,16 +105,16 @@ class AtariBatch:
         self.facts = facts
         self.size = size
         self._seed = seed
-        self._started = 0
+        self._seeds_taken = 0
         if (there := len(action_names(facts))) != self.spec.num_actions:
             raise GameError(f"{self.spec.name}: {self.spec.num_actions} actions wanted, this ALE has {there}")
         self._rows = [Row(facts) for _ in range(size)]
         self._spare = Row(facts)
-        """In it the next game begins while the others go on: for each seed ALE loads the ROM anew, as long as 200
-        moves take."""
+        """In it the next game begins while the others go on."""
         self._pool = ThreadPoolExecutor(min(size, os.cpu_count() or 1), "new games")
         self._over = np.zeros(size, np.bool_)
         self._returns: NDArray[np.float64] = np.zeros((size, 1))
+        self._begin_next(self._spare)
         self.reset()
 
     @property
@@ -119,15 +133,19 @@ class AtariBatch:
         chosen = np.flatnonzero(mask).tolist()
         if not chosen:
             return
-        for place, row in enumerate(chosen):
-            seed = self._seed_of(self._started + 1 + place)
-            if place == 0 and self._spare.seed == seed:
-                self._rows[row], self._spare = self._spare, self._rows[row]
-            else:
-                self._rows[row].begin(seed, self._pool)
+        self._rows[chosen[0]], self._spare = self._spare, self._rows[chosen[0]]
+        for row in [*(self._rows[index] for index in chosen[1:]), self._spare]:
+            self._begin_next(row)
         self._take_begun(chosen)
-        self._started += len(chosen)
-        self._spare.begin(self._seed_of(self._started + 1), self._pool)
+
+    def _begin_next(self, row: Row) -> None:
+        """Begin another game in the environment: of its seed, or of a new one."""
+        if row.seed >= 0 and row.number + 1 < GAMES_A_SEED and self.facts.protocol.sticky == 0.0:
+            row.begin(row.seed, row.number + 1, self._pool)
+            return
+        self._seeds_taken += 1
+        state: int = np.random.SeedSequence([self._seed, self._seeds_taken]).generate_state(1)[0].item()
+        row.begin(state % (1 << 31), 0, self._pool)
 
     def _take_begun(self, chosen: list[int]) -> None:
         self._over[chosen] = True
@@ -144,11 +162,6 @@ class AtariBatch:
             yield
         except RuntimeError as error:
             raise GameError(f"{self.spec.name}: ALE failed: {error}") from error
-
-    def _seed_of(self, number: int) -> int:
-        """Of the batch's game number 1, 2, ..."""
-        state: int = np.random.SeedSequence([self._seed, number]).generate_state(1)[0].item()
-        return state % (1 << 31)
 
     def observe(self) -> NDArray[Any]:
         """Observations [N, C, H, W]; zeros in finished rows."""
@@ -184,32 +197,33 @@ class AtariBatch:
         return self._returns.copy()
 
     def snapshot(self) -> dict[str, Any]:
-        """Seed and actions of each game."""
+        """The story of each game, and of the one that comes next."""
+        stories = [self.story(row) for row in range(self.size)]
         return {
             "game": self.spec.name,
             "seed": self._seed,
-            "started": self._started,
-            "seeds": [row.seed for row in self._rows],
-            "actions": [base64.b64encode(row.actions).decode() for row in self._rows],
+            "seeds_taken": self._seeds_taken,
+            "begun": [story[:2] for story in [*stories, (self._spare.seed, self._spare.number)]],
+            "actions": [base64.b64encode(story.actions).decode() for story in stories],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot of a batch of the same game and size, by playing its actions again."""
-        seeds = snapshot["seeds"]
-        check_snapshot(snapshot, self.spec.name, self.size, seeds)
-        for row, seed in zip(self._rows, seeds, strict=True):
-            row.begin(seed, self._pool)
-        self._take_begun(list(range(self.size)))
         stored = [base64.b64decode(text) for text in snapshot["actions"]]
+        check_snapshot(snapshot, self.spec.name, self.size, stored)
+        for row, (seed, number) in zip([*self._rows, self._spare], snapshot["begun"], strict=True):
+            row.begin(seed, number, self._pool)
+        self._take_begun(list(range(self.size)))
         for move in range(max(map(len, stored))):
             going = np.array([move < len(actions) for actions in stored])
             now = [actions[move] if move < len(actions) else 0 for actions in stored]
             self.step(np.array(now, np.int32), going)
-        self._seed, self._started = snapshot["seed"], snapshot["started"]
+        self._seed, self._seeds_taken = snapshot["seed"], snapshot["seeds_taken"]
 
-    def story(self, row: int) -> tuple[int, bytes]:
-        """The seed of the row's game, and its actions so far: all that the game hangs on."""
-        return self._rows[row].seed, bytes(self._rows[row].actions)
+    def story(self, row: int) -> Story:
+        """All that the row's game hangs on so far."""
+        game = self._rows[row]
+        return Story(game.seed, game.number, bytes(game.actions))
 
     def render(self, row: int) -> str:
         """What there is to say of a picture in words."""
@@ -239,17 +253,17 @@ class Camera:
         self._batch, self._row = batch, row
         facts = batch.facts
         self._environment = _environment(facts, *SCREEN, stack=1, grey=False)
-        self._seed: int | None = None
+        self._game: tuple[int, int] | None = None
         self._seen = 0
         """Actions of that game that were played here."""
         self._picture: NDArray[np.uint8] = np.zeros((*SCREEN, 3), np.uint8)
 
     def picture(self) -> NDArray[np.uint8]:
         """[210, 160, 3] of the row's game as it is now."""
-        seed, actions = self._batch.story(self._row)
-        if seed != self._seed or self._seen > len(actions):
-            self._seed, self._seen = seed, 0
-            self._picture = self._environment.reset(_ONLY, [seed])[0][0, -1]
+        seed, number, actions = self._batch.story(self._row)
+        if (seed, number) != self._game or self._seen > len(actions):
+            self._game, self._seen = (seed, number), 0
+            self._picture = _begin(self._environment, seed, number)[0][0, -1]
         for action in actions[self._seen :]:
             self._environment.send([action], _FULL_STRENGTH)
             self._picture = self._environment.recv()[0][0, -1]
@@ -295,6 +309,20 @@ def _environment(facts: AtariFacts, height: int, width: int, stack: int, grey: b
         thread_affinity_offset=-1,
         autoreset_mode="NextStep",
     )
+
+
+def _begin(environment: Any, seed: int, number: int) -> tuple[Any, Any]:
+    """What game `number` of a seed begins with: screens and facts."""
+    first: tuple[Any, Any] = environment.reset(_ONLY, [seed])
+    for _ in range(number):
+        first = _go_on(environment)
+    return first
+
+
+def _go_on(environment: Any, *_: int) -> tuple[Any, Any]:
+    """The same of the game that follows the one in `environment`."""
+    first: tuple[Any, Any] = environment.reset(_ONLY, _NO_SEED)
+    return first
 
 
 @functools.lru_cache(maxsize=32)

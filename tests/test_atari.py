@@ -177,21 +177,49 @@ def test_a_failure_of_ale_is_told_as_the_game_s(monkeypatch: pytest.MonkeyPatch)
         batch.step(np.zeros(1, np.int32))
 
 
-def test_the_next_game_begins_beside_the_others() -> None:
-    """In a spare environment, with the seed whose turn it is, whichever row ends; after going back too."""
-    def first_screens(order: list[int]) -> list[bytes]:
-        batch, seen = games.make("atari/breakout(size=20)", 2, 7), []
-        for row in order:
-            before, rows = batch.snapshot(), np.arange(2) == row
-            batch.reset(rows)
-            seen.append(batch.observe()[row].tobytes())
-            batch.restore(before)
-            batch.reset(rows)
-            assert batch.observe()[row].tobytes() == seen[-1]
-            assert batch.frames[row] <= 30, "a game that has just begun"
-        return seen
+@pytest.mark.parametrize("name", ["atari/breakout(size=20)", "atari/breakout(protocol=machado,size=20)"])
+def test_a_new_game_begins_beside_the_others_and_begins_again(name: str) -> None:
+    """Each row's games differ, and come again after going back to any point before them, in a new batch too."""
+    batch, seen = games.make(name, 2, 7), []
+    assert isinstance(batch, AtariBatch)
+    for row in [0, 0, 1, 0, 1, 1, 0]:
+        before, rows = batch.snapshot(), np.arange(2) == row
+        begun = []
+        for player in (batch, games.make(name, 2, 3)):
+            player.restore(before)
+            player.reset(rows)
+            begun.append(player.snapshot())
+            for _ in range(20):
+                player.step(np.ones(2, np.int32))
+            begun[-1]["screens"] = player.observe().tobytes()
+        assert begun[0] == begun[1]
+        batch.restore(begun[0])
+        assert batch.frames[row] <= 30, "a game that has just begun"
+        seen.append(tuple(begun[0]["begun"][row]))
+    assert len(set(seen)) == len(seen)
 
-    assert first_screens([0, 0, 1, 0]) == first_screens([1, 0, 0, 1])
+
+def test_without_sticky_actions_a_seed_lasts_for_games(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which hang on nothing but its number among them, however those before it were played: ALE goes on by itself."""
+    monkeypatch.setattr(games.atari, "GAMES_A_SEED", 3)
+    stories: dict[str, list[tuple[int, int]]] = {}
+    for name in ("atari/pong(size=20)", "atari/pong(protocol=machado,size=20)"):
+        batch = games.make(name, 1, 5)
+        assert isinstance(batch, AtariBatch)
+        stories[name] = []
+        for game in range(8):
+            stories[name].append(batch.story(0)[:2])
+            for move in range(7 * game):
+                batch.step(np.array([move % 3], np.int32))
+            again = games.make(name, 1)
+            again.restore(batch.snapshot())
+            assert (again.observe() == batch.observe()).all()
+            batch.reset()
+    seeds, numbers = zip(*stories["atari/pong(size=20)"], strict=True)
+    # Two environments take turns, in one row.
+    assert numbers == (0, 0, 1, 1, 2, 2, 0, 0)
+    assert len(set(seeds)) == 4
+    assert all(number == 0 for _, number in stories["atari/pong(protocol=machado,size=20)"])
 
 
 def test_a_failure_in_the_spare_is_told_where_it_is_wanted() -> None:
@@ -207,10 +235,12 @@ def test_a_failure_in_the_spare_is_told_where_it_is_wanted() -> None:
         batch.reset(row)
     with pytest.raises(games.GameError, match="over"):
         batch.step(np.zeros(2, np.int32), row)
-    batch.reset(row)
-    other = games.make("atari/breakout(size=20)", 2, 7)
-    other.reset(row)
-    assert (batch.observe() == other.observe()).all()
+    other = games.make("atari/breakout(size=20)", 2)
+    for _ in range(2):
+        # The second time in the environment that failed.
+        batch.reset(row)
+        other.restore(batch.snapshot())
+        assert (batch.observe() == other.observe()).all()
 
 
 def test_nothing_begins_where_no_row_is_asked_for() -> None:
