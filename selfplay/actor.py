@@ -55,6 +55,9 @@ class Actor:
         """[N] moves of the game in each row"""
         self.returns: list[float] = []
         """What the games that ended in the last move paid to player 0, in the game's own units."""
+        self._cut = np.arange(games.size) * config.part_moves // games.size
+        """[N] games are cut where their moves, modulo those of a part, are this: each row at another time, so that
+        parts come one by one"""
         self.opening = np.zeros(games.size, dtype=np.int64)
         self._draw_openings(np.ones(games.size, dtype=np.bool_))
 
@@ -125,7 +128,7 @@ class Actor:
         follows."""
         part = over | (discount == 0.0)
         if self.config.part_moves > 0:
-            part |= self.recorder.moves >= self.config.part_moves
+            part |= self.made % self.config.part_moves == self._cut
         finished = [self.recorder.finish(row, truncated=discount[row] != 0.0) for row in np.flatnonzero(part).tolist()]
         self.returns = self.games.returns()[over, 0].tolist() if over.any() else []
         if self.returns:

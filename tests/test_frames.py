@@ -65,6 +65,16 @@ class Film:
         return str(action)
 
 
+class LongFilm(Film):
+    """A film of 90 moves."""
+
+    spec: ClassVar[GameSpec] = dataclasses.replace(Film.spec, name="long film", max_length=90)
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        super().__init__(generator)
+        self.length = 90
+
+
 NAME = "test_frames:Film"
 
 
@@ -143,6 +153,14 @@ def test_parts_of_a_game_join() -> None:
         assert len(part) <= 2
         number, moment = shown(part.obs[FRAMES - 1])
         assert (part.obs[:FRAMES].reshape(-1, SIDE, SIDE) == expected(number, moment)).all()
+
+
+def test_parts_come_one_by_one() -> None:
+    """Games that began together are cut at different moves, each after as many moves as the part has."""
+    actor = Actor(games.make("test_frames:LongFilm", 4, 0), SEARCH, SelfPlayConfig(games=4, part_moves=8), 0)
+    lengths = [[len(part) for part in actor.play(Blank(2), 0.0)] for _ in range(24)]
+    assert lengths[:8] == [[], [2], [], [4], [], [6], [], [8]]
+    assert lengths[8:16] == lengths[16:] == [[], [8], [], [8], [], [8], [], [8]]
 
 
 def test_stored_frames_come_back_exactly() -> None:
