@@ -207,7 +207,7 @@ def test_reanalysis_skips_places_without_a_position() -> None:
     assert seen == set(np.flatnonzero(held.drawable(np.arange(held.capacity))).tolist())
 
 
-@pytest.mark.parametrize("shift", [1, 3])
+@pytest.mark.parametrize("shift", [1, 3, 7])
 def test_shifted_pictures_repeat_their_edges(shift: int) -> None:
     spec = dataclasses.replace(games.spec(NAME), observation_shape=(FRAMES, 4, 5), name="pictures")
     same = Symmetries(np.zeros((1, 1), np.int32), np.arange(2, dtype=np.int32)[None])
@@ -229,7 +229,8 @@ def test_shifted_pictures_repeat_their_edges(shift: int) -> None:
                  if (padded[:, y : y + 4, x : x + 5] == batch.obs[row]).all()]
         assert moves, "a moved picture with repeated edges"
         found |= set(moves) if len(moves) == 1 else set()
-    assert len(found) > shift * 4, "all directions"
+    # Most that move by more than the picture's size look the same.
+    assert shift > 5 or len(found) > shift * 4, "all directions"
 
 
 def test_an_older_position_looks_less_far_ahead() -> None:
