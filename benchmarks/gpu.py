@@ -4,7 +4,9 @@
 
 Connect Four with 64 channels and 5 blocks: self-play, and learning at batch 1,024. A one-player game in the shape of an
 Atari latent (64 x 6 x 6, 18 actions, 50 simulations): decisions a second for 64 games, and positions searched again in
-batches of 4,096, as reanalysis does. `busy` is the share of wall clock in which the GPU ran a kernel or a copy.
+batches of 4,096, as reanalysis does. Pong (extra `atari`) with each preset of the 100k protocol: learning steps and
+self-play's moves a second, and the minutes that 100,000 positions take at those rates, side by side. `busy` is the
+share of wall clock in which the GPU ran a kernel or a copy.
 """
 
 from __future__ import annotations
@@ -91,6 +93,22 @@ def atari_shaped(seconds: float) -> list[dict[str, object]]:
     return rows
 
 
+def pong(preset: str, seconds: float) -> list[dict[str, object]]:
+    config = sizing.settle(replace(presets.load("atari/pong", preset), {"train.device": "cuda"}))
+    playing, busy_playing = selfplay(config, seconds)
+    learning = Learning(config, "cuda")
+    batch, positions = int(config.learner.batch[0][1]), config.train.positions
+    learned = learning.measure(batch, seconds)
+    busy_learning = busy(lambda: learning.learner.step(learning.draw(batch), 1.0), 100)
+    steps = positions * config.learner.replay_ratio / batch
+    minutes = max(steps / learned.steps_per_second, positions / playing.moves_per_second) / 60.0
+    print(f"atari/pong, {preset}: {learned.steps_per_second:.1f} steps/s of {batch} (GPU busy "
+          f"{100 * busy_learning:.0f} %), self-play {playing.moves_per_second:,.0f} moves/s (GPU busy "
+          f"{100 * busy_playing:.0f} %): {minutes:.0f} minutes for {positions:,} positions", flush=True)
+    return [{"what": f"pong {preset} self-play", "busy": busy_playing, **asdict(playing)},
+            {"what": f"pong {preset} learner", "busy": busy_learning, "minutes": minutes, **asdict(learned)}]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each line")
@@ -101,6 +119,8 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"{hardware()['gpu']}; commit {commit()}")
     rows = connect_four(arguments.seconds) + atari_shaped(arguments.seconds)
+    for preset in ("gumbel", "efficientzero", "muzero"):
+        rows += pong(preset, arguments.seconds)
     if arguments.json:
         arguments.json.write_text(json.dumps(
             {"hardware": hardware(), "versions": versions(), "commit": commit(), "rows": rows}, indent=1))

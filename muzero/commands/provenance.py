@@ -15,7 +15,7 @@ from typing import Any
 
 from muzero.commands.console import CommandError, log
 
-PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel")
+PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel", "ale-py")
 FROM_SOURCE = "source"
 """Our own version where the code runs without being installed."""
 GIT_SECONDS = 5.0
