@@ -26,7 +26,9 @@ PANEL = 320
 MARGIN, LINE, TEXT = 14, 18, 13
 CURVE = 110
 """Height of the curve of values."""
-MOST = 12
+SCALE = 54
+"""Width of the numbers beside it."""
+MOST = 10
 """Actions shown: the likeliest."""
 BACKGROUND, INK, DIM, ACCENT, CHOSEN = "#16181d", "#e8e8e8", "#8a8f98", "#56B4E9", "#E69F00"
 
@@ -72,10 +74,10 @@ def _panel(pen: ImageDraw.ImageDraw, scene: Scene, left: int, right: int) -> Non
     lives = f"   lives {scene.lives}" if scene.lives else ""
     y = MARGIN
     for text, colour in ((scene.title, INK), (f"move {scene.move:,}   score {scene.score:g}{lives}", INK),
-                         (f"value {scene.values[-1]:.3f}", ACCENT)):
+                         (f"value {scene.values[-1]:.3f}, as the agent expects it", ACCENT)):
         pen.text((left, y), text, fill=colour, font=font)
         y += LINE
-    _curve(pen, scene.values, (left, y, right, y + CURVE))
+    _curve(pen, scene.values, (left, y, right - SCALE, y + CURVE), font)
     y += CURVE + MARGIN
     shown = np.argsort(-scene.policy, kind="stable")[:MOST]
     for action in sorted(shown.tolist()):
@@ -86,15 +88,18 @@ def _panel(pen: ImageDraw.ImageDraw, scene: Scene, left: int, right: int) -> Non
         pen.rectangle((start, y + 3, max(start, end), y + LINE - 5), fill=colour)
         pen.text((end + 6, y), f"{scene.policy[action]:.0%}", fill=DIM, font=font)
         y += LINE
+    pen.text((left, HEIGHT - MARGIN - LINE), "bars: the search's policy; orange: the move made", fill=DIM, font=font)
 
 
-def _curve(pen: ImageDraw.ImageDraw, values: tuple[float, ...], box: tuple[int, int, int, int]) -> None:
-    """The newest values, one a pixel, between the smallest and the largest of them."""
+def _curve(pen: ImageDraw.ImageDraw, values: tuple[float, ...], box: tuple[int, int, int, int], font: Any) -> None:
+    """The newest values, one a pixel, between the smallest and the largest of them, which stand beside the curve."""
     left, top, right, bottom = box
     newest = values[-(right - left) :]
     low, high = min(newest), max(newest)
     scale = (bottom - top - 4) / (high - low) if high > low else 0.0
     pen.rectangle(box, outline=DIM)
+    for y, value in ((top, high), (bottom - LINE, low)):
+        pen.text((right + 6, y), f"{value:.2f}", fill=DIM, font=font)
     points = [(left + x, bottom - 2 - (value - low) * scale) for x, value in enumerate(newest)]
     if len(points) > 1:
         pen.line(points, fill=ACCENT, width=1)
