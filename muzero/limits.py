@@ -247,7 +247,7 @@ def _check_replay(replay: ReplayConfig) -> None:
     if replay.capacity < replay.min_positions:
         raise ConfigError(f"replay.capacity ({replay.capacity}) must hold replay.min_positions "
                           f"({replay.min_positions})")
-    least = replay.capacity * POSITION_BYTES >> 20
+    least = replay.capacity * POSITION_BYTES // 10**6
     if least > replay.memory_limit_mb:
         raise ConfigError(f"replay.capacity {replay.capacity} needs more than {least:,} MB, replay.memory_limit_mb is "
                           f"{replay.memory_limit_mb:,}; lower the capacity or raise the limit")

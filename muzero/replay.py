@@ -62,9 +62,9 @@ class Replay:
         self.capacity = config.capacity
         priorities = SumTree.bytes_for(self.capacity) if config.prioritized else 0
         self.memory_bytes = self.capacity * bytes_per_position(spec) + priorities
-        if self.memory_bytes > config.memory_limit_mb * 2**20:
+        if self.memory_bytes > config.memory_limit_mb * 10**6:
             raise ConfigError(
-                f"replay.capacity {self.capacity} needs {self.memory_bytes / 2**20:.0f} MB, more than "
+                f"replay.capacity {self.capacity} needs {self.memory_bytes / 10**6:.0f} MB, more than "
                 f"replay.memory_limit_mb {config.memory_limit_mb}; lower the capacity or raise the limit")
         self.lead = spec.frames - 1
         """Places that each game takes before its first move."""

@@ -156,7 +156,7 @@ class ReplayConfig:
     alpha: float = 0.6
     beta: float = 0.4
     memory_limit_mb: int = 4_096
-    """A replay that would be larger is refused with the size it needs."""
+    """In units of 10^6 bytes. A replay that would be larger is refused with the size it needs."""
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def test_memory_is_refused_above_the_limit_and_told_otherwise() -> None:
     spec = dataclasses.replace(SPEC, observation_shape=(3, 64, 64), observation_dtype="uint8")
     assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 22
     assert replay(10, spec).memory_bytes == sum(ring.nbytes for ring in replay(10, spec).rings.values())
-    with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1175 MB.*memory_limit_mb 1000"):
+    with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1232 MB.*memory_limit_mb 1000"):
         replay(100_000, spec, memory_limit_mb=1000)
 
 
