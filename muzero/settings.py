@@ -110,6 +110,11 @@ class SearchConfig:
     threads: int = 1
     """Threads of the tree; results don't depend on it. 0 = by this machine when training starts."""
 
+    @property
+    def noise(self) -> float:
+        """How much chance there is in the choice at the root; 0 = none."""
+        return self.gumbel_scale if self.algorithm == "gumbel" else self.dirichlet_fraction
+
 
 @dataclass(frozen=True)
 class SelfPlayConfig:

@@ -88,7 +88,8 @@ class SearchPlayer:
         self.agent = agent
         self.simulations = agent.config.play.simulations if simulations is None else simulations
         thinking = f"{self.simulations} simulations" if self.simulations else "no search"
-        self.name = f"{agent.name} ({thinking})"
+        noise = f", noise {agent.config.play.noise:g}" if self.simulations and agent.config.play.noise else ""
+        self.name = f"{agent.name} ({thinking}{noise})"
         self._rng = np.random.default_rng(seed)
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:

@@ -77,7 +77,7 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ("pong", 0, 0.8), ("pong", 1, 1.2), ("breakout", 0, 0.1), ("breakout", 1, 0.3))))
     assert main(["evaluate", "--suite", *paths, "--json", str(tmp_path / "out.json")]) == 0
     said = capsys.readouterr().out
-    assert "2 games, 2 training seeds each; protocol name atari100k, sticky 0.0; 50 simulations" in said
+    assert "2 games, 2 training seeds each; protocol name atari100k, sticky 0.0; 50 simulations, noise 0" in said
     stored = json.loads((tmp_path / "out.json").read_text())["human_normalised"]
     assert stored["mean"]["value"] == pytest.approx(0.6)
     assert stored["iqm"]["value"] == pytest.approx(0.55)
@@ -88,6 +88,8 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ([evaluation(seed=1), evaluation(seed=1)], "both atari/pong trained with seed 1"),
     ([evaluation(seed=1), evaluation("breakout"), evaluation("breakout", 1)], "as many seeds for each game"),
     ([evaluation(), evaluation(checkpoint={"training_seed": 1, "simulations": 16})], "different conditions"),
+    ([evaluation(), evaluation(checkpoint={"training_seed": 1, "simulations": 50, "noise": 1.0})],
+     "different conditions"),
     ([evaluation("connect_four")], "no Atari game"),
     ([evaluation(human_normalised=None)], "no evaluation of a run"),
     ([evaluation(human_normalised=float("nan"))], "not finite"),

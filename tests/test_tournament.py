@@ -16,9 +16,11 @@ import torch
 
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from muzero import cli, runs
+from muzero.agent import load
 from muzero.commands import standings as shown
 from muzero.commands.console import DAMAGED, INTERRUPTED, OK, USAGE
 from muzero.commands.players import short_names
+from muzero.config import replace
 from muzero.terminal import interval, signed
 from selfplay import tournament
 from selfplay.agents import Player, SearchPlayer, maker, parse, split_simulations
@@ -115,6 +117,14 @@ def test_only_those_who_played_are_rated() -> None:
 
 
 # Names.
+
+
+def test_the_name_of_an_agent_tells_how_it_thinks() -> None:
+    agent = load(GAME)
+    assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations)"
+    agent.config = replace(agent.config, {"play.gumbel_scale": 0.5})
+    assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations, noise 0.5)"
+    assert SearchPlayer(agent, 0).name == f"{GAME} (no search)"
 
 
 def test_an_agent_may_carry_its_simulations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

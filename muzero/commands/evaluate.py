@@ -213,6 +213,7 @@ def report(subject: Subject, argv: Sequence[str], results: dict[str, Any]) -> di
         "seed": subject.seed,
         "checkpoint": None if agent is None else {
             "agent": agent.name, "step": agent.step, "training_seed": agent.config.train.seed,
-            "simulations": agent.config.play.simulations if subject.simulations[0] is None else subject.simulations[0]},
+            "simulations": agent.config.play.simulations if subject.simulations[0] is None else subject.simulations[0],
+            "noise": agent.config.play.noise},
         **results,
     }

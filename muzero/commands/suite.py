@@ -113,6 +113,8 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
         raise ValueError(f"{game[:60]} is no Atari game")
     returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
     conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
+    # Older versions played without noise.
+    thinking = f"{trained['simulations']} simulations, noise {trained.get('noise', 0.0):g}"
     newest = runs.newest(file.parent) if file.name == EVALUATION else None
     if newest is not None and runs.order(newest)[0] != trained["step"]:
         raise CommandError(f"--suite: {file.parent} was measured at step {trained['step']} and is now at "
@@ -122,7 +124,7 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
     return Measured(
         path=file, game=game, training_seed=int(trained["training_seed"]), score=float(returns["mean"]),
         normalised=float(content["human_normalised"]), episodes=int(returns["games"]),
-        conditions=f"protocol {conditions}; {trained['simulations']} simulations")
+        conditions=f"protocol {conditions}; {thinking}")
 
 
 def check(found: list[Measured]) -> None:
