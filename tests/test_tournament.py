@@ -122,8 +122,9 @@ def test_only_those_who_played_are_rated() -> None:
 def test_the_name_of_an_agent_tells_how_it_thinks() -> None:
     agent = load(GAME)
     assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations)"
-    agent.config = replace(agent.config, {"play.gumbel_scale": 0.5})
-    assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations, noise 0.5)"
+    for noisy in ({"algorithm": "gumbel", "gumbel_scale": 0.5}, {"algorithm": "puct", "dirichlet_fraction": 0.5}):
+        agent.config = replace(agent.config, {f"play.{name}": value for name, value in noisy.items()})
+        assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations, noise 0.5)"
     assert SearchPlayer(agent, 0).name == f"{GAME} (no search)"
 
 
