@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ from muzero.commands import progress
 from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
 from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE
 from muzero.commands.doctor import solve_subtraction
-from muzero.config import LearnerConfig
+from muzero.commands.train import twice
+from muzero.config import LearnerConfig, TrainConfig
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -348,7 +350,15 @@ def test_a_run_goes_on_and_refuses_what_does_not_fit(run_folder: Path, capsys: C
     assert f"trained to step 4; saved in {run_folder}" in captured.out
     assert "\x1b" not in captured.out + captured.err
     assert cli.main(["train", str(run_folder)]) == OK
-    assert "had reached its limit" in capsys.readouterr().out
+    assert f"had reached its limit; go further with: muzero train {run_folder} --steps 8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("limits", "option"), [
+    ({"minutes": 7.5, "steps": 0}, "--minutes 15"), ({"positions": 100, "steps": 0}, "--positions 200"),
+    ({"steps": 12}, "--steps 24"),
+])
+def test_the_limit_to_double_is_the_run_s_own(limits: dict[str, Any], option: str) -> None:
+    assert twice(TrainConfig(**{"minutes": 0.0, "positions": 0, **limits}), 12) == option
 
 
 def test_fresh_sets_the_old_run_aside(tmp_path: Path, capsys: Captured) -> None:

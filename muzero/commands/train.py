@@ -247,7 +247,7 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
     with Display() as display:
         code = training.run(config, out, report=display.show)
-    say_next(out, code, before, config.game)
+    say_next(out, code, before, config)
     return code
 
 
@@ -265,15 +265,22 @@ def step_of(out: Path) -> int:
     return 0 if newest is None else runs.order(newest)[0]
 
 
-def say_next(out: Path, code: int, before: int, game: str) -> None:
+def twice(train: TrainConfig, step: int) -> str:
+    """The option that doubles a run's limit."""
+    if train.minutes > 0:
+        return f"--minutes {2 * train.minutes:g}"
+    return f"--positions {2 * train.positions}" if train.positions > 0 else f"--steps {2 * step}"
+
+
+def say_next(out: Path, code: int, before: int, config: Config) -> None:
     """The commands that make sense now."""
-    step = step_of(out)
+    step, game = step_of(out), config.game
     again = f"'{game}' --out {out}" if is_own(game) else out
     if code == INTERRUPTED:
         log(f"saved at step {step:,}; continue with: muzero train {again}")
         return
     if step == before:
-        print(f"this run had reached its limit; go further with: muzero train {again} --steps {2 * step}")
+        print(f"this run had reached its limit; go further with: muzero train {again} {twice(config.train, step)}")
     print(f"trained to step {step:,}; saved in {out}")
     trust = f" --own-game '{game}'" if is_own(game) else ""
     opponent = " --against random" if games.spec(game).players == 2 else ""
