@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -53,13 +52,16 @@ def muzero(spec: GameSpec) -> Config:
 
 def small(spec: GameSpec) -> Config:
     """An hour on one core without a GPU: a small network without batch norm, and many positions, which cost less there
-    than learning from them again. In one process, which is how it was seen to learn (docs/atari.md)."""
+    than learning from them again. In one process, which is how it was seen to learn (docs/atari.md).
+
+    Random play first teaches the rewards; without it a policy may settle on one move before any was seen.
+    """
     return replace(_published(spec), {
         **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.norm": "none", "model.picture_blocks": 0,
         "model.reward.low": -1.0, "model.reward.high": 1.0, "model.reward.bins": 3,
         "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.td_steps": 10,
         "learner.replay_ratio": 4.0, "train.minutes": 60.0, "train.positions": 0,
-        "train.actors": 0})
+        "train.actors": 0, "selfplay.warmup_positions": 20_000})
 
 
 PRESETS: dict[str, Callable[[GameSpec], Config]] = {
@@ -75,7 +77,8 @@ def _published(spec: GameSpec) -> Config:
         model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1, norm="batch",
                           latent_norm="rms", value=wide, reward=wide),
         search=search,
-        play=dataclasses.replace(search, simulations=50, gumbel_scale=0.0),
+        # As it was trained: with more simulations or without noise it scored less (docs/atari.md).
+        play=search,
         selfplay=SelfPlayConfig(games=32, max_moves=spec.max_length, part_moves=200, temperature_moves=spec.max_length,
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
                                 life_ends=atari_facts(spec.name).shows_lives),
