@@ -11,10 +11,10 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 GREY, DARK = "#777777", "#555555"
 
 
-def panels(count: int, size: tuple[float, float]) -> tuple[Any, list[Any]]:
-    """A figure, and `count` axes of width and height `size` in inches that share their vertical scale."""
+def panels(count: int, size: tuple[float, float], shared: bool = True) -> tuple[Any, list[Any]]:
+    """A figure, and `count` axes of width and height `size` in inches, with one vertical scale if `shared`."""
     plt.rcParams.update({"svg.hashsalt": "muzero", "font.size": 10, "axes.grid": True, "grid.alpha": 0.3})
-    figure, axes = plt.subplots(1, count, figsize=(size[0] * count, size[1]), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, count, figsize=(size[0] * count, size[1]), sharey=shared, squeeze=False)
     return figure, list(axes[0])
 
 

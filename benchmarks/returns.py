@@ -3,7 +3,7 @@
     pip install '.[plots]'
     python benchmarks/returns.py RUN [RUN ...] --out docs/images/atari.svg
 
-Runs of one game, which differ in their seed, are one line each. What is drawn is
+Each game has a panel, each run of it, which differ in their seed, a line. What is drawn is
 `run/mean_return`: the mean of the newest games as they were played for training, random moves and noise included, with
 whole episodes and raw rewards. The lines of random play and of a human are those of `games/atari.csv`.
 """
@@ -29,11 +29,11 @@ def curve(run: Path) -> list[tuple[float, float]]:
     return [(line["run/positions"] / 1e3, line["run/mean_return"]) for line in lines]
 
 
-def panel(axes: Any, paths: list[Path]) -> None:
+def panel(axes: Any, game: str, seeds: dict[int, Path]) -> None:
     """Learning curves of runs of one game."""
-    for path, colour in zip(paths, COLOURS, strict=False):
-        axes.plot(*zip(*curve(path), strict=True), color=colour, linewidth=1.2)
-    game = checkpoint.read_config(runs.resolve(str(paths[0]))).game
+    for (seed, path), colour in zip(seeds.items(), COLOURS, strict=False):
+        axes.plot(*zip(*curve(path), strict=True), color=colour, linewidth=1.2, label=f"seed {seed}")
+    axes.legend(frameon=False)
     if is_atari(game):
         rom = atari_facts(game).rom
         for name, score in (("random play", rom.random), ("human", rom.human)):
@@ -48,8 +48,13 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    figure, axes = panels(1, (4.6, 3.6))
-    panel(axes[0], arguments.runs)
+    found: dict[str, dict[int, Path]] = {}
+    for path in arguments.runs:
+        config = checkpoint.read_config(runs.resolve(str(path)))
+        found.setdefault(config.game, {})[config.train.seed] = path
+    figure, axes = panels(len(found), (4.6, 3.6), shared=False)
+    for axis, (game, seeds) in zip(axes, found.items(), strict=True):
+        panel(axis, game, seeds)
     axes[0].set_ylabel("mean return of training games")
     save(figure, arguments.out)
 

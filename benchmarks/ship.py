@@ -16,6 +16,8 @@ from muzero import agent_folder, checkpoint, runs
 from muzero.commands.provenance import commit, hardware, versions
 from muzero.metrics import read
 
+CLOCKS = {"wall": "wall clock", "cpu": "CPU time"}
+
 
 def match_lines(result: dict[str, Any]) -> dict[str, str]:
     """One line a match: both seats, and each seat."""
@@ -86,7 +88,7 @@ def main() -> None:
         "game": config.game, "command": arguments.command, "seed": config.train.seed, "commit": arguments.commit,
         "hardware": f"{machine['processor']}, {machine['cores']} cores, GPU {machine['gpu'] or 'none'}",
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
-        "minutes": f"{last['run/elapsed_s'] / 60:.1f} (wall clock, machine shared with other work)",
+        "minutes": f"{last['run/elapsed_s'] / 60:.1f} ({CLOCKS[config.train.clock]}, machine shared with other work)",
         "games_played": f"{int(last['run/games']):,}", "positions_played": f"{int(last['run/positions']):,}",
     }
     for path in arguments.result:
