@@ -29,7 +29,7 @@ _ONLY = [0]
 """The number of the one game of a vector environment. ALE reads a list five times as fast as an array."""
 _FULL_STRENGTH = [1.0]
 _NO_SEED = [-1]
-"""ALE goes on with the chance of the last seed."""
+"""In place of a seed: ALE's random numbers go on where they are."""
 GAMES_A_SEED = 16
 """For each seed ALE loads the ROM anew, as long as 200 moves take. Without sticky actions the games that follow one
 another in an environment hang on its seed and their number alone, not on how the ones before were played."""
@@ -67,7 +67,10 @@ class Row:
         follows = sound and seed == self.seed and number == self.number + 1
         self.seed, self.number = seed, number
         self.actions.clear()
-        self._beginning = pool.submit(_go_on if follows else _begin, self._environment, seed, number)
+        if follows:
+            self._beginning = pool.submit(_go_on, self._environment)
+        else:
+            self._beginning = pool.submit(_begin, self._environment, seed, number)
 
     def begun(self) -> None:
         """Take what the game begins with."""
@@ -319,7 +322,7 @@ def _begin(environment: Any, seed: int, number: int) -> tuple[Any, Any]:
     return first
 
 
-def _go_on(environment: Any, *_: int) -> tuple[Any, Any]:
+def _go_on(environment: Any) -> tuple[Any, Any]:
     """The same of the game that follows the one in `environment`."""
     first: tuple[Any, Any] = environment.reset(_ONLY, _NO_SEED)
     return first

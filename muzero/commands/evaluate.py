@@ -206,14 +206,14 @@ def report(subject: Subject, argv: Sequence[str], results: dict[str, Any]) -> di
     """Everything that is needed to repeat the figures."""
     from muzero.commands.provenance import provenance
 
-    agent = subject.agent
+    agent, asked = subject.agent, subject.simulations[0]
     return {
         **provenance(["evaluate", *argv]),
         "game": subject.game,
         "seed": subject.seed,
         "checkpoint": None if agent is None else {
             "agent": agent.name, "step": agent.step, "training_seed": agent.config.train.seed,
-            "simulations": agent.config.play.simulations if subject.simulations[0] is None else subject.simulations[0],
-            "noise": agent.config.play.noise},
+            "simulations": agent.config.play.simulations if asked is None else asked,
+            "noise": 0.0 if asked == 0 else agent.config.play.noise},
         **results,
     }

@@ -77,7 +77,7 @@ def _published(spec: GameSpec) -> Config:
         model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1, norm="batch",
                           latent_norm="rms", value=wide, reward=wide),
         search=search,
-        # As it was trained: with more simulations or without noise it scored less (docs/atari.md).
+        # As in training: more simulations scored less, no noise less or the same (docs/atari.md).
         play=search,
         selfplay=SelfPlayConfig(games=32, max_moves=spec.max_length, part_moves=200, temperature_moves=spec.max_length,
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
