@@ -96,7 +96,8 @@ class Run:
         self.games = 0
         self.elapsed_before = 0.0
         self.clock = time.process_time if config.train.clock == "cpu" else time.monotonic
-        self.started = self.clock()
+        self.started: float | None = None
+        """Reading of the clock when `go` began, None where no training is under way"""
         self.rates = Rates(time.monotonic())
         self.returns: deque[float] = deque(maxlen=RETURNS)
         self.last: StepReport | None = None
@@ -113,7 +114,7 @@ class Run:
     @property
     def elapsed(self) -> float:
         """Seconds of training by the clock of the config, earlier parts of the run included."""
-        return self.elapsed_before + self.clock() - self.started
+        return self.elapsed_before + (0.0 if self.started is None else self.clock() - self.started)
 
     @property
     def now(self) -> Standing:
@@ -132,6 +133,7 @@ class Run:
     # --- the loop -------------------------------------------------------------------------------------------------
 
     def go(self, report: Callable[[Progress], None], interrupt: Interrupt) -> int:
+        self.started = self.clock()
         saved = reported = evaluated = time.monotonic()
         report(self.snapshot_of_progress("playing the first games" if self.learner.steps == 0 else "going on"))
         while not self.done and not interrupt.asked:

@@ -26,6 +26,7 @@ from muzero import checkpoint, cli, metrics, runs, storage, train
 from muzero.agent import build_model
 from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError
+from muzero.interrupt import Interrupt
 from muzero.learner import Learner, LearningError
 from muzero.metrics import Progress
 from muzero.replay import Replay
@@ -76,6 +77,7 @@ def test_learning_begins_with_enough_positions_and_keeps_the_ratio(run: train.Ru
 
 def test_minutes_of_cpu_time_pass_only_while_the_run_works(tmp_path: Path) -> None:
     run = train.Run(tiny(train__minutes=50.0, train__clock="cpu"), tmp_path)
+    run.started = run.clock()
     cpu, before = time.process_time(), run.elapsed
     time.sleep(0.3)
     assert run.elapsed - before == pytest.approx(time.process_time() - cpu, abs=0.05)
@@ -124,6 +126,20 @@ def test_a_timed_run_remembers_its_time(tmp_path: Path) -> None:
     again = train.Run(tiny(train__minutes=50.0), tmp_path)
     again.resume(last(tmp_path))
     assert 600.0 <= again.elapsed < 660.0
+
+
+def test_starting_takes_no_time_from_the_training(tmp_path: Path) -> None:
+    run = train.Run(tiny(train__minutes=50.0), tmp_path)
+    run.elapsed_before = 600.0
+    run.save()
+    again = train.Run(tiny(train__minutes=50.0), tmp_path)
+    again.resume(last(tmp_path))
+    assert again.elapsed == 600.0
+    again.clock = lambda: 5000.0
+    stop = Interrupt()
+    stop.asked = True
+    assert again.go(lambda _: None, stop) == train.INTERRUPTED
+    assert checkpoint.load(last(tmp_path), ()).elapsed == 600.0
 
 
 # --- ways to stop -------------------------------------------------------------------------------------------
