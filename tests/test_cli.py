@@ -15,12 +15,12 @@ import pytest
 
 from games.solver import Solver
 from muzero import cli, presets
-from muzero.commands import progress
+from muzero.commands import progress, train
 from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
 from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE
 from muzero.commands.doctor import solve_subtraction
 from muzero.commands.train import twice
-from muzero.config import LearnerConfig, TrainConfig
+from muzero.config import Config, LearnerConfig, TrainConfig, replace
 
 ROOT = Path(__file__).parent.parent
 SMALL = [
@@ -341,8 +341,8 @@ def test_a_run_goes_on_and_refuses_what_does_not_fit(run_folder: Path, capsys: C
     assert "holds a run of tic_tac_toe" in capsys.readouterr().err
     assert cli.main(["train", "tic_tac_toe", *out, "--model.width", "32"]) == USAGE
     assert "model.width" in capsys.readouterr().err
-    assert cli.main(["train", "tic_tac_toe", *out, "--preset", "usual"]) == USAGE
-    assert "goes on with its own settings" in capsys.readouterr().err
+    assert cli.main(["train", "tic_tac_toe", *out, "--preset", "usual"]) == OK, "the only one"
+    capsys.readouterr()
     assert cli.main(["train", str(run_folder), "--steps", "4"]) == OK
     captured = capsys.readouterr()
     assert "changed: train.steps 2 -> 4" in captured.err
@@ -351,6 +351,29 @@ def test_a_run_goes_on_and_refuses_what_does_not_fit(run_folder: Path, capsys: C
     assert "\x1b" not in captured.out + captured.err
     assert cli.main(["train", str(run_folder)]) == OK
     assert f"had reached its limit; go further with: muzero train {run_folder} --steps 8" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", presets.names("atari/pong"))
+def test_the_same_preset_goes_on_and_another_is_refused(
+    name: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where settings were chosen by hand, and where the preset has changed since."""
+    by_hand = {"selfplay.games": 64, "search.simulations": 9, "learner.learning_rate": 1e-3, "train.minutes": 2.0,
+               "train.positions": 0, "train.horizon": 0, "learner.td_steps": 3, "train.actors": 0, "train.seed": 5}
+    stored = replace(presets.load("atari/pong", name), by_hand)
+    monkeypatch.setattr(train, "stored_config", lambda out: stored)
+    went_on: list[Config] = []
+    monkeypatch.setattr(train, "train", lambda config, *_: went_on.append(config) or OK)
+    command = ["train", "atari/pong", "--out", str(tmp_path), "--minutes", "2"]
+    assert cli.main([*command, "--preset", name]) == OK
+    assert cli.main([*command, f"--preset={name}"]) == OK
+    assert went_on == [stored, stored]
+    other = next(preset for preset in presets.names("atari/pong") if preset != name)
+    capsys.readouterr()
+    assert cli.main([*command, "--preset", other]) == USAGE
+    said = capsys.readouterr().err
+    assert f"made with --preset {name}, not with {other}" in said
+    assert f"go on with: muzero {' '.join(command)} --preset {name}\n" in said
 
 
 @pytest.mark.parametrize(("limits", "option"), [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -25,6 +26,7 @@ from muzero.config import (
     SearchConfig,
     SelfPlayConfig,
     TrainConfig,
+    changes,
     check_continues,
     unresolved,
 )
@@ -57,7 +59,7 @@ class Arguments:
 
     preset: str | None = None
     """Settings to begin with (default: the usual ones of the game). Atari has gumbel, efficientzero, muzero, and small
-    for a machine without a GPU. Only for a new run."""
+    for a machine without a GPU. A run goes on with the one it was made with."""
     out: Path | None = None
     """Folder of the run (default: checkpoints/runs/GAME). A run that is there goes on with its settings."""
     steps: int | None = None
@@ -99,10 +101,7 @@ def run(argv: Sequence[str]) -> int:
         config = chosen(config, out, None)
     else:
         check_game(out, stored, game)
-        if arguments.preset is not None:
-            raise CommandError(f"{out} holds a run, which goes on with its own settings: --preset is for a new one\n"
-                               "  choose another folder with --out, or start anew with --fresh (the old run is set "
-                               "aside)", USAGE)
+        check_preset(out, stored, argv)
         config = chosen(to_config(read(options, stored, game), game), out, stored)
         for name, (old, new) in check_continues(out, stored, config).items():
             log(f"changed: {name} {old} -> {new}")
@@ -125,6 +124,17 @@ def asked_preset(options: Sequence[str]) -> str | None:
         if name == "--preset":
             return value if equals else following
     return None
+
+
+def with_preset(options: Sequence[str], name: str) -> list[str]:
+    """The same options with another name after --preset."""
+    changed = list(options)
+    for place, option in enumerate(options):
+        if option == "--preset":
+            changed[place + 1] = name
+        elif option.startswith("--preset="):
+            changed[place] = f"--preset={name}"
+    return changed
 
 
 def locate(target: str) -> tuple[str, Path | None]:
@@ -218,6 +228,22 @@ def check_game(out: Path, stored: Config, game: str) -> None:
             f"{out} holds a run of {stored.game}, not of {game}\n"
             "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
         )
+
+
+def check_preset(out: Path, stored: Config, argv: Sequence[str]) -> None:
+    """Refuse another --preset than the one a run was made with; says how to go on."""
+    asked, made = asked_preset(argv), preset_of(stored)
+    if asked not in (None, made):
+        raise CommandError(
+            f"{out} holds a run made with --preset {made}, not with {asked}\n"
+            f"  go on with: muzero train {shlex.join(with_preset(argv, made))}\n"
+            "  or choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE)
+
+
+def preset_of(stored: Config) -> str:
+    """The preset a run was made with: the one that its settings, some of them chosen by hand, differ from least."""
+    distances = {name: len(changes(presets.load(stored.game, name), stored)) for name in presets.names(stored.game)}
+    return min(distances, key=distances.__getitem__)
 
 
 def set_aside(out: Path) -> None:
