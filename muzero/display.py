@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from muzero.metrics import RANDOM_PLAY
 from muzero.terminal import bar, duration, plain, quantity, unicode_ok
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Display:
         self._last_line = -PLAIN_SECONDS
         self._status = ""
         self._off = False
+        self.newest: Progress | None = None
+        """The last report taken in"""
 
     def __enter__(self) -> Display:
         if not plain(self._stream) and unicode_ok(self._stream):
@@ -74,6 +77,7 @@ class Display:
 
     def show(self, progress: Progress) -> None:
         """Take in a report. Plain lines come at most every `PLAIN_SECONDS`, or when the status changes."""
+        self.newest = progress
         if not self._off:
             with self._nobody_may_look():
                 self._show(progress)
@@ -93,7 +97,7 @@ class Display:
 def line(progress: Progress) -> str:
     """One report as one line without control codes."""
     parts = [
-        f"{progress.game}: {progress.status}",
+        f"{progress.game}: {progress.status}" + (f": {_random_play(progress)}" if _warms_up(progress) else ""),
         f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
         _times(progress),
         f"{progress.games:,} games" + ("" if _ended(progress) else
@@ -143,6 +147,7 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
                     f"{quantity(progress.simulations_per_s)} simulations/s")
     rows = [
         (progress.status, f"[green]{bar(done, BAR)}[/] {done:.0%}  {_times(progress)}"),
+        *([("", f"{_random_play(progress)}, then searches begin")] if _warms_up(progress) else []),
         ("learning", learning),
         ("self-play", playing),
         ("replay", f"[blue]{bar(fill, BAR)}[/] {progress.replay_positions:,} of "
@@ -157,6 +162,15 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
     rows += [(name, _check(found)) for name, found in by_step(progress.checks).items()]
     rows += [("evaluation", _escape(progress.evaluation))] if progress.evaluation else []
     return rows
+
+
+def _warms_up(progress: Progress) -> bool:
+    return progress.status == RANDOM_PLAY
+
+
+def _random_play(progress: Progress) -> str:
+    """How far the random play is."""
+    return f"{progress.positions:,} of {progress.warmup_positions:,} positions"
 
 
 def sparkline(values: list[float]) -> str:

@@ -23,6 +23,8 @@ FILE_LIMIT = 1 << 30
 LINE_LIMIT = 1 << 20
 """Bytes looked at for the end of the last whole line."""
 
+RANDOM_PLAY = "random play first"
+"""`Progress.status` while nothing is searched yet."""
 _NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """JSON has no such numbers: they are written as these strings."""
 
@@ -73,6 +75,8 @@ class Progress:
     """of the newest self-play games of one player, exploration included; NaN for two players"""
     positions_limit: int = 0
     """0: no limit"""
+    warmup_positions: int = 0
+    """to be played at random before anything is searched, while that goes on; 0: none, or over"""
     reanalysed: float = 0.0
     """stored positions searched again, a second"""
 

@@ -33,7 +33,7 @@ from muzero.interrupt import Interrupt, MatchLeftError, Watched
 from muzero.learner import Learner, StepReport
 from muzero.limits import check_outcomes
 from muzero.memory import keep_freed_blocks
-from muzero.metrics import Metrics, Progress
+from muzero.metrics import RANDOM_PLAY, Metrics, Progress
 from muzero.pace import Standing
 from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
@@ -47,6 +47,7 @@ from selfplay.worker import ActorError, InProcess, Processes, device_of
 
 RETURNS = 100
 """Games of one player whose mean return is reported."""
+TRAINING = "training"
 INTERRUPTED = 130
 """Exit code of a run stopped by Ctrl-C and saved."""
 
@@ -104,6 +105,8 @@ class Run:
         self.errors: tuple[NDArray[np.int64], Sent] | None = None
         self.opponent = opponent_of(config)
         self.evaluation = ""
+        self.evaluated = 0
+        """Learning step of the newest evaluation"""
         self.snapshots_left = 0
         # Last: whatever fails before leaves no process behind.
         self.source: InProcess | Processes = (
@@ -130,12 +133,24 @@ class Run:
         # A batch that is being drawn has taught nothing yet.
         return pace.done(self.config, dataclasses.replace(self.now, drawn=self.drawn - self.batches.begun))
 
+    @property
+    def warming_up(self) -> bool:
+        """True while moves are random, to begin with."""
+        return self.replay.added < self.config.selfplay.warmup_positions
+
+    @property
+    def phase(self) -> str:
+        """What goes on, in words."""
+        if self.warming_up:
+            return RANDOM_PLAY
+        return TRAINING if self.learner.steps else "playing the first games"
+
     # --- the loop -------------------------------------------------------------------------------------------------
 
     def go(self, report: Callable[[Progress], None], interrupt: Interrupt) -> int:
         self.started = self.clock()
         saved = reported = evaluated = time.monotonic()
-        report(self.snapshot_of_progress("playing the first games" if self.learner.steps == 0 else "going on"))
+        report(self.snapshot_of_progress("going on" if self.phase == TRAINING else self.phase))
         while not self.done and not interrupt.asked:
             self.advance()
             self.leave_snapshot()
@@ -155,6 +170,7 @@ class Run:
         self.log(lambda _: None)
         self.leave_snapshot()
         self.save()
+        self.evaluate_last(report, interrupt)
         report(self.snapshot_of_progress("stopped and saved" if interrupt.asked else "done and saved"))
         return INTERRUPTED if interrupt.asked else 0
 
@@ -243,12 +259,23 @@ class Run:
             score = play_match(self.config.game, player, self.opponent, train.evaluate_games, train.seed).total
             self.evaluation, values = verdict(score, self.opponent.name)
         self.evaluation += f" at step {self.learner.steps:,}"
+        self.evaluated = self.learner.steps
         self.metrics.write(self.learner.steps, values)
+
+    def evaluate_last(self, report: Callable[[Progress], None], interrupt: Interrupt) -> None:
+        """At the end of a run that evaluates now and then: the agent it ends with, in time that is no training's."""
+        self.elapsed_before, self.started = self.elapsed, None
+        due = self.config.train.evaluate_minutes > 0 and self.learner.steps > self.evaluated
+        if not due or interrupt.asked:
+            return
+        report(self.snapshot_of_progress("a last evaluation"))
+        with contextlib.suppress(MatchLeftError):
+            self.evaluate(interrupt)
 
     # --- reports --------------------------------------------------------------------------------------------------
 
     def log(self, report: Callable[[Progress], None]) -> None:
-        progress = self.snapshot_of_progress("training" if self.learner.steps else "playing the first games")
+        progress = self.snapshot_of_progress(self.phase)
         values = {f"loss/{name}": value for name, value in progress.losses.items()}
         values |= {f"check/{name}": value for name, value in progress.checks.items()}
         for name in ("games_per_s", "positions_per_s", "simulations_per_s", "steps_per_s", "replay_positions",
@@ -276,7 +303,8 @@ class Run:
             replay_ratio_wanted=self.config.learner.replay_ratio, learner_wait=self.rates.waited / seconds,
             data_wait=self.batches.waited / seconds, reanalysed=self.rates.reanalysed / seconds,
             mean_return=float(np.mean(self.returns)) if self.returns and self.replay.spec.players == 1 else math.nan,
-            losses=losses, checks=checks, evaluation=self.evaluation, status=status)
+            losses=losses, checks=checks, evaluation=self.evaluation, status=status,
+            warmup_positions=self.config.selfplay.warmup_positions if self.warming_up else 0)
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.last is None:
@@ -373,7 +401,7 @@ class Run:
         self.drawn, self.games = checkpoint.count_of(state, "drawn"), checkpoint.count_of(state, "games")
         self.rng.bit_generator.state = state["rng"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
-        self.elapsed_before = stored.elapsed
+        self.elapsed_before, self.evaluated = stored.elapsed, stored.step
         self.snapshots_left = self.snapshots_due
         if self.reanalyser is not None:
             self.reanalyser.load(tensors.get("reanalysing", weights))

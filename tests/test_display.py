@@ -11,7 +11,7 @@ from test_terminal import Screen
 
 from muzero.commands.console import log
 from muzero.display import Display, by_step, line, panel, sparkline
-from muzero.metrics import Progress
+from muzero.metrics import RANDOM_PLAY, Progress
 
 NAN = math.nan
 
@@ -76,6 +76,15 @@ def test_a_policy_without_targets_has_no_loss() -> None:
 def test_time_left_is_told_once_it_can_be_known(changes: dict[str, object], left: str) -> None:
     for text in shown(progress(**changes)):  # type: ignore[arg-type]
         assert (f"done, {left} left" in text) if left else (" left" not in text)
+
+
+def test_random_play_before_all_searches_is_told() -> None:
+    plain, drawn = shown(progress(RANDOM_PLAY, warmup_positions=20_000))
+    assert "hex(board_size=5): random play first: 5,678 of 20,000 positions | step" in plain
+    assert "random play first" in drawn
+    assert "5,678 of 20,000 positions, then searches begin" in drawn
+    for text in shown(progress("done and saved", warmup_positions=20_000)):
+        assert "20,000" not in text
 
 
 @pytest.mark.parametrize("status", ["done and saved", "stopped and saved"])

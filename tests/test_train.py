@@ -26,7 +26,6 @@ from muzero import checkpoint, cli, metrics, runs, storage, train
 from muzero.agent import build_model
 from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError
-from muzero.interrupt import Interrupt
 from muzero.learner import Learner, LearningError
 from muzero.metrics import Progress
 from muzero.replay import Replay
@@ -126,20 +125,6 @@ def test_a_timed_run_remembers_its_time(tmp_path: Path) -> None:
     again = train.Run(tiny(train__minutes=50.0), tmp_path)
     again.resume(last(tmp_path))
     assert 600.0 <= again.elapsed < 660.0
-
-
-def test_starting_takes_no_time_from_the_training(tmp_path: Path) -> None:
-    run = train.Run(tiny(train__minutes=50.0), tmp_path)
-    run.elapsed_before = 600.0
-    run.save()
-    again = train.Run(tiny(train__minutes=50.0), tmp_path)
-    again.resume(last(tmp_path))
-    assert again.elapsed == 600.0
-    again.clock = lambda: 5000.0
-    stop = Interrupt()
-    stop.asked = True
-    assert again.go(lambda _: None, stop) == train.INTERRUPTED
-    assert checkpoint.load(last(tmp_path), ()).elapsed == 600.0
 
 
 # --- ways to stop -------------------------------------------------------------------------------------------

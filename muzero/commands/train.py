@@ -33,6 +33,7 @@ from muzero.config import (
 from muzero.storage import disk_errors
 
 if TYPE_CHECKING:
+    from muzero.metrics import Progress
     from muzero.sizing import Sizing
 
 EXAMPLES = (
@@ -273,7 +274,7 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
     with Display() as display:
         code = training.run(config, out, report=display.show)
-    say_next(out, code, before, config)
+    say_next(out, code, before, config, display.newest)
     return code
 
 
@@ -298,15 +299,28 @@ def twice(train: TrainConfig, step: int) -> str:
     return f"--positions {2 * train.positions}" if train.positions > 0 else f"--steps {2 * step}"
 
 
-def say_next(out: Path, code: int, before: int, config: Config) -> None:
-    """The commands that make sense now."""
+def not_yet(last: Progress | None) -> str:
+    """What the agent is without, by the last report of its training; nothing if it has all."""
+    if last is not None and last.step == 0:
+        return f"nothing was learned yet from {last.positions:,} positions"
+    if last is not None and last.warmup_positions > 0:
+        return (f"nothing was searched yet, all {last.positions:,} positions were random play, "
+                f"which goes on up to {last.warmup_positions:,}")
+    return ""
+
+
+def say_next(out: Path, code: int, before: int, config: Config, last: Progress | None = None) -> None:
+    """The commands that make sense now. last: the last report of the training."""
     step, game = step_of(out), config.game
     again = f"'{game}' --out {out}" if is_own(game) else out
     if code == INTERRUPTED:
         log(f"saved at step {step:,}; continue with: muzero train {again}")
         return
-    if step == before:
-        print(f"this run had reached its limit; go further with: muzero train {again} {twice(config.train, step)}")
+    further = f"go further with: muzero train {again} {twice(config.train, step)}"
+    if missing := not_yet(last):
+        print(f"too short: {missing}; {further}")
+    elif step == before:
+        print(f"this run had reached its limit; {further}")
     print(f"trained to step {step:,}; saved in {out}")
     trust = f" --own-game '{game}'" if is_own(game) else ""
     opponent = " --against random" if games.spec(game).players == 2 else ""
