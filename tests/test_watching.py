@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import games
 from games.atari import SCREEN, AtariBatch, Camera
 from muzero import presets
 from muzero.agent import Agent, build_model
-from muzero.commands import video, watch
+from muzero.commands import progress, video, watch
 from muzero.commands.console import CommandError
 from muzero.commands.viewing import Viewing
 from muzero.config import Config, replace
@@ -94,6 +96,40 @@ def test_a_game_becomes_a_film(tmp_path: Path, player: Agent, suffix: str) -> No
     frames = imageio.imread(path, **plugin)
     assert frames.shape == (told["moves"], HEIGHT, 320 + PANEL, 3)
     assert told["moves"] == 50, "200 frames, four a move"
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.gif"])
+def test_a_full_disk_leaves_no_half_film(tmp_path: Path, name: str) -> None:
+    """And the film that was there; one message, and nothing after it."""
+    (tmp_path / name).write_text("the old one")
+    full = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from muzero.commands import video\n"
+        "from muzero.commands.console import CommandError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "rng = np.random.default_rng(0)\n"
+        "moments = (rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(100))\n"
+        "try:\n"
+        "    video.write(Path(sys.argv[1]), moments)\n"
+        "except CommandError as error:\n"
+        "    print(error)\n")
+    done = subprocess.run([sys.executable, "-c", full, str(tmp_path / name)], capture_output=True, text=True,
+                          check=True, cwd=Path(__file__).parent.parent, timeout=60)
+    assert (done.stdout, done.stderr) == (f"--video {tmp_path / name} could not be written: File too large\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "the old one"
+
+
+def test_whoever_waits_for_a_film_hears_of_it(
+    tmp_path: Path, catcher: Agent, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.0)
+    video.record(catcher, tmp_path / "film.gif", 0, 2)
+    said = capsys.readouterr().err.splitlines()
+    assert said[1] == "filming: move 1, score 0"
+    assert len(said) == 10
 
 
 @pytest.mark.parametrize(("name", "words"), [("film.avi", ".mp4 or .gif"), ("no/film.mp4", "can't be written")])

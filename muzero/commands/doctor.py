@@ -127,7 +127,7 @@ def atari() -> str:
     """Whether Atari games, which are optional, can be played, and filmed."""
     from importlib.util import find_spec
 
-    extras = {"atari": ("ale_py", "gymnasium"), "video": ("imageio", "av", "PIL")}
+    extras = {"atari": ("ale_py", "gymnasium"), "video": ("av", "PIL")}
     missing = [extra for extra, modules in extras.items() if not all(map(find_spec, modules))]
     lacking = f"optional: pip install 'muzero-engine[{','.join(missing)}]'" if missing else ""
     if "atari" in missing:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muzero.commands.console import USAGE, CommandError, log
+from muzero.commands.progress import Ticker
 from muzero.commands.viewing import Viewing
 from muzero.film import Picture, picture
+from muzero.runs import TEMPORARY
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -29,42 +32,54 @@ def check(path: Path) -> None:
         raise CommandError(f"--video {path}: can't be written there", USAGE)
     try:
         import av
-        import imageio
         import PIL
     except ImportError as error:
         raise CommandError(f"--video needs packages that aren't installed ({error}): {INSTALL}", USAGE) from error
-    del av, imageio, PIL
+    del av, PIL
 
 
 def record(agent: Agent, path: Path, seed: int, simulations: int | None) -> dict[str, Any]:
-    """Play and film one game; what came of it as JSON values."""
+    """Play and film one game; what came of it as JSON values. Raises CommandError where the file can't be written."""
     viewing = Viewing(agent, seed, simulations)
     log(f"filming one game to {path} ...")
-    moments = film(viewing)
-    if path.suffix.lower() == ".gif":
-        _write_gif(path, moments)
-    else:
-        _write_mp4(path, moments)
+    write(path, film(viewing))
     print(f"filmed {len(viewing.values):,} moves, score {viewing.score:g}: {path}")
     return {"video": {"file": str(path), "moves": len(viewing.values), "score": viewing.score,
                       "whole": viewing.over}}
 
 
 def film(viewing: Viewing) -> Iterator[Picture]:
-    """A picture before each move, until the game is over."""
+    """A picture before each move, until the game is over; says now and then how far it is."""
+    ticker = Ticker("filming:")
     while not viewing.over and len(viewing.values) < LONGEST:
         analysis = viewing.think()
         yield picture(viewing.scene(analysis))
         viewing.step(analysis)
+        ticker.tell(f"move {len(viewing.values):,}, score {viewing.score:g}")
+
+
+def write(path: Path, moments: Iterator[Picture]) -> None:
+    """The film, whole or not at all. Raises CommandError where the disk refuses."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    try:
+        (_write_gif if path.suffix.lower() == ".gif" else _write_mp4)(temporary, moments)
+        temporary.replace(path)
+    except OSError as error:
+        raise CommandError(f"--video {path} could not be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _write_mp4(path: Path, moments: Iterator[Picture]) -> None:
-    import imageio.v3
+    import av
 
-    with imageio.v3.imopen(path, "w", plugin="pyav") as file:
-        file.init_video_stream("libx264", fps=FRAMES_A_SECOND)
-        for moment in moments:
-            file.write_frame(moment)
+    with av.open(str(path), "w", format="mp4") as file:
+        first = next(moments)
+        stream = file.add_stream("libx264", rate=FRAMES_A_SECOND, pix_fmt="yuv420p")
+        stream.height, stream.width = first.shape[:2]
+        for moment in chain([first], moments):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(moment, format="rgb24")))
+        file.mux(stream.encode())
 
 
 def _write_gif(path: Path, moments: Iterator[Picture]) -> None:
@@ -72,4 +87,4 @@ def _write_gif(path: Path, moments: Iterator[Picture]) -> None:
 
     frames = (Image.fromarray(moment).quantize(64) for moment in moments)
     first = next(frames)
-    first.save(path, save_all=True, append_images=frames, duration=1000 // FRAMES_A_SECOND, loop=0)
+    first.save(path, "GIF", save_all=True, append_images=frames, duration=1000 // FRAMES_A_SECOND, loop=0)
