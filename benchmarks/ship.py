@@ -54,12 +54,13 @@ def position_lines(result: dict[str, Any]) -> dict[str, str]:
 def return_lines(result: dict[str, Any]) -> dict[str, str]:
     """Whole games of one player, under their protocol."""
     found = result["returns"]
-    low, high = result["mean_interval_95"]
+    interval = "no interval" if result["mean_interval_95"] is None else (
+        "95 %: {:,.1f} to {:,.1f}".format(*result["mean_interval_95"]))
     normalised = result.get("human_normalised")
     beside = "" if normalised is None else f", human-normalised {normalised:.3f}"
     return {"protocol": result["protocol"],
             f"{found['games']} games, {found['player'].rpartition(' (')[2].rstrip(')')}":
-                f"mean {found['mean']:,.1f} (95 %: {low:,.1f} to {high:,.1f}), median {found['median']:,g}, "
+                f"mean {found['mean']:,.1f} ({interval}), median {found['median']:,g}, "
                 f"{found['low']:,g} to {found['high']:,g}{beside}"}
 
 

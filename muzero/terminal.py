@@ -80,6 +80,11 @@ def quantity(number: float) -> str:
     return f"{number / 1e3:.1f} k" if number >= 9_995 else f"{number:,.0f}"
 
 
+def counted(number: int, what: str) -> str:
+    """`1 game` or `3 games`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def signed(number: float) -> str:
     """A finite number rounded: `+213`, `-40` or `0`."""
     return f"{round(number):+d}" if round(number) else "0"

@@ -1,4 +1,4 @@
-"""Scores of many games and seeds as one number: equal to rliable's, and refused where they mean nothing."""
+"""Scores of whole games, and of many games and seeds as one number: equal to rliable's, and refused where they mean nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 
 from muzero.cli import main
 from muzero.commands import episodes
+from muzero.commands.progress import TimeLeft
+from selfplay.arena import SoloResult
 from selfplay.suite import UnevenError, aggregate, interquartile_mean
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden" / "rliable.json").read_text())
@@ -55,8 +57,10 @@ def test_games_with_different_numbers_of_seeds_are_refused(scores: dict[str, lis
 
 
 def evaluation(game: str = "pong", seed: int = 0, normalised: float = 0.5, **changes: Any) -> dict[str, Any]:
+    low, high = (-20.7, 14.6) if game == "pong" else (1.7, 30.5)
     return {
-        "game": f"atari/{game}", "returns": {"mean": 3.0, "games": 100}, "human_normalised": normalised,
+        "game": f"atari/{game}", "returns": {"mean": low + normalised * (high - low), "games": 100},
+        "human_normalised": normalised,
         "protocol_settings": {"name": "atari100k", "sticky": 0.0},
         "checkpoint": {"training_seed": seed, "simulations": 50}, **changes}
 
@@ -94,6 +98,9 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ([evaluation(human_normalised=None)], "no evaluation of a run"),
     ([evaluation(human_normalised=float("nan"))], "not finite"),
     ([evaluation(protocol_settings=None)], "no evaluation of a run"),
+    ([evaluation(human_normalised=0.6)], "is 0.500 human-normalised, not 0.600"),
+    ([evaluation(returns={"mean": -3.05, "games": 0})], "games: a whole number of at least 1 wanted, got 0"),
+    ([evaluation(returns={"mean": -3.05, "games": 2.5})], "games: a whole number of at least 1 wanted, got 2.5"),
     (["[" * 200_000], "no evaluation of a run"),
     (["[]"], "no evaluation of a run"),
     (["{"], "no evaluation of a run"),
@@ -103,6 +110,17 @@ def test_what_cannot_be_combined_is_named(
 ) -> None:
     assert main(["evaluate", "--suite", *written(tmp_path, *contents)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_one_run_is_a_suite_and_its_conditions_are_only_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stranger's file moves no cursor and writes no line of its own."""
+    odd = {"name": "\x1b[2Jatari100k\nscore 9"}
+    assert main(["evaluate", "--suite", *written(tmp_path, evaluation(protocol_settings=odd))]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 game, 1 training seed each; protocol name \\x1b[2Jatari100k score 9; 50 simulations")
+    assert "\x1b" not in said
 
 
 def test_an_evaluation_of_an_earlier_step_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,5 +150,85 @@ def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
     assert not episodes.counts_more(kept, measured(5, 99))
     assert episodes.counts_more(kept, measured(5, 100))
     assert episodes.counts_more(kept, measured(6, 1)), "the run went on"
-    kept.write_text("{")
+    kept.unlink()
+    kept.mkdir()
     assert episodes.counts_more(kept, measured(5, 1))
+
+
+@pytest.mark.parametrize("text", [
+    "{", "[" * 200_000, "[]", '{"checkpoint": {"step": 5}, "returns": {"games": NaN}}',
+    '{"checkpoint": {"step": 5}, "returns": {"games": 1e9}}', '{"checkpoint": {"step": 5}, "returns": {"games": true}}',
+    '{"checkpoint": {"step": 5}, "returns": {"games": -3}}', '{"checkpoint": 5, "returns": {"games": 100}}'])
+def test_what_is_no_measurement_counts_for_nothing(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "evaluation.json"
+    kept.write_text(text)
+    assert episodes.counts_more(kept, {"checkpoint": {"step": 5}, "returns": {"games": 1}})
+    assert f"{kept} holds no measurement" in capsys.readouterr().err
+
+
+def test_a_measurement_is_told_and_written_before_the_run_fails_to_keep_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, told = tmp_path / "run", tmp_path / "told.json"
+    assert main(["train", "catch", "--out", str(run), "--steps", "1", "--train.actors", "0", "--selfplay.games", "8",
+                 "--search.simulations", "2", "--replay.min-positions", "64", "--learner.batch", "16",
+                 "--train.evaluate-minutes", "0", "--train.device", "cpu"]) == 0
+    (run / "evaluation.json").mkdir()
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--episodes", "2", "--simulations", "2", "--json", str(told)]) == 1
+    said = capsys.readouterr()
+    assert json.loads(told.read_text())["returns"]["games"] == 2
+    assert "mean return" in said.out
+    assert f"the run can't keep its evaluation, {run / 'evaluation.json'}: Is a directory" in said.err
+
+
+# --- what a few games say -----------------------------------------------------------------------------------------
+
+
+def solo(*returns: float) -> SoloResult:
+    return SoloResult("catch", "random", returns, (9,) * len(returns), 0)
+
+
+def test_few_games_and_equal_games_have_no_interval() -> None:
+    assert episodes.interval_of(solo(-67.0, 94.0)) is None
+    assert "too few games" in episodes.without_interval(solo(1.0, 2.0, 3.0, 4.0))
+    assert episodes.interval_of(solo(*[-21.0] * 5)) is None
+    assert episodes.without_interval(solo(*[-21.0] * 5)) == "all games equal"
+    found = episodes.interval_of(solo(1.0, 2.0, 3.0, 4.0, 5.0))
+    assert found is not None
+    assert found[0] < 3.0 < found[1]
+    assert [episodes.score(number) for number in (0.12345, -20.7, 100.0, 100.01, -7625.25)] == [
+        "0.123", "-20.700", "100.000", "100.0", "-7625.2"]
+
+
+@pytest.mark.parametrize(("count", "words"), [(4, "no interval: too few games for an interval, 5 or more wanted"),
+                                              (20, " to ")])
+def test_intervals_are_printed_where_they_mean_something(
+    count: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "told.json"
+    assert main(["evaluate", "catch", "--player", "random", "--episodes", str(count), "--json", str(told)]) == 0
+    assert words in capsys.readouterr().out
+    assert (json.loads(told.read_text())["mean_interval_95"] is None) == (count < 5)
+
+
+def test_the_time_left_follows_the_pace_of_the_endings() -> None:
+    now = [0.0]
+    left = TimeLeft(400, lambda: now[0])
+
+    def at(seconds: float, over: int, size: int = 100) -> str:
+        now[0] = seconds
+        return left.told(over, size)
+
+    assert at(600.0, 0) == "", "all are under way, and nobody knows for how long"
+    assert at(600.0, 2) == ""
+    assert at(640.0, 6) == "", "not yet a tenth"
+    # Ten seconds a game: 80 more need 800, and each of the three batches to come as long as this one, 1580.
+    assert at(780.0, 20) == f", about {round((800 + 3 * 1580) / 60)} minutes left"
+    assert at(1570.0, 99) == f", about {round((10 + 3 * 1580) / 60)} minutes left"
+    assert at(1580.0, 0) == "", "the next batch"
+    left = TimeLeft(100, lambda: now[0])
+    assert at(10.0, 50) == "", "as many at once tell no pace"
+    assert at(20.0, 60) == ", about a minute left"

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from muzero.terminal import bar, duration, ink, plain, printable, quantity, table
+from muzero.terminal import bar, counted, duration, ink, plain, printable, quantity, table
 
 
 class Screen(io.StringIO):
@@ -34,6 +34,10 @@ def test_colour_only_for_willing_terminals(monkeypatch: pytest.MonkeyPatch) -> N
 def test_printable_keeps_lines_and_escapes_the_rest() -> None:
     assert printable("é█ a\nb") == "é█ a\nb"
     assert printable("\x1b[31m\t\r\x85\u202e\ud800") == r"\x1b[31m\t\r\x85\u202e\ud800"
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted(number, "core") for number in (0, 1, 2_000)] == ["0 cores", "1 core", "2,000 cores"]
 
 
 def test_small_formats() -> None:

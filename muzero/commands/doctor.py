@@ -14,7 +14,7 @@ import numpy as np
 from muzero.commands.arguments import parse
 from muzero.commands.console import FAILURE, OK
 from muzero.commands.provenance import processor, versions
-from muzero.terminal import ink, plain, unicode_ok
+from muzero.terminal import counted, ink, plain, unicode_ok
 
 EXAMPLES = ("muzero doctor",)
 DISK_GIB = 1.0
@@ -63,7 +63,7 @@ def packages() -> str:
 def machine() -> str:
     """Processor, cores, memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{processor()}, {len(os.sched_getaffinity(0))} cores, {memory:.1f} GiB of memory"
+    return f"{processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}, {memory:.1f} GiB of memory"
 
 
 def gpu() -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
+import os
 from pathlib import Path
 from typing import Any
 
 import games as engines
-from games.atari_protocol import AtariFacts, atari_facts, is_atari
+from games.atari_protocol import AtariFacts, Rom, atari_facts, is_atari
 from muzero import runs
 from muzero.commands.console import USAGE, CommandError, log
 from muzero.commands.progress import Announced
+from muzero.commands.provenance import write_json
 from muzero.commands.subject import Subject
-from muzero.terminal import table
+from muzero.storage import Damaged, read_json
+from muzero.terminal import counted, table
 from selfplay.arena import SoloResult, play_alone
 from selfplay.statistics import mean_interval
 
+LIMIT = 64 << 20
+"""Bytes of the largest measurement that is read."""
 EVALUATION = "evaluation.json"
 """The last measurement of a run's whole games, in its folder: what `--suite` reads."""
+LEAST = 5
+"""Games for an interval of their mean."""
 
 
 def episodes(subject: Subject, against: str | None, count: int, plies: int | None) -> dict[str, Any]:
@@ -28,24 +33,46 @@ def episodes(subject: Subject, against: str | None, count: int, plies: int | Non
     if against is not None or plies is not None:
         raise CommandError(f"--against and --opening-plies make no sense in {name}: it has one player, "
                            "whose returns are measured", USAGE)
-    log(f"playing {count} games, which may take minutes ...")
-    result = play_alone(subject.game, Announced(subject.player(subject.simulations[0])), count, subject.seed)
+    log(f"playing {counted(count, 'game')}, which may take minutes ...")
+    player = Announced(subject.player(subject.simulations[0]), count)
+    result = play_alone(subject.game, player, count, subject.seed)
     facts = atari_facts(name) if is_atari(name) else None
-    low, high = mean_interval(result.mean, result.deviation, result.games)
-    print(f"{result.game}: {result.player}, {result.games} games, seed {result.seed}")
+    interval = interval_of(result)
+    print(f"{result.game}: {result.player}, {counted(result.games, 'game')}, seed {result.seed}")
     print(f"protocol: {described(facts)}\n")
-    interval = f"{low:.3f} to {high:.3f}" if math.isfinite(low) else "none: one game"
     header = ("mean return", "95 % interval", "median", "deviation", "lowest", "highest", "moves")
     print(table(header, [(
-        f"{result.mean:.3f}", interval, f"{result.median:g}", f"{result.deviation:.3f}",
-        f"{min(result.returns):g}", f"{max(result.returns):g}", f"{sum(result.lengths) / result.games:.1f}",
+        score(result.mean), "-" if interval is None else f"{score(interval[0])} to {score(interval[1])}",
+        f"{result.median:g}", score(result.deviation), f"{min(result.returns):g}", f"{max(result.returns):g}",
+        f"{sum(result.lengths) / result.games:.1f}",
     )], left=()))
+    if interval is None:
+        print(f"\nno interval: {without_interval(result)}")
     return {
         "protocol": described(facts),
         "returns": as_json(result),
-        "mean_interval_95": [low, high] if math.isfinite(low) else None,
+        "mean_interval_95": interval,
         **({} if facts is None else _beside(facts, result.mean)),
     }
+
+
+def interval_of(result: SoloResult) -> tuple[float, float] | None:
+    """The mean's interval; None where the games say nothing of one."""
+    if without_interval(result):
+        return None
+    return mean_interval(result.mean, result.deviation, result.games)
+
+
+def without_interval(result: SoloResult) -> str:
+    """Why there is no interval, where there is none."""
+    if result.games < LEAST:
+        return f"too few games for an interval, {LEAST} or more wanted"
+    return "all games equal" if min(result.returns) == max(result.returns) else ""
+
+
+def score(number: float) -> str:
+    """A score with as many decimals as its size deserves."""
+    return f"{number:.1f}" if abs(number) > 100 else f"{number:.3f}"
 
 
 def as_json(result: SoloResult) -> dict[str, Any]:
@@ -69,29 +96,50 @@ def _beside(facts: AtariFacts, mean: float) -> dict[str, Any]:
     """The score beside random play and a human's, printed and as JSON."""
     rom = facts.rom
     content: dict[str, Any] = {"protocol_settings": {"name": facts.protocol_name, **dataclasses.asdict(facts.protocol)}}
-    if rom.random is None or rom.human is None:
+    normalised = human_normalised(rom, mean)
+    if normalised is None:
         print(f"\nNobody has published random and human scores of {rom.name}.")
         return content
-    normalised = (mean - rom.random) / (rom.human - rom.random)
     print(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1)")
     return {**content, "human_normalised": normalised, "random": rom.random, "human": rom.human}
 
 
-def kept_in(agent: str) -> Path | None:
-    """Where the evaluation of a run is kept; None for what is no run's folder."""
+def human_normalised(rom: Rom, mean: float) -> float | None:
+    """A mean score between random play (0) and a human (1); None where nobody has published theirs."""
+    if rom.random is None or rom.human is None:
+        return None
+    return (mean - rom.random) / (rom.human - rom.random)
+
+
+def keep(agent: str, content: dict[str, Any]) -> None:
+    """Save a measurement in the folder of the run it is of, if it is of one and counts more than what is there."""
     folder = Path(agent).expanduser()
-    return folder / EVALUATION if runs.newest(folder) is not None else None
+    if runs.newest(folder) is None:
+        return
+    kept = folder / EVALUATION
+    if counts_more(kept, content):
+        write_json(kept, content, "the run can't keep its evaluation, ")
+    else:
+        log(f"{kept} stays as it is: it holds more games of the same step")
 
 
 def counts_more(kept: Path, content: dict[str, Any]) -> bool:
     """False for fewer games of the same step than those that a run keeps: a quick look takes no long measurement's
-    place."""
+    place. What is no measurement counts for nothing."""
+    if not os.path.lexists(kept):
+        return True
     try:
-        before = json.loads(kept.read_text(encoding="utf-8"))
+        before = read_json(kept, limit=LIMIT)
+        games = whole_games(before["returns"]["games"])
         same = before["checkpoint"]["step"] == content["checkpoint"]["step"]
-        return not same or content["returns"]["games"] >= before["returns"]["games"]
-    except FileNotFoundError:
+        return not same or content["returns"]["games"] >= games
+    except (OSError, Damaged, ValueError, LookupError, TypeError):
+        log(f"{kept} holds no measurement and counts for nothing")
         return True
-    except (ValueError, KeyError, TypeError):
-        log(f"{kept} can't be read and is replaced")
-        return True
+
+
+def whole_games(count: Any) -> int:
+    """The number of games of a stored measurement. Raises ValueError for what is no whole number of at least 1."""
+    if type(count) is not int or count < 1:
+        raise ValueError(f"games: a whole number of at least 1 wanted, got {count!r:.40}")
+    return count

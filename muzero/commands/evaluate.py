@@ -12,7 +12,7 @@ import tyro
 
 from games.single import is_own
 from muzero.commands.arguments import find_agent, game_spec, in_bounds, load_agent, parse
-from muzero.commands.console import OK, USAGE, CommandError, log
+from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.players import check_player, stored_game
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def run(argv: Sequence[str]) -> int:
     if arguments.video is not None and agent is not None:
         filmed = video.record(agent, arguments.video, arguments.seed, subject.simulations[0])
         if arguments.episodes is None:
-            write(arguments, None, report(subject, argv, filmed))
+            write(arguments, report(subject, argv, filmed))
             return OK
     if arguments.positions is not None:
         results = exact_tests.known_positions(subject, arguments.positions)
@@ -115,21 +115,18 @@ def run(argv: Sequence[str]) -> int:
     else:
         results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
     content = report(subject, argv, results)
-    kept = episodes.kept_in(arguments.agent) if "returns" in results and agent is not None else None
-    if kept is not None and not episodes.counts_more(kept, content):
-        log(f"{kept} stays as it is: it holds more games of the same step")
-        kept = None
-    write(arguments, kept, content)
+    write(arguments, content)
+    if agent is not None and "returns" in results:
+        episodes.keep(arguments.agent, content)
     return OK
 
 
-def write(arguments: Arguments, kept: Path | None, content: dict[str, Any]) -> None:
-    """The JSON where --json says, and where a run keeps its last evaluation."""
+def write(arguments: Arguments, content: dict[str, Any]) -> None:
+    """The JSON where --json says."""
     from muzero.commands.provenance import write_json
 
-    for path in (arguments.json, kept):
-        if path is not None:
-            write_json(path, content)
+    if arguments.json is not None:
+        write_json(arguments.json, content)
 
 
 def hold_tournament(arguments: Arguments, players: tuple[str, ...], argv: Sequence[str]) -> int:

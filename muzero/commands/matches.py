@@ -35,7 +35,7 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if solver is not None:
         solve_aloud(solver)
     log(f"playing {games} games ...")
-    played = play_pairs(subject.game, Announced(player), opponent, games, subject.seed, plies)
+    played = play_pairs(subject.game, Announced(player, games), opponent, games, subject.seed, plies)
     result = summary(played, subject.game, (player.name, opponent.name), subject.seed, plies)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
     openings = f", {plies} random opening moves, each opening from both seats" if plies else ""

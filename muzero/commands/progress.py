@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PROGRESS_SECONDS = 10.0
 """Between two lines of a Ticker."""
+SHARE_TOLD = 0.1
+"""Of the games that must be over before the time left is told."""
 
 
 class Ticker:
@@ -36,18 +38,54 @@ class Ticker:
 
 
 class Announced:
-    """A player of whose games people hear how far they are."""
+    """A player of whose games people hear how far they are.
 
-    def __init__(self, player: Player) -> None:
+    count: all games, where they come in several batches; the games of the first batch otherwise.
+    """
+
+    def __init__(self, player: Player, count: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self.player, self.name = player, player.name
-        self._moves, self._ticker = 0, Ticker("playing:")
+        self._moves, self._ticker = 0, Ticker("playing:", clock)
+        self._left = TimeLeft(count, clock)
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
         """The player's moves [N]."""
         over = int((games.to_play() == NO_PLAYER).sum())
-        self._ticker.tell(f"{over:,} of {games.size:,} games are over, {self._moves:,} moves of {self.name} made")
+        left = self._left.told(over, games.size)
+        self._ticker.tell(f"{over:,} of {games.size:,} games are over, {self._moves:,} moves of {self.name} made{left}")
         self._moves += int(rows.sum())
         return self.player.act(games, rows)
+
+
+class TimeLeft:
+    """How long games in lockstep will take.
+
+    All of them move together, so that none is over for a long time and then many are: what is counted is the pace at
+    which they have ended since the first of them did.
+    """
+
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._count, self._clock = count, clock
+        self._before = 0
+        """Games of earlier batches"""
+        self._over = self._size = 0
+        self._start, self._first = clock(), (0.0, 0)
+        """When this batch began; when its first games ended, and how many"""
+
+    def told(self, over: int, size: int) -> str:
+        """`, about 3 minutes left` with `over` of the `size` games of this batch; nothing before a tenth of them is."""
+        now = self._clock()
+        if over < self._over:
+            self._before, self._start, self._first = self._before + self._size, now, (0.0, 0)
+        self._over, self._size = over, size
+        if self._first[1] == 0:
+            self._first = now, over
+        since, ended = now - self._first[0], over - self._first[1]
+        if ended < 1 or over < SHARE_TOLD * size:
+            return ""
+        seconds = (size - over) * since / ended
+        seconds += max(0, self._count - self._before - size) / size * (now - self._start + seconds)
+        return f", about {round(seconds / 60):,} minutes left" if seconds >= 90 else ", about a minute left"
 
 
 def solve_aloud(solver: Exact) -> None:

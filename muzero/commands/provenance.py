@@ -86,12 +86,12 @@ def _git(root: Path, *words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write results. Raises CommandError where the disk refuses."""
+def write_json(path: Path, content: dict[str, Any], failed: str = "--json ") -> None:
+    """Write results. Raises CommandError, beginning with `failed`, where the disk refuses."""
     try:
         path.write_text(json.dumps(_strict(content), indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise CommandError(f"--json {path}: {error.strerror}") from error
+        raise CommandError(f"{failed}{path}: {error.strerror}") from error
     log(f"wrote {path}")
 
 

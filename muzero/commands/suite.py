@@ -14,16 +14,16 @@ from games.atari_protocol import roms
 from muzero import runs
 from muzero.commands.arguments import parse
 from muzero.commands.console import OK, USAGE, CommandError
-from muzero.commands.episodes import EVALUATION
-from muzero.terminal import table
+from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, whole_games
+from muzero.terminal import counted, printable, table
 
 EXAMPLES = (
     "muzero evaluate checkpoints/runs/atari_pong --episodes 100          # each run first: RUN/evaluation.json",
     "muzero evaluate --suite checkpoints/runs/atari_*",
     "muzero evaluate --suite results/*.json --json suite.json            # what --json wrote will do too",
 )
-LIMIT = 64 << 20
-"""Bytes of the largest file that is read."""
+ROUNDING = 1e-3
+"""By how much a file's human-normalised score may be off."""
 NAMES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 
 
@@ -71,7 +71,8 @@ def run(argv: Sequence[str]) -> int:
     except UnevenError as error:
         raise CommandError(f"--suite: {error}", USAGE) from error
     rows = [_row(game, many) for game, many in by_game.items()]
-    print(f"{len(by_game)} games, {len(found) // len(by_game)} training seeds each; {found[0].conditions}\n")
+    seeds = counted(len(found) // len(by_game), "training seed")
+    print(f"{counted(len(by_game), 'game')}, {seeds} each; {found[0].conditions}\n")
     print(table(("game", "scores", "mean", "human-normalised"), rows, left=(0, 1)))
     print("\n" + table(("human-normalised", "value", "95 % interval"), [
         (title, f"{numbers[name].value:.3f}", f"{numbers[name].low:.3f} to {numbers[name].high:.3f}")
@@ -119,12 +120,23 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
     if newest is not None and runs.order(newest)[0] != trained["step"]:
         raise CommandError(f"--suite: {file.parent} was measured at step {trained['step']} and is now at "
                            f"{runs.order(newest)[0]}: muzero evaluate {file.parent} --episodes 100", USAGE)
-    if not all(map(math.isfinite, (returns["mean"], content["human_normalised"]))):
+    score, normalised = float(returns["mean"]), float(content["human_normalised"])
+    if not all(map(math.isfinite, (score, normalised))):
         raise ValueError("scores are not finite")
     return Measured(
-        path=file, game=game, training_seed=int(trained["training_seed"]), score=float(returns["mean"]),
-        normalised=float(content["human_normalised"]), episodes=int(returns["games"]),
-        conditions=f"protocol {conditions}; {thinking}")
+        path=file, game=game, training_seed=int(trained["training_seed"]), score=score,
+        normalised=_checked(game, score, normalised), episodes=whole_games(returns["games"]),
+        conditions=printable(f"protocol {conditions}; {thinking}").replace("\n", " "))
+
+
+def _checked(game: str, score: float, stated: float) -> float:
+    """The human-normalised score, by the table where it has the game. Raises ValueError if a file states another."""
+    normalised = human_normalised(roms()[game.removeprefix("atari/")], score)
+    if normalised is None:
+        return stated
+    if not math.isclose(normalised, stated, rel_tol=ROUNDING, abs_tol=ROUNDING):
+        raise ValueError(f"a mean of {score:g} in {game} is {normalised:.3f} human-normalised, not {stated:.3f}")
+    return normalised
 
 
 def check(found: list[Measured]) -> None:
