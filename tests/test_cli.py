@@ -89,6 +89,14 @@ def test_every_help_ends_with_examples(command: str, capsys: Captured) -> None:
     assert "\x1b" not in out
 
 
+@pytest.mark.parametrize("command", [["train"], ["play"], ["evaluate"], ["evaluate", "--suite"], ["bench", "selfplay"]])
+def test_no_help_tells_of_an_option_that_its_default_is_nothing(command: list[str], capsys: Captured) -> None:
+    assert cli.main([*command, "--help"]) == OK
+    unwrapped = "".join(capsys.readouterr().out.replace("│", "").replace("|", "").split())
+    assert "(default:None)" not in unwrapped
+    assert "(default:)" not in unwrapped
+
+
 def test_help_of_a_game_shows_that_games_defaults(capsys: Captured) -> None:
     assert cli.main(["train", "connect_four", "--help"]) == OK
     learner = presets.load("connect_four").learner

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -26,6 +26,11 @@ HELP = ("-h", "--help")
 RUNS = Path("checkpoints/runs")
 """Where runs lie unless their folder is named."""
 AGENT_WANTED = "wanted: a game with a shipped agent, or the folder of a run (checkpoints/runs/...)"
+
+QUIET = tyro.conf.arg(help_behavior_hint="")
+"""No `(default: ...)` under a help whose text tells what happens without the option."""
+Maybe = Annotated[T | None, QUIET]
+"""An option that may be left out: `Maybe[int] = None`."""
 
 _registry = ConstructorRegistry()
 

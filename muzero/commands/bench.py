@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from games.naming import nearest
-from muzero.commands.arguments import HELP, game_spec, in_bounds, parse
+from muzero.commands.arguments import HELP, QUIET, Maybe, game_spec, in_bounds, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.config import Config, replace
 
@@ -50,7 +50,7 @@ class SearchArguments:
     """Threads that share the trees of a search."""
     seconds: float = 1.0
     """For each line."""
-    json: str | None = None
+    json: Maybe[str] = None
     """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
 
 
@@ -60,12 +60,12 @@ class SelfPlayArguments:
 
     game: tyro.conf.Positional[str] = "connect_four"
     """Any game that can be trained."""
-    preset: str | None = None
+    preset: Maybe[str] = None
     """As for `muzero train`."""
-    games: tuple[int, ...] = ()
+    games: Annotated[tuple[int, ...], QUIET] = ()
     """Games in lockstep (default: the preset's, or where it leaves them to the machine those that `muzero train` would
     try)."""
-    simulations: int | None = None
+    simulations: Maybe[int] = None
     """Simulations of a move (default: the preset's)."""
     dynamics: Literal["learned", "rules"] = "learned"
     """What the search moves by. With rules their time counts as the network's."""
@@ -78,7 +78,7 @@ class SelfPlayArguments:
     """Leave the C library's allocator as it is, to see what keeping freed memory is worth."""
     seconds: float = 1.0
     """For each line, at least one move a round; on a CPU the best of three rounds is shown."""
-    json: str | None = None
+    json: Maybe[str] = None
     """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
 
 
@@ -88,14 +88,14 @@ class LearnArguments:
 
     game: tyro.conf.Positional[str] = "connect_four"
     """Any game that can be trained."""
-    preset: str | None = None
+    preset: Maybe[str] = None
     """As for `muzero train`."""
-    batch: tuple[int, ...] = ()
+    batch: Annotated[tuple[int, ...], QUIET] = ()
     """Positions of a step (default: those of the preset's schedule)."""
     device: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
     seconds: float = 2.0
     """For each line."""
-    json: str | None = None
+    json: Maybe[str] = None
     """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
 
 
@@ -109,7 +109,7 @@ class GamesArguments:
     """Games in lockstep."""
     seconds: float = 0.5
     """For each line."""
-    json: str | None = None
+    json: Maybe[str] = None
     """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
 
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from games.single import is_own
-from muzero.commands.arguments import find_agent, game_spec, in_bounds, load_agent, parse
+from muzero.commands.arguments import QUIET, Maybe, find_agent, game_spec, in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.players import check_player, stored_game
 
@@ -42,39 +42,39 @@ class Arguments:
 
     agent: tyro.conf.Positional[str]
     """A game with a shipped agent, or the folder of a run or a checkpoint."""
-    against: str | None = None
+    against: Maybe[str] = None
     """The opponent of a match: random (the default), mcts:N (OpenSpiel's MCTS, N simulations), perfect, or
     another agent's folder."""
-    episodes: int | None = None
+    episodes: Maybe[int] = None
     """Whole games of a game of one player (default: 100), whose returns are measured. Saved in the folder of a run too,
     for --suite (`muzero evaluate --suite --help`)."""
-    video: Path | None = None
+    video: Maybe[Path] = None
     """Film one game of a game seen in pixels here, .mp4 or .gif, with the agent's value and policy beside the frames;
     nothing else is measured without --episodes."""
-    games: int | None = None
+    games: Maybe[int] = None
     """Games of the match (default: 100), or of each pairing of a tournament (default: 20); half of them with the first
     move."""
-    opening_plies: int | None = None
+    opening_plies: Maybe[int] = None
     """Random moves before each game, the same for both seats (default: 4 in a tournament, 2 against another agent,
     else 0)."""
-    simulations: tuple[int, ...] = ()
+    simulations: Annotated[tuple[int, ...], QUIET] = ()
     """Simulations of each search (default: the agent's own; 0 = no search). Several for the exact tests, which
     always measure an agent without search too."""
     seed: int = 0
-    own_game: str | None = None
+    own_game: Maybe[str] = None
     """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     every_position: bool = False
     """Small games: in how many of all reachable positions does the chosen move lose value?"""
-    positions: Path | None = None
+    positions: Maybe[Path] = None
     """CSV of positions with the score of every move (columns: docs/strength.md): how often is the value kept?"""
-    player: str | None = None
+    player: Maybe[str] = None
     """Measure this player (as in --against) in the game named first, instead of an agent."""
-    tournament: tuple[str, ...] | None = None
+    tournament: Maybe[tuple[str, ...]] = None
     """Rate these players of the game named first, each against each: runs, checkpoints, agents, random, mcts:N,
     perfect; RUN/snapshots stands for all of a run's snapshots. AGENT@N searches with N simulations (0: none)."""
     skip_unreadable: bool = False
     """In a tournament, leave out agents that can't be read."""
-    json: Path | None = None
+    json: Maybe[Path] = None
     """Also write the results here, with command, seed, versions and hardware."""
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import tyro
 
-from muzero.commands.arguments import in_bounds, load_agent, parse
+from muzero.commands.arguments import Maybe, in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.session import Session, Thinker
 from muzero.terminal import ink, printable, unicode_ok
@@ -36,11 +36,11 @@ class Arguments:
     """A game with a shipped agent, or the folder of a run or a checkpoint."""
     seat: Literal["first", "second"] = "first"
     """Whether you make the first move."""
-    simulations: int | None = None
+    simulations: Maybe[int] = None
     """Simulations of each search (default: the agent's own setting). More is stronger and slower."""
     seed: int = 0
     """Seed of chance and of the search."""
-    own_game: str | None = None
+    own_game: Maybe[str] = None
     """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     watch: bool = False
     """Watch the agent play all sides."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from games.atari_protocol import roms
 from muzero import runs
-from muzero.commands.arguments import parse
+from muzero.commands.arguments import Maybe, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, whole_games
 from muzero.terminal import counted, printable, table
@@ -36,7 +36,7 @@ class Arguments:
     """Folders of runs that were measured with --episodes, or the JSON files of such measurements."""
     seed: int = 0
     """Seed of the bootstrap."""
-    json: Path | None = None
+    json: Maybe[Path] = None
     """Also write the results here, with command, seed, versions and hardware."""
 
 

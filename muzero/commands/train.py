@@ -16,7 +16,7 @@ import games
 from games.families import family
 from games.single import is_own
 from muzero import checkpoint, presets, runs
-from muzero.commands.arguments import HELP, RUNS, game_spec, near_run, parse
+from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, parse
 from muzero.commands.console import INTERRUPTED, USAGE, CommandError, log
 from muzero.config import (
     Config,
@@ -58,17 +58,17 @@ class Arguments:
     Training stops at --steps or --minutes; Ctrl-C saves and stops, and the same command goes on from there.
     """
 
-    preset: str | None = None
+    preset: Maybe[str] = None
     """Settings to begin with (default: the usual ones of the game). Atari has gumbel, efficientzero, muzero, and small
     for a machine without a GPU. A run goes on with the one it was made with."""
-    out: Path | None = None
+    out: Maybe[Path] = None
     """Folder of the run (default: checkpoints/runs/GAME). A run that is there goes on with its settings."""
-    steps: int | None = None
+    steps: Maybe[int] = None
     """Stop after this many learning steps in all (short for --train.steps N --train.minutes 0)."""
-    minutes: float | None = None
+    minutes: Maybe[float] = None
     """Stop after this many minutes in all (short for --train.minutes M --train.steps 0
     --train.horizon 0). Schedules then follow the clock: two such runs differ even with the same seed."""
-    positions: int | None = None
+    positions: Maybe[int] = None
     """Stop after this many positions, each drawn --learner.replay-ratio times (short for --train.positions N
     --train.steps 0 --train.minutes 0 --train.horizon 0)."""
     fresh: bool = False
