@@ -121,6 +121,10 @@ def _environment(identity: str) -> Any:
         return gymnasium.make(identity)
     except gymnasium.error.Error as error:
         raise GameError(f"{PREFIX}{identity} can't be made: {error}") from error
+    except ImportError as error:
+        # An environment may have been moved to a package of its own, or need one.
+        raise GameError(f"{PREFIX}{identity} can't be made, its code can't be imported: {error}\n"
+                        "  install what it names, or choose a newer version of this environment") from error
 
 
 @functools.lru_cache(maxsize=32)

@@ -237,3 +237,13 @@ def test_spec_sizes_are_whole() -> None:
         assert len(spec.observation_shape) in (1, 3)
         assert math.prod(spec.observation_shape) > 0
         assert spec.min_return < spec.max_return
+
+
+def test_an_environment_whose_code_cannot_be_imported_is_a_game_that_cannot_be_had() -> None:
+    gymnasium = pytest.importorskip("gymnasium")
+    gymnasium.register("Elsewhere-v0", entry_point="no_such_package.here:Environment")
+    try:
+        with pytest.raises(GameError, match=r"gym/Elsewhere-v0 can't be made.*no_such_package.*\n.*install what it"):
+            games.spec("gym/Elsewhere-v0")
+    finally:
+        del gymnasium.registry["Elsewhere-v0"]
