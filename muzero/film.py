@@ -28,6 +28,8 @@ CURVE = 110
 """Height of the curve of values."""
 SCALE = 54
 """Width of the numbers beside it."""
+LEAST_RANGE = 0.02
+"""Of the curve: two units of the numbers beside it."""
 MOST = 10
 """Actions shown: the likeliest."""
 BACKGROUND, INK, DIM, ACCENT, CHOSEN = "#16181d", "#e8e8e8", "#8a8f98", "#56B4E9", "#E69F00"
@@ -92,14 +94,21 @@ def _panel(pen: ImageDraw.ImageDraw, scene: Scene, left: int, right: int) -> Non
 
 
 def _curve(pen: ImageDraw.ImageDraw, values: tuple[float, ...], box: tuple[int, int, int, int], font: Any) -> None:
-    """The newest values, one a pixel, between the smallest and the largest of them, which stand beside the curve."""
+    """The newest values, one a pixel, on a scale whose ends stand beside the curve."""
     left, top, right, bottom = box
     newest = values[-(right - left) :]
-    low, high = min(newest), max(newest)
-    scale = (bottom - top - 4) / (high - low) if high > low else 0.0
+    low, high = scale_of(newest)
+    scale = (bottom - top - 4) / (high - low)
     pen.rectangle(box, outline=DIM)
     for y, value in ((top, high), (bottom - LINE, low)):
         pen.text((right + 6, y), f"{value:.2f}", fill=DIM, font=font)
     points = [(left + x, bottom - 2 - (value - low) * scale) for x, value in enumerate(newest)]
     if len(points) > 1:
         pen.line(points, fill=ACCENT, width=1)
+
+
+def scale_of(values: tuple[float, ...]) -> tuple[float, float]:
+    """Both ends of a scale for values, far enough apart to be told apart as they are written."""
+    low, high = min(values), max(values)
+    wider = max(0.0, LEAST_RANGE - (high - low)) / 2
+    return low - wider, high + wider

@@ -416,7 +416,9 @@ def test_watching_needs_no_input(capsys: pytest.CaptureFixture[str]) -> None:
 def test_one_player_games_are_the_persons(capsys: pytest.CaptureFixture[str]) -> None:
     agent = Scripted("catch")
     assert converse(play.Arguments("catch", seat="second"), agent, ["stay"] * 9 + ["quit"], EOFError) == 0
-    assert "The end. Return: " in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "The end. Return: " in said
+    assert all(f"step {step}   return so far 0\n" in said for step in range(9))
     assert agent.asked == []
 
 

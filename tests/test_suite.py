@@ -1,4 +1,4 @@
-"""Scores of whole games, and of many games and seeds as one number: equal to rliable's, and refused where they mean nothing."""
+"""Scores of whole games, and of many of them as one number: equal to rliable's, refused where they mean nothing."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from muzero.commands import progress, video, watch
 from muzero.commands.console import CommandError
 from muzero.commands.viewing import Viewing
 from muzero.config import Config, replace
-from muzero.film import HEIGHT, PANEL, Scene, picture
+from muzero.film import HEIGHT, LEAST_RANGE, PANEL, Scene, picture, scale_of
 
 SMALL = {"model.width": 4, "model.hidden": 4, "play.simulations": 2}
 CATCH = "games.examples.pixel_catch:PixelCatch"
@@ -84,6 +84,14 @@ def test_a_picture_shows_frame_and_thoughts() -> None:
     assert (other[:, 320:] != drawn[:, 320:]).any()
     one = picture(scene(values=(0.0,), policy=np.full(18, 1 / 18, np.float32), names=tuple("abcdefghijklmnopqr")))
     assert one.shape[0] % 2 == one.shape[1] % 2 == 0
+
+
+@pytest.mark.parametrize("values", [(-0.0213,), (-0.0213, -0.0213), (-0.0213, -0.0211), (0.005, 0.0149), (1.0, 3.0)])
+def test_the_ends_of_the_curve_s_scale_are_told_apart(values: tuple[float, ...]) -> None:
+    low, high = scale_of(values)
+    assert f"{low:.2f}" != f"{high:.2f}"
+    assert low <= min(values) <= max(values) <= high
+    assert (low, high) == (1.0, 3.0) or high - low == pytest.approx(LEAST_RANGE)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
@@ -184,15 +192,28 @@ def typed(*lines: str) -> Callable[[str], str]:
 
 
 def test_a_person_watches(player: Agent, capsys: pytest.CaptureFixture[str]) -> None:
-    watch.watch(player, 0, 2, typed("", "5", "nonsense", "?", "run", "again", "3", "quit"))
+    watch.watch(player, 0, 2, typed("", "5", "nonsense", "?", "run", "again", "4", "quit"))
     said = capsys.readouterr().out
     assert "move 1   score" in said
     assert "move 6   score" in said
     assert "not understood: 'nonsense'" in said
     assert "The game was cut." in said
-    assert said.count("move 4   score") == 1, "the new game, after one and three moves"
+    assert said.count("move 4   score") == 1, "the new game, in its first move"
     assert said.rstrip().endswith("bye")
     assert "\x1b" not in said, "no control codes where there is no terminal"
+
+
+def test_the_start_is_shown_at_once_and_a_new_game_may_begin_at_any_time(
+    player: Agent, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch.watch(player, 0, 2, typed("quit"))
+    first = capsys.readouterr().out
+    assert "move 0   score 0" in first
+    assert len(first.splitlines()) > watch.SMALLEST, "the picture"
+    watch.watch(player, 0, 2, typed("3", "Again", "2", "quit"))
+    said = capsys.readouterr().out
+    assert re.findall(r"move (\d+) ", said) == ["0", "3", "0", "2"]
+    assert "not understood" not in said
 
 
 def test_ctrl_c_stops_a_running_game_and_not_the_program(

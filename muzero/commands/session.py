@@ -101,11 +101,18 @@ class Session:
         text = self.games.render(0)
         board = drawing.read_board(self.spec.name, text)
         if board is None:
-            return "\n".join(f"  {line}" for line in self._clean(text).splitlines())
+            lines = [*self._standing(), *self._clean(text).splitlines()]
+            return "\n".join(f"  {line}" for line in lines)
         possible = set()
         if board.drawing.show_legal and not self.over:
             possible = {cell for name in legal_names(self.games) if (cell := board.cell(name)) is not None}
         return drawing.draw(board, self.pen, self.fancy, board.added(self._before), possible)
+
+    def _standing(self) -> list[str]:
+        """How far a game of one player is, which its own text may not say."""
+        if self.spec.players != 1:
+            return []
+        return [f"step {len(self._past)}   return so far {self.games.returns()[0, 0]:g}"]
 
     def _clean(self, text: str) -> str:
         """A game's own text; control codes in it only where they are wanted."""

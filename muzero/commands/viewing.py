@@ -40,6 +40,10 @@ class Viewing:
     def score(self) -> float:
         return float(self.games.returns()[0, 0])
 
+    def look(self) -> Picture:
+        """The position as it is now."""
+        return self._camera()
+
     def think(self) -> Analysis:
         """The agent's search in this position."""
         analysis = self.agent.search(self.agent.see(self.games), self.games.legal(), simulations=self.simulations,
@@ -51,7 +55,7 @@ class Viewing:
         """What is to be seen before the move that `analysis` found."""
         lives = getattr(self.games, "lives", None)
         return Scene(
-            frame=self._camera(), title=self.spec.name, move=len(self.values), score=self.score,
+            frame=self.look(), title=self.spec.name, move=len(self.values), score=self.score,
             values=tuple(self.values), names=self.names, policy=analysis.result.policy[0],
             visits=analysis.result.visits[0], action=int(analysis.result.action[0]),
             lives=None if lives is None else int(lives[0]))

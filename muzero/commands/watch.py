@@ -38,39 +38,43 @@ HELP = """  Enter    one move
 Beside the picture: the moves that the search likes best, its policy in percent and its visits, > the one that is made.
 The value is the return that the agent expects, in the rewards it was trained with."""
 LEAVE = ("quit", "q", "exit")
+AGAIN = "again"
 
 
 def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str], str]) -> None:
     """Games until the person leaves. `read` gives a line for a prompt, or raises EOFError."""
     colour = not plain(sys.stdout) and unicode_ok(sys.stdout)
     viewing = Viewing(agent, seed, simulations)
+    begin(viewing, colour)
     print(f"{viewing.spec.name}: {agent.name} plays, you watch   ? for help\n", flush=True)
     while True:
-        if not viewing.over:
-            moves = ahead(read("Enter, a number of moves, run or quit> "))
-        elif read("again or quit> ").strip().lower() in LEAVE:
-            moves = None
-        else:
-            seed += 1
-            viewing, moves = Viewing(agent, seed, simulations), 1
-        if moves is None:
+        typed = read("again or quit> " if viewing.over else "Enter, a number of moves, run or quit> ").strip().lower()
+        if typed in LEAVE:
             print("bye", flush=True)
             return
-        go(viewing, moves, colour)
+        if viewing.over or typed == AGAIN:
+            seed += 1
+            viewing = Viewing(agent, seed, simulations)
+            begin(viewing, colour)
+        else:
+            go(viewing, ahead(typed), colour)
 
 
-def ahead(typed: str) -> int | None:
-    """How many moves a typed line asks for; None to leave, 0 after saying what was not understood."""
-    word = typed.strip().lower()
-    if word in LEAVE:
-        return None
+def begin(viewing: Viewing, colour: bool) -> None:
+    """Show the position before the first move."""
+    told = [f"move 0   score {viewing.score:g}", "the start of a new game"]
+    print((HOME if colour else "") + screen(viewing.look(), told, colour), flush=True)
+
+
+def ahead(word: str) -> int:
+    """How many moves a typed word asks for; 0 after saying what was not understood."""
     if word in ("run", "r"):
         return sys.maxsize
     if word == "":
         return 1
     if word.isascii() and word.isdecimal() and len(word) <= 6:
         return int(word)
-    print(HELP if word in ("?", "help") else f"not understood: {typed.strip()[:40]!r}\n{HELP}", flush=True)
+    print(HELP if word in ("?", "help") else f"not understood: {word[:40]!r}\n{HELP}", flush=True)
     return 0
 
 
@@ -84,19 +88,18 @@ def go(viewing: Viewing, moves: int, colour: bool) -> None:
             viewing.step(analysis)
             made += 1
             if colour or made == moves or viewing.over:
-                print((HOME if colour else "") + screen(scene, colour), flush=True)
+                print((HOME if colour else "") + screen(scene.frame, thoughts(scene), colour), flush=True)
     except KeyboardInterrupt:
         print(f"stopped after {made:,} moves", flush=True)
     if viewing.over:
         print(f"The {'game was cut' if viewing.cut else 'end'}. Score {viewing.score:g}.", flush=True)
 
 
-def screen(scene: Scene, colour: bool) -> str:
-    """The picture with the agent's thoughts beside it."""
+def screen(frame: Picture, told: list[str], colour: bool) -> str:
+    """The picture with what is told of it beside it."""
     size = shutil.get_terminal_size(UNKNOWN)
-    shown = blocks(scene.frame, size.columns - BESIDE, max(SMALLEST, size.lines - BELOW), colour)
-    told = thoughts(scene)
-    told += [""] * (len(shown) - len(told))
+    shown = blocks(frame, size.columns - BESIDE, max(SMALLEST, size.lines - BELOW), colour)
+    told = told + [""] * (len(shown) - len(told))
     return "\n".join(f"{row}  {line}".rstrip() for row, line in zip(shown, told, strict=False))
 
 
