@@ -167,6 +167,8 @@ class Run:
                 self.leave_snapshot()
                 self.save()
                 saved = time.monotonic()
+        # What follows is no training.
+        self.elapsed_before, self.started = self.elapsed, None
         self.log(lambda _: None)
         self.leave_snapshot()
         self.save()
@@ -263,8 +265,7 @@ class Run:
         self.metrics.write(self.learner.steps, values)
 
     def evaluate_last(self, report: Callable[[Progress], None], interrupt: Interrupt) -> None:
-        """At the end of a run that evaluates now and then: the agent it ends with, in time that is no training's."""
-        self.elapsed_before, self.started = self.elapsed, None
+        """At the end of a run that evaluates now and then: the agent it ends with."""
         due = self.config.train.evaluate_minutes > 0 and self.learner.steps > self.evaluated
         if not due or interrupt.asked:
             return
