@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import os
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,7 +33,8 @@ _NO_SEED = [-1]
 """In place of a seed: ALE's random numbers go on where they are."""
 GAMES_A_SEED = 16
 """For each seed ALE loads the ROM anew, as long as 200 moves take. Without sticky actions the games that follow one
-another in an environment hang on its seed and their number alone, not on how the ones before were played."""
+another in an environment hang on its seed and their number alone, not on how the ones before were played; but for some
+that the table knows (`Rom.apart`), which have a seed for each game."""
 
 
 class Story(NamedTuple):
@@ -143,7 +145,8 @@ class AtariBatch:
 
     def _begin_next(self, row: Row) -> None:
         """Begin another game in the environment: of its seed, or of a new one."""
-        if row.seed >= 0 and row.number + 1 < GAMES_A_SEED and self.facts.protocol.sticky == 0.0:
+        lasts = self.facts.protocol.sticky == 0.0 and not self.facts.rom.apart
+        if lasts and row.seed >= 0 and row.number + 1 < GAMES_A_SEED:
             row.begin(row.seed, row.number + 1, self._pool)
             return
         self._seeds_taken += 1
@@ -208,6 +211,7 @@ class AtariBatch:
             "seeds_taken": self._seeds_taken,
             "begun": [story[:2] for story in [*stories, (self._spare.seed, self._spare.number)]],
             "actions": [base64.b64encode(story.actions).decode() for story in stories],
+            "pictures": [zlib.crc32(row.obs.tobytes()) for row in self._rows],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -221,6 +225,9 @@ class AtariBatch:
             going = np.array([move < len(actions) for actions in stored])
             now = [actions[move] if move < len(actions) else 0 for actions in stored]
             self.step(np.array(now, np.int32), going)
+        if [zlib.crc32(row.obs.tobytes()) for row in self._rows] != snapshot["pictures"]:
+            raise GameError(f"{self.spec.name}: a stored game came out another way when it was played again: use the "
+                            "version of ale-py that it was stored with, or begin anew")
         self._seed, self._seeds_taken = snapshot["seed"], snapshot["seeds_taken"]
 
     def story(self, row: int) -> Story:

@@ -76,6 +76,8 @@ class Rom:
     human: float | None
     atari100k: bool
     """One of the 26 games of Atari 100k."""
+    apart: bool
+    """A game in ALE's environment hangs on how those before it were played (benchmarks/atari_seeds.py)."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def roms() -> dict[str, Rom]:
     with TABLE.open(newline="") as file:
         return {line["rom"]: Rom(
             line["rom"], int(line["actions"]), int(line["all_actions"]), _score(line["random"]), _score(line["human"]),
-            line["atari100k"] == "1") for line in csv.DictReader(file)}
+            line["atari100k"] == "1", line["apart"] == "1") for line in csv.DictReader(file)}
 
 
 def _score(text: str) -> float | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from muzero.config import LearnerConfig
@@ -76,6 +78,12 @@ class Learner:
         update = self._update if self.deferred is None else self._update_later
         losses, norm = update(Tensors.of(batch), rate)
         return StepReport(losses, norm, rate)
+
+    def see(self, obs: NDArray[Any]) -> None:
+        """Learn from obs [B, *O] what is usual, where the model tells positions by that; before the first step."""
+        for model in {id(model): model for model in (self.model, self.averaged)}.values():
+            if model.standard is not None:
+                model.standard.measure(torch.from_numpy(obs))
 
     @property
     def _blend(self) -> float:

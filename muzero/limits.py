@@ -117,6 +117,9 @@ def check(config: Sections) -> None:
     _check_aids(config)
     if config.model.network == "pixels":
         _check_pixels(config)
+    elif config.model.standardise:
+        raise ConfigError(f"model.standardise is of pictures, which model.network pixels reads: set it to False for "
+                          f"{config.model.network}")
     elif config.learner.shift > 0:
         raise ConfigError(f"learner.shift moves pictures, which model.network pixels reads: set learner.shift to 0 for "
                           f"{config.model.network}")
@@ -127,6 +130,7 @@ def check(config: Sections) -> None:
     _check_replay(config.replay)
     if config.train.steps == 0 and config.train.minutes == 0.0 and config.train.positions == 0:
         raise ConfigError("train.steps, train.minutes or train.positions must set a limit")
+    _check_positions(config)
     if config.train.clock == "cpu" and config.train.actors != 0:
         raise ConfigError("train.clock cpu counts one process: set train.actors to 0")
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
@@ -148,6 +152,16 @@ def check_outcomes(config: Sections, spec: games.GameSpec) -> None:
         if not low <= spec.min_return <= spec.max_return <= high:
             raise ConfigError(f"{name}.low and {name}.high: {spec.name} pays {spec.min_return:g} to "
                               f"{spec.max_return:g}, got {low:g} to {high:g}")
+
+
+def _check_positions(config: Sections) -> None:
+    """A run that is over before it has learned or searched anything is a mistake."""
+    first = {"replay.min_positions": config.replay.min_positions,
+             "selfplay.warmup_positions": config.selfplay.warmup_positions}
+    name = max(first, key=lambda setting: first[setting])
+    if 0 < config.train.positions <= first[name]:
+        raise ConfigError(f"train.positions {config.train.positions:,} are over before {name} {first[name]:,}, when "
+                          f"learning or searching begins: raise the one or lower the other")
 
 
 def _check_evaluation(games: int, against: str) -> None:

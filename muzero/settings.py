@@ -58,6 +58,9 @@ class ModelConfig:
     """pixels: residual blocks after each of the first two halvings, where they cost most."""
     dynamics_blocks: int = 1
     """resnet, pixels: residual blocks of g."""
+    standardise: bool = False
+    """pixels: each pixel as its difference from the mean at its place, in deviations, over the positions there are
+    before the first learning step. Without it, or batch norm, things of a few pixels are hardly ever learned."""
     norm: Literal["none", "batch"] = "none"
     """resnet, pixels: normalisation inside the blocks."""
     latent_norm: Literal["layer", "rms", "minmax"] = "layer"
@@ -144,7 +147,8 @@ class SelfPlayConfig:
     clip_rewards: bool = False
     """The learner sees the sign of a reward alone. What is reported and evaluated are the game's own rewards."""
     warmup_positions: int = 0
-    """Positions from uniformly random play before the first learning step; they leave with the window."""
+    """Positions from uniformly random play before any search; they leave with the window. Learning from them begins
+    at `replay.min_positions`."""
 
 
 @dataclass(frozen=True)

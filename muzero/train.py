@@ -47,6 +47,8 @@ from selfplay.worker import ActorError, InProcess, Processes, device_of
 
 RETURNS = 100
 """Games of one player whose mean return is reported."""
+PICTURES = 2_048
+"""Positions that tell what is usual in a game's pictures."""
 TRAINING = "training"
 INTERRUPTED = 130
 """Exit code of a run stopped by Ctrl-C and saved."""
@@ -187,6 +189,8 @@ class Run:
             self.take_games(wait=not ready)
         if not ready:
             return
+        if self.learner.steps == 0 and self.config.model.standardise:
+            self.learner.see(self.batches.draw(PICTURES).obs)
         if self.learner.steps % self.config.train.publish_steps == 0:
             self.publish()
         if self.reanalyser is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from concurrent.futures import Future
 from pathlib import Path
@@ -222,6 +223,31 @@ def test_without_sticky_actions_a_seed_lasts_for_games(monkeypatch: pytest.Monke
     assert all(number == 0 for _, number in stories["atari/pong(protocol=machado,size=20)"])
 
 
+def test_where_a_game_hangs_on_those_before_each_has_its_seed() -> None:
+    """Yars' Revenge begins another way after another game, in ALE's environment."""
+    batch, rng = games.make("atari/yars_revenge(size=20)", 1, 5), np.random.default_rng(0)
+    assert isinstance(batch, AtariBatch)
+    for _ in range(4):
+        assert batch.story(0).number == 0
+        for _ in range(60):
+            batch.step(rng.integers(0, batch.spec.num_actions, 1).astype(np.int32))
+        again = games.make("atari/yars_revenge(size=20)", 1)
+        again.restore(batch.snapshot())
+        assert (again.observe() == batch.observe()).all()
+        batch.reset()
+
+
+def test_a_game_that_comes_out_another_way_is_refused() -> None:
+    """As with another version of ALE."""
+    batch = games.make("atari/pong(size=20)", 2, 5)
+    for _ in range(30):
+        batch.step(np.array([3, 3], np.int32))
+    snapshot = batch.snapshot()
+    snapshot["actions"][1] = base64.b64encode(bytes([4] * 30)).decode()
+    with pytest.raises(games.GameError, match="came out another way"):
+        games.make("atari/pong(size=20)", 2).restore(snapshot)
+
+
 def test_a_failure_in_the_spare_is_told_where_it_is_wanted() -> None:
     """And the row whose game did not begin makes no move before it has one."""
     batch = games.make("atari/breakout(size=20)", 2, 7)
@@ -318,6 +344,17 @@ def test_presets_make_models(name: str) -> None:
     assert config.train.positions == (0 if name == "small" else 100_000)
     model = build_model(replace(config, {"model.width": 4, "model.hidden": 4, "model.consistency_width": 4}))
     assert model.latent_shape[1:] == (6, 6)
+
+
+def test_the_longest_episodes_have_presets() -> None:
+    assert presets.load("atari/pong(protocol=custom,skip=1,cap=2000000)", "small").selfplay.max_moves == 1 << 20
+
+
+def test_a_limit_inside_the_random_games_is_refused() -> None:
+    config = presets.load("atari/pong", "small")
+    with pytest.raises(ConfigError, match=r"train\.positions 20,000 .* raise the one or lower the other"):
+        replace(config, {"train.positions": 20_000})
+    assert replace(config, {"train.positions": 20_001}).train.positions == 20_001
 
 
 def test_a_short_training_counts_frames_and_learns(tmp_path: Path) -> None:

@@ -29,6 +29,9 @@ CASES = {
         **{**SMALL, "network": "pixels"}, representation_blocks=1, latent_norm="rms")),
     "plain picture": ("games.examples.pixel_catch:PixelCatch", ModelConfig(
         **{**SMALL, "network": "pixels"}, representation_blocks=1, picture_blocks=0, norm="batch", latent_norm="rms")),
+    "standardised picture": ("games.examples.pixel_catch:PixelCatch", ModelConfig(
+        **{**SMALL, "network": "pixels"}, representation_blocks=1, picture_blocks=0, standardise=True,
+        latent_norm="rms")),
     "mlp": ("tic_tac_toe", ModelConfig(width=8, hidden=7, discount="learned")),
 }
 

@@ -14,6 +14,7 @@ from muzero.config import ConfigError, ModelConfig
 from muzero.networks import mlp, pixels, resnet
 from muzero.networks.consistency import Consistency
 from muzero.networks.prefix import Packing, Prefix
+from muzero.networks.standard import Standardise
 from muzero.records import RootOutput, StepOutput
 
 Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -40,6 +41,7 @@ class LearnedModel(nn.Module):
         self.reward_units = 0 if config.prefix else scalar.units(config.reward)
         """Units of g itself that state a reward."""
         facts = self.reward_units + (TURNS if config.discount == "learned" else 0)
+        self.standard = Standardise(spec.frame_shape, spec.observation_high) if config.standardise else None
         self._build(facts)
 
     def _build(self, facts: int) -> None:
@@ -105,11 +107,15 @@ class LearnedModel(nn.Module):
         """Whether latents are boards [width, H, W]."""
         return self.config.network != "mlp"
 
-    def planes(self, obs: Tensor, dtype: torch.dtype) -> Tensor:
-        """obs [B, *O] of the game's dtype as h reads it, in `dtype`."""
-        planes = obs.to(dtype)
-        if self.spec.observation_high != 1:
-            planes = planes * (1.0 / self.spec.observation_high)
+    def planes(self, obs: Tensor, dtype: torch.dtype, standard: Standardise | None = None) -> Tensor:
+        """obs [B, *O] of the game's dtype as h reads it, in `dtype`. standard: in place of the model's own."""
+        standard = standard or self.standard
+        if standard is not None:
+            planes: Tensor = standard(obs).to(dtype)
+        else:
+            planes = obs.to(dtype)
+            if self.spec.observation_high != 1:
+                planes = planes * (1.0 / self.spec.observation_high)
         return planes.contiguous(memory_format=torch.channels_last) if self.spatial else planes
 
     def encode(self, obs: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ class PreparedModel:
         self.num_actions = model.num_actions
         self.derived = fused.Derived(dtype)
         self.twin: LearnedModel | None = None
+        self.standard = copy.deepcopy(model.standard)
         self.prefix: Transition | None = None
         """None where each reward is stated by itself."""
         self.h: Encoder
@@ -67,9 +68,11 @@ class PreparedModel:
             self.twin.load_state_dict(self.model.state_dict())
         else:
             self.derived.refresh()
+        if self.standard is not None and self.model.standard is not None:
+            self.standard.load_state_dict(self.model.standard.state_dict())
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        latent = self.h(self.model.planes(obs, self.dtype))
+        latent = self.h(self.model.planes(obs, self.dtype, self.standard))
         logits, value = self.f(latent)
         return RootOutput(self.model.remembering(latent), logits.float(), scalar.decode(value, self.model.config.value))
 

@@ -21,10 +21,13 @@ from muzero.config import (
 
 POSITIONS = 100_000
 """Of the 100k protocol: 400,000 frames."""
+MOVES = 1 << 20
+"""Of one game at most, should a protocol allow for more."""
 SAVED = 240.0
 """Seconds between checkpoints: a replay of 700 MB takes some seconds to write and to read back."""
 FEW_REWARDS: dict[str, Any] = {
-    "model.value.low": -10.0, "model.value.high": 10.0, "model.value.bins": 41, "selfplay.clip_rewards": True,
+    "model.value.low": -10.0, "model.value.high": 10.0, "model.value.bins": 41, "model.reward.transform": False,
+    "selfplay.clip_rewards": True,
 }
 """Rewards seen as their signs: values of +-117 suffice."""
 
@@ -54,10 +57,12 @@ def small(spec: GameSpec) -> Config:
     """An hour on one core without a GPU: a small network without batch norm, and many positions, which cost less there
     than learning from them again. In one process, which is how it was seen to learn (docs/atari.md).
 
-    Random play first teaches the rewards; without it a policy may settle on one move before any was seen.
+    Random play first shows what is usual in the pictures and teaches the rewards; without it a policy may settle on one
+    move before any was seen.
     """
     return replace(_published(spec), {
-        **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.norm": "none", "model.picture_blocks": 0,
+        **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.picture_blocks": 0,
+        "model.norm": "none", "model.standardise": True, "replay.min_positions": 20_000,
         "model.reward.low": -1.0, "model.reward.high": 1.0, "model.reward.bins": 3,
         "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.td_steps": 10,
         "learner.replay_ratio": 4.0, "train.minutes": 60.0, "train.positions": 0,
@@ -71,6 +76,7 @@ PRESETS: dict[str, Callable[[GameSpec], Config]] = {
 def _published(spec: GameSpec) -> Config:
     """What the presets share."""
     wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
+    moves = min(spec.max_length, MOVES)
     search = SearchConfig(algorithm="gumbel", simulations=16, scale="minmax", mirror=False, epsilon=0.01, c_scale=0.1)
     return Config(
         game=spec.name,
@@ -79,7 +85,7 @@ def _published(spec: GameSpec) -> Config:
         search=search,
         # As in training: more simulations scored less, no noise less or the same (docs/atari.md).
         play=search,
-        selfplay=SelfPlayConfig(games=32, max_moves=spec.max_length, part_moves=200, temperature_moves=spec.max_length,
+        selfplay=SelfPlayConfig(games=32, max_moves=moves, part_moves=200, temperature_moves=moves,
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
                                 life_ends=atari_facts(spec.name).shows_lives),
         replay=ReplayConfig(capacity=POSITIONS, min_positions=2_000, prioritized=True),

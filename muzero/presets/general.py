@@ -93,8 +93,8 @@ def _needs_halving(spec: GameSpec) -> bool:
 def _model(spec: GameSpec, scalar: ScalarConfig) -> ModelConfig:
     discount: Literal["fixed", "learned"] = "fixed" if spec.alternates or spec.players == 1 else "learned"
     if _needs_halving(spec):
-        return ModelConfig(network="pixels", width=32, hidden=64, representation_blocks=1, latent_norm="rms",
-                           value=scalar, reward=scalar, discount=discount)
+        return ModelConfig(network="pixels", width=32, hidden=64, representation_blocks=1, standardise=True,
+                           latent_norm="rms", value=scalar, reward=scalar, discount=discount)
     if _has_board(spec):
         return ModelConfig(network="resnet", width=32, hidden=64, latent_norm="rms", value=scalar, reward=scalar,
                            discount=discount)

@@ -1,0 +1,54 @@
+"""Pixels by what is usual at their place.
+
+A ball of two pixels is a thousandth of what a picture holds. After strided convolutions and mean pooling it is lost in
+what never changes, and a network without batch norm learns neither the ball nor the reward it brings. So each pixel is
+told as its difference from the mean at that place, in units of its deviation there, cut at +-5 (Burda et al. 2018,
+"Exploration by Random Network Distillation", section 2.4).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CUT = 5.0
+"""Deviations from the mean beyond which all pixels are alike."""
+LEAST = 1.0 / 32.0
+"""Least deviation, as a share of the largest entry: where nothing ever moved, noise isn't news."""
+CHUNK = 256
+"""Pictures measured at once; bounds the memory."""
+
+
+class Standardise(nn.Module):
+    """Observations [B, frames * C, H, W] -> the same, standardised; every frame by the same mean and deviation.
+
+    Both belong to the weights. Until `measure` has seen pictures they are told as shares of the largest entry.
+    """
+
+    def __init__(self, frame_shape: tuple[int, ...], high: float) -> None:
+        """frame_shape: of one frame [C, H, W]; high: the largest entry."""
+        super().__init__()
+        self.least = LEAST * high
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(frame_shape))
+        self.register_buffer("scale", torch.full(frame_shape, 1.0 / high))
+
+    @torch.no_grad()
+    def measure(self, obs: Tensor) -> None:
+        """Take mean and deviation of the frames of obs [B, frames * C, H, W], whatever was known before."""
+        frames = obs.reshape(-1, *self.mean.shape)
+        total = torch.zeros(self.mean.shape, dtype=torch.float64)
+        squares = torch.zeros_like(total)
+        for chunk in torch.split(frames, CHUNK):
+            entries = chunk.double()
+            total += entries.sum(0)
+            squares += (entries * entries).sum(0)
+        mean = total / len(frames)
+        deviation = (squares / len(frames) - mean * mean).clamp(min=0.0).sqrt()
+        self.mean.copy_(mean)
+        self.scale.copy_(1.0 / deviation.clamp(min=self.least))
+
+    def forward(self, obs: Tensor) -> Tensor:
+        frames = obs.reshape(len(obs), -1, *self.mean.shape).float()
+        return ((frames - self.mean) * self.scale).clamp(-CUT, CUT).reshape(obs.shape)
