@@ -55,8 +55,7 @@ class LearnedModel(nn.Module):
             self._convolutional(facts, values)
         else:
             self._dense(facts, values)
-        self.consistency = Consistency(
-            self.latent_shape, config.consistency_width, config.norm) if config.consistency else None
+        self.consistency = Consistency(self.latent_shape, config.consistency_width) if config.consistency else None
         self.prefix: Prefix | None = None
         if config.prefix and self.imagines:
             self.prefix = Prefix(self.latent_shape, config.prefix_hidden, scalar.units(config.reward), config.prefix,

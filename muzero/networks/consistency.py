@@ -9,16 +9,19 @@ from torch import Tensor, nn
 
 
 class Consistency(nn.Module):
-    """Negative cosine between predictor(projector(unrolled)) and projector(encoded), the latter held fixed."""
+    """Negative cosine between predictor(projector(unrolled)) and projector(encoded), the latter held fixed.
 
-    def __init__(self, latent_shape: tuple[int, ...], width: int, norm: str) -> None:
-        """width: units of the projection; norm: `batch` puts batch norm between the layers."""
+    Batch norm between the layers, whatever the other networks have, keeps projections apart: without it the cosine is
+    1 at once, as latents share most of what they hold. Nothing of this is played with.
+    """
+
+    def __init__(self, latent_shape: tuple[int, ...], width: int) -> None:
+        """width: units of the projection."""
         super().__init__()
         inner = max(1, width // 2)
         self.projector = nn.Sequential(
-            *_dense(math.prod(latent_shape), width, norm), nn.ReLU(), *_dense(width, width, norm), nn.ReLU(),
-            *_dense(width, width, norm))
-        self.predictor = nn.Sequential(*_dense(width, inner, norm), nn.ReLU(), nn.Linear(inner, width))
+            *_dense(math.prod(latent_shape), width), nn.ReLU(), *_dense(width, width), nn.ReLU(), *_dense(width, width))
+        self.predictor = nn.Sequential(*_dense(width, inner), nn.ReLU(), nn.Linear(inner, width))
 
     def forward(self, unrolled: Tensor, encoded: Tensor) -> Tensor:
         """[B, *L], [B, *L] -> loss [B] in [-1, 1]."""
@@ -27,7 +30,5 @@ class Consistency(nn.Module):
         return -F.cosine_similarity(guess, wanted, dim=1)
 
 
-def _dense(inputs: int, outputs: int, norm: str) -> tuple[nn.Module, ...]:
-    if norm == "batch":
-        return nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs)
-    return (nn.Linear(inputs, outputs),)
+def _dense(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    return nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs)

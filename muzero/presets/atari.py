@@ -54,15 +54,15 @@ def muzero(spec: GameSpec) -> Config:
 
 
 def small(spec: GameSpec) -> Config:
-    """An hour on one core without a GPU: a small network without batch norm, and many positions, which cost less there
-    than learning from them again. In one process, which is how it was seen to learn (docs/atari.md).
+    """An hour on one core without a GPU: a small network, and many positions, which cost less there than learning from
+    them again. In one process, which is how it was seen to learn (docs/atari.md).
 
     Random play first shows what is usual in the pictures and teaches the rewards; without it a policy may settle on one
     move before any was seen.
     """
     return replace(_published(spec), {
         **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.picture_blocks": 0,
-        "model.norm": "none", "model.standardise": True, "replay.min_positions": 20_000,
+        "replay.min_positions": 20_000,
         "model.reward.low": -1.0, "model.reward.high": 1.0, "model.reward.bins": 3,
         "replay.prioritized": False, "learner.batch": ((0.0, 64.0),), "learner.td_steps": 10,
         "learner.replay_ratio": 4.0, "train.minutes": 60.0, "train.positions": 0,
@@ -74,14 +74,15 @@ PRESETS: dict[str, Callable[[GameSpec], Config]] = {
 
 
 def _published(spec: GameSpec) -> Config:
-    """What the presets share."""
+    """What the presets share. Pixels are standardised: the published batch norm plays with other averages than it learns
+    with, and learned Pong's rewards more slowly (docs/atari.md)."""
     wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
     moves = min(spec.max_length, MOVES)
     search = SearchConfig(algorithm="gumbel", simulations=16, scale="minmax", mirror=False, epsilon=0.01, c_scale=0.1)
     return Config(
         game=spec.name,
-        model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1, norm="batch",
-                          latent_norm="rms", value=wide, reward=wide),
+        model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1,
+                          standardise=True, latent_norm="rms", value=wide, reward=wide),
         search=search,
         # As in training: more simulations scored less, no noise less or the same (docs/atari.md).
         play=search,

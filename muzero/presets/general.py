@@ -34,7 +34,7 @@ def _careful(spec: GameSpec) -> Config:
     plain = _plain(spec)
     moves = min(spec.max_length, MAX_MOVES)
     alone = spec.players == 1 and spec.rewards_on_the_way
-    steps = 10_000 if alone else 4_000
+    steps = 20_000 if alone else 4_000
     return Config(
         game=spec.name,
         model=_model(spec, OUTCOMES if plain else WIDE),
@@ -47,7 +47,8 @@ def _careful(spec: GameSpec) -> Config:
         learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=4.0 if alone else 1.0,
                               gamma=0.997 if spec.rewards_on_the_way else 1.0,
                               td_steps=20 if spec.rewards_on_the_way else 1_000),
-        train=TrainConfig(steps=steps, horizon=steps, actors=1 if alone else -1, evaluate_minutes=5.0),
+        # In one process, for there an agent is the same however busy the machine is.
+        train=TrainConfig(steps=steps, horizon=steps, actors=0 if alone else -1, evaluate_minutes=5.0),
     )
 
 
