@@ -126,9 +126,9 @@ def test_a_run_that_ends_in_its_random_play_says_so(trained: Callable[..., str],
 
 
 def test_a_run_that_ends_before_it_learns_says_so(trained: Callable[..., str], tmp_path: Path) -> None:
-    said = trained("--positions", "20", "--replay.min-positions", "5000", "--replay.capacity", "6000")
+    said = trained("--minutes", "0.0001", "--replay.min-positions", "5000", "--replay.capacity", "6000")
     assert "too short: nothing was learned yet from " in said
-    assert f"go further with: muzero train {tmp_path / 'run'} --positions 40" in said
+    assert f"go further with: muzero train {tmp_path / 'run'} --minutes 0.0002" in said
 
 
 def test_a_run_that_is_long_enough_is_not_called_short(trained: Callable[..., str]) -> None:
