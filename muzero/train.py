@@ -190,7 +190,8 @@ class Run:
         if not ready:
             return
         if self.learner.steps == 0 and self.config.model.standardise:
-            self.learner.see(self.batches.draw(PICTURES).obs)
+            alone = dataclasses.replace(self.batches.config, unroll=0, next_obs=False)
+            self.learner.see(self.replay.draw(PICTURES, alone, self.rng).obs)
         if self.learner.steps % self.config.train.publish_steps == 0:
             self.publish()
         if self.reanalyser is not None:
