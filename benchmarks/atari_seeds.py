@@ -16,7 +16,6 @@ import sys
 import numpy as np
 
 import games
-from games import atari
 from games.atari import AtariBatch
 from games.atari_protocol import PREFIX, atari_facts, roms
 
@@ -27,7 +26,6 @@ SECONDS = 1_200.0
 
 def differs(name: str, seed: int, count: int, moves: int) -> str | None:
     """The first game that depends on those before it, in words; None if `count` games of the seed don't."""
-    atari.GAMES_A_SEED = count
     played, rng = games.make(name, 1, seed), np.random.default_rng(seed)
     assert isinstance(played, AtariBatch)
     for number in range(count):

@@ -50,6 +50,7 @@ RETURNS = 100
 PICTURES = 2_048
 """Positions that tell what is usual in a game's pictures."""
 TRAINING = "training"
+"""`Progress.status` while steps are learned."""
 INTERRUPTED = 130
 """Exit code of a run stopped by Ctrl-C and saved."""
 
@@ -190,8 +191,7 @@ class Run:
         if not ready:
             return
         if self.learner.steps == 0 and self.config.model.standardise:
-            alone = dataclasses.replace(self.batches.config, unroll=0, next_obs=False)
-            self.learner.see(self.replay.draw(PICTURES, alone, self.rng).obs)
+            self.look()
         if self.learner.steps % self.config.train.publish_steps == 0:
             self.publish()
         if self.reanalyser is not None:
@@ -201,6 +201,11 @@ class Run:
         if self.config.train.actors > 0 and pace.may_draw(self.config, self.now):
             self.batches.begin(self.next_size())
         self.learn(batch)
+
+    def look(self) -> None:
+        """Show the learner what is usual in the game's pictures."""
+        alone = dataclasses.replace(self.batches.config, unroll=0, next_obs=False)
+        self.learner.see(self.replay.draw(PICTURES, alone, self.rng).obs)
 
     def next_size(self) -> int:
         """Size of the batch to draw next, which counts as drawn from now on."""

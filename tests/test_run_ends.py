@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from interrupts import interrupting
 from test_resume import last, tiny
 
 from muzero import checkpoint, cli, metrics, train
 from muzero.interrupt import Interrupt
 from muzero.metrics import RANDOM_PLAY, Progress
-from selfplay.agents import SearchPlayer
 
 torch.set_num_threads(1)
 RARELY = {"train__evaluate_minutes": 1e6, "train__evaluate_games": 2, "train__log_seconds": 0.0}
@@ -66,15 +66,7 @@ def test_saving_and_the_last_evaluation_take_no_time_of_the_training(tmp_path: P
 
 
 def test_ctrl_c_ends_the_last_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moves: list[int] = []
-    act = SearchPlayer.act
-
-    def interrupted(self: SearchPlayer, *args: Any) -> Any:
-        moves.append(len(moves))
-        signal.raise_signal(signal.SIGINT)
-        return act(self, *args)
-
-    monkeypatch.setattr(SearchPlayer, "act", interrupted)
+    moves = interrupting(monkeypatch)
     assert train.run(tiny(**RARELY), tmp_path) == train.INTERRUPTED
     assert moves == [0]
     assert last(tmp_path).name == "step-00000020"

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import torch
+from interrupts import interrupting
 from test_resume import TINY, last, tiny
 
 from games.base import GameError
@@ -32,7 +33,6 @@ from muzero.replay import Replay
 from muzero.search import SearchError
 from selfplay import worker
 from selfplay.actor import Actor
-from selfplay.agents import SearchPlayer
 from selfplay.worker import ActorError, InProcess, Processes
 
 torch.set_num_threads(1)
@@ -287,15 +287,7 @@ def test_a_search_that_fails_with_spoilt_weights_is_told_by_its_cause(
 
 
 def test_ctrl_c_ends_a_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    moves: list[int] = []
-    act = SearchPlayer.act
-
-    def interrupted(self: SearchPlayer, *args: Any) -> Any:
-        moves.append(len(moves))
-        signal.raise_signal(signal.SIGINT)
-        return act(self, *args)
-
-    monkeypatch.setattr(SearchPlayer, "act", interrupted)
+    moves = interrupting(monkeypatch)
     assert train.run(tiny(train__evaluate_minutes=1e-9), tmp_path) == train.INTERRUPTED
     assert moves == [0]
     assert runs.newest(tmp_path) is not None

@@ -74,8 +74,8 @@ PRESETS: dict[str, Callable[[GameSpec], Config]] = {
 
 
 def _published(spec: GameSpec) -> Config:
-    """What the presets share. Pixels are standardised, as the published batch norm plays with other averages than it
-    learns with, and saw Pong's rewards later (docs/atari.md)."""
+    """What the presets share. Pixels are standardised instead of the published batch norm, which plays with other
+    averages than it learns with (docs/atari.md)."""
     wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
     moves = min(spec.max_length, MOVES)
     search = SearchConfig(algorithm="gumbel", simulations=16, scale="minmax", mirror=False, epsilon=0.01, c_scale=0.1)
