@@ -138,6 +138,8 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["evaluate", "nim", "--player", "random", "--json", "/no/such/place.json"], USAGE, "can't be"),
         (["evaluate", "nim", "--player", "random", "--positions", "nothing.csv"], USAGE, "nothing.csv is not there"),
         (["games", "--jsno"], USAGE, "--json"),
+        (["train", "catch", "--model.consistency", "true"], USAGE, "--model.consistency instead of"),
+        (["train", "catch", "--model.prefix", "0", "--model.consistency", "False"], USAGE, "--model.no-consistency"),
     ],
 )
 def test_mistakes_name_the_mend(words: list[str], code: int, said: str, capsys: Captured) -> None:

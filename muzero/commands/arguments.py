@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
@@ -110,7 +111,19 @@ def parse(
     except SystemExit as leaving:
         if not leaving.code and any(flag in argv for flag in HELP):
             print_examples(examples)
+        if leaving.code and (switch := _spelt_out(argv)) is not None:
+            print(f"  a switch takes no value: {switch}", file=sys.stderr)
         raise
+
+
+def _spelt_out(argv: Sequence[str]) -> str | None:
+    """`--x.no-y instead of --x.y False`, for the first switch that was given a value."""
+    for option, value in pairwise(argv):
+        if option.startswith("--") and value.lower() in ("true", "false"):
+            section, dot, name = option[2:].rpartition(".")
+            wanted = option if value.lower() == "true" else f"--{section}{dot}no-{name}"
+            return f"{wanted} instead of {option} {value}"
+    return None
 
 
 def print_examples(examples: Sequence[str]) -> None:
