@@ -83,7 +83,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "learner.final_rate": SHARE, "learner.warmup": SHARE, "learner.decay_from": SHARE,
     "learner.weight_decay": (0.0, 1e3), "learner.clip": (ABOVE_0, 1e9), "learner.state_gradient": SHARE,
     "learner.value_weight": WEIGHT, "learner.reward_weight": WEIGHT, "learner.policy_weight": WEIGHT,
-    "learner.discount_weight": WEIGHT, "learner.consistency_weight": WEIGHT,
+    "learner.discount_weight": WEIGHT, "learner.consistency_weight": WEIGHT, "learner.consistency_steps": COUNT_OR_0,
     "learner.reconstruction_weight": WEIGHT, "learner.ema": SHARE, "learner.replay_ratio": (ABOVE_0, 1e6),
     "learner.reanalyse_fraction": SHARE, "learner.reanalyse_batch": SIZE,
     "train.steps": COUNT_OR_0, "train.minutes": (0.0, 1e7),
@@ -218,6 +218,9 @@ def _check_aids(config: Sections) -> None:
         if getattr(config.model, name) != (weight > 0):
             raise ConfigError(f"model.{name} ({getattr(config.model, name)}) and learner.{name}_weight ({weight:g}) "
                               "belong together: both or neither wanted")
+    if config.learner.consistency_steps > config.learner.unroll:
+        raise ConfigError(f"learner.consistency_steps ({config.learner.consistency_steps}) can't be more than "
+                          f"learner.unroll ({config.learner.unroll})")
 
 
 def _check_pixels(config: Sections) -> None:

@@ -157,7 +157,8 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
                "consistency": config.consistency_weight}
     share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
     share[:1].fill_(1.0)
-    sums = {name: (share[-len(term) :] * term).sum(0) for name, term in _terms(model, data, out).items()}
+    terms = _terms(model, data, out, config.consistency_steps)
+    sums = {name: (share[-len(term) :] * term).sum(0) for name, term in terms.items()}
     total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
     with torch.no_grad():
         parts = {name: sums[name].mean() if name in sums else total.new_zeros(())
@@ -166,8 +167,11 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     return Losses((data.weight * total).mean(), parts, stated)
 
 
-def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tensor]:
-    """Each loss by step and row: [K+1, B], or [K, B] where an action brings it, 0 where there is nothing to learn."""
+def _terms(model: LearnedModel, data: Tensors, out: Unrolled, compared: int) -> dict[str, Tensor]:
+    """Each loss by step and row: [K+1, B], or [K, B] where an action brings it, 0 where there is nothing to learn.
+
+    compared: steps of self-consistency, [compared, B] then; 0 = all.
+    """
     inside, trained = data.inside.T, data.trained.T
     terms = {
         "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.alive.T),
@@ -189,10 +193,12 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tenso
         output = torch.cat([model.decoder(model.bare(latent)) for latent in out.latents[1:]])
         terms["reconstruction"] = reconstruction_loss(output, seen).view_as(inside[1:]) * inside[1:]
     if model.consistency is not None:
+        first = slice(compared or None)
         with torch.no_grad():
-            encoded = torch.cat([model.bare(model.encode(step)) for step in data.next_obs.unbind(1)])
-        imagined = torch.cat([model.bare(latent) for latent in out.latents[1:]])
-        terms["consistency"] = model.consistency(imagined, encoded).view_as(inside[1:]) * inside[1:]
+            encoded = torch.cat([model.bare(model.encode(step)) for step in data.next_obs.unbind(1)[first]])
+        imagined = torch.cat([model.bare(latent) for latent in out.latents[1:][first]])
+        known = inside[1:][first]
+        terms["consistency"] = model.consistency(imagined, encoded).view_as(known) * known
     return terms
 
 

@@ -141,7 +141,7 @@ class Batch:
     """[B, K+1] mask of the value: False only where nothing is known or absorbing ends aren't trained. The reward of
     action k is trained where this holds at k+1, and wherever the move was really made"""
     next_obs: NDArray[Any] | None
-    """[B, K, *O] observation after action k, for reconstruction and consistency"""
+    """[B, K', *O] observation after each of the first K' actions, for reconstruction (K' = K) and consistency"""
     weight: FloatArray
     """[B] importance weight"""
     index: NDArray[np.int64]

@@ -42,16 +42,18 @@ class DrawConfig:
     search_share: float
     absorbing: bool
     symmetries: bool
-    next_obs: bool
+    next_obs: int
+    """later observations, from the first on"""
     td_age: int = 0
     shift: int = 0
 
     @staticmethod
     def of(config: LearnerConfig, unroll: int) -> DrawConfig:
         """unroll: steps after the root, `Config.unroll`."""
-        needs_next = config.reconstruction_weight > 0 or config.consistency_weight > 0
+        compared = min(unroll, config.consistency_steps or unroll) if config.consistency_weight > 0 else 0
+        later = unroll if config.reconstruction_weight > 0 else compared
         return DrawConfig(unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
-                          config.symmetries, needs_next, config.td_age, config.shift)
+                          config.symmetries, later, config.td_age, config.shift)
 
 
 class Replay:
@@ -183,7 +185,8 @@ class Replay:
             chosen = rng.integers(0, self.symmetries.count, size)
             turn_actions(action, self.symmetries.action_index, chosen)
         obs = self._see(step_place[:, :1], chosen, config.shift, rng)
-        later = self._see(step_place[:, 1:], chosen, config.shift, rng) if config.next_obs else None
+        reached = step_place[:, 1 : 1 + config.next_obs]
+        later = self._see(reached, chosen, config.shift, rng) if config.next_obs else None
         legal = self._gather("legal", step_place, chosen)
         legal &= inside[:, :, None]
         if not config.absorbing:

@@ -202,6 +202,8 @@ class LearnerConfig:
     policy_weight: float = 1.0
     discount_weight: float = 1.0
     consistency_weight: float = 0.0
+    consistency_steps: int = 0
+    """Imagined steps, from the first on, compared with the position really reached; 0 = all. Each takes one h more."""
     reconstruction_weight: float = 0.0
     absorbing: bool = True
     """Train steps past the end with random actions to value 0 and reward 0."""

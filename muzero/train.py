@@ -204,7 +204,7 @@ class Run:
 
     def look(self) -> None:
         """Show the learner what is usual in the game's pictures."""
-        alone = dataclasses.replace(self.batches.config, unroll=0, next_obs=False)
+        alone = dataclasses.replace(self.batches.config, unroll=0, next_obs=0)
         self.learner.see(self.replay.draw(PICTURES, alone, self.rng).obs)
 
     def next_size(self) -> int:

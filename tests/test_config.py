@@ -90,6 +90,7 @@ def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> Non
         ({"model.reconstruction": True}, r"model\.reconstruction .*learner\.reconstruction_weight"),
         ({"learner.consistency_weight": 1.0}, r"model\.consistency .*learner\.consistency_weight"),
         ({"model.consistency": True}, r"model\.consistency .*learner\.consistency_weight"),
+        ({"learner.consistency_steps": 99}, r"learner\.consistency_steps \(99\) can't be more than learner\.unroll"),
         ({"replay.prioritized": True, "replay.window_fraction": 0.5}, r"replay\.prioritized.*window_fraction"),
         ({"replay.window_fraction": 0.0}, r"window_fraction and replay\.min_window"),
         ({"replay.capacity": 10**12}, r"replay\.capacity.*memory_limit_mb"),

@@ -22,7 +22,7 @@ from selfplay.actor import Actor
 from selfplay.reanalyse import Reanalyser
 
 FRAMES, SIDE = 3, 2
-DRAW = DrawConfig(unroll=2, td_steps=3, gamma=1.0, search_share=0.0, absorbing=True, symmetries=False, next_obs=True)
+DRAW = DrawConfig(unroll=2, td_steps=3, gamma=1.0, search_share=0.0, absorbing=True, symmetries=False, next_obs=2)
 SEARCH = SearchConfig(algorithm="gumbel", simulations=2)
 
 

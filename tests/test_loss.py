@@ -268,6 +268,19 @@ def test_consistency_compares_with_the_position_after_the_same_action_and_holds_
     assert not encoded.requires_grad
 
 
+@pytest.mark.parametrize("given", [1, K])
+def test_consistency_of_the_first_steps_alone_weighs_them_as_before(given: int) -> None:
+    """`given` pictures come along: as many as are compared, or more where a reconstruction wants them."""
+    seen = np.random.default_rng(0).normal(size=(B, given, 2)).astype(np.float32)
+    model = Scripted()
+    model.consistency = lambda unrolled, encoded: unrolled[:, 0] + 2.0 * encoded[:, 0]
+    config = dataclasses.replace(CONFIG, consistency_weight=1.0, consistency_steps=1)
+    losses = compute(model, tensors(batch(next_obs=seen)), config)  # type: ignore[arg-type]
+    encoded = model.encode(torch.from_numpy(seen[:, 0])).numpy()[:, 0]
+    wanted = SHARES[1] * (batch().inside[:, 1] * (1.0 + 2.0 * encoded)).mean()
+    assert float(losses.parts["consistency"]) == pytest.approx(wanted, rel=1e-5)
+
+
 def test_reconstruction_of_planes_is_cross_entropy_and_of_numbers_squared() -> None:
     output = torch.tensor([[[0.5, -1.0], [2.0, 0.0]]])
     planes = torch.tensor([[[1, 0], [1, 0]]], dtype=torch.uint8)

@@ -11,13 +11,13 @@ import pytest
 import games
 from games.base import GameSpec
 from games.symmetry import symmetries
-from muzero.config import ConfigError, ReplayConfig
+from muzero.config import ConfigError, LearnerConfig, ReplayConfig
 from muzero.records import Batch, Findings, Trajectory
 from muzero.replay import PRIORITY_FLOOR, DrawConfig, Replay, bytes_per_position
 
 ACTIONS = 5
 SPEC = GameSpec("made_up", 2, (2,), "float32", ACTIONS, 50, -9.0, 9.0, False, False, True)
-DRAW = DrawConfig(unroll=3, td_steps=2, gamma=0.9, search_share=0.0, absorbing=True, symmetries=True, next_obs=True)
+DRAW = DrawConfig(unroll=3, td_steps=2, gamma=0.9, search_share=0.0, absorbing=True, symmetries=True, next_obs=3)
 
 
 def made_up(number: int, length: int) -> Trajectory:
@@ -173,10 +173,26 @@ def test_the_searchs_own_value_is_mixed_in_where_there_was_a_search() -> None:
 def test_absorbing_ends_can_be_left_out() -> None:
     held = replay()
     held.add(made_up(4, 2))
-    plain = dataclasses.replace(DRAW, absorbing=False, next_obs=False)
+    plain = dataclasses.replace(DRAW, absorbing=False, next_obs=0)
     batch = held.batch(np.array([1]), np.ones(1, np.float32), plain, np.random.default_rng(0))
     assert batch.trained[0].tolist() == batch.inside[0].tolist() == [True, False, False, False]
     assert batch.next_obs is None
+
+
+@pytest.mark.parametrize(("settings", "later"), [
+    ({}, 0),
+    ({"consistency_weight": 1.0}, 3),
+    ({"consistency_weight": 1.0, "consistency_steps": 2}, 2),
+    ({"consistency_steps": 2}, 0),
+    ({"consistency_weight": 1.0, "consistency_steps": 2, "reconstruction_weight": 1.0}, 3),
+])
+def test_as_many_later_observations_are_drawn_as_a_loss_looks_at(settings: dict[str, Any], later: int) -> None:
+    held = replay()
+    held.add(made_up(0, 9))
+    batch = held.draw(5, DrawConfig.of(LearnerConfig(symmetries=False, **settings), 3), np.random.default_rng(0))
+    whole = held.draw(5, dataclasses.replace(DRAW, symmetries=False), np.random.default_rng(0))
+    assert whole.next_obs is not None
+    assert batch.next_obs is None if later == 0 else (batch.next_obs == whole.next_obs[:, :later]).all()
 
 
 def test_random_actions_past_the_end_cover_all_actions() -> None:
@@ -260,7 +276,7 @@ def test_a_turned_sample_is_a_game_that_can_be_played(name: str) -> None:
     held = Replay(spec, ReplayConfig(capacity=100, min_positions=1), table)
     game = random_game(name, seed=3)
     held.add(game)
-    config = dataclasses.replace(DRAW, unroll=8)
+    config = dataclasses.replace(DRAW, unroll=8, next_obs=8)
     size = 8 * table.count
     batch = held.batch(np.zeros(size, np.int64), np.ones(size, np.float32), config, np.random.default_rng(1))
     assert batch.next_obs is not None
