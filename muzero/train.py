@@ -390,7 +390,8 @@ class Run:
         try:
             self._restore(stored)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
-            raise checkpoint.Damaged(f"{folder} doesn't fit its own config: {error!r}") from error
+            raise checkpoint.Damaged(f"{folder} doesn't fit its own config: {error!r}; if another version of "
+                                     "muzero-engine began this run, go on with that one") from error
         self.forget_after(stored.step)
         if self.learner.steps > 0 and not (isinstance(self.source, InProcess) and "actor" in stored.state):
             self.publish()
