@@ -55,7 +55,7 @@ def muzero(spec: GameSpec) -> Config:
 
 def small(spec: GameSpec) -> Config:
     """An hour on one core without a GPU: a small network, and many positions, which cost less there than learning from
-    them again. In one process, which is how it was seen to learn (docs/atari.md).
+    them again. In one process, which is how it was seen to learn (docs/atari_results.md).
 
     Random play first shows what is usual in the pictures and teaches the rewards; without it a policy may settle on one
     move before any was seen.
@@ -75,7 +75,7 @@ PRESETS: dict[str, Callable[[GameSpec], Config]] = {
 
 def _published(spec: GameSpec) -> Config:
     """What the presets share. Pixels are standardised instead of the published batch norm, which plays with other
-    averages than it learns with (docs/atari.md)."""
+    averages than it learns with (docs/atari_results.md)."""
     wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
     moves = min(spec.max_length, MOVES)
     search = SearchConfig(algorithm="gumbel", simulations=16, scale="minmax", mirror=False, epsilon=0.01, c_scale=0.1)
@@ -84,7 +84,7 @@ def _published(spec: GameSpec) -> Config:
         model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1,
                           standardise=True, latent_norm="rms", value=wide, reward=wide),
         search=search,
-        # As in training: more simulations scored less, no noise less or the same (docs/atari.md).
+        # As in training: more simulations scored less, no noise less or the same (docs/atari_results.md).
         play=search,
         selfplay=SelfPlayConfig(games=32, max_moves=moves, part_moves=200, temperature_moves=moves,
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
