@@ -105,10 +105,12 @@ class Agent:
 
 
 def load(
-    path_or_game: str, *, simulations: int | None = None, device: str = "cpu", own_game: str | None = None
+    path_or_game: str, *, simulations: int | None = None, noise: float | None = None, device: str = "cpu",
+    own_game: str | None = None,
 ) -> Agent:
     """The agent of a run's newest checkpoint, a checkpoint folder, or a game with a shipped agent.
 
+    simulations and noise (0 = none) of its searches are the agent's own unless given.
     A checkpoint of somebody's own game names Python code; it runs only if `own_game` names the same game. Raises
     CheckpointError naming what is missing or damaged.
     """
@@ -116,10 +118,11 @@ def load(
     stored = checkpoint.load(folder, ["weights"])
     config = stored.config
     check_trusted(config.game, own_game, folder)
+    play = config.play if noise is None else config.play.with_noise(noise)
     if simulations is not None:
-        config = dataclasses.replace(config, play=dataclasses.replace(config.play, simulations=simulations))
+        play = dataclasses.replace(play, simulations=simulations)
     model = build_model(config, stored.tensors["weights"])
-    return Agent(model.to(device), config, str(path_or_game), stored.step)
+    return Agent(model.to(device), dataclasses.replace(config, play=play), str(path_or_game), stored.step)
 
 
 def check_trusted(game: str, own_game: str | None, folder: Path) -> None:

@@ -5,7 +5,7 @@ No torch here: the command line reads this file before it knows whether it needs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Schedule = tuple[tuple[float, float], ...]
@@ -117,6 +117,12 @@ class SearchConfig:
     def noise(self) -> float:
         """How much chance there is in the choice at the root; 0 = none."""
         return self.gumbel_scale if self.algorithm == "gumbel" else self.dirichlet_fraction
+
+    def with_noise(self, noise: float) -> SearchConfig:
+        """The same search with as much chance at the root."""
+        if self.algorithm == "gumbel":
+            return replace(self, gumbel_scale=noise)
+        return replace(self, dirichlet_fraction=noise)
 
 
 @dataclass(frozen=True)

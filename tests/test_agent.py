@@ -102,6 +102,7 @@ def test_a_run_and_its_checkpoint_give_the_same_agent(run_folder: Path) -> None:
     one, other = agents.load(str(run_folder)), agents.load(str(last(run_folder)), simulations=2)
     assert (one.step, one.spec.name) == (2, "tic_tac_toe")
     assert (one.config.play.simulations, other.config.play.simulations) == (4, 2)
+    assert agents.load(str(run_folder), noise=0.25).config.play.noise == 0.25
     stored = checkpoint.load(last(run_folder)).tensors
     for name, value in one.model.state_dict().items():
         assert torch.equal(value, other.model.state_dict()[name])

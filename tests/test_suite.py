@@ -12,6 +12,7 @@ import pytest
 from muzero.cli import main
 from muzero.commands import episodes
 from muzero.commands.progress import TimeLeft
+from muzero.commands.subject import Subject
 from selfplay.arena import SoloResult
 from selfplay.suite import UnevenError, aggregate, interquartile_mean
 
@@ -182,6 +183,15 @@ def test_a_measurement_is_told_and_written_before_the_run_fails_to_keep_it(
     assert json.loads(told.read_text())["returns"]["games"] == 2
     assert "mean return" in said.out
     assert f"the run can't keep its evaluation, {run / 'evaluation.json'}: Is a directory" in said.err
+
+
+@pytest.mark.parametrize(("returns", "warned"), [((-3.0, -5.0) * 5, True), (tuple(range(10)), False)])
+def test_games_that_came_again_make_no_narrow_interval(
+    returns: tuple[float, ...], warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(episodes, "play_alone", lambda *_: SoloResult("atari/pong", "made up", returns, (9,) * 10, 0))
+    episodes.episodes(Subject("atari/pong", None, "random", (None,), 0), None, 10, None)
+    assert ("only 2 of the games differ in score or length" in capsys.readouterr().out) == warned
 
 
 # --- what a few games say -----------------------------------------------------------------------------------------

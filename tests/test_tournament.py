@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -126,6 +127,8 @@ def test_the_name_of_an_agent_tells_how_it_thinks() -> None:
         agent.config = replace(agent.config, {f"play.{name}": value for name, value in noisy.items()})
         assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations, noise 0.5)"
     assert SearchPlayer(agent, 0).name == f"{GAME} (no search)"
+    agent.config = dataclasses.replace(agent.config, play=agent.config.play.with_noise(0.0))
+    assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations)"
 
 
 def test_an_agent_may_carry_its_simulations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def parse_whole(text: str) -> int:
     raise ValueError(f"a whole number wanted, got {text!r}")
 
 
-def in_bounds(option: str, value: int, setting: str, low: int | None = None) -> None:
+def in_bounds(option: str, value: float, setting: str, low: int | None = None) -> None:
     """Refuse a value outside the bounds of a setting, or below `low`. Raises CommandError (usage)."""
     lowest, highest = BOUNDS[setting]
     lowest = lowest if low is None else low
@@ -152,10 +152,10 @@ def find_agent(name: str) -> Path:
         raise CommandError(f"{error}{near_run(name)}\n  {_what_was_meant(name)}", USAGE) from error
 
 
-def load_agent(name: str, own_game: str | None = None) -> Agent:
+def load_agent(name: str, own_game: str | None = None, noise: float | None = None) -> Agent:
     """The agent of a folder or game. Raises as `find_agent`, and Damaged for bad files.
 
-    `own_game` names the own game whose Python code may run.
+    `own_game` names the own game whose Python code may run; noise: of its searches, in place of its own.
     """
     find_agent(name)
     import torch
@@ -166,7 +166,7 @@ def load_agent(name: str, own_game: str | None = None) -> Agent:
     keep_freed_blocks()
     # Small networks gain little from a second thread and lose much when another process holds its core.
     torch.set_num_threads(1)
-    return load(name, own_game=own_game)
+    return load(name, own_game=own_game, noise=noise)
 
 
 def near_run(name: str) -> str:

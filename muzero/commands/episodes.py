@@ -48,6 +48,9 @@ def episodes(subject: Subject, against: str | None, count: int, plies: int | Non
     )], left=()))
     if interval is None:
         print(f"\nno interval: {without_interval(result)}")
+    elif facts is not None and 2 * (different := different_games(result)) < result.games:
+        print(f"\nonly {different} of the games differ in score or length, so the interval is too narrow: it takes "
+              "each for a game of its own")
     return {
         "protocol": described(facts),
         "returns": as_json(result),
@@ -68,6 +71,11 @@ def without_interval(result: SoloResult) -> str:
     if result.games < LEAST:
         return f"too few games for an interval, {LEAST} or more wanted"
     return "all games equal" if min(result.returns) == max(result.returns) else ""
+
+
+def different_games(result: SoloResult) -> int:
+    """Courses among the games, as far as score and length tell: without noise a start leads to the same game again."""
+    return len(set(zip(result.returns, result.lengths, strict=True)))
 
 
 def score(number: float) -> str:

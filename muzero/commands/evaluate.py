@@ -60,6 +60,9 @@ class Arguments:
     simulations: Annotated[tuple[int, ...], QUIET] = ()
     """Simulations of each search (default: the agent's own; 0 = no search). Several for the exact tests, which
     always measure an agent without search too."""
+    noise: Maybe[float] = None
+    """How much chance there is in the agent's moves: Gumbel's noise, or Dirichlet's share of the prior, at the root of
+    each search (default: the agent's own; 0: none)."""
     seed: int = 0
     own_game: Maybe[str] = None
     """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
@@ -89,7 +92,8 @@ def run(argv: Sequence[str]) -> int:
     if arguments.tournament is not None:
         return hold_tournament(arguments, arguments.tournament, argv)
     check_players(arguments)
-    agent = None if arguments.player is not None else load_agent(arguments.agent, arguments.own_game)
+    agent = None if arguments.player is not None else load_agent(
+        arguments.agent, arguments.own_game, arguments.noise)
     from muzero.commands import episodes, exact_tests, matches, video
     from muzero.commands.subject import Subject
 
@@ -133,8 +137,9 @@ def hold_tournament(arguments: Arguments, players: tuple[str, ...], argv: Sequen
     """Play a tournament instead of measuring one agent. Raises CommandError for options that belong elsewhere."""
     from muzero.commands import tournament
 
-    for name in ("against", "player", "own_game", "every_position", "positions"):
-        if getattr(arguments, name) not in (None, False):
+    for name in ("against", "player", "own_game", "every_position", "positions", "noise"):
+        given = getattr(arguments, name)
+        if given is not None and given is not False:
             raise CommandError(f"--{name.replace('_', '-')} has no place in a tournament: players are named after "
                                "--tournament, the game comes first", USAGE)
     plies = tournament.OPENING_PLIES if arguments.opening_plies is None else arguments.opening_plies
@@ -163,6 +168,10 @@ def check(arguments: Arguments) -> None:
         raise CommandError("a match or tournament takes one number of --simulations", USAGE)
     for number in arguments.simulations:
         in_bounds("--simulations", number, "search.simulations", low=0)
+    if arguments.noise is not None:
+        in_bounds("--noise", arguments.noise, "search.dirichlet_fraction")
+        if arguments.player is not None:
+            raise CommandError("--noise is that of an agent's searches: no --player", USAGE)
     if arguments.episodes is not None:
         in_bounds("--episodes", arguments.episodes, "selfplay.games", low=1)
         if not match or arguments.games is not None:
