@@ -21,6 +21,7 @@ __all__ = [
     "GameError",
     "GameSpec",
     "Step",
+    "check_installed",
     "list_games",
     "make",
     "spec",
@@ -71,6 +72,16 @@ def spec(name: str, history: int | None = None) -> GameSpec:
     from dataclasses import replace
 
     return replace(_singles(name, kind)[1], name=name.strip())
+
+
+def check_installed(name: str) -> None:
+    """Raises GameError, naming what to install, where games of this kind can be described but not played."""
+    from games.families import family
+
+    if family(name) == "atari":
+        from games.atari import ale_module
+
+        ale_module()
 
 
 def _singles(name: str, kind: Family) -> tuple[GameFactory, GameSpec]:

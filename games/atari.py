@@ -281,7 +281,7 @@ class Camera:
         return self._picture.copy()
 
 
-def _ale() -> Any:
+def ale_module() -> Any:
     """The module `ale_py`. Raises GameError naming what to install."""
     try:
         import ale_py
@@ -295,7 +295,7 @@ def _ale() -> Any:
 
 def _environment(facts: AtariFacts, height: int, width: int, stack: int, grey: bool) -> Any:
     """A vector environment of one game, with raw rewards and whole episodes."""
-    ale, protocol = _ale(), facts.protocol
+    ale, protocol = ale_module(), facts.protocol
     return ale.ALEVectorInterface(
         rom_path=ale.roms.get_rom_path(facts.rom.name),
         num_envs=1,

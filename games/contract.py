@@ -6,6 +6,7 @@ Each check names the clause it broke, so that the message is enough to mend the 
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,18 @@ def check_game(
 
 def check_contract(factory: BatchFactory, *, size: int = 4, steps: int = 120, seed: int = 0) -> None:
     """Play `steps` random lockstep moves in `size` games and check every clause. Raises ContractError."""
+    try:
+        _play_and_check(factory, size, steps, seed)
+    except GameError:
+        raise
+    except Exception as error:
+        # Whatever a game's own code raises is the finding.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise ContractError(f"the game fails by itself after moves that legal() allows: {error!r} in {last.name}, "
+                            f"line {last.lineno} of {last.filename}") from error
+
+
+def _play_and_check(factory: BatchFactory, size: int, steps: int, seed: int) -> None:
     batch, twin = factory(size, seed), factory(size, seed)
     player = _RandomPlay(batch, seed)
     _check_position(batch)

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,16 +49,17 @@ class Agent:
     """Weights and the search they are played with. Positions are as `see` and `GameBatch.legal` give them; what `see`
     gives is `GameBatch.observe`, unless the game's own rules are searched."""
 
-    def __init__(self, model: LearnedModel, config: Config, name: str, step: int) -> None:
+    def __init__(self, model: LearnedModel, config: Config, name: str, step: int, threads: int = 0) -> None:
+        """threads: as in `load`."""
         self.model = model.eval()
         self.acting = acting(model)
-        self.config, self.name, self.step = config, name, step
+        self.config, self.name, self.step, self.threads = config, name, step, threads
         self.spec: GameSpec = model.spec
         self._searches: dict[tuple[int, int], TreeSearch] = {}
 
     def anew(self) -> Agent:
         """The same agent without the memory of its searches, which goes when the last who uses it does."""
-        return Agent(self.model, self.config, self.name, self.step)
+        return Agent(self.model, self.config, self.name, self.step, self.threads)
 
     def see(self, batch: GameBatch) -> NDArray[Any]:
         """Positions [N, ...] of a batch of the agent's game, for `raw` and `search`."""
@@ -64,7 +67,7 @@ class Agent:
 
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Policy [B, A] over legal actions and value [B] of positions [B, ...], without any search."""
-        with torch.inference_mode():
+        with torch.inference_mode(), self._threads():
             output = self.acting.root(torch.as_tensor(obs, device=self.acting.device), torch.as_tensor(legal))
             logits, value = np.where(legal, host(output.logits), -np.inf), host(output.value)
         weights = np.exp(logits - logits.max(1, keepdims=True))
@@ -100,17 +103,30 @@ class Agent:
             self._searches[key] = TreeSearch(
                 settings, self.spec.num_actions, trees, parts_on(self.acting.device))
         search = self._searches[key]
-        result = search.run(self.acting, obs, legal, seeds)
+        with self._threads():
+            result = search.run(self.acting, obs, legal, seeds)
         return result, [search.variation(row) for row in range(len(legal))]
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """The agent's own number of threads for what is computed inside."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def load(
     path_or_game: str, *, simulations: int | None = None, noise: float | None = None, device: str = "cpu",
-    own_game: str | None = None,
+    own_game: str | None = None, threads: int = 1,
 ) -> Agent:
     """The agent of a run's newest checkpoint, a checkpoint folder, or a game with a shipped agent.
 
-    simulations and noise (0 = none) of its searches are the agent's own unless given.
+    simulations and noise (0 = none) of its searches are the agent's own unless given. threads: of its networks on a
+    processor, 0 = as torch has them; small networks gain little from a second thread and lose much when another process
+    holds its core.
     A checkpoint of somebody's own game names Python code; it runs only if `own_game` names the same game. Raises
     CheckpointError naming what is missing or damaged.
     """
@@ -122,7 +138,7 @@ def load(
     if simulations is not None:
         play = dataclasses.replace(play, simulations=simulations)
     model = build_model(config, stored.tensors["weights"])
-    return Agent(model.to(device), dataclasses.replace(config, play=play), str(path_or_game), stored.step)
+    return Agent(model.to(device), dataclasses.replace(config, play=play), str(path_or_game), stored.step, threads)
 
 
 def check_trusted(game: str, own_game: str | None, folder: Path) -> None:

@@ -102,6 +102,8 @@ def from_json(data: Any) -> Config:
         raise ConfigError(f"a config is a JSON object, got {type(data).__name__}")
     fields = dict(data)
     version = fields.pop("format", None)
+    if version is None:
+        raise ConfigError("no config of muzero: it has no format")
     if not isinstance(version, int) or version > FORMAT:
         raise ConfigError(f"config format {version!r} is newer than this version reads ({FORMAT}); update muzero")
     return _build(Config, _without_retired(fields), "")

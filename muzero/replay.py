@@ -107,7 +107,7 @@ class Replay:
 
     @property
     def ready(self) -> bool:
-        return len(self) >= self.config.min_positions
+        return self.added >= self.config.min_positions and self.window > 0
 
     def add(self, game: Trajectory) -> None:
         """Store one whole game. A game longer than the ring keeps its newest positions."""

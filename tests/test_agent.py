@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyspiel
@@ -108,6 +109,27 @@ def test_a_run_and_its_checkpoint_give_the_same_agent(run_folder: Path) -> None:
         assert torch.equal(value, other.model.state_dict()[name])
         assert torch.equal(value, stored["weights"][name]), "the averaged weights play"
     assert any(not torch.equal(value, stored["trained"][name]) for name, value in one.model.state_dict().items())
+
+
+def test_a_loaded_agent_computes_with_one_thread_and_leaves_torch_as_it_was(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, batch = agents.load(str(run_folder)), games.make("tic_tac_toe", 2)
+    met: set[int] = set()
+    root = agent.acting.root
+
+    def counting(*args: Any) -> Any:
+        met.add(torch.get_num_threads())
+        return root(*args)
+
+    monkeypatch.setattr(agent.acting, "root", counting)
+    torch.set_num_threads(2)
+    try:
+        agent.raw(batch.observe(), batch.legal())
+        agent.search(batch.observe(), batch.legal())
+        assert (met, torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_weights_that_do_not_fit_are_damage() -> None:

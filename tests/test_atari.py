@@ -18,7 +18,7 @@ from games import atari_protocol
 from games.atari import AtariBatch, action_names
 from games.atari_protocol import PROTOCOLS, atari_facts, roms
 from games.contract import check_game
-from muzero import checkpoint, presets, runs, train
+from muzero import checkpoint, cli, presets, runs, train
 from muzero.agent import build_model
 from muzero.config import Config, ConfigError, SearchConfig, SelfPlayConfig, replace
 from muzero.metrics import Progress
@@ -87,6 +87,15 @@ def test_a_missing_ale_names_the_extra(monkeypatch: pytest.MonkeyPatch, missing:
         monkeypatch.delattr(ale_py, "ALEVectorInterface")
     with pytest.raises(games.GameError, match=r"pip install 'muzero-engine\[atari\]'"):
         games.make("atari/pong", 1)
+
+
+def test_a_missing_ale_is_told_before_a_run_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ale_py", None)
+    assert cli.main(["train", "atari/pong", "--out", str(tmp_path / "run")]) != 0
+    assert "pip install 'muzero-engine[atari]'" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 # --- the environment ------------------------------------------------------------------------------------------

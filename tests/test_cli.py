@@ -343,6 +343,9 @@ def test_doctor_finds_a_broken_search(monkeypatch: pytest.MonkeyPatch, capsys: C
     assert solve_subtraction("puct")[0] == solve_subtraction("gumbel")[0] == 3
     assert cli.main(["doctor"]) == OK
     assert "FAIL" not in capsys.readouterr().out
+    monkeypatch.setattr("muzero.commands.doctor.versions", lambda: {"torch": "2.13", "ale-py": "missing"})
+    assert cli.main(["doctor"]) == OK
+    assert "ale-py" not in capsys.readouterr().out
     monkeypatch.setattr("muzero.commands.doctor.solve_subtraction", lambda algorithm: (1, 0.5))
     assert cli.main(["doctor"]) == FAILURE
     assert "only 3 wins" in capsys.readouterr().out
@@ -517,11 +520,11 @@ def test_a_match_against_perfect_play_tells_the_value_lost(tmp_path: Path, capsy
     words = ["evaluate", "hex(board_size=3)", "--against", "perfect", "--games", "40", "--json", str(target)]
     assert cli.main([*words, "--player", "perfect"]) == OK
     told = capsys.readouterr().out
-    assert "loses no value: 0 of 20 moving first (the start is worth a win)" in told
-    assert "0 of 20 moving second (the start is worth a loss)" in told
+    assert "value lost in 0 of 20 games moving first (the start is worth a win)" in told
+    assert "0 of 20 games moving second (the start is worth a loss)" in told
     assert cli.main([*words, "--player", "random"]) == OK
     told = capsys.readouterr().out
-    assert "\nloses value: " in told
+    assert "\nvalue lost in 0 of" not in told
     assert "\nwhere, moving first: move 1 in " in told
     found = json.loads(target.read_text())
     lost = found["value_lost"]

@@ -172,6 +172,18 @@ def test_contract_finds_a_forgotten_random_state() -> None:
         check_contract(lambda size, seed: Forgetful(facts, size, seed))
 
 
+class Greedy(Subtraction):
+    """Allows more counters to be taken than there are."""
+
+    def legal(self) -> list[int]:
+        return [0, 1, 2]
+
+
+def test_a_game_that_fails_by_itself_is_told_where() -> None:
+    with pytest.raises(ContractError, match=r"moves that legal\(\) allows: IndexError.* in observe, line"):
+        check_contract(lambda size, seed: Lockstep("greedy", Greedy, Greedy.spec, size, seed), size=8)
+
+
 class Dice(Subtraction):
     """Subtraction from a pile drawn by chance, with another counter lost now and then."""
 

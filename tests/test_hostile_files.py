@@ -171,6 +171,7 @@ def test_a_config_this_version_does_not_know(tmp_path: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     for change, kind, message in (
         ({"format": 99}, NewerFormat, "config format 99 is newer"),
+        ({"format": None}, Damaged, "it has no format"),
         ({"gmae": "chess"}, Damaged, "unknown setting gmae; nearest: game"),
         ({"train": {"minutes": 10**400}}, Damaged, "config.json"),
         ({"train": []}, Damaged, "config.json"),

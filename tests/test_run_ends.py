@@ -124,5 +124,11 @@ def test_a_run_that_ends_before_it_learns_says_so(trained: Callable[..., str], t
 
 
 def test_a_run_that_is_long_enough_is_not_called_short(trained: Callable[..., str]) -> None:
-    assert "too short" not in trained("--steps", "2", "--replay.min-positions", "64", "--selfplay.warmup-positions",
-                                      "8")
+    few = ("--replay.min-positions", "64", "--selfplay.warmup-positions", "8")
+    assert "too short" not in trained("--steps", "40", *few)
+
+
+def test_a_run_that_learned_from_no_search_says_so(trained: Callable[..., str]) -> None:
+    """Warm-up is over, and what was drawn so far comes from it."""
+    few = ("--replay.min-positions", "64", "--selfplay.warmup-positions", "64")
+    assert "too short: no search was learned from yet" in trained("--steps", "2", *few)

@@ -137,8 +137,24 @@ def test_an_evaluation_of_an_earlier_step_is_refused(tmp_path: Path, capsys: pyt
 
 
 def test_a_run_that_was_not_measured_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "checkpoints" / "step-00000100").mkdir(parents=True)
     assert main(["evaluate", "--suite", str(tmp_path)]) == 2
-    assert f"muzero evaluate {tmp_path} --episodes 100" in capsys.readouterr().err
+    assert f"was not measured yet: muzero evaluate {tmp_path} --episodes 100" in capsys.readouterr().err
+
+
+def test_an_agent_that_keeps_no_measurement_is_told_to_write_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--suite", str(tmp_path)]) == 2
+    assert f"{tmp_path} holds no run" in (said := capsys.readouterr().err)
+    assert f"muzero evaluate {tmp_path} --episodes 100 --json FILE" in said
+
+
+def test_one_training_seed_a_game_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--suite", *written(tmp_path, evaluation("pong"), evaluation("breakout"))]) == 0
+    said = capsys.readouterr().out
+    assert "no interval: " in said
+    assert "0.500 to 0.500" not in said
 
 
 def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:

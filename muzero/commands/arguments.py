@@ -158,14 +158,10 @@ def load_agent(name: str, own_game: str | None = None, noise: float | None = Non
     `own_game` names the own game whose Python code may run; noise: of its searches, in place of its own.
     """
     find_agent(name)
-    import torch
-
     from muzero.agent import load
     from muzero.memory import keep_freed_blocks
 
     keep_freed_blocks()
-    # Small networks gain little from a second thread and lose much when another process holds its core.
-    torch.set_num_threads(1)
     return load(name, own_game=own_game, noise=noise)
 
 

@@ -336,7 +336,8 @@ def learn(arguments: LearnArguments) -> Found:
         learner = learning.Learning(config, device)
         rows += [learner.measure(size, arguments.seconds) for size in batches]
     best = [f"best on {device}: a batch of {fewest({row.batch: row.rate() for row in rows if row.device == device})} "
-            "(the fewest positions; what is learned depends on it)" for device in there]
+            "(the smallest that is about as fast as any; what is learned depends on it)"
+            for device in there if len(batches) > 1]
     return Found(rows, LEARN.lines(rows), (*said, *best), {"game": game, "missing": said, "best": best})
 
 

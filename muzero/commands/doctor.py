@@ -18,6 +18,8 @@ from muzero.terminal import counted, ink, plain, unicode_ok
 
 EXAMPLES = ("muzero doctor",)
 DISK_GIB = 1.0
+OPTIONAL = ("ale-py",)
+"""Packages of extras."""
 """Free space below which checkpoints are at risk."""
 STONES, MOST = 7, 3
 """The self-test's game: take 1 to 3 of 7 stones, whoever takes the last one wins. Only taking 3 wins."""
@@ -52,12 +54,12 @@ def run(argv: Sequence[str]) -> int:
 
 
 def packages() -> str:
-    """Versions; all must be there."""
+    """Versions; all must be there but those of an extra, which have a check of their own."""
     found = versions()
-    missing = [name for name, version in found.items() if version == "missing"]
+    missing = [name for name, version in found.items() if version == "missing" and name not in OPTIONAL]
     if missing:
         raise Unfit(f"{', '.join(missing)} not installed; run `make setup`, or pip install -e .")
-    return ", ".join(f"{name} {version}" for name, version in found.items())
+    return ", ".join(f"{name} {version}" for name, version in found.items() if version != "missing")
 
 
 def machine() -> str:

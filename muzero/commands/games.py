@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import checkpoints
 from games import list_games
 from games.listing import GameListing, list_atari
+from muzero.checkpoint import read_config
 from muzero.commands.arguments import parse
 from muzero.commands.console import OK
 from muzero.runs import slug
@@ -48,12 +51,20 @@ def run(argv: Sequence[str]) -> int:
         left=(0, 2, 4, 5),
     ))
     print(f"\n{len(supported)} games; * = an agent is shipped: muzero play GAME\n"
+          f"{_others(shipped, supported)}"
           "gym/ID is any Gymnasium environment with discrete actions, FILE.py:Class a game of your own")
     if arguments.all:
         refused = [(game.name, game.reason) for game in listed if not game.supported]
         print(f"\n{len(refused)} games are not supported:\n")
         print(table(("game", "why"), refused, left=(0, 1)))
     return OK
+
+
+def _others(shipped: Mapping[str, Path], listed: Sequence[GameListing]) -> str:
+    """The line for shipped agents of games with other parameters than those listed."""
+    known = {slug(game.name) for game in listed}
+    names = [shlex.quote(read_config(folder).game) for name, folder in shipped.items() if name not in known]
+    return f"also shipped, with parameters: {', '.join(names)}\n" if names else ""
 
 
 def _row(game: GameListing, shipped: bool) -> tuple[str, ...]:

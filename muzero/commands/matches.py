@@ -62,10 +62,10 @@ def _value_lost(played: PairedGames, solver: Exact) -> dict[str, Any]:
         "moving_second": (0.0 - value, played.moving_second.games, first_lapses(played.moves[1::2], False, solver)),
     }
     told = ", ".join(
-        f"{len(lapses)} of {games} {seat.replace('_', ' ')} (the start is worth a {OUTCOMES[worth]})"
+        f"{len(lapses)} of {_games(games)} {seat.replace('_', ' ')} (the start is worth a {OUTCOMES[worth]})"
         for seat, (worth, games, lapses) in seats.items()
     )
-    print(f"{'loses value' if any(lapses for *_, lapses in seats.values()) else 'loses no value'}: {told}")
+    print(f"value lost in {told}")
     for seat, (_, _, lapses) in seats.items():
         if lapses:
             print(f"where, {seat.replace('_', ' ')}: {_places(lapses)}")

@@ -71,12 +71,15 @@ def run(argv: Sequence[str]) -> int:
     except UnevenError as error:
         raise CommandError(f"--suite: {error}", USAGE) from error
     rows = [_row(game, many) for game, many in by_game.items()]
-    seeds = counted(len(found) // len(by_game), "training seed")
-    print(f"{counted(len(by_game), 'game')}, {seeds} each; {found[0].conditions}\n")
-    print(table(("game", "scores", "mean", "human-normalised"), rows, left=(0, 1)))
+    seeds = len(found) // len(by_game)
+    print(f"{counted(len(by_game), 'game')}, {counted(seeds, 'training seed')} each; {found[0].conditions}\n")
+    print(table(("game", "scores", "of games", "mean", "human-normalised"), rows, left=(0, 1, 2)))
     print("\n" + table(("human-normalised", "value", "95 % interval"), [
-        (title, f"{numbers[name].value:.3f}", f"{numbers[name].low:.3f} to {numbers[name].high:.3f}")
+        (title, f"{numbers[name].value:.3f}",
+         "-" if seeds == 1 else f"{numbers[name].low:.3f} to {numbers[name].high:.3f}")
         for name, title in NAMES.items()]))
+    if seeds == 1:
+        print("\nno interval: it comes from the differences between training seeds, and there is one of each game")
     if arguments.json is not None:
         from muzero.commands.provenance import provenance, write_json
 
@@ -89,7 +92,9 @@ def run(argv: Sequence[str]) -> int:
 
 def _row(game: str, many: list[Measured]) -> tuple[str, ...]:
     mean, normalised = (sum(getattr(one, name) for one in many) / len(many) for name in ("score", "normalised"))
-    return game, " ".join(f"{one.score:.1f}" for one in many), f"{mean:.1f}", f"{normalised:.3f}"
+    scores, games = (" ".join(texts) for texts in zip(*((f"{one.score:.1f}", f"{one.episodes}") for one in many),
+                                                      strict=True))
+    return game, scores, games, f"{mean:.1f}", f"{normalised:.3f}"
 
 
 def read(path: Path) -> Measured:
@@ -97,7 +102,11 @@ def read(path: Path) -> Measured:
     file = path / EVALUATION if path.is_dir() else path
     try:
         if not path.exists():
-            raise CommandError(f"--suite: {path} isn't there", USAGE)
+            raise CommandError(f"--suite: {path} isn't there; wanted the folder of a measured run, or the file of "
+                               "muzero evaluate AGENT --episodes 100 --json FILE", USAGE)
+        if not file.is_file() and runs.newest(path) is None:
+            raise CommandError(f"--suite: {path} holds no run, which would keep its measurement: name the file of "
+                               f"muzero evaluate {path} --episodes 100 --json FILE", USAGE)
         if not file.is_file():
             raise CommandError(f"--suite: {path} was not measured yet: muzero evaluate {path} --episodes 100", USAGE)
         if file.stat().st_size > LIMIT:

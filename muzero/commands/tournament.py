@@ -199,15 +199,12 @@ def is_agent(text: str) -> bool:
 
 def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
     """All players, ready to be made; those that can't be loaded leave `found`. Raises CommandError."""
-    import torch
-
     from muzero.memory import keep_freed_blocks
     from selfplay.agents import AT, maker, split_simulations
     from selfplay.perfect import PerfectPlayer
     from selfplay.tournament import Entrant
 
     keep_freed_blocks()
-    torch.set_num_threads(1)  # as in `load_agent`
     makers = []
     for named in tuple(found.named):
         try:

@@ -55,7 +55,8 @@ LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkp
 class Arguments:
     """Train an agent from nothing by playing against itself. Defaults shown are those for this game or run.
 
-    Training stops at --steps or --minutes; Ctrl-C saves and stops, and the same command goes on from there.
+    Training stops at --steps, --minutes or --positions; Ctrl-C saves and stops, and the same command goes on from
+    there.
     """
 
     preset: Maybe[str] = None
@@ -91,6 +92,7 @@ def run(argv: Sequence[str]) -> int:
     game, folder = locate(target)
     preset = presets.load(game, asked_preset(options))
     arguments = read(options, preset, game)
+    games.check_installed(game)
     if arguments.model.dynamics == "rules":
         arguments = without_learned_dynamics(arguments, preset)
     out = arguments.out or folder or RUNS / runs.slug(game)
@@ -306,6 +308,9 @@ def not_yet(last: Progress | None) -> str:
     if last is not None and last.warmup_positions > 0:
         return (f"nothing was searched yet, all {last.positions:,} positions were random play, "
                 f"which goes on up to {last.warmup_positions:,}")
+    # Without any target the loss of the policy is 0.
+    if last is not None and last.losses.get("policy") == 0.0:
+        return "no search was learned from yet, the samples drawn so far are of random play"
     return ""
 
 
