@@ -370,6 +370,7 @@ def test_the_value_bar_is_filled_from_the_left_players_side() -> None:
     for value, left, filled in ((1.0, False, 0), (1.0, True, 24), (-1.0, True, 0), (0.0, False, 12)):
         assert value_bar(spec, value, names, left, PLAIN, True).count("█") == filled
     assert value_bar(spec, 0.5, names, False, PLAIN, True).endswith("muzero  +0.50 for muzero")
+    assert value_bar(spec, -0.001, names, False, PLAIN, True).endswith("muzero  +0.00 for muzero")
 
 
 def converse(arguments: play.Arguments, agent: Scripted, lines: list[str], end: type[BaseException]) -> int:

@@ -213,7 +213,7 @@ class Session:
         parts = [_indent(best_moves(self.games, analysis, self.fancy))]
         parts.append(f"  expects  {expected_line(self.games, analysis.variations[0], self.fancy)}")
         if self.spec.players == 1:
-            parts.append(f"  value    {value:+.2f}")
+            parts.append(f"  value    {value:+z.2f}")
         else:
             left = 0 if self.person is None else self.person
             names = self.who(left), self.who(1 - left)

@@ -31,7 +31,7 @@ def value_bar(
     """
     share = (value - spec.min_return) / (spec.max_return - spec.min_return)
     drawn = bar(share if left else 1 - share, BAR, fancy)
-    return f"{names[0]} {pen(drawn, 'cyan')} {names[1]}  {value:+.2f} for {names[0 if left else 1]}"
+    return f"{names[0]} {pen(drawn, 'cyan')} {names[1]}  {value:+z.2f} for {names[0 if left else 1]}"
 
 
 def best_moves(games: GameBatch, analysis: Analysis, fancy: bool) -> str:
@@ -44,7 +44,7 @@ def best_moves(games: GameBatch, analysis: Analysis, fancy: bool) -> str:
     most = max(1, int(visits.max()))
     rows = [
         (move_name(games, a), f"{visits[a]}", bar(visits[a] / most, 10, fancy) if visits[a] else "",
-         f"{prior[a]:.0%}", f"{q[a]:+.2f}" if visits[a] else "")
+         f"{prior[a]:.0%}", f"{q[a]:+z.2f}" if visits[a] else "")
         for a in order[:TOP]
     ]
     return table(("move", "visits", "", "prior", "Q"), rows, left=(0, 2))

@@ -87,4 +87,4 @@ def _write_gif(path: Path, moments: Iterator[Picture]) -> None:
 
     frames = (Image.fromarray(moment).quantize(64) for moment in moments)
     first = next(frames)
-    first.save(path, "GIF", save_all=True, append_images=frames, duration=1000 // FRAMES_A_SECOND, loop=0)
+    first.save(path, "GIF", save_all=True, append_images=frames, duration=10 * round(100 / FRAMES_A_SECOND), loop=0)
