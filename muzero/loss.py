@@ -107,9 +107,12 @@ class Losses:
 
     @cached_property
     def value_error(self) -> Tensor:
-        """[B] |value - target| at the root, for priorities. Computed when first read, before the next step."""
+        """[B] |value - target| at the root, for priorities: where the target isn't known, the mean of those that are;
+        NaN where none is. Computed when first read, before the next step."""
+        data, known = self.stated.data, self.stated.data.trained[:, 0]
         with torch.no_grad():
-            return (scalar.decode(self.stated.values[0], self.stated.config.value) - self.stated.data.value[:, 0]).abs()
+            error = (scalar.decode(self.stated.values[0], self.stated.config.value) - data.value[:, 0]).abs()
+            return torch.where(known, error, (error * known).sum() / known.sum())
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -223,11 +226,13 @@ def model_checks(stated: Stated) -> dict[str, Tensor]:
 
     recall@k        share of real rewards (other than 0) it sees with the right sign, at least half as large
     false@k         share of real moves without a reward where it sees one above half of the smallest paid in the batch
-    value_error@k   mean |value - target| on real positions
+    value_error@k   mean |value - target| on real positions whose target is known
+
+    NaN where there is nothing to judge.
     """
     data, inside = stated.data, stated.data.inside.T
-    error = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs()
-    found = {"value_error": (error * inside).sum(1) / inside.sum(1).clamp(min=1)}
+    error, known = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs(), inside & data.trained.T
+    found = {"value_error": (error * known).sum(1) / known.sum(1)}
     if len(stated.rewards) == 0:
         return {"value_error@0": found["value_error"][0]}
     reward, wanted, played = scalar.decode(stated.rewards, stated.config.reward), data.reward.T, inside[:-1]

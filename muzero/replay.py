@@ -235,8 +235,11 @@ class Replay:
         return out
 
     def set_priorities(self, places: NDArray[np.int64], error: NDArray[np.float32]) -> None:
-        """Priorities |error|^alpha of places drawn before; nothing to do for a uniform replay."""
+        """Priorities |error|^alpha of places drawn before; nothing to do for a uniform replay. NaN: not known."""
         if self.tree is None:
+            return
+        places, error = places[told := ~np.isnan(error)], error[told]
+        if len(places) == 0:
             return
         values = (np.abs(error).astype(np.float64) + PRIORITY_FLOOR) ** self.config.alpha
         self.max_priority = max(self.max_priority, float(values.max()))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from table_model import Blank
 
 import games
+from games.base import GameSpec
 from muzero.config import SearchConfig, SelfPlayConfig
 from muzero.records import Findings, Trajectory
 from selfplay.actor import Actor, draw_legal, draw_visits
@@ -139,6 +141,46 @@ def test_a_game_that_is_too_long_is_cut() -> None:
         assert_happened("tic_tac_toe", game)
         assert game.exploratory.tolist() == [False] * 5 + [True], "its last search value stands for the rest"
     assert not any(game.exploratory.any() for game in whole)
+
+
+class Payments:
+    """A game of one player and four moves, which pay -7, 0, 0.25 and 3."""
+
+    spec: ClassVar[GameSpec] = GameSpec(
+        name="payments", players=1, observation_shape=(4,), observation_dtype="uint8", num_actions=1, max_length=4,
+        min_return=-7.0, max_return=3.25, alternates=False, stochastic=False, rewards_on_the_way=True)
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.moves = 0
+
+    def to_play(self) -> int:
+        return 0
+
+    def legal(self) -> list[int]:
+        return [0]
+
+    def step(self, action: int) -> float:
+        self.moves += 1
+        return (-7.0, 0.0, 0.25, 3.0)[self.moves - 1]
+
+    def over(self) -> bool:
+        return self.moves == 4
+
+    def observe(self) -> NDArray[np.uint8]:
+        return (np.arange(4) < self.moves).astype(np.uint8)
+
+    def render(self) -> str:
+        return str(self.moves)
+
+    def action_name(self, action: int) -> str:
+        return "on"
+
+
+@pytest.mark.parametrize(("clip", "seen"), [(False, [-7.0, 0.0, 0.25, 3.0]), (True, [-1.0, 0.0, 1.0, 1.0])])
+def test_clipped_rewards_are_their_signs(clip: bool, seen: list[float]) -> None:
+    actor = make("test_actor:Payments", size=1, clip_rewards=clip)
+    assert play(actor, 4)[0].reward.tolist() == seen
+    assert actor.returns == [-3.75], "told as the game pays"
 
 
 def test_few_simulations_early_and_many_late() -> None:

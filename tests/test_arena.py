@@ -216,6 +216,19 @@ def test_one_player_games_give_returns() -> None:
         play_alone("tic_tac_toe", RandomPlayer(0), games=2, seed=0)
 
 
+def test_chunks_of_one_player_s_games_begin_differently(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    def noted(game: str, size: int, seed: int) -> GameBatch:
+        seeds.append(seed)
+        return make(game, size, seed)
+
+    monkeypatch.setattr("selfplay.arena.CHUNK", 4)
+    monkeypatch.setattr("selfplay.arena.make", noted)
+    assert play_alone("catch", RandomPlayer(0), games=10, seed=0).games == 10
+    assert len(set(seeds)) == len(seeds) == 3
+
+
 @pytest.mark.parametrize("text", ["random", "mcts:7", "perfect"])
 def test_players_are_parsed(text: str) -> None:
     player: Player = parse(text, "tic_tac_toe", seed=0)

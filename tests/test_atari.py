@@ -119,7 +119,8 @@ def raw(rom: str) -> Any:
     return ale
 
 
-@pytest.mark.parametrize("rom", ["pong", "breakout", "space_invaders"])
+# Frogger runs on for some frames with no life left.
+@pytest.mark.parametrize("rom", ["pong", "breakout", "space_invaders", "frogger"])
 def test_rewards_lives_and_frames_are_ale_s_own(rom: str) -> None:
     """One move is four frames of ALE with the same action, and pays what they paid."""
     batch, ale, rng = games.make(f"atari/{rom}({PLAIN})", 1), raw(rom), np.random.default_rng(0)

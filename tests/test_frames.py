@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tracemalloc
 from typing import Any, ClassVar
 
@@ -132,6 +133,20 @@ def test_drawn_observations_are_those_the_game_showed(part_moves: int, prioritiz
     assert drawn == set(drawable.tolist()), "every position with all its frames can be drawn, and no other"
 
 
+def test_a_place_overwritten_by_leading_frames_gets_no_priority() -> None:
+    """Errors of positions drawn before may come after these were overwritten."""
+    held, parts = film_replay(prioritized=True), play(60)
+    assert held.tree is not None
+    while held.written < held.capacity:
+        held.add(parts.pop(0))
+    before = np.flatnonzero(held.drawable(np.arange(held.capacity)))
+    while held.drawable(before).all():
+        held.add(parts.pop(0))
+    held.set_priorities(before, np.ones(len(before), np.float32))
+    everywhere = np.arange(held.capacity)
+    assert ((held.tree.get(everywhere) > 0) == held.drawable(everywhere)).all()
+
+
 def test_a_frame_is_stored_once() -> None:
     spec = games.spec(NAME)
     one = dataclasses.replace(spec, frames=1)
@@ -219,18 +234,30 @@ def test_shifted_pictures_repeat_their_edges(shift: int) -> None:
         legal=np.ones((length, 2), np.bool_), policy=np.full((length, 2), 0.5, np.float32),
         root_value=np.zeros(length, np.float32), exploratory=np.zeros(length, np.bool_),
         searched=np.ones(length, np.bool_)))
-    draw = dataclasses.replace(DRAW, shift=shift)
-    batch = held.draw(64, draw, rng)
-    plain = held.observations(batch.index)
-    found = set()
-    for row in range(64):
-        padded = np.pad(plain[row], ((0, 0), (shift, shift), (shift, shift)), mode="edge")
-        moves = [(y, x) for y in range(2 * shift + 1) for x in range(2 * shift + 1)
-                 if (padded[:, y : y + 4, x : x + 5] == batch.obs[row]).all()]
-        assert moves, "a moved picture with repeated edges"
-        found |= set(moves) if len(moves) == 1 else set()
+    batch = held.draw(64, dataclasses.replace(DRAW, shift=shift), rng)
+    assert batch.next_obs is not None
+    found = moved(held.observations(batch.index), batch.obs, shift)
+    # Each moves by itself, also those that come later in a row.
+    inside = batch.inside[:, 1]
+    later = moved(held.observations(batch.index[inside] + 1), batch.next_obs[inside, 0], shift)
+    ways = [set(filter(None, one)) for one in (found, later)]
     # Most that move by more than the picture's size look the same.
-    assert shift > 5 or len(found) > shift * 4, "all directions"
+    assert shift > 5 or min(map(len, ways)) > shift * 4, "all directions"
+    both = [(one, other) for one, other in zip(itertools.compress(found, inside), later, strict=True) if one and other]
+    assert any(one != other for one, other in both)
+
+
+def moved(plain: NDArray[np.uint8], seen: NDArray[np.uint8], shift: int) -> list[tuple[int, int] | None]:
+    """How far each of `seen` is moved against `plain`; None where several moves look the same."""
+    found = []
+    for before, after in zip(plain, seen, strict=True):
+        height, width = before.shape[1:]
+        padded = np.pad(before, ((0, 0), (shift, shift), (shift, shift)), mode="edge")
+        moves = [(y, x) for y in range(2 * shift + 1) for x in range(2 * shift + 1)
+                 if (padded[:, y : y + height, x : x + width] == after).all()]
+        assert moves, "a moved picture with repeated edges"
+        found.append(moves[0] if len(moves) == 1 else None)
+    return found
 
 
 def test_an_older_position_looks_less_far_ahead() -> None:

@@ -294,11 +294,15 @@ def test_reconstruction_of_planes_is_cross_entropy_and_of_numbers_squared() -> N
 # --- checks -------------------------------------------------------------------------------------------------
 
 
-def checks(rewards: list[list[float]], stated: list[list[float]], inside: list[list[bool]]) -> dict[str, float]:
-    """Checks of B = 2 rows of K = 2 moves whose stated values are all 0.25 too high."""
+def checks(
+    rewards: list[list[float]], stated: list[list[float]], inside: list[list[bool]],
+    trained: list[list[bool]] | None = None,
+) -> dict[str, float]:
+    """Checks of rows of K = 2 moves whose stated values are all 0.25 too high."""
     size, steps = len(rewards), len(rewards[0])
     value = np.zeros((size, steps + 1), np.float32)
     given = batch(reward=np.array(rewards, np.float32), inside=np.array(inside), value=value,
+                  trained=np.ones((size, steps + 1), np.bool_) if trained is None else np.array(trained),
                   action=np.zeros((size, steps), np.int64), weight=np.ones(size, np.float32))
     values, outputs = torch.full((steps + 1, size, 1), 0.25), torch.tensor(stated).T[:, :, None]
     found = model_checks(Stated(values, outputs, tensors(given), SQUARED))
@@ -322,5 +326,26 @@ def test_moves_past_the_end_are_not_checked() -> None:
     found = checks([[1.0, 0.0]], [[1.0, 9.0]], [[True, False, False]])
     assert found["recall@1"] == 1.0
     assert found["false@2"] == 0.0
-    assert found["value_error@1"] == 0.0
+    assert np.isnan(found["value_error@1"]), "no position there: nothing to judge"
     assert np.isnan(found["recall@2"]), "no reward there: nothing to recall"
+
+
+def test_values_whose_target_is_not_known_are_not_judged() -> None:
+    """As of a position never searched in a game that was cut: its target is what was paid until then."""
+    inside, trained = [[True] * 3] * 2, [[True, False, False], [True, True, False]]
+    found = checks([[0.0, 0.0]] * 2, [[0.0, 0.0]] * 2, inside, trained)
+    assert found["value_error@0"] == found["value_error@1"] == pytest.approx(0.25)
+    assert np.isnan(found["value_error@2"])
+
+
+def test_a_priority_whose_target_is_not_known_is_the_others_mean() -> None:
+    given, model = batch(), Scripted()
+    trained = given.trained.copy()
+    trained[1:3, 0] = False
+    error = np.abs(model.values[0, :, 0].numpy() - given.value[:, 0])
+    error[1:3] = error[[b for b in range(B) if b not in (1, 2)]].mean()
+    found = compute(model, tensors(dataclasses.replace(given, trained=trained)), CONFIG)  # type: ignore[arg-type]
+    assert found.value_error.numpy() == pytest.approx(error, rel=1e-5)
+    trained[:, 0] = False
+    found = compute(model, tensors(dataclasses.replace(given, trained=trained)), CONFIG)  # type: ignore[arg-type]
+    assert found.value_error.isnan().all()

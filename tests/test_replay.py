@@ -236,6 +236,15 @@ def test_new_positions_get_the_largest_priority_seen() -> None:
     assert held.tree.get(np.arange(7, 16)).sum() == 0.0
 
 
+def test_an_error_that_is_not_known_leaves_the_priority() -> None:
+    held = prioritized()
+    assert held.tree is not None
+    held.set_priorities(np.arange(2), np.array([4.0, np.nan], np.float32))
+    held.set_priorities(np.arange(2, 4), np.full(2, np.nan, np.float32))
+    assert held.tree.get(np.arange(4)) == pytest.approx([(4.0 + PRIORITY_FLOOR) ** 0.5, 1.0, 1.0, 1.0])
+    assert held.max_priority == pytest.approx((4.0 + PRIORITY_FLOOR) ** 0.5)
+
+
 def test_uniform_replays_have_weight_one() -> None:
     held = replay()
     held.add(made_up(1, 9))

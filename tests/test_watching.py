@@ -154,6 +154,17 @@ def test_own_pictures_are_filmed_too(catcher: Agent) -> None:
     assert viewing.score in (-1.0, 1.0)
 
 
+def test_a_scene_has_the_values_until_now_in_their_order(catcher: Agent) -> None:
+    viewing, values = Viewing(catcher, 0, 2), []
+    for move in range(1, 5):
+        analysis = viewing.think()
+        values.append(float(analysis.result.value[0]))
+        moment = viewing.scene(analysis)
+        assert (moment.move, moment.values) == (move, tuple(values))
+        viewing.step(analysis)
+    assert values != values[::-1]
+
+
 def test_a_game_without_pictures_is_refused() -> None:
     with pytest.raises(games.GameError, match="gives no pictures"):
         Viewing(agent(presets.load("gym/CartPole-v1")), 0)
