@@ -1,6 +1,6 @@
 """Names and protocols of Atari games: what an agent sees and may do, as published. Nothing of ALE is loaded here.
 
-`atari/pong` is the 100k protocol, `atari/pong(protocol=machado)` the one of Machado et al. 2018. What a published
+`atari/pong` is the 100k protocol, `atari/pong(protocol=machado)` after Machado et al. 2018. What a published
 protocol fixes can't be set beside it; `protocol=custom` takes any of it.
 """
 
@@ -34,7 +34,7 @@ class Protocol:
     actions: str = "minimal"
     """minimal: those that do something in this game; full: all, 18 in most."""
     noops: int = 30
-    """An episode begins with up to this many frames without action."""
+    """An episode begins with fewer than this many frames without action, as ALE draws them; 0: with none."""
     skip: int = 4
     """Frames that an action is held; the agent sees the maximum over the last two."""
     cap: int = 108_000
@@ -51,7 +51,8 @@ PROTOCOLS = {
     DEFAULT: Protocol(),
     "machado": Protocol(sticky=0.25, actions="full", noops=0),
 }
-"""The published ones. atari100k: Kaiser et al. 2020 and those after them; machado: Machado et al. 2018, section 4."""
+"""The published ones. atari100k: Kaiser et al. 2020 and those after them; machado: what Machado et al. 2018
+recommend (sticky actions, all actions, lives untold), with the frame skip and cap that are usual since."""
 WITHOUT_LIVES = ("machado",)
 """Protocols under which a lost life must not be shown to the agent, not even in training."""
 OPEN = ("size", "colour", "stack")

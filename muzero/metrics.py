@@ -177,7 +177,10 @@ def _records(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
 
 
 def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    record = storage.parse_json(line, f"{path} line {number}")
+    try:
+        record = storage.parse_json(line, f"{path} line {number}")
+    except Damaged as error:
+        raise Damaged(f"{error}; delete that line to go on") from error
     if not isinstance(record, dict) or type(record.get("step")) is not int:
         raise Damaged(f"{path} line {number} is no record with a step; delete that line to go on")
     return record

@@ -32,6 +32,18 @@ def bytes_per_position(spec: GameSpec) -> int:
     return obs + 3 * spec.num_actions + 4 * 5 + 2
 
 
+def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:
+    """Memory of a replay of this game. Raises ConfigError for one that is too large, or holds no observation."""
+    memory = config.capacity * bytes_per_position(spec) + SumTree.bytes_for(config.capacity) * config.prioritized
+    if memory > config.memory_limit_mb * 10**6:
+        raise ConfigError(
+            f"replay.capacity {config.capacity} needs {memory / 10**6:.0f} MB, more than "
+            f"replay.memory_limit_mb {config.memory_limit_mb}; lower the capacity or raise the limit")
+    if config.capacity < spec.frames:
+        raise ConfigError(f"replay.capacity {config.capacity} holds no observation of {spec.frames} frames; raise it")
+    return memory
+
+
 @dataclass(frozen=True)
 class DrawConfig:
     """What a batch is made of."""
@@ -62,16 +74,9 @@ class Replay:
     def __init__(self, spec: GameSpec, config: ReplayConfig, symmetries: Symmetries) -> None:
         self.spec, self.config, self.symmetries = spec, config, symmetries
         self.capacity = config.capacity
-        priorities = SumTree.bytes_for(self.capacity) if config.prioritized else 0
-        self.memory_bytes = self.capacity * bytes_per_position(spec) + priorities
-        if self.memory_bytes > config.memory_limit_mb * 10**6:
-            raise ConfigError(
-                f"replay.capacity {self.capacity} needs {self.memory_bytes / 10**6:.0f} MB, more than "
-                f"replay.memory_limit_mb {config.memory_limit_mb}; lower the capacity or raise the limit")
+        self.memory_bytes = bytes_reserved(spec, config)
         self.lead = spec.frames - 1
         """Places that each game takes before its first move."""
-        if self.lead >= self.capacity:
-            raise ConfigError(f"replay.capacity {self.capacity} holds no observation of {spec.frames} frames; raise it")
         self.rings = self._reserve()
         self.added = 0
         """Positions so far."""

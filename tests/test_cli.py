@@ -411,6 +411,20 @@ def test_fresh_sets_the_old_run_aside(tmp_path: Path, capsys: Captured) -> None:
     assert (tmp_path / "mine" / "thesis.txt").exists()
 
 
+@pytest.mark.parametrize(("settings", "words"), [
+    (["--replay.capacity", "3", "--replay.min-positions", "1"], "holds no observation of 4 frames"),
+    (["--replay.capacity", "200_000", "--replay.memory-limit-mb", "1_000"], "needs 1419 MB")])
+def test_a_replay_that_cannot_be_leaves_no_run(
+    tmp_path: Path, capsys: Captured, settings: list[str], words: str
+) -> None:
+    out = tmp_path / "run"
+    assert cli.main(["train", "atari/pong", "--preset", "small", "--out", str(out), *settings]) == USAGE
+    said = capsys.readouterr().err
+    assert words in said
+    assert "training for" not in said
+    assert not out.exists()
+
+
 def test_interrupted_training_is_saved(tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = ["train", "tic_tac_toe", "--out", str(out), "--train.log-seconds", "0.1", *SMALL]

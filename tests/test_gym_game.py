@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -25,7 +25,7 @@ SPACES = {"vector": Box(-100.0, 100.0, (3,), np.float32), "picture": Box(0, 255,
 class Counter(gymnasium.Env[Any, Any]):
     """Counts moves; actions are 3, 4 and 5, each paid with its number. Action 5 ends it."""
 
-    metadata: dict[str, Any] = {"render_modes": []}
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
 
     def __init__(self, kind: str) -> None:
         self.kind, self.moves = kind, 0

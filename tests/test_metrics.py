@@ -56,6 +56,15 @@ def test_numbers_that_json_lacks(tmp_path: Path) -> None:
     assert record == {"step": 1, "b": math.inf, "c": -math.inf, "d": 1.0}
 
 
+@pytest.mark.parametrize("line", [b"\377\376junk\n", b'{"a": 1}\n', b"[1]\n", b"{\n"])
+def test_a_line_of_something_else_is_named_with_what_to_do(tmp_path: Path, line: bytes) -> None:
+    Metrics(tmp_path, tensorboard=False).write(1, {"a": 1.0})
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(line)
+    with pytest.raises(Damaged, match=r"metrics.jsonl line 2 .*; delete that line to go on"):
+        metrics.read(tmp_path)
+
+
 def test_a_name_used_twice(tmp_path: Path) -> None:
     log = Metrics(tmp_path, tensorboard=False)
     with pytest.raises(ValueError, match="step twice"):

@@ -63,7 +63,7 @@ def evaluation(game: str = "pong", seed: int = 0, normalised: float = 0.5, **cha
         "game": f"atari/{game}", "returns": {"mean": low + normalised * (high - low), "games": 100},
         "human_normalised": normalised,
         "protocol_settings": {"name": "atari100k", "sticky": 0.0},
-        "checkpoint": {"training_seed": seed, "simulations": 50}, **changes}
+        "checkpoint": {"step": 100, "training_seed": seed, "simulations": 50}, **changes}
 
 
 def written(folder: Path, *contents: Any) -> list[str]:
@@ -92,8 +92,9 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(("contents", "words"), [
     ([evaluation(seed=1), evaluation(seed=1)], "both atari/pong trained with seed 1"),
     ([evaluation(seed=1), evaluation("breakout"), evaluation("breakout", 1)], "as many seeds for each game"),
-    ([evaluation(), evaluation(checkpoint={"training_seed": 1, "simulations": 16})], "different conditions"),
-    ([evaluation(), evaluation(checkpoint={"training_seed": 1, "simulations": 50, "noise": 1.0})],
+    ([evaluation(), evaluation(checkpoint={"step": 100, "training_seed": 1, "simulations": 16})],
+     "different conditions"),
+    ([evaluation(), evaluation(checkpoint={"step": 100, "training_seed": 1, "simulations": 50, "noise": 1.0})],
      "different conditions"),
     ([evaluation("connect_four")], "no Atari game"),
     ([evaluation(human_normalised=None)], "no evaluation of a run"),
@@ -157,9 +158,11 @@ def test_one_training_seed_a_game_has_no_interval(tmp_path: Path, capsys: pytest
     assert "0.500 to 0.500" not in said
 
 
-def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
-    def measured(step: int, count: int) -> dict[str, Any]:
-        return {"checkpoint": {"step": step}, "returns": {"games": count}}
+def test_a_quick_look_takes_no_long_measurement_s_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measured(step: int, count: int, simulations: int = 16) -> dict[str, Any]:
+        return {"checkpoint": {"step": step, "simulations": simulations}, "returns": {"games": count}}
 
     kept = tmp_path / "evaluation.json"
     assert episodes.counts_more(kept, measured(5, 1)), "nothing is there yet"
@@ -167,6 +170,10 @@ def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
     assert not episodes.counts_more(kept, measured(5, 99))
     assert episodes.counts_more(kept, measured(5, 100))
     assert episodes.counts_more(kept, measured(6, 1)), "the run went on"
+    assert not episodes.counts_more(kept, measured(5, 99, simulations=50))
+    assert not capsys.readouterr().err
+    assert episodes.counts_more(kept, measured(5, 100, simulations=50))
+    assert "held 100 games with 16 simulations, noise 0" in capsys.readouterr().err
     kept.unlink()
     kept.mkdir()
     assert episodes.counts_more(kept, measured(5, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import games
 from games.atari import SCREEN, AtariBatch, Camera
 from muzero import presets
 from muzero.agent import Agent, build_model
-from muzero.commands import progress, video, watch
+from muzero.commands import evaluate, progress, video, watch
 from muzero.commands.console import CommandError
 from muzero.commands.viewing import Viewing
 from muzero.config import Config, replace
@@ -138,6 +139,26 @@ def test_whoever_waits_for_a_film_hears_of_it(
     said = capsys.readouterr().err.splitlines()
     assert said[1] == "filming: move 1, score 0"
     assert len(said) == 10
+
+
+def test_a_film_and_a_measurement_are_both_told(
+    tmp_path: Path, catcher: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "load_agent", lambda *words: catcher)
+    told = tmp_path / "told.json"
+    assert evaluate.run(["atari/up_n_down", "--video", str(tmp_path / "film.gif"), "--episodes", "2", "--simulations",
+                         "2", "--json", str(told)]) == 0
+    content = json.loads(told.read_text())
+    assert content["video"]["whole"]
+    assert content["returns"]["games"] == 2
+
+
+def test_a_film_that_ends_before_its_game_says_so(
+    tmp_path: Path, catcher: Agent, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(video, "LONGEST", 3)
+    assert not video.record(catcher, tmp_path / "film.gif", 0, 2)["video"]["whole"]
+    assert "films end at 3 moves; the game goes on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "words"), [("film.avi", ".mp4 or .gif"), ("no/film.mp4", "can't be written")])

@@ -33,8 +33,8 @@ def episodes(subject: Subject, against: str | None, count: int, plies: int | Non
     if against is not None or plies is not None:
         raise CommandError(f"--against and --opening-plies make no sense in {name}: it has one player, "
                            "whose returns are measured", USAGE)
-    log(f"playing {counted(count, 'game')}, which may take minutes ...")
     player = Announced(subject.player(subject.simulations[0]), count)
+    log(f"playing {counted(count, 'game')}, which may take minutes ...")
     result = play_alone(subject.game, player, count, subject.seed)
     facts = atari_facts(name) if is_atari(name) else None
     interval = interval_of(result)
@@ -94,10 +94,11 @@ def described(facts: AtariFacts | None) -> str:
     if facts is None:
         return "whole games of one player, the game's own rewards"
     protocol = facts.protocol
+    fewer = f"fewer than {protocol.noops}" if protocol.noops else "no"
     return (f"{facts.protocol_name}: whole games of all lives, raw scores, cut after {protocol.cap:,} frames; "
             f"frame skip {protocol.skip}, the maximum of the last two; sticky actions {protocol.sticky:g}; "
-            f"{protocol.actions} actions ({facts.spec.num_actions}); up to {protocol.noops} frames without action at "
-            f"the start; {protocol.stack} frames of {protocol.size} x {protocol.size} pixels, {protocol.colour}")
+            f"{protocol.actions} actions ({facts.spec.num_actions}); {fewer} frames without action at the start; "
+            f"{protocol.stack} frames of {protocol.size} x {protocol.size} pixels, {protocol.colour}")
 
 
 def _beside(facts: AtariFacts, mean: float) -> dict[str, Any]:
@@ -139,11 +140,22 @@ def counts_more(kept: Path, content: dict[str, Any]) -> bool:
     try:
         before = read_json(kept, limit=LIMIT)
         games = whole_games(before["returns"]["games"])
-        same = before["checkpoint"]["step"] == content["checkpoint"]["step"]
-        return not same or content["returns"]["games"] >= games
+        if before["checkpoint"]["step"] != content["checkpoint"]["step"]:
+            return True
+        if content["returns"]["games"] < games:
+            return False
+        if (search := searched(before["checkpoint"])) != searched(content["checkpoint"]):
+            log(f"{kept} held {counted(games, 'game')} with {search}: these take their place")
+        return True
     except (OSError, Damaged, ValueError, LookupError, TypeError):
         log(f"{kept} holds no measurement and counts for nothing")
         return True
+
+
+def searched(checkpoint: dict[str, Any]) -> str:
+    """With what search a stored measurement was played. Raises LookupError or TypeError for what is none."""
+    # Older versions played without noise.
+    return f"{checkpoint['simulations']} simulations, noise {checkpoint.get('noise', 0.0):g}"
 
 
 def whole_games(count: Any) -> int:

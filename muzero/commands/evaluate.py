@@ -104,6 +104,7 @@ def run(argv: Sequence[str]) -> int:
         simulations=tuple(dict.fromkeys(arguments.simulations)) or (None,),
         seed=arguments.seed,
     )
+    filmed: dict[str, Any] = {}
     if arguments.video is not None and agent is not None:
         filmed = video.record(agent, arguments.video, arguments.seed, subject.simulations[0])
         if arguments.episodes is None:
@@ -119,7 +120,7 @@ def run(argv: Sequence[str]) -> int:
     else:
         results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
     content = report(subject, argv, results)
-    write(arguments, content)
+    write(arguments, {**content, **filmed})
     if agent is not None and "returns" in results:
         episodes.keep(arguments.agent, content)
     return OK

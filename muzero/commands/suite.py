@@ -14,7 +14,7 @@ from games.atari_protocol import roms
 from muzero import runs
 from muzero.commands.arguments import Maybe, parse
 from muzero.commands.console import OK, USAGE, CommandError
-from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, whole_games
+from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, searched, whole_games
 from muzero.terminal import counted, printable, table
 
 EXAMPLES = (
@@ -50,6 +50,8 @@ class Measured:
     score: float
     normalised: float
     episodes: int
+    step: int
+    """Learning steps of the agent."""
     conditions: str
     """Protocol and search: what must be the same in a suite."""
 
@@ -73,7 +75,7 @@ def run(argv: Sequence[str]) -> int:
     rows = [_row(game, many) for game, many in by_game.items()]
     seeds = len(found) // len(by_game)
     print(f"{counted(len(by_game), 'game')}, {counted(seeds, 'training seed')} each; {found[0].conditions}\n")
-    print(table(("game", "scores", "of games", "mean", "human-normalised"), rows, left=(0, 1, 2)))
+    print(table(("game", "scores", "of games", "after steps", "mean", "human-normalised"), rows, left=(0, 1, 2, 3)))
     print("\n" + table(("human-normalised", "value", "95 % interval"), [
         (title, f"{numbers[name].value:.3f}",
          "-" if seeds == 1 else f"{numbers[name].low:.3f} to {numbers[name].high:.3f}")
@@ -92,9 +94,9 @@ def run(argv: Sequence[str]) -> int:
 
 def _row(game: str, many: list[Measured]) -> tuple[str, ...]:
     mean, normalised = (sum(getattr(one, name) for one in many) / len(many) for name in ("score", "normalised"))
-    scores, games = (" ".join(texts) for texts in zip(*((f"{one.score:.1f}", f"{one.episodes}") for one in many),
-                                                      strict=True))
-    return game, scores, games, f"{mean:.1f}", f"{normalised:.3f}"
+    columns = [(f"{one.score:.1f}", f"{one.episodes}", f"{one.step}") for one in many]
+    scores, games, steps = (" ".join(texts) for texts in zip(*columns, strict=True))
+    return game, scores, games, steps, f"{mean:.1f}", f"{normalised:.3f}"
 
 
 def read(path: Path) -> Measured:
@@ -123,8 +125,6 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
         raise ValueError(f"{game[:60]} is no Atari game")
     returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
     conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
-    # Older versions played without noise.
-    thinking = f"{trained['simulations']} simulations, noise {trained.get('noise', 0.0):g}"
     newest = runs.newest(file.parent) if file.name == EVALUATION else None
     if newest is not None and runs.order(newest)[0] != trained["step"]:
         raise CommandError(f"--suite: {file.parent} was measured at step {trained['step']} and is now at "
@@ -134,8 +134,8 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
         raise ValueError("scores are not finite")
     return Measured(
         path=file, game=game, training_seed=int(trained["training_seed"]), score=score,
-        normalised=_checked(game, score, normalised), episodes=whole_games(returns["games"]),
-        conditions=printable(f"protocol {conditions}; {thinking}").replace("\n", " "))
+        normalised=_checked(game, score, normalised), episodes=whole_games(returns["games"]), step=int(trained["step"]),
+        conditions=printable(f"protocol {conditions}; {searched(trained)}").replace("\n", " "))
 
 
 def _checked(game: str, score: float, stated: float) -> float:

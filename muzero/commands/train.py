@@ -183,7 +183,9 @@ def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:
 
 
 def to_config(arguments: Arguments, game: str) -> Config:
-    """The config of a run. Raises ConfigError for values no run can use."""
+    """The config of a run. Raises ConfigError for values no run can use, such as too large a replay."""
+    from muzero.replay import bytes_reserved
+
     sections = {name: getattr(arguments, name) for name in SECTIONS}
     given = (arguments.steps, arguments.minutes, arguments.positions)
     if any(limit is not None for limit in given):
@@ -191,7 +193,9 @@ def to_config(arguments: Arguments, game: str) -> Config:
         sections["train"] = dataclasses.replace(
             arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0,
             positions=arguments.positions or 0, horizon=horizon)
-    return Config(game=game, **sections)
+    config = Config(game=game, **sections)
+    bytes_reserved(games.spec(game), config.replay)
+    return config
 
 
 def chosen(config: Config, out: Path, stored: Config | None) -> Config:
@@ -268,10 +272,10 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     """Run the training with its display, and say at the end what to type next."""
     from muzero import train as training
     from muzero.display import Display
-    from muzero.replay import bytes_per_position
+    from muzero.replay import bytes_reserved
 
     before = step_of(out)
-    memory = config.replay.capacity * bytes_per_position(games.spec(config.game)) / 1e6
+    memory = bytes_reserved(games.spec(config.game), config.replay) / 1e6
     log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
     log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
     with Display() as display:

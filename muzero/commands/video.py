@@ -43,7 +43,8 @@ def record(agent: Agent, path: Path, seed: int, simulations: int | None) -> dict
     viewing = Viewing(agent, seed, simulations)
     log(f"filming one game to {path} ...")
     write(path, film(viewing))
-    print(f"filmed {len(viewing.values):,} moves, score {viewing.score:g}: {path}")
+    rest = "" if viewing.over else f" (films end at {LONGEST:,} moves; the game goes on)"
+    print(f"filmed {len(viewing.values):,} moves, score {viewing.score:g}: {path}{rest}")
     return {"video": {"file": str(path), "moves": len(viewing.values), "score": viewing.score,
                       "whole": viewing.over}}
 
