@@ -55,6 +55,11 @@ class Scene:
     lives: int | None = None
 
 
+def standing(move: int, score: float, lives: int | None) -> str:
+    """How a game stands, in words."""
+    return f"move {move:,}   score {score:g}" + (f"   lives {lives}" if lives else "")
+
+
 def picture(scene: Scene) -> Picture:
     """[HEIGHT, W, 3]: the frame in its own proportions, the score, the curve of values and the policy."""
     from PIL import Image, ImageDraw
@@ -73,9 +78,8 @@ def _panel(pen: ImageDraw.ImageDraw, scene: Scene, left: int, right: int) -> Non
     from PIL import ImageFont
 
     font: Any = ImageFont.load_default(size=TEXT)
-    lives = f"   lives {scene.lives}" if scene.lives else ""
     y = MARGIN
-    for text, colour in ((scene.title, INK), (f"move {scene.move:,}   score {scene.score:g}{lives}", INK),
+    for text, colour in ((scene.title, INK), (standing(scene.move, scene.score, scene.lives), INK),
                          (f"value {scene.values[-1]:.3f}, as the agent expects it", ACCENT)):
         pen.text((left, y), text, fill=colour, font=font)
         y += LINE

@@ -237,7 +237,7 @@ def test_the_start_is_shown_at_once_and_a_new_game_may_begin_at_any_time(
 ) -> None:
     watch.watch(player, 0, 2, typed("quit"))
     first = capsys.readouterr().out
-    assert "move 0   score 0" in first
+    assert "move 0   score 0   lives 5" in first
     assert len(first.splitlines()) > watch.SMALLEST, "the picture"
     watch.watch(player, 0, 2, typed("3", "Again", "2", "quit"))
     said = capsys.readouterr().out

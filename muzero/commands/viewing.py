@@ -40,6 +40,12 @@ class Viewing:
     def score(self) -> float:
         return float(self.games.returns()[0, 0])
 
+    @property
+    def lives(self) -> int | None:
+        """None where the game tells of none."""
+        lives = getattr(self.games, "lives", None)
+        return None if lives is None else int(lives[0])
+
     def look(self) -> Picture:
         """The position as it is now."""
         return self._camera()
@@ -53,12 +59,11 @@ class Viewing:
 
     def scene(self, analysis: Analysis) -> Scene:
         """What is to be seen before the move that `analysis` found."""
-        lives = getattr(self.games, "lives", None)
         return Scene(
             frame=self.look(), title=self.spec.name, move=len(self.values), score=self.score,
             values=tuple(self.values), names=self.names, policy=analysis.result.policy[0],
             visits=analysis.result.visits[0], action=int(analysis.result.action[0]),
-            lives=None if lives is None else int(lives[0]))
+            lives=self.lives)
 
     def step(self, analysis: Analysis) -> None:
         """Make the move that `analysis` found."""

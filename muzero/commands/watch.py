@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from muzero.commands.viewing import Viewing
-from muzero.film import Picture, Scene
+from muzero.film import Picture, Scene, standing
 from muzero.terminal import bar, plain, unicode_ok
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str]
 
 def begin(viewing: Viewing, colour: bool) -> None:
     """Show the position before the first move."""
-    told = [f"move 0   score {viewing.score:g}", "the start of a new game"]
+    told = [standing(0, viewing.score, viewing.lives), "the start of a new game"]
     print((HOME if colour else "") + screen(viewing.look(), told, colour), flush=True)
 
 
@@ -105,12 +105,11 @@ def screen(frame: Picture, told: list[str], colour: bool) -> str:
 
 def thoughts(scene: Scene) -> list[str]:
     """What there is to say of a moment, line by line."""
-    lives = f"   lives {scene.lives}" if scene.lives else ""
     best = np.argsort(-scene.policy, kind="stable")[:TOP]
     rows = [f"{'>' if action == scene.action else ' '} {scene.names[action]:<13} "
             f"{bar(float(scene.policy[action]), BAR)} {scene.policy[action]:4.0%} {scene.visits[action]:4d}"
             for action in best.tolist()]
-    return [f"move {scene.move:,}   score {scene.score:g}{lives}", f"value {scene.values[-1]:.3f}", "", *rows]
+    return [standing(scene.move, scene.score, scene.lives), f"value {scene.values[-1]:.3f}", "", *rows]
 
 
 def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> list[str]:
