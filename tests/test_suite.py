@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ("pong", 0, 0.8), ("pong", 1, 1.2), ("breakout", 0, 0.1), ("breakout", 1, 0.3))))
     assert main(["evaluate", "--suite", *paths, "--json", str(tmp_path / "out.json")]) == 0
     said = capsys.readouterr().out
+    assert re.search(r"after steps .*\n.*atari/breakout .* 100 100 ", said), "how long each was trained"
     assert "2 games, 2 training seeds each; protocol name atari100k, sticky 0.0; 50 simulations, noise 0" in said
     stored = json.loads((tmp_path / "out.json").read_text())["human_normalised"]
     assert stored["mean"]["value"] == pytest.approx(0.6)

@@ -194,6 +194,7 @@ def to_config(arguments: Arguments, game: str) -> Config:
             arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0,
             positions=arguments.positions or 0, horizon=horizon)
     config = Config(game=game, **sections)
+    # Refused before a run's folder is made.
     bytes_reserved(games.spec(game), config.replay)
     return config
 
