@@ -1,8 +1,8 @@
 """The K-step unroll and its losses: pure, no state, no I/O.
 
-Every step of the unroll is compared with what really happened (Schrittwieser et al. 2020, eq. 1 and appendix G). Step 0
-weighs 1, each later step 1/K. The gradient that flows through a latent into the step before is scaled after that
-step's heads have read it, so that the heads keep their full gradient.
+Every step of the unroll is compared with what really happened (Schrittwieser et al. 2020, eq. 1 and appendix G). Each
+later step weighs 1/K, step 0 what `learner.step_weights` says. The gradient that flows through a latent into the step
+before is scaled after that step's heads have read it, so that the heads keep their full gradient.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
                "turn": config.discount_weight, "reconstruction": config.reconstruction_weight,
                "consistency": config.consistency_weight}
     share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
-    share[:1].fill_(1.0)
+    if config.step_weights == "mean":
+        share[:1].fill_(1.0)
     terms = _terms(model, data, out, config.consistency_steps)
     sums = {name: (share[-len(term) :] * term).sum(0) for name, term in terms.items()}
     total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))

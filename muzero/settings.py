@@ -203,6 +203,9 @@ class LearnerConfig:
     """Largest norm of the gradient."""
     state_gradient: float = 0.5
     """Factor on the gradient that flows back through a latent into the step before."""
+    step_weights: Literal["mean", "equal"] = "mean"
+    """Of K unrolled steps each weighs 1/K. The position they start from weighs 1 (mean; Schrittwieser et al. 2020,
+    appendix G) or 1/K as well (equal; Ye et al. 2021)."""
     value_weight: float = 1.0
     reward_weight: float = 1.0
     policy_weight: float = 1.0

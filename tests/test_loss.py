@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 B, K, A = 4, 3, 3
 SQUARED = ModelConfig(value=ScalarConfig(kind="scalar"), reward=ScalarConfig(kind="scalar"))
 CONFIG = LearnerConfig(unroll=K, value_weight=0.5, reward_weight=2.0, policy_weight=3.0, discount_weight=0.25)
-SHARES = (1.0, 1 / K, 1 / K, 1 / K)
+SHARES = {"mean": (1.0, 1 / K, 1 / K, 1 / K), "equal": (1 / K, 1 / K, 1 / K, 1 / K)}
 
 
 def batch(seed: int = 0, **changes: Any) -> Batch:
@@ -77,34 +77,37 @@ class Scripted(nn.Module):
         return self.logits[k], self.values[k]
 
 
-def by_hand(model: Scripted, given: Batch) -> dict[str, np.ndarray]:
+def by_hand(model: Scripted, given: Batch, step_weights: str) -> dict[str, np.ndarray]:
     """Each term [B], summed over the steps with their shares."""
+    shares = SHARES[step_weights]
     sums = {name: np.zeros(B) for name in ("policy", "value", "reward", "turn")}
     for b in range(B):
         for k in range(K + 1):
             if given.alive[b, k]:
                 log = torch.log_softmax(model.logits[k, b], 0).numpy()
-                sums["policy"][b] -= SHARES[k] * float(given.policy[b, k] @ log)
+                sums["policy"][b] -= shares[k] * float(given.policy[b, k] @ log)
             if given.trained[b, k]:
-                sums["value"][b] += SHARES[k] * float(model.values[k, b, 0] - given.value[b, k]) ** 2
+                sums["value"][b] += shares[k] * float(model.values[k, b, 0] - given.value[b, k]) ** 2
             if k == 0:
                 continue
             if given.inside[b, k - 1] or given.trained[b, k]:
-                sums["reward"][b] += SHARES[k] * float(model.rewards[k - 1, b, 0] - given.reward[b, k - 1]) ** 2
+                sums["reward"][b] += shares[k] * float(model.rewards[k - 1, b, 0] - given.reward[b, k - 1]) ** 2
             if given.inside[b, k - 1]:
                 log = torch.log_softmax(model.turns[k - 1, b], 0).numpy()
-                sums["turn"][b] -= SHARES[k] * float(log[given.turn[b, k - 1]])
+                sums["turn"][b] -= shares[k] * float(log[given.turn[b, k - 1]])
     return sums
 
 
+@pytest.mark.parametrize("step_weights", ["mean", "equal"])
 @pytest.mark.parametrize("absorbing", [True, False])
-def test_every_term_is_its_sum_by_hand(absorbing: bool) -> None:
+def test_every_term_is_its_sum_by_hand(absorbing: bool, step_weights: Literal["mean", "equal"]) -> None:
     given = batch()
     if not absorbing:
         given = dataclasses.replace(given, trained=given.inside)
     model = Scripted()
-    found = compute(model, tensors(given), CONFIG)  # type: ignore[arg-type]
-    wanted = by_hand(model, given)
+    config = dataclasses.replace(CONFIG, step_weights=step_weights)
+    found = compute(model, tensors(given), config)  # type: ignore[arg-type]
+    wanted = by_hand(model, given, step_weights)
     for name, terms in wanted.items():
         assert float(found.parts[name]) == pytest.approx(terms.mean(), rel=1e-5), name
     total = 3.0 * wanted["policy"] + 0.5 * wanted["value"] + 2.0 * wanted["reward"] + 0.25 * wanted["turn"]
@@ -180,13 +183,13 @@ def line_gradients(given: Batch, state_gradient: float) -> dict[str, float]:
         x = [h * float(given.obs[b, 0]) * g**k for k in range(K + 1)]
         behind = 0.0  # d loss / d x[k] through step k + 1, as it arrives at x[k]
         for k in range(K, -1, -1):
-            miss = 2 * 0.5 * SHARES[k] * weight * (v * x[k] - float(given.value[b, k]))
+            miss = 2 * 0.5 * SHARES["mean"][k] * weight * (v * x[k] - float(given.value[b, k]))
             sums["v"] += miss * x[k]
             at_x = miss * v + behind
             if k == 0:
                 sums["h"] += at_x * float(given.obs[b, 0])
                 break
-            pay = 2 * 2.0 * SHARES[k] * weight * (r * x[k - 1] - float(given.reward[b, k - 1]))
+            pay = 2 * 2.0 * SHARES["mean"][k] * weight * (r * x[k - 1] - float(given.reward[b, k - 1]))
             sums["g"] += at_x * x[k - 1]
             sums["r"] += pay * x[k - 1]
             behind = state_gradient * (at_x * g + pay * r)
@@ -241,10 +244,10 @@ def test_reconstruction_and_consistency_look_only_inside() -> None:
     losses = compute(model, tensors(batch(next_obs=seen)), config)  # type: ignore[arg-type]
     inside = batch().inside
     pictures = sum(
-        SHARES[k] * inside[b, k] * ((np.array([k, 2.0 * k]) - seen[b, k - 1]) ** 2).mean()
+        SHARES["mean"][k] * inside[b, k] * ((np.array([k, 2.0 * k]) - seen[b, k - 1]) ** 2).mean()
         for b in range(B) for k in range(1, K + 1))
     assert float(losses.parts["reconstruction"]) == pytest.approx(pictures / B, rel=1e-5)
-    latents = sum(SHARES[k] * inside[b, k] * k for b in range(B) for k in range(1, K + 1))
+    latents = sum(SHARES["mean"][k] * inside[b, k] * k for b in range(B) for k in range(1, K + 1))
     assert float(losses.parts["consistency"]) == pytest.approx(latents / B, rel=1e-5)
 
 
@@ -277,7 +280,7 @@ def test_consistency_of_the_first_steps_alone_weighs_them_as_before(given: int) 
     config = dataclasses.replace(CONFIG, consistency_weight=1.0, consistency_steps=1)
     losses = compute(model, tensors(batch(next_obs=seen)), config)  # type: ignore[arg-type]
     compared = 0.7 * 1.3 * batch().obs[:, 0] + 2.0 * 0.7 * seen[:, 0, 0]
-    wanted = SHARES[1] * (batch().inside[:, 1] * compared).mean()
+    wanted = SHARES["mean"][1] * (batch().inside[:, 1] * compared).mean()
     assert float(losses.parts["consistency"]) == pytest.approx(wanted, rel=1e-5)
 
 

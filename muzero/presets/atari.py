@@ -38,7 +38,8 @@ def gumbel(spec: GameSpec) -> Config:
         **FEW_REWARDS, "model.prefix": 5, "model.prefix_hidden": 512, "model.reward.low": -5.0,
         "model.reward.high": 5.0, "model.reward.bins": 11, "model.consistency": True,
         "model.consistency_width": 1_024, "learner.consistency_weight": 2.0, "learner.shift": 4,
-        "learner.td_age": 30_000, "learner.reanalyse_fraction": 0.05})
+        "learner.td_age": 30_000, "learner.reanalyse_fraction": 0.05, "learner.gamma": 0.988,
+        "learner.step_weights": "equal"})
 
 
 def efficientzero(spec: GameSpec) -> Config:
