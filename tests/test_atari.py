@@ -356,10 +356,12 @@ def test_presets_make_models(name: str) -> None:
     assert model.latent_shape[1:] == (6, 6)
 
 
-@pytest.mark.parametrize(("name", "frame"), [("gumbel", 0.997), ("efficientzero", 0.997), ("muzero", 0.997**0.25)])
-def test_discounts_are_the_published_ones(name: str, frame: float) -> None:
-    """EfficientZero's is 0.997 a frame, MuZero's 0.997 a move, of four frames each."""
-    assert presets.load("atari/pong", name).learner.gamma == pytest.approx(frame**4, abs=1e-4)
+def test_discount_and_step_weights_are_the_published_ones() -> None:
+    """EfficientZero's discount is 0.997 a frame, MuZero's 0.997 a move, of four frames each."""
+    for name in presets.names("atari/pong"):
+        learner = presets.load("atari/pong", name).learner
+        published = (0.997, "mean") if name == "muzero" else (0.997**4, "equal")
+        assert (learner.gamma, learner.step_weights) == (pytest.approx(published[0], abs=1e-4), published[1]), name
 
 
 def test_the_longest_episodes_have_presets() -> None:

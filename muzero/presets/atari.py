@@ -38,8 +38,7 @@ def gumbel(spec: GameSpec) -> Config:
         **FEW_REWARDS, "model.prefix": 5, "model.prefix_hidden": 512, "model.reward.low": -5.0,
         "model.reward.high": 5.0, "model.reward.bins": 11, "model.consistency": True,
         "model.consistency_width": 1_024, "learner.consistency_weight": 2.0, "learner.shift": 4,
-        "learner.td_age": 30_000, "learner.reanalyse_fraction": 0.05, "learner.gamma": 0.988,
-        "learner.step_weights": "equal"})
+        "learner.td_age": 30_000, "learner.reanalyse_fraction": 0.05})
 
 
 def efficientzero(spec: GameSpec) -> Config:
@@ -51,7 +50,8 @@ def muzero(spec: GameSpec) -> Config:
     """Schrittwieser et al. 2020: rewards by themselves and in full, pUCT, replay by priority."""
     return replace(_published(spec), {
         **{f"{search}.{name}": value for search, name, value in _puct(0.25)},
-        "learner.td_steps": 10, "replay.alpha": 1.0, "replay.beta": 1.0})
+        "learner.gamma": 0.997, "learner.step_weights": "mean", "learner.td_steps": 10, "replay.alpha": 1.0,
+        "replay.beta": 1.0})
 
 
 def small(spec: GameSpec) -> Config:
@@ -75,8 +75,9 @@ PRESETS: dict[str, Callable[[GameSpec], Config]] = {
 
 
 def _published(spec: GameSpec) -> Config:
-    """What the presets share. Pixels are standardised instead of the published batch norm, which plays with other
-    averages than it learns with (docs/atari_results.md)."""
+    """What the presets share. The discount, 0.997 a frame, and the weights of the unrolled steps are EfficientZero's:
+    `small` learns more by them (docs/atari_results.md). Pixels are standardised instead of the published batch norm,
+    which plays with other averages than it learns with."""
     wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
     moves = min(spec.max_length, MOVES)
     search = SearchConfig(algorithm="gumbel", simulations=16, scale="minmax", mirror=False, epsilon=0.01, c_scale=0.1)
@@ -91,8 +92,8 @@ def _published(spec: GameSpec) -> Config:
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
                                 life_ends=atari_facts(spec.name).shows_lives),
         replay=ReplayConfig(capacity=POSITIONS, min_positions=2_000, prioritized=True),
-        learner=LearnerConfig(batch=((0.0, 256.0),), unroll=5, td_steps=5, gamma=0.997, learning_rate=1e-3,
-                              warmup=0.01, value_weight=0.25, replay_ratio=256.0, ema=0.99),
+        learner=LearnerConfig(batch=((0.0, 256.0),), unroll=5, td_steps=5, gamma=0.988, step_weights="equal",
+                              learning_rate=1e-3, warmup=0.01, value_weight=0.25, replay_ratio=256.0, ema=0.99),
         train=TrainConfig(steps=0, positions=POSITIONS, horizon=0, actors=1, evaluate_minutes=0.0, publish_steps=100,
                           checkpoint_seconds=SAVED),
     )
