@@ -16,6 +16,7 @@ import torch
 
 import cpp_mcts
 from muzero import cli, presets
+from muzero.agent import Agent, build_model
 from muzero.commands import bench
 from muzero.commands.console import OK, USAGE
 from muzero.config import replace
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
 
 import profile_picture  # noqa: E402
+import search_gain  # noqa: E402
 
 Captured = pytest.CaptureFixture[str]
 TINY = {
@@ -315,3 +317,17 @@ def test_the_picture_shows_the_fastest_row_to_scale() -> None:
 
 def test_the_picture_knows_every_part() -> None:
     assert {*selfplay.PARTS, *learn.PARTS, "other", "step"} <= set(profile_picture.COLOURS)
+
+
+# --- what a search gains --------------------------------------------------------------------------------------
+
+def test_gains_of_a_search_are_the_moves_that_pay() -> None:
+    """Catch pays once, with its last move: 1 or -1 in each game, nothing before."""
+    config = replace(presets.load("catch"), TINY)
+    agent = search_gain.with_scale(Agent(build_model(config), config, "catch", 0), 0.001)
+    assert agent.config.play.c_scale == 0.001
+    tally = search_gain.play(agent, 12, 100, seed=0)
+    assert tally.gains + tally.losses == 12
+    assert min(tally.gains, tally.losses) > 0, "an untrained agent catches some"
+    assert tally.reward == pytest.approx((tally.gains - tally.losses) / 12)
+    assert str(search_gain.play(agent, 12, 2, seed=0)) == "no rewards"
