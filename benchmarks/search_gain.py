@@ -5,7 +5,7 @@
 The search of play, noise included, with one `c_scale` after the other: how much what it found counts beside the
 network's policy. At 0.001 nothing found counts, so moves are drawn from the policy alone. Printed are the moves that
 gained something, those that lost something, the share of the gains with its 95 % interval (Wilson; the points of one
-game follow from each other, so the truth is wider), and the mean reward of a game.
+game follow from each other, so the truth is wider), the mean reward of a game, and how many games were over.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+import numpy as np
 import torch
 
 import games
@@ -23,11 +24,12 @@ from selfplay.statistics import wilson
 
 @dataclasses.dataclass
 class Tally:
-    """Moves that gained and that lost something, and the mean reward of a game."""
+    """Moves that gained and that lost something, the mean reward of a game, and how many games came to their end."""
 
     gains: int
     losses: int
     reward: float
+    over: int
 
     def __str__(self) -> str:
         points = self.gains + self.losses
@@ -35,7 +37,7 @@ class Tally:
             return "no rewards"
         low, high = wilson(self.gains, points)
         return (f"{self.gains} gained, {self.losses} lost: {self.gains / points:.0%} ({low:.0%} to {high:.0%})   "
-                f"mean reward {self.reward:.2f}")
+                f"mean reward {self.reward:.2f}   {self.over} games over")
 
 
 def with_scale(agent: Agent, scale: float) -> Agent:
@@ -53,10 +55,11 @@ def play(agent: Agent, count: int, moves: int, seed: int) -> Tally:
         live = batch.to_play() >= 0
         if not live.any():
             break
-        found = agent.search(agent.see(batch), batch.legal(), seed=seed + move)
-        reward = batch.step(found.result.action, live).reward[live]
+        actions = np.zeros(count, np.int32)
+        actions[live] = agent.search(agent.see(batch)[live], batch.legal()[live], seed=seed + move).result.action
+        reward = batch.step(actions, live).reward[live]
         gains, losses, total = gains + int((reward > 0).sum()), losses + int((reward < 0).sum()), total + reward.sum()
-    return Tally(gains, losses, total / count)
+    return Tally(gains, losses, total / count, int((batch.to_play() < 0).sum()))
 
 
 def main() -> None:
