@@ -18,9 +18,9 @@
 #include <string>
 #include <vector>
 
-#include "roots/gumbel.h"
-#include "roots/puct.h"
-#include "search.h"
+#include "kinds.h"
+#include "search_base.h"
+#include "types.h"
 
 namespace {
 
@@ -101,11 +101,13 @@ Settings default_settings(int trees, int simulations, int actions) {
 }
 
 std::unique_ptr<SearchBase> make_search(const std::string& rule, Settings& s) {
-  if (rule == "puct") return std::make_unique<BatchSearch<PuctRoot<MinMaxScale>, MinMaxScale>>(s);
-  if (rule != "gumbel") throw std::invalid_argument("RULE: wanted puct or gumbel, got " + rule);
-  s.algorithm = Algorithm::kGumbel;
-  s.scale = ScaleKind::kSiblings;
-  return std::make_unique<BatchSearch<GumbelRoot<SiblingsScale>, SiblingsScale>>(s);
+  if (rule == "gumbel") {
+    s.algorithm = Algorithm::kGumbel;
+    s.scale = ScaleKind::kSiblings;
+  } else if (rule != "puct") {
+    throw std::invalid_argument("RULE: wanted puct or gumbel, got " + rule);
+  }
+  return make(s);
 }
 
 // The arrays that the search fills, and its inputs that no network gives.

@@ -1,0 +1,85 @@
+// The module `_core`: what Python sees of the search.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "python/object.h"
+#include "python/settings.h"
+#include "roots/schedule.h"
+
+namespace py = pybind11;
+
+namespace mcts {
+namespace {
+
+// The same arguments for both.
+template <class... Arguments>
+auto made_from(Settings (*settings)(Arguments...)) {
+  return [settings](Arguments... arguments) { return std::make_unique<Search>(settings(arguments...)); };
+}
+template <class... Arguments>
+auto measured_from(Settings (*settings)(Arguments...)) {
+  return [settings](Arguments... arguments) { return bytes_of(settings(arguments...)); };
+}
+
+py::array_t<std::int32_t> considered_visits(std::int64_t considered, std::int64_t simulations) {
+  require_count("considered", considered, 1 << 20);
+  require_count("simulations", simulations, 1 << 24);
+  py::array_t<std::int32_t> visits(simulations);
+  fill_schedule(static_cast<int>(considered), static_cast<int>(simulations), visits.mutable_data());
+  return visits;
+}
+
+}  // namespace
+}  // namespace mcts
+
+PYBIND11_MODULE(_core, m) {
+  using mcts::Search;
+  using py::arg;
+  m.doc() = "Batched MuZero tree search.";
+  m.def("considered_visits", &mcts::considered_visits, arg("considered"), arg("simulations"),
+        "Sequential halving: the visits that an action must have to be tried by each simulation, i32[S].");
+  const auto with_settings = [](const auto& define) {
+    define(arg("trees"), arg("actions"), arg("simulations"), py::kw_only(), arg("algorithm"),
+           arg("scale") = "fixed", arg("low") = -1.0, arg("high") = 1.0, arg("mirror") = true,
+           arg("epsilon") = 1e-8, arg("c_init") = 1.25, arg("c_base") = 19652.0, arg("unvisited") = "worst",
+           arg("dirichlet_alpha") = 0.3, arg("dirichlet_fraction") = 0.0, arg("c_visit") = 50.0,
+           arg("c_scale") = 1.0, arg("max_considered") = 16, arg("gumbel_scale") = 1.0, arg("threads") = 1);
+  };
+  with_settings([&m](const auto&... settings) {
+    m.def("memory_needed", mcts::measured_from(&mcts::settings_of), settings...,
+          "Bytes that a Search with these arguments reserves, without making it.");
+  });
+  py::class_<Search> search(
+      m, "Search", "A batch of tree searches in lockstep: reset, select, advance x (S - 1), expand, result.");
+  with_settings([&search](const auto&... settings) {
+    search.def(py::init(mcts::made_from(&mcts::settings_of)), settings...);
+  });
+  search
+      .def("reset", &Search::reset, arg("logits"), arg("value"), arg("legal"), arg("seeds"),
+           arg("simulations") = py::none(), "Starts a search of B trees from the roots' network outputs.")
+      .def("select", &Search::select, arg("tree"), arg("slot"), arg("action"),
+           "Writes the M leaves that need the network and returns M.")
+      .def("expand", &Search::expand, arg("reward"), arg("discount"), arg("logits"), arg("value"),
+           "Takes the network's answers, rows in the order of the last select.")
+      .def("advance", &Search::advance, arg("reward"), arg("discount"), arg("logits"), arg("value"),
+           arg("tree"), arg("slot"), arg("action"), "expand, then select, in one call.")
+      .def("result", &Search::result, arg("visits"), arg("policy"), arg("q"), arg("value"), arg("action"),
+           "Writes the outcome of the search.")
+      .def("principal_variation", &Search::principal_variation, arg("tree"), arg("max_length") = 16,
+           "The chosen action, then the most visited ones.")
+      .def_property_readonly("trees", [](const Search& s) { return s.base().settings().trees; })
+      .def_property_readonly("actions", [](const Search& s) { return s.base().settings().actions; })
+      .def_property_readonly("capacity", [](const Search& s) { return s.base().settings().simulations; })
+      .def_property_readonly("active_trees", [](const Search& s) { return s.base().active_trees(); })
+      .def_property_readonly("simulations", [](const Search& s) { return s.base().simulations(); })
+      .def_property_readonly("simulations_done", [](const Search& s) { return s.base().simulations_done(); })
+      .def_property_readonly("leaves", [](const Search& s) { return s.base().leaves(); })
+      .def_property_readonly("edges_visited", [](const Search& s) { return s.base().edges_visited(); })
+      .def_property_readonly("memory_bytes", [](const Search& s) { return s.base().bytes(); })
+      .def("__reduce__", [](const Search&) -> py::object {
+        throw py::type_error("a Search can't be copied or pickled: make a new one with the same arguments");
+      });
+}
