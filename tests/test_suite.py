@@ -160,54 +160,68 @@ def test_one_training_seed_a_game_has_no_interval(tmp_path: Path, capsys: pytest
     assert "0.500 to 0.500" not in said
 
 
-def test_a_quick_look_takes_no_long_measurement_s_place(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
     def measured(step: int, count: int, simulations: int = 16) -> dict[str, Any]:
         return {"checkpoint": {"step": step, "simulations": simulations}, "returns": {"games": count}}
 
     kept = tmp_path / "evaluation.json"
-    assert episodes.counts_more(kept, measured(5, 1)), "nothing is there yet"
+    assert episodes.weighed(kept, measured(5, 1)) == (True, ""), "nothing is there yet"
     kept.write_text(json.dumps(measured(5, 100)))
-    assert not episodes.counts_more(kept, measured(5, 99))
-    assert episodes.counts_more(kept, measured(5, 100))
-    assert episodes.counts_more(kept, measured(6, 1)), "the run went on"
-    assert not episodes.counts_more(kept, measured(5, 99, simulations=50))
-    assert not capsys.readouterr().err
-    assert episodes.counts_more(kept, measured(5, 100, simulations=50))
-    assert "held 100 games with 16 simulations, noise 0" in capsys.readouterr().err
+    stays = (False, "stays as it is: it holds more games of the same step")
+    assert episodes.weighed(kept, measured(5, 99)) == stays
+    assert episodes.weighed(kept, measured(5, 99, simulations=50)) == stays
+    assert episodes.weighed(kept, measured(5, 100)) == (True, "")
+    assert episodes.weighed(kept, measured(6, 1)) == (True, ""), "the run went on"
+    counts, why = episodes.weighed(kept, measured(5, 100, simulations=50))
+    assert counts
+    assert why.startswith("held 100 games with 16 simulations, noise 0")
     kept.unlink()
     kept.mkdir()
-    assert episodes.counts_more(kept, measured(5, 1))
+    assert episodes.weighed(kept, measured(5, 1)) == (True, "holds no measurement and counts for nothing")
 
 
 @pytest.mark.parametrize("text", [
     "{", "[" * 200_000, "[]", '{"checkpoint": {"step": 5}, "returns": {"games": NaN}}',
     '{"checkpoint": {"step": 5}, "returns": {"games": 1e9}}', '{"checkpoint": {"step": 5}, "returns": {"games": true}}',
     '{"checkpoint": {"step": 5}, "returns": {"games": -3}}', '{"checkpoint": 5, "returns": {"games": 100}}'])
-def test_what_is_no_measurement_counts_for_nothing(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_measurement_counts_for_nothing(text: str, tmp_path: Path) -> None:
     kept = tmp_path / "evaluation.json"
     kept.write_text(text)
-    assert episodes.counts_more(kept, {"checkpoint": {"step": 5}, "returns": {"games": 1}})
-    assert f"{kept} holds no measurement" in capsys.readouterr().err
+    found = episodes.weighed(kept, {"checkpoint": {"step": 5}, "returns": {"games": 1}})
+    assert found == (True, "holds no measurement and counts for nothing")
 
 
-def test_a_measurement_is_told_and_written_before_the_run_fails_to_keep_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run, told = tmp_path / "run", tmp_path / "told.json"
+@pytest.fixture
+def catcher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A run of one step."""
+    run = tmp_path / "run"
     assert main(["train", "catch", "--out", str(run), "--steps", "1", "--train.actors", "0", "--selfplay.games", "8",
                  "--search.simulations", "2", "--replay.min-positions", "64", "--learner.batch", "16",
                  "--train.evaluate-minutes", "0", "--train.device", "cpu"]) == 0
-    (run / "evaluation.json").mkdir()
     capsys.readouterr()
-    assert main(["evaluate", str(run), "--episodes", "2", "--simulations", "2", "--json", str(told)]) == 1
+    return run
+
+
+def test_a_run_keeps_its_longest_measurement(catcher: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = catcher / "evaluation.json"
+    for count, games, words in ((2, 2, ""), (1, 2, f"{kept} stays as it is"), (3, 3, "")):
+        assert main(["evaluate", str(catcher), "--episodes", str(count), "--simulations", "2"]) == 0
+        assert json.loads(kept.read_text())["returns"]["games"] == games
+        said = capsys.readouterr().err
+        assert words in said
+        assert ("stays as it is" in said) == bool(words)
+
+
+def test_a_measurement_is_told_and_written_before_the_run_fails_to_keep_it(
+    catcher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "told.json"
+    (catcher / "evaluation.json").mkdir()
+    assert main(["evaluate", str(catcher), "--episodes", "2", "--simulations", "2", "--json", str(told)]) == 1
     said = capsys.readouterr()
     assert json.loads(told.read_text())["returns"]["games"] == 2
     assert "mean return" in said.out
-    assert f"the run can't keep its evaluation, {run / 'evaluation.json'}: Is a directory" in said.err
+    assert f"the run can't keep its evaluation, {catcher / 'evaluation.json'}: Is a directory" in said.err
 
 
 @pytest.mark.parametrize(("returns", "warned"), [((-3.0, -5.0) * 5, True), (tuple(range(10)), False)])

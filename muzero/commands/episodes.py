@@ -126,30 +126,33 @@ def keep(agent: str, content: dict[str, Any]) -> None:
     if runs.newest(folder) is None:
         return
     kept = folder / EVALUATION
-    if counts_more(kept, content):
+    counts, why = weighed(kept, content)
+    if why:
+        log(f"{kept} {why}")
+    if counts:
         write_json(kept, content, "the run can't keep its evaluation, ")
-    else:
-        log(f"{kept} stays as it is: it holds more games of the same step")
 
 
-def counts_more(kept: Path, content: dict[str, Any]) -> bool:
-    """False for fewer games of the same step than those that a run keeps: a quick look takes no long measurement's
-    place. What is no measurement counts for nothing."""
+def weighed(kept: Path, content: dict[str, Any]) -> tuple[bool, str]:
+    """Whether a measurement takes the place of the one that a run keeps, and what to tell of that one, if anything.
+
+    Fewer games of the same step don't: a quick look takes no long measurement's place. What is no measurement counts
+    for nothing.
+    """
     if not os.path.lexists(kept):
-        return True
+        return True, ""
     try:
         before = read_json(kept, limit=LIMIT)
         games = whole_games(before["returns"]["games"])
         if before["checkpoint"]["step"] != content["checkpoint"]["step"]:
-            return True
+            return True, ""
         if content["returns"]["games"] < games:
-            return False
-        if (search := searched(before["checkpoint"])) != searched(content["checkpoint"]):
-            log(f"{kept} held {counted(games, 'game')} with {search}: these take their place")
-        return True
+            return False, "stays as it is: it holds more games of the same step"
+        search = searched(before["checkpoint"])
+        same = search == searched(content["checkpoint"])
+        return True, "" if same else f"held {counted(games, 'game')} with {search}: these take their place"
     except (OSError, Damaged, ValueError, LookupError, TypeError):
-        log(f"{kept} holds no measurement and counts for nothing")
-        return True
+        return True, "holds no measurement and counts for nothing"
 
 
 def searched(checkpoint: dict[str, Any]) -> str:
