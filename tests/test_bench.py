@@ -331,16 +331,20 @@ def test_gains_of_a_search_are_the_moves_that_pay() -> None:
     assert min(tally.gains, tally.losses) > 0, "an untrained agent catches some"
     assert tally.reward == pytest.approx((tally.gains - tally.losses) / 12)
     assert tally.over == 12
-    assert str(search_gain.play(agent, 12, 2, seed=0)) == "no rewards"
+    young = search_gain.play(agent, 12, 2, seed=0)
+    assert str(young).startswith("no rewards   0 games over   ")
+    assert young.chosen.total() == 12 * 2
 
 
 def test_games_that_end_one_by_one_are_all_played_to_their_end() -> None:
     """A pole pays 1 for every move it stands, so the games' rewards are their moves."""
+    torch.manual_seed(0)
     config = replace(presets.load("gym/CartPole-v1"), TINY)
     agent = Agent(build_model(config), config, "pole", 0)
     whole = search_gain.play(agent, 4, 600, seed=0)
     assert (whole.over, whole.losses) == (4, 0)
-    assert whole.gains == whole.reward * 4 > 4 * 8
+    assert whole.gains == whole.reward * 4 == whole.chosen.total() > 4 * 8
     part = search_gain.play(agent, 4, int(whole.reward), seed=0)
     assert 0 < part.over < 4, "they end at different moves"
-    assert str(part).endswith(f"{part.over} games over")
+    assert f"   {part.over} games over   " in str(part)
+    assert set(part.chosen) <= {"0", "1"}
