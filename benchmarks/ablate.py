@@ -58,6 +58,7 @@ VARIANTS = {
     "8 simulations to the end": "--selfplay.simulations-share 0:0.25",
     "4 blocks in h": "--model.representation-blocks 4",
     "2 blocks in g": "--model.dynamics-blocks 2",
+    "equal step weights": "--learner.step-weights equal",
     "unroll 5": "--learner.unroll 5",
     "unroll 1": "--learner.unroll 1",
     "prioritized replay": "--replay.prioritized --replay.window-fraction 1 --replay.capacity 100000",
