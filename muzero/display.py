@@ -184,7 +184,7 @@ def sparkline(values: list[float]) -> str:
 def _times(progress: Progress) -> str:
     seconds = _left(progress)
     left = f", {duration(seconds)} left" if seconds > 0 else ""
-    return f"{duration(progress.elapsed_s)} done{left}"
+    return f"{duration(progress.elapsed_s)} done{left}" + (" (CPU time)" if progress.clock == "cpu" else "")
 
 
 def _left(progress: Progress) -> float:

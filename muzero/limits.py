@@ -118,8 +118,8 @@ def check(config: Sections) -> None:
     if config.model.network == "pixels":
         _check_pixels(config)
     elif config.model.standardise:
-        raise ConfigError(f"model.standardise is of pictures, which model.network pixels reads: set it to False for "
-                          f"{config.model.network}")
+        raise ConfigError(f"model.standardise is of pictures, which model.network pixels reads: turn it off for "
+                          f"{config.model.network} (--model.no-standardise)")
     elif config.learner.shift > 0:
         raise ConfigError(f"learner.shift moves pictures, which model.network pixels reads: set learner.shift to 0 for "
                           f"{config.model.network}")
@@ -236,7 +236,8 @@ def _check_lives(game: str) -> None:
         raise ConfigError(str(error)) from error
     if not facts.shows_lives:
         raise ConfigError(f"selfplay.life_ends tells the agent of lost lives, which the protocol {facts.protocol_name} "
-                          f"of {facts.spec.name} forbids: set it to False, or name another protocol")
+                          f"of {facts.spec.name} forbids: turn it off (--selfplay.no-life-ends), or name another "
+                          "protocol")
 
 
 def _check_rules(config: Sections) -> None:

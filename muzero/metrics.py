@@ -42,6 +42,8 @@ class Progress:
     elapsed_s: float
     """seconds of training, earlier sittings included"""
     minutes_limit: float
+    clock: str
+    """What elapsed_s and minutes_limit are of: wall or cpu."""
     """0: no limit"""
     progress: float
     """share of the training done, in [0, 1]"""

@@ -305,11 +305,12 @@ class Run:
         fraction = self.progress
         return Progress(
             game=self.config.game, run=str(self.out), step=self.learner.steps, steps_limit=self.config.train.steps,
-            elapsed_s=self.elapsed, minutes_limit=self.config.train.minutes, progress=fraction,
-            eta_s=pace.seconds_left(self.config, self.now), positions_limit=self.config.train.positions,
-            games=self.games, positions=self.replay.added, games_per_s=self.rates.games / seconds,
-            positions_per_s=self.rates.positions / seconds, simulations_per_s=self.rates.simulations / seconds,
-            steps_per_s=self.rates.steps / seconds, replay_positions=len(self.replay),
+            elapsed_s=self.elapsed, minutes_limit=self.config.train.minutes, clock=self.config.train.clock,
+            progress=fraction, eta_s=pace.seconds_left(self.config, self.now),
+            positions_limit=self.config.train.positions, games=self.games, positions=self.replay.added,
+            games_per_s=self.rates.games / seconds, positions_per_s=self.rates.positions / seconds,
+            simulations_per_s=self.rates.simulations / seconds, steps_per_s=self.rates.steps / seconds,
+            replay_positions=len(self.replay),
             replay_capacity=self.replay.capacity, replay_ratio=self.drawn / max(1, self.replay.added),
             replay_ratio_wanted=self.config.learner.replay_ratio, learner_wait=self.rates.waited / seconds,
             data_wait=self.batches.waited / seconds, reanalysed=self.rates.reanalysed / seconds,

@@ -33,6 +33,8 @@ from muzero.records import Trajectory
 from muzero.search import parts_on
 from selfplay.actor import Actor, Counters
 
+STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
+"""Signals that ask a run to stop, which its main process alone heeds."""
 JOIN_SECONDS = 5.0
 LOCK_SECONDS = 1.0
 """A copy of the weights takes milliseconds: whoever holds the lock longer was killed or stopped with it."""
@@ -206,8 +208,9 @@ class Processes:
         return delivery
 
     def _ended(self, index: int) -> ActorError:
-        return ActorError(f"self-play process {index} ended without a word (exit code "
-                          f"{self.processes[index].exitcode}); out of memory? try fewer selfplay.games")
+        code = self.processes[index].exitcode
+        memory = "; out of memory? try fewer selfplay.games" if code == -signal.SIGKILL else ""
+        return ActorError(f"self-play process {index} ended without a word (exit code {code}){memory}")
 
     def publish(self, model: LearnedModel, progress: float) -> None:
         while not self.mailbox.put(model, progress):
@@ -217,22 +220,21 @@ class Processes:
 
     def close(self) -> None:
         for process in self.processes:
-            process.terminate()
+            process.kill()  # they leave it to this process to heed anything less, and hold nothing that is to be kept
         for process in self.processes:
             process.join(JOIN_SECONDS)
-            if process.is_alive():
-                process.kill()
         for pipe in self.pipes:
             pipe.close()
 
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back: here until the end of the block, in a process started in it for ever.
+    """Hold Ctrl-C and SIGTERM back: here until the end of the block, in a process started in it for ever.
 
-    A terminal sends Ctrl-C to all processes, and one that is still importing would die of it.
+    A terminal sends Ctrl-C to all processes, as whoever stops a whole group sends SIGTERM, and one that is still
+    importing would die of it.
     """
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield
     finally:
@@ -242,8 +244,9 @@ def without_interrupts() -> Iterator[None]:
 def act(
     config: Config, index: int, start: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
 ) -> None:
-    """Body of a self-play process: play until the parent ends. Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Body of a self-play process: play until the parent ends. Ctrl-C and SIGTERM are the parent's business."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(config.train.threads)
     keep_freed_blocks()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 
@@ -9,9 +10,11 @@ import pytest
 from rich.console import Console
 from test_terminal import Screen
 
+from muzero.commands import train
 from muzero.commands.console import log
 from muzero.display import Display, by_step, line, panel, sparkline
 from muzero.metrics import RANDOM_PLAY, Progress
+from muzero.settings import TrainConfig
 
 NAN = math.nan
 
@@ -26,7 +29,7 @@ class Broken(io.StringIO):
 def progress(status: str = "training", **changes: object) -> Progress:
     values: dict[str, object] = {
         "game": "hex(board_size=5)", "run": "runs/hex", "step": 300, "steps_limit": 1000, "elapsed_s": 61.0,
-        "minutes_limit": 0.0, "progress": 0.3, "eta_s": 90.0, "games": 1234, "positions": 5678,
+        "minutes_limit": 0.0, "clock": "wall", "progress": 0.3, "eta_s": 90.0, "games": 1234, "positions": 5678,
         "games_per_s": 0.0, "positions_per_s": 0.0, "simulations_per_s": 0.0, "steps_per_s": 0.0,
         "replay_positions": 50, "replay_capacity": 100, "replay_ratio": 1.5, "replay_ratio_wanted": 2.0,
         "learner_wait": 0.25, "losses": {"total": 2.0}, "checks": {}, "evaluation": "", "status": status,
@@ -76,6 +79,15 @@ def test_a_policy_without_targets_has_no_loss() -> None:
 def test_time_left_is_told_once_it_can_be_known(changes: dict[str, object], left: str) -> None:
     for text in shown(progress(**changes)):  # type: ignore[arg-type]
         assert (f"done, {left} left" in text) if left else (" left" not in text)
+
+
+def test_cpu_time_is_told_apart_from_the_wall_clock() -> None:
+    for text in shown(progress(clock="cpu")):
+        assert "1:01 done, 1:30 left (CPU time)" in text
+    assert not any("CPU" in text for text in shown(progress()))
+    settings = TrainConfig(steps=0, minutes=2.0, clock="cpu")
+    assert train.limit(settings) == "training for 2 minutes of CPU time"
+    assert train.limit(dataclasses.replace(settings, clock="wall")) == "training for 2 minutes"
 
 
 def test_random_play_before_all_searches_is_told() -> None:

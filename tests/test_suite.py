@@ -98,8 +98,10 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
      "different conditions"),
     ([evaluation(), evaluation(checkpoint={"step": 100, "training_seed": 1, "simulations": 50, "noise": 1.0})],
      "different conditions"),
-    ([evaluation("connect_four")], "no Atari game"),
+    ([evaluation("connect_four")], "(atari/connect_four is no Atari game)"),
     ([evaluation(human_normalised=None)], "no evaluation of a run"),
+    ([evaluation(checkpoint=None)], "(its player was not trained, so it has no training seed)"),
+    (['{"game": "atari/pong"}'], "(nothing under 'returns')"),
     ([evaluation(human_normalised=float("nan"))], "not finite"),
     ([evaluation(protocol_settings=None)], "no evaluation of a run"),
     ([evaluation(human_normalised=0.6)], "is 0.500 human-normalised, not 0.600"),
@@ -107,7 +109,7 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ([evaluation(returns={"mean": -3.05, "games": 2.5})], "games: a whole number of at least 1 wanted, got 2.5"),
     (["[" * 200_000], "no evaluation of a run"),
     (["[]"], "no evaluation of a run"),
-    (["{"], "no evaluation of a run"),
+    (["{"], "(no JSON: "),
 ])
 def test_what_cannot_be_combined_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], contents: list[Any], words: str

@@ -400,6 +400,22 @@ def test_an_actor_that_is_killed_ends_the_run_with_its_cause(tmp_path: Path) -> 
     assert checkpoint.load(last(tmp_path)).step >= 2
 
 
+def test_actors_leave_it_to_the_run_to_heed_sigterm(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    def stop(progress: Progress) -> None:
+        if progress.step >= 2 and not told:
+            told.extend(process.pid or 0 for process in multiprocessing.active_children())
+            for pid in told:
+                os.kill(pid, signal.SIGTERM)
+
+    longer = dataclasses.replace(ACTING, train=dataclasses.replace(ACTING.train, steps=60))
+    assert train.run(longer, tmp_path, report=stop) == 0
+    assert len(told) == ACTING.train.actors
+    assert multiprocessing.active_children() == []
+    assert checkpoint.load(last(tmp_path)).step == 60
+
+
 class Dead:
     """A process that was killed."""
 
@@ -551,12 +567,15 @@ def test_no_actor_outlives_a_killed_parent(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_ctrl_c_in_a_terminal_reaches_actors_that_are_still_starting(tmp_path: Path) -> None:
-    """The whole group gets the signal; an actor in the middle of its imports must not die of it."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_reaches_actors_that_are_still_starting(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As by Ctrl-C in a terminal, or by `timeout`; an actor in the middle of its imports must not die of it."""
     parent = start(tmp_path / "a")
     try:
         wait_for(lambda: actors_of(parent.pid))
-        os.killpg(parent.pid, signal.SIGINT)
+        os.killpg(parent.pid, number)
         _, said = parent.communicate(timeout=WAIT)
         assert parent.returncode == 130, said.decode()
         assert b"KeyboardInterrupt" not in said

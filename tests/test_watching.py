@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +24,8 @@ from muzero.commands.console import CommandError
 from muzero.commands.viewing import Viewing
 from muzero.config import Config, replace
 from muzero.film import HEIGHT, LEAST_RANGE, PANEL, Scene, picture, scale_of
+from selfplay.agents import SearchPlayer
+from selfplay.arena import play_alone
 
 SMALL = {"model.width": 4, "model.hidden": 4, "play.simulations": 2}
 CATCH = "games.examples.pixel_catch:PixelCatch"
@@ -105,6 +109,14 @@ def test_a_game_becomes_a_film(tmp_path: Path, player: Agent, suffix: str) -> No
     frames = imageio.imread(path, **plugin)
     assert frames.shape == (told["moves"], HEIGHT, 320 + PANEL, 3)
     assert told["moves"] == 50, "200 frames, four a move"
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_film_is_of_the_game_that_is_measured(tmp_path: Path, seed: int) -> None:
+    longer = agent(presets.load("atari/breakout(protocol=custom,cap=1200,size=20)", "small"))
+    told = video.record(longer, tmp_path / "film.gif", seed, 2)["video"]
+    measured = play_alone(longer.spec.name, SearchPlayer(longer, 2, seed), 1, seed)
+    assert (told["moves"], told["score"]) == (measured.lengths[0], measured.returns[0])
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.gif"])
@@ -194,19 +206,27 @@ def test_a_game_without_pictures_is_refused() -> None:
 def test_blocks_are_pixels() -> None:
     shot = np.zeros((40, 40, 3), np.uint8)
     shot[:20] = 255
-    lines = watch.blocks(shot, 20, 100, colour=True)
+    lines = watch.blocks(shot, 20, 10, colour=True)
     assert len(lines) == 10
     assert lines[0] == "\x1b[38;2;255;255;255;48;2;255;255;255m" + watch.UPPER * 20 + "\x1b[0m"
     assert lines[9] == "\x1b[38;2;0;0;0;48;2;0;0;0m" + watch.UPPER * 20 + "\x1b[0m"
-    assert watch.blocks(shot, 20, 100, colour=False) == ["@" * 20] * 5 + [" " * 20] * 5
+    assert watch.blocks(shot, 20, 10, colour=False) == ["@" * 20] * 5 + [" " * 20] * 5
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(10, 1), (80, 24), (500, 500)])
-def test_a_picture_fits_its_place(columns: int, lines: int) -> None:
-    drawn = watch.blocks(np.zeros((*SCREEN, 3), np.uint8), columns, max(watch.SMALLEST, lines), colour=True)
-    rows = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in drawn]
-    assert max(map(len, rows)) <= max(columns, watch.SMALLEST)
-    assert len(rows) <= max(lines, watch.SMALLEST)
+@pytest.mark.parametrize(("columns", "lines"), [(60, 20), (25, 8), (10, 4), (80, 24), (500, 500)])
+@pytest.mark.parametrize("colour", [True, False])
+def test_what_is_seen_fits_the_terminal(
+    columns: int, lines: int, colour: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda _: os.terminal_size((columns, lines)))
+    told = watch.thoughts(scene(names=tuple("abcdefghijklmnopqr"), policy=np.full(18, 1 / 18, np.float32),
+                                visits=np.full(18, 7, np.int32)))
+    drawn = watch.screen(np.zeros((*SCREEN, 3), np.uint8), told, colour)
+    rows = [re.sub(r"\x1b\[[0-9;]*m", "", row) for row in drawn.split("\n")]
+    assert max(map(len, rows)) <= columns
+    assert len(rows) <= max(1, lines - watch.BELOW)
+    if lines >= 20:
+        assert sum(row.endswith("6%    7") for row in rows) == watch.TOP, "every move is there"
 
 
 def typed(*lines: str) -> Callable[[str], str]:

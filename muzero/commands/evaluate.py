@@ -37,8 +37,8 @@ GAMES = 100
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure an agent: matches with both seats counted equally (the default), a tournament, or one of two exact
-    tests."""
+    """Measure an agent: matches with both seats counted equally (the default for two players), whole games of one
+    player (--episodes), a tournament, one of two exact tests, or measured runs as one number (--suite)."""
 
     agent: tyro.conf.Positional[str]
     """A game with a shipped agent, or the folder of a run or a checkpoint."""

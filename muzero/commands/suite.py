@@ -115,8 +115,17 @@ def read(path: Path) -> Measured:
             raise CommandError(f"--suite: {file} is no evaluation: it has more than {LIMIT >> 20} MB", USAGE)
         return _measured(file, json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise CommandError(
-            f"--suite: {file} is no evaluation of a run under an Atari protocol ({error!r:.200})", USAGE) from error
+        raise CommandError(f"--suite: {file} is no evaluation of a run under an Atari protocol "
+                           f"({reason(error):.200})", USAGE) from error
+
+
+def reason(error: Exception) -> str:
+    """What was wrong with a file, for people."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON: {error}"
+    if isinstance(error, KeyError):
+        return f"nothing under {error}"
+    return str(error) if type(error) is ValueError else repr(error)
 
 
 def _measured(file: Path, content: dict[str, Any]) -> Measured:
@@ -124,6 +133,8 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
     if game.removeprefix("atari/") not in roms():
         raise ValueError(f"{game[:60]} is no Atari game")
     returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
+    if trained is None:
+        raise ValueError("its player was not trained, so it has no training seed")
     conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
     newest = runs.newest(file.parent) if file.name == EVALUATION else None
     if newest is not None and runs.order(newest)[0] != trained["step"]:

@@ -289,7 +289,8 @@ def limit(settings: TrainConfig) -> str:
     """When training stops, in words."""
     parts = [f"{settings.positions:,} positions"] if settings.positions else []
     parts += [f"{settings.steps:,} steps"] if settings.steps else []
-    parts += [f"{settings.minutes:g} minutes"] if settings.minutes else []
+    of = " of CPU time" if settings.clock == "cpu" else ""
+    parts += [f"{settings.minutes:g} minutes{of}"] if settings.minutes else []
     return "training for " + " or ".join(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,8 @@ SMALLEST, WIDEST = 10, 100
 """Columns of a picture."""
 UNKNOWN = (100, 45)
 """Columns and lines where there is no terminal."""
+GAP = "  "
+"""Between the picture and what is told."""
 BAR, TOP = 20, 6
 HOME = "\x1b[H\x1b[J"
 HELP = """  Enter    one move
@@ -98,9 +101,12 @@ def go(viewing: Viewing, moves: int, colour: bool) -> None:
 def screen(frame: Picture, told: list[str], colour: bool) -> str:
     """The picture with what is told of it beside it."""
     size = shutil.get_terminal_size(UNKNOWN)
-    shown = blocks(frame, size.columns - BESIDE, max(SMALLEST, size.lines - BELOW), colour)
-    told = told + [""] * (len(shown) - len(told))
-    return "\n".join(f"{row}  {line}".rstrip() for row, line in zip(shown, told, strict=False))
+    lines = max(1, size.lines - BELOW)
+    across, down = fitted(frame, size.columns - BESIDE, lines)
+    shown = blocks(frame, across, down, colour)
+    shown += [" " * across] * (min(len(told), lines) - len(shown))
+    told = [line[:max(0, size.columns - across - len(GAP))] for line in told[:lines]]
+    return "\n".join(f"{row}{GAP}{line}".rstrip() for row, line in zip_longest(shown, told, fillvalue=""))
 
 
 def thoughts(scene: Scene) -> list[str]:
@@ -112,16 +118,21 @@ def thoughts(scene: Scene) -> list[str]:
     return [standing(scene.move, scene.score, scene.lives), f"value {scene.values[-1]:.3f}", "", *rows]
 
 
-def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> list[str]:
-    """picture [H, W, 3] as lines of one length, in at most so many columns and lines, two pixels in each character's
-    place."""
+def fitted(picture: Picture, columns: int, lines: int) -> tuple[int, int]:
+    """(columns, lines) of the largest picture of the same shape that at most so many of them hold; no narrower than
+    SMALLEST where there are lines for it. Two pixels stand in each character's place, one above the other."""
     height, width = picture.shape[:2]
-    across = max(SMALLEST, min(columns, WIDEST, 2 * lines * width // height))
-    down = max(2, across * height // width // 2 * 2)
-    y, x = np.arange(down) * height // down, np.arange(across) * width // across
+    across = max(1, min(max(SMALLEST, columns), WIDEST, 2 * lines * width // height))
+    return across, max(1, across * height // width // 2)
+
+
+def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> list[str]:
+    """picture [H, W, 3] as so many lines of so many columns."""
+    height, width = picture.shape[:2]
+    y, x = np.arange(2 * lines) * height // (2 * lines), np.arange(columns) * width // columns
     small = picture[y][:, x]
     if not colour:
-        grey = small.reshape(down // 2, 2, across, 3).mean((1, 3))
+        grey = small.reshape(lines, 2, columns, 3).mean((1, 3))
         return ["".join(SHADES[int(shade * len(SHADES) / 256)] for shade in row) for row in grey]
     return [_line(upper, lower) for upper, lower in zip(small[0::2], small[1::2], strict=True)]
 
