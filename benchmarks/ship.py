@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ def return_lines(result: dict[str, Any]) -> dict[str, str]:
     return {"protocol": result["protocol"],
             f"{found['games']} games, {found['player'].rpartition(' (')[2].rstrip(')')}":
                 f"mean {found['mean']:,.1f} ({interval}), median {found['median']:,g}, "
-                f"{found['low']:,g} to {found['high']:,g}{beside}"}
+                f"{found['low']:,g} to {found['high']:,g}{beside}",
+            "measured by": f"muzero evaluate {shlex.quote(result['game'])} --episodes {found['games']} "
+                           f"--seed {result['seed']} (commit {result['commit'][:7]})"}
 
 
 def measured(result: dict[str, Any]) -> dict[str, str]:
