@@ -53,6 +53,7 @@ demo: setup
 	@printf '  %-46s %s\n' \
 	  '$(BIN)/muzero play $(DEMO)' 'play against what you just trained' \
 	  '$(BIN)/muzero play connect_four' 'play against an agent that came along' \
+	  '$(BIN)/muzero play atari/pong' 'watch an agent that reads the screen' \
 	  '$(BIN)/muzero train connect_four' 'train the next game (an hour)' \
 	  '$(BIN)/muzero games' 'list the others'
 

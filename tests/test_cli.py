@@ -19,7 +19,7 @@ from muzero.commands import progress, train
 from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
 from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE
 from muzero.commands.doctor import solve_subtraction
-from muzero.commands.train import twice
+from muzero.commands.train import for_a_gpu, twice
 from muzero.config import Config, LearnerConfig, TrainConfig, replace
 
 ROOT = Path(__file__).parent.parent
@@ -409,6 +409,15 @@ def test_fresh_sets_the_old_run_aside(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     assert cli.main(["train", "tic_tac_toe", "--out", str(tmp_path / "mine"), "--fresh"]) == USAGE
     assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_a_training_for_a_gpu_is_told_where_there_is_none() -> None:
+    big = presets.load("atari/pong")
+    assert for_a_gpu(replace(big, {"train.device": "cpu"})) == (
+        "learning from 25,600,000 samples of pictures takes days without a GPU; --preset small learns within an hour")
+    for config in (presets.load("atari/pong", "small"), presets.load("gym/CartPole-v1"), presets.load("connect_four"),
+                   replace(big, {"train.positions": 10_000})):
+        assert not for_a_gpu(replace(config, {"train.device": "cpu"})), config.game
 
 
 @pytest.mark.parametrize(("settings", "words"), [

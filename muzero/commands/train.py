@@ -44,7 +44,10 @@ EXAMPLES = (
     "muzero train checkpoints/runs/connect_four --minutes 120   # a run by its folder, for longer",
 )
 
-
+SMALL = "small"
+"""The preset for machines without a GPU."""
+MANY_SAMPLES = 5_000_000
+"""Samples of pictures that take a core hours to learn from, by the smallest network two."""
 SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
 LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
@@ -279,10 +282,23 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     memory = bytes_reserved(games.spec(config.game), config.replay) / 1e6
     log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
     log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
+    if stored is None and (advice := for_a_gpu(config)):
+        log(advice)
     with Display() as display:
         code = training.run(config, out, report=display.show)
     say_next(out, code, before, config, display.newest)
     return code
+
+
+def for_a_gpu(config: Config) -> str:
+    """What to say of a training on pictures that would take a processor days; nothing on a GPU."""
+    from selfplay.worker import device_of
+
+    samples = config.train.positions * config.learner.replay_ratio
+    if config.model.network != "pixels" or samples <= MANY_SAMPLES or device_of(config).type != "cpu":
+        return ""
+    advice = f"learning from {samples:,.0f} samples of pictures takes days without a GPU"
+    return f"{advice}; --preset {SMALL} learns within an hour" if SMALL in presets.names(config.game) else advice
 
 
 def limit(settings: TrainConfig) -> str:

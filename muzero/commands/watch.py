@@ -49,7 +49,8 @@ def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str]
     colour = not plain(sys.stdout) and unicode_ok(sys.stdout)
     viewing = Viewing(agent, seed, simulations)
     begin(viewing, colour)
-    print(f"{viewing.spec.name}: {agent.name} plays, you watch   ? for help\n", flush=True)
+    who = "the agent" if agent.name == viewing.spec.name else agent.name
+    print(f"{viewing.spec.name}: {who} plays, you watch   ? for help\n", flush=True)
     while True:
         typed = read("again or quit> " if viewing.over else "Enter, a number of moves, run or quit> ").strip().lower()
         if typed in LEAVE:
