@@ -414,7 +414,8 @@ def test_fresh_sets_the_old_run_aside(tmp_path: Path, capsys: Captured) -> None:
 def test_a_training_for_a_gpu_is_told_where_there_is_none() -> None:
     big = presets.load("atari/pong")
     assert for_a_gpu(replace(big, {"train.device": "cpu"})) == (
-        "learning from 25,600,000 samples of pictures takes days without a GPU; --preset small learns within an hour")
+        "learning from 25,600,000 samples of pictures takes many hours without a GPU; "
+        "--preset small learns within an hour")
     for config in (presets.load("atari/pong", "small"), presets.load("gym/CartPole-v1"), presets.load("connect_four"),
                    replace(big, {"train.positions": 10_000})):
         assert not for_a_gpu(replace(config, {"train.device": "cpu"})), config.game

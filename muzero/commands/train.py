@@ -291,13 +291,13 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
 
 
 def for_a_gpu(config: Config) -> str:
-    """What to say of a training on pictures that would take a processor days; nothing on a GPU."""
+    """What to say of a training on pictures that would keep a processor busy for many hours; nothing on a GPU."""
     from selfplay.worker import device_of
 
     samples = config.train.positions * config.learner.replay_ratio
     if config.model.network != "pixels" or samples <= MANY_SAMPLES or device_of(config).type != "cpu":
         return ""
-    advice = f"learning from {samples:,.0f} samples of pictures takes days without a GPU"
+    advice = f"learning from {samples:,.0f} samples of pictures takes many hours without a GPU"
     return f"{advice}; --preset {SMALL} learns within an hour" if SMALL in presets.names(config.game) else advice
 
 
