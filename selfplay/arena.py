@@ -162,12 +162,17 @@ def play_pairs(
     sequences: list[tuple[int, ...]] = []
     for start in range(0, games, CHUNK):
         rows = min(CHUNK, games - start)
-        batch = make(game, rows, seed=int(rng.integers(2**31)))
+        batch = make(game, rows, seed=batch_seed(rng))
         openings = _openings(batch, rows // 2, opening_plies, rng)
         played, outcome = _play_both_seats(batch, first, second, openings)
         results.append(np.sign(outcome))
         sequences += played.moves
     return PairedGames(np.concatenate(results), sequences)
+
+
+def batch_seed(rng: np.random.Generator) -> int:
+    """The seed of the next batch of games, the first thing drawn for it."""
+    return int(rng.integers(2**31))
 
 
 def play_alone(game: str, player: Player, games: int, seed: int) -> SoloResult:
@@ -181,7 +186,7 @@ def play_alone(game: str, player: Player, games: int, seed: int) -> SoloResult:
     returns: list[float] = []
     lengths: list[int] = []
     for start in range(0, games, CHUNK):
-        batch = make(game, min(CHUNK, games - start), seed=int(rng.integers(2**31)))
+        batch = make(game, min(CHUNK, games - start), seed=batch_seed(rng))
         played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size)
         returns += played.returns[:, 0].tolist()
         lengths += [len(moves) for moves in played.moves]

@@ -47,7 +47,7 @@ EXAMPLES = (
 SMALL = "small"
 """The preset for machines without a GPU."""
 MANY_SAMPLES = 5_000_000
-"""Samples of pictures that take a core hours to learn from, by the smallest network two."""
+"""Samples of pictures from which on a core learns for hours: with the preset `small`, two."""
 SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
 LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})

@@ -10,6 +10,7 @@ import numpy as np
 import games as engines
 from games.base import NO_PLAYER, GameBatch, GameError, IntArray
 from muzero.film import Picture, Scene
+from selfplay.arena import batch_seed
 
 if TYPE_CHECKING:
     from muzero.agent import Agent, Analysis
@@ -21,8 +22,8 @@ class Viewing:
     def __init__(self, agent: Agent, seed: int, simulations: int | None = None) -> None:
         """Raises GameError for a game of two players, or one without pictures."""
         self.agent, self.simulations = agent, simulations
-        # As `selfplay.arena.play_alone` with this seed: what is watched or filmed is the game that is measured.
-        self.games = engines.make(agent.spec.name, 1, seed=int(np.random.default_rng(seed).integers(2**31)))
+        # As in `selfplay.arena.play_alone`: what is watched or filmed is the game that is measured.
+        self.games = engines.make(agent.spec.name, 1, seed=batch_seed(np.random.default_rng(seed)))
         self.spec = self.games.spec
         if self.spec.players != 1 or not self.spec.pictures:
             raise GameError(f"{self.spec.name} gives no pictures: a game of one player seen in pixels wanted, such as "
