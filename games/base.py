@@ -21,6 +21,8 @@ MaskArray = NDArray[np.bool_]
 
 PIXEL_HIGH = 255
 """`observation_high` of pictures."""
+NO_LIMIT = 1_000_000
+"""`max_length` from which on a game is taken to have no limit: where an environment states none."""
 NO_PLAYER = -1
 """`to_play` of a row whose game is over."""
 

@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import PIXEL_HIGH, GameError, GameSpec
+from games.base import NO_LIMIT, PIXEL_HIGH, GameError, GameSpec
 from games.naming import MAX_NAME_LENGTH, nearest
 from games.single import GameFactory
 
 PREFIX = "gym/"
 INSTALL = "pip install 'muzero-engine[gym]'"
 _ID = re.compile(r"[\w./-]+")
-NO_LIMIT = 1_000_000
-"""`max_length` where the environment states none."""
 
 
 def is_gym(name: str) -> bool:

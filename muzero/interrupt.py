@@ -1,14 +1,16 @@
-"""How a run is asked to stop: by Ctrl-C or SIGTERM, also in the middle of a match."""
+"""How a run is asked to stop: by Ctrl-C or SIGTERM, also in a match; and how a long match is told of meanwhile."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 
-from games.base import GameBatch, IntArray, MaskArray
+from games.base import NO_PLAYER, GameBatch, IntArray, MaskArray
 from selfplay.agents import Player
 
 
@@ -50,4 +52,33 @@ class Watched:
         """The player's moves [N]. Raises MatchLeftError."""
         if self.interrupt.asked:
             raise MatchLeftError
+        return self.player.act(games, rows)
+
+
+class Reported:
+    """A player whose match is told of while it goes on, at its first move and then at most every `seconds`.
+
+    count: games of the match; tell: takes how far it is, in words.
+    """
+
+    def __init__(
+        self, player: Player, count: int, tell: Callable[[str], None], seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.player, self.name = player, player.name
+        self._count, self._tell, self._seconds, self._clock = count, tell, seconds, clock
+        self._batch: GameBatch | None = None
+        self._moves = self._before = 0
+        self._told = -math.inf
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """The player's moves [N]."""
+        over = int((games.to_play() == NO_PLAYER).sum())
+        if games is not self._batch:
+            self._before += 0 if self._batch is None else self._batch.size
+            self._batch = games
+        if self._clock() - self._told >= self._seconds:
+            self._told = self._clock()
+            self._tell(f"{self._before + over:,} of {self._count:,} games over, {self._moves:,} moves made")
+        self._moves += int(rows.sum())
         return self.player.act(games, rows)

@@ -90,6 +90,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "train.positions": COUNT_OR_0, "train.horizon": COUNT_OR_0, "train.seed": SEED,
     "train.actors": (-1, 256), "train.threads": THREADS, "train.log_seconds": (0.0, 1e9),
     "train.checkpoint_seconds": (0.0, 1e9), "train.evaluate_minutes": (0.0, 1e9), "train.evaluate_games": (2, 1 << 20),
+    "train.evaluate_moves": SIZE_OR_0,
     "train.publish_steps": COUNT, "train.snapshot_minutes": (0.0, 1e7),
 }
 """Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`, see

@@ -266,6 +266,9 @@ class TrainConfig:
     evaluate_against: str = "random"
     """Their opponent: random, mcts:N or perfect."""
     evaluate_games: int = 20
+    evaluate_moves: int = 0
+    """Moves after which a game of theirs is cut, counting with what it has been paid by then; 0 = the game's own limit,
+    3,000 where it has none."""
     snapshot_minutes: float = 0.0
     """Minutes of training between agents left behind in RUN/snapshots, to be rated later; 0 = none. They are small and
     stay for good."""

@@ -85,6 +85,12 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def told_cut(cut: int, games: int, limit: int) -> str:
+    """What to say where games were cut at the limit of moves."""
+    return (f"{cut:,} of {counted(games, 'game')} {'was' if cut == 1 else 'were'} cut after {limit:,} moves and "
+            f"count{'s' if cut == 1 else ''} with what had been paid by then (--max-moves sets the limit)")
+
+
 def signed(number: float) -> str:
     """A finite number rounded: `+213`, `-40` or `0`."""
     return f"{round(number):+d}" if round(number) else "0"

@@ -29,7 +29,7 @@ from muzero.agent import Agent, build_model
 from muzero.ahead import Batches
 from muzero.config import Config, ConfigError, at, check_continues, check_resolved
 from muzero.graphs import Sent
-from muzero.interrupt import Interrupt, MatchLeftError, Watched
+from muzero.interrupt import Interrupt, MatchLeftError, Reported, Watched
 from muzero.learner import Learner, StepReport
 from muzero.limits import check_outcomes
 from muzero.memory import keep_freed_blocks
@@ -51,6 +51,8 @@ PICTURES = 2_048
 """Positions that tell what is usual in a game's pictures."""
 TRAINING = "training"
 """`Progress.status` while steps are learned."""
+EVALUATING, LAST_EVALUATION = "evaluating", "a last evaluation"
+"""`Progress.status` during a match of the newest weights, and during that of the agent a run ends with."""
 INTERRUPTED = 130
 """Exit code of a run stopped by Ctrl-C and saved."""
 
@@ -163,7 +165,7 @@ class Run:
                 reported = now
             if 0 < self.config.train.evaluate_minutes <= (now - evaluated) / 60.0:
                 with contextlib.suppress(MatchLeftError):
-                    self.evaluate(interrupt)
+                    self.evaluate(report, interrupt)
                 evaluated = time.monotonic()
             if now - saved >= self.config.train.checkpoint_seconds:
                 # A match may have taken the clock past a snapshot, which a run that goes on from here won't make up.
@@ -254,22 +256,35 @@ class Run:
         if self.replay.added >= self.config.selfplay.warmup_positions:
             self.source.publish(self.learner.averaged, self.progress)
 
-    def evaluate(self, interrupt: Interrupt) -> None:
+    def evaluate(
+        self, report: Callable[[Progress], None], interrupt: Interrupt, status: str = EVALUATING
+    ) -> None:
         """A short match of the newest weights, for display and metrics; draws nothing from the run's streams.
+
+        `report` hears now and then how far it is, under `status`.
 
         Raises MatchLeftError.
         """
+        def tell(far: str) -> None:
+            report(dataclasses.replace(self.snapshot_of_progress(status), evaluation=far))
+
         train = self.config.train
         # A copy, not a new model: drawing first weights would move torch's random state, which is saved.
         model = copy.deepcopy(self.learner.averaged)
-        player = Watched(SearchPlayer(Agent(model, self.config, "newest", self.learner.steps)), interrupt)
+        watched = Watched(SearchPlayer(Agent(model, self.config, "newest", self.learner.steps)), interrupt)
+        player = Reported(watched, train.evaluate_games, tell, train.log_seconds)
         if self.opponent is None:
-            solo = play_alone(self.config.game, player, train.evaluate_games, train.seed)
+            solo = play_alone(self.config.game, player, train.evaluate_games, train.seed, train.evaluate_moves)
             self.evaluation = f"mean return {solo.mean:.2f} in {train.evaluate_games} games"
-            values = {"evaluation/mean_return": solo.mean}
+            values, cut, limit = {"evaluation/mean_return": solo.mean}, solo.cut, solo.max_moves
         else:
-            score = play_match(self.config.game, player, self.opponent, train.evaluate_games, train.seed).total
-            self.evaluation, values = verdict(score, self.opponent.name)
+            match = play_match(self.config.game, player, self.opponent, train.evaluate_games, train.seed,
+                               max_moves=train.evaluate_moves)
+            self.evaluation, values = verdict(match.total, self.opponent.name)
+            cut, limit = match.cut, match.max_moves
+        if cut:
+            self.evaluation += f" ({cut} cut after {limit:,} moves)"
+            values["evaluation/cut"] = float(cut)
         self.evaluation += f" at step {self.learner.steps:,}"
         self.evaluated = self.learner.steps
         self.metrics.write(self.learner.steps, values)
@@ -279,9 +294,9 @@ class Run:
         due = self.config.train.evaluate_minutes > 0 and self.learner.steps > self.evaluated
         if not due or interrupt.asked:
             return
-        report(self.snapshot_of_progress("a last evaluation"))
+        report(self.snapshot_of_progress(LAST_EVALUATION))
         with contextlib.suppress(MatchLeftError):
-            self.evaluate(interrupt)
+            self.evaluate(report, interrupt, LAST_EVALUATION)
 
     # --- reports --------------------------------------------------------------------------------------------------
 

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games import make, spec
-from games.base import NO_PLAYER, GameBatch, GameError, IntArray
+from games.atari_protocol import is_atari
+from games.base import NO_LIMIT, NO_PLAYER, GameBatch, GameError, GameSpec, IntArray, MaskArray
 from selfplay.agents import Player
 from selfplay.positions import place
 
 CHUNK = 512
 """Games in lockstep; an even number, so that a pair stays together."""
 OPENING_TRIES = 1_000
+LONGEST = 3_000
+"""Moves of a measured game at most, where the game itself has no limit and nobody asked for another."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class MatchResult:
     """Different sequences of moves among the games: repeated games say nothing new."""
     opening_plies: int
     seed: int
+    max_moves: int = 0
+    """Moves after which a game was cut, opening moves included."""
+    cut: int = 0
+    """Games that were cut there; they count with the returns they had by then."""
 
     @property
     def total(self) -> Score:
@@ -68,6 +75,8 @@ class PairedGames:
     """[G] 1 where the first-named player won, 0 for a draw, -1 where it lost; it moved first in even rows"""
     moves: list[tuple[int, ...]]
     """[G] all actions of each game"""
+    cut: MaskArray
+    """[G] True where a game was cut at the limit of moves; it counts with the returns it had by then"""
 
     @property
     def moving_first(self) -> Score:
@@ -89,6 +98,10 @@ class SoloResult:
     lengths: tuple[int, ...]
     """Moves of each game."""
     seed: int
+    max_moves: int = 0
+    """Moves after which a game was cut."""
+    cut: int = 0
+    """Games that were cut there; they count with the returns they had by then."""
 
     @property
     def games(self) -> int:
@@ -116,17 +129,32 @@ class _Played:
     """[N, players]"""
     moves: list[tuple[int, ...]]
     """[N] all actions of each game"""
+    cut: MaskArray
+    """[N] True where the limit of moves was reached first"""
+
+
+def move_limit(facts: GameSpec, asked: int = 0) -> int:
+    """Moves after which a measured game of `facts` is cut: `asked`, but never beyond the game's own longest.
+
+    With 0 the game's own longest, `LONGEST` where it has none. Atari's protocols always state theirs.
+    """
+    own = facts.max_length if facts.max_length < NO_LIMIT or is_atari(facts.name) else None
+    if asked:
+        return asked if own is None else min(asked, own)
+    return LONGEST if own is None else own
 
 
 def play_match(
-    game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0
+    game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0, max_moves: int = 0
 ) -> MatchResult:
     """`games` games (even) of two players; `first` moves first in half of them. Played and refused as `play_pairs`."""
-    played = play_pairs(game, first, second, games, seed, opening_plies)
-    return summary(played, game, (first.name, second.name), seed, opening_plies)
+    played = play_pairs(game, first, second, games, seed, opening_plies, max_moves)
+    return summary(played, game, (first.name, second.name), seed, opening_plies, max_moves)
 
 
-def summary(played: PairedGames, game: str, names: tuple[str, str], seed: int, opening_plies: int = 0) -> MatchResult:
+def summary(
+    played: PairedGames, game: str, names: tuple[str, str], seed: int, opening_plies: int = 0, max_moves: int = 0
+) -> MatchResult:
     """What the games of two players, named in their order, come to."""
     return MatchResult(
         game=spec(game).name,
@@ -138,13 +166,15 @@ def summary(played: PairedGames, game: str, names: tuple[str, str], seed: int, o
         different=len(set(played.moves)),
         opening_plies=opening_plies,
         seed=seed,
+        max_moves=move_limit(spec(game), max_moves),
+        cut=int(played.cut.sum()),
     )
 
 
 def play_pairs(
-    game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0
+    game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0, max_moves: int = 0
 ) -> PairedGames:
-    """`games` games (even) of two players, in pairs with seats swapped.
+    """`games` games (even) of two players, in pairs with seats swapped, each of `move_limit` moves at most.
 
     With `opening_plies` both games of a pair start with the same random moves, which hang on game, seed and numbers
     alone: they are the same for any two players. A seat is told by who makes the first move, as player 0 doesn't
@@ -157,17 +187,19 @@ def play_pairs(
         raise GameError(f"an even number of games of at least 2 wanted (each seat the same), got {games}")
     if opening_plies and facts.stochastic:
         raise GameError(f"{game}: random openings can't be repeated for both seats in a game with chance")
-    rng = np.random.default_rng(seed)
+    rng, limit = np.random.default_rng(seed), move_limit(facts, max_moves)
     results: list[NDArray[np.float64]] = []
     sequences: list[tuple[int, ...]] = []
+    cut: list[MaskArray] = []
     for start in range(0, games, CHUNK):
         rows = min(CHUNK, games - start)
         batch = make(game, rows, seed=batch_seed(rng))
         openings = _openings(batch, rows // 2, opening_plies, rng)
-        played, outcome = _play_both_seats(batch, first, second, openings)
+        played, outcome = _play_both_seats(batch, first, second, openings, limit)
         results.append(np.sign(outcome))
         sequences += played.moves
-    return PairedGames(np.concatenate(results), sequences)
+        cut.append(played.cut)
+    return PairedGames(np.concatenate(results), sequences, np.concatenate(cut))
 
 
 def batch_seed(rng: np.random.Generator) -> int:
@@ -175,26 +207,30 @@ def batch_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def play_alone(game: str, player: Player, games: int, seed: int) -> SoloResult:
-    """`games` games of a one-player game. Raises GameError for a two-player one or fewer than one game."""
+def play_alone(game: str, player: Player, games: int, seed: int, max_moves: int = 0) -> SoloResult:
+    """`games` games of a one-player game, each of `move_limit` moves at most.
+
+    Raises GameError for a two-player one or fewer than one game.
+    """
     facts = spec(game)
     if facts.players != 1:
         raise GameError(f"{game} is a two-player game: play_match measures it")
     if games < 1:
         raise GameError(f"at least 1 game wanted, got {games}")
-    rng = np.random.default_rng(seed)
+    rng, limit, cut = np.random.default_rng(seed), move_limit(facts, max_moves), 0
     returns: list[float] = []
     lengths: list[int] = []
     for start in range(0, games, CHUNK):
         batch = make(game, min(CHUNK, games - start), seed=batch_seed(rng))
-        played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size)
+        played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size, limit)
         returns += played.returns[:, 0].tolist()
         lengths += [len(moves) for moves in played.moves]
-    return SoloResult(facts.name, player.name, tuple(returns), tuple(lengths), seed)
+        cut += int(played.cut.sum())
+    return SoloResult(facts.name, player.name, tuple(returns), tuple(lengths), seed, limit, cut)
 
 
 def _play_both_seats(
-    batch: GameBatch, first: Player, second: Player, openings: list[tuple[int, ...]]
+    batch: GameBatch, first: Player, second: Player, openings: list[tuple[int, ...]], limit: int
 ) -> tuple[_Played, NDArray[np.float64]]:
     """Play every opening twice; rows 2i and 2i + 1 are a pair, `first` moves first in row 2i.
 
@@ -207,24 +243,26 @@ def _play_both_seats(
     repeated = [opening for opening in openings for _ in (0, 1)]
     if any(repeated):
         place(batch, repeated)
-    played = _play_out(batch, [first, second], first_is, repeated)
+    played = _play_out(batch, [first, second], first_is, repeated, limit)
     return played, played.returns[rows, first_is]
 
 
 def _play_out(
-    batch: GameBatch, players: list[Player], owner: IntArray, openings: list[tuple[int, ...]]
+    batch: GameBatch, players: list[Player], owner: IntArray, openings: list[tuple[int, ...]], limit: int
 ) -> _Played:
-    """Play all rows to the end; `owner` [N] is the player number that players[0] has in each row.
+    """Play all rows to the end, or to `limit` moves; `owner` [N] is the player number that players[0] has in each row.
 
-    A game cut by a time limit counts with the returns it has by then.
+    A game cut by that or by its own time limit counts with the returns it has by then.
     """
     moves = [list(opening) for opening in openings]
-    cut = np.zeros(batch.size, np.bool_)
+    timed_out = np.zeros(batch.size, np.bool_)
     while True:
         to_play = batch.to_play()
-        active = (to_play != NO_PLAYER) & ~cut
+        going = (to_play != NO_PLAYER) & ~timed_out
+        long = np.array([len(row) >= limit for row in moves])
+        active = going & ~long
         if not active.any():
-            return _Played(batch.returns(), [tuple(row) for row in moves])
+            return _Played(batch.returns(), [tuple(row) for row in moves], going)
         actions = np.zeros(batch.size, np.int32)
         for number, player in enumerate(players):
             rows = active & ((to_play == owner) == (number == 0))
@@ -232,7 +270,7 @@ def _play_out(
                 actions = np.where(rows, player.act(batch, rows), actions).astype(np.int32)
         for row in np.flatnonzero(active).tolist():
             moves[row].append(int(actions[row]))
-        cut |= batch.step(actions, active).truncated
+        timed_out |= batch.step(actions, active).truncated
 
 
 def _openings(batch: GameBatch, pairs: int, plies: int, rng: np.random.Generator) -> list[tuple[int, ...]]:

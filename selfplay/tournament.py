@@ -41,6 +41,8 @@ class Meeting:
     """Different sequences of moves among the games."""
     mean_length: float
     """Moves a game, opening moves included."""
+    cut: int = 0
+    """Games that were cut at the limit of moves; they count with the returns they had by then."""
 
     @property
     def total(self) -> Score:
@@ -85,7 +87,9 @@ def check_game(game: str) -> None:
                         "play single matches")
 
 
-def play(game: str, entrants: Sequence[Entrant], games: int, seed: int, opening_plies: int) -> Iterator[Meeting]:
+def play(
+    game: str, entrants: Sequence[Entrant], games: int, seed: int, opening_plies: int, max_moves: int = 0
+) -> Iterator[Meeting]:
     """Each pair of entrants plays `games` games (even), and the meeting is given as soon as it is over.
 
     All meetings have the same openings, of `opening_plies` random moves. The first entrant meets all others first, and
@@ -95,12 +99,12 @@ def play(game: str, entrants: Sequence[Entrant], games: int, seed: int, opening_
     for first, second in combinations(range(len(entrants)), 2):
         players = [entrants[number].make(_seed(seed, first, second, side))
                    for side, number in enumerate((first, second))]
-        played = play_pairs(game, players[0], players[1], games, seed, opening_plies)
+        played = play_pairs(game, players[0], players[1], games, seed, opening_plies, max_moves)
         points = (played.results.reshape(-1, 2).sum(axis=1) + 2.0) / 2.0
         yield Meeting(
             first=first, second=second, points=tuple(points.tolist()), moving_first=played.moving_first,
             moving_second=played.moving_second, different=len(set(played.moves)),
-            mean_length=float(np.mean([len(moves) for moves in played.moves])))
+            mean_length=float(np.mean([len(moves) for moves in played.moves])), cut=int(played.cut.sum()))
 
 
 def standings(meetings: Sequence[Meeting], anchor: int, seed: int = 0) -> Standings:

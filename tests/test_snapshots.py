@@ -131,7 +131,7 @@ def test_a_match_that_takes_its_time_costs_no_snapshot(tmp_path: Path, monkeypat
     config = tiny(train__snapshot_minutes=60.0, train__evaluate_minutes=1e-9, train__checkpoint_seconds=0.0)
     saved: list[int] = []
 
-    def long_match(run: train.Run, interrupt: Interrupt) -> None:
+    def long_match(run: train.Run, *_: object) -> None:
         run.elapsed_before += 3_600.0
 
     def save(run: train.Run) -> None:
@@ -191,7 +191,7 @@ def test_the_rating_reaches_metrics_and_display(tmp_path: Path) -> None:
     run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, evaluate_games=4))
     for opponent in ("random", "perfect"):
         run.opponent = train.opponent_of(tiny(train__evaluate_minutes=1.0, train__evaluate_against=opponent))
-        run.evaluate(Interrupt())
+        run.evaluate(lambda _: None, Interrupt())
     lines = [line for line in metrics.read(tmp_path) if "evaluation/rating" in line]
     assert len(lines) == 2
     assert all(line["evaluation/rating_low"] <= line["evaluation/rating"] for line in lines)

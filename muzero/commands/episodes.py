@@ -15,8 +15,8 @@ from muzero.commands.progress import Announced
 from muzero.commands.provenance import write_json
 from muzero.commands.subject import Subject
 from muzero.storage import Damaged, read_json
-from muzero.terminal import counted, table
-from selfplay.arena import SoloResult, play_alone
+from muzero.terminal import counted, table, told_cut
+from selfplay.arena import SoloResult, move_limit, play_alone
 from selfplay.statistics import mean_interval
 
 LIMIT = 64 << 20
@@ -27,32 +27,41 @@ LEAST = 5
 """Games for an interval of their mean."""
 
 
-def episodes(subject: Subject, against: str | None, count: int, plies: int | None) -> dict[str, Any]:
-    """`count` whole games from the beginning, under the protocol of the game's name, with its own rewards."""
+def episodes(
+    subject: Subject, against: str | None, count: int, plies: int | None, max_moves: int = 0
+) -> dict[str, Any]:
+    """`count` whole games from the beginning, under the protocol of the game's name, with its own rewards.
+
+    Each is of `max_moves` at most (0: as `selfplay.arena.move_limit` says).
+    """
     name = engines.spec(subject.game).name
     if against is not None or plies is not None:
         raise CommandError(f"--against and --opening-plies make no sense in {name}: it has one player, "
                            "whose returns are measured", USAGE)
     player = Announced(subject.player(subject.simulations[0]), count)
-    log(f"playing {counted(count, 'game')}, which may take minutes ...")
-    result = play_alone(subject.game, player, count, subject.seed)
+    limit = move_limit(engines.spec(name), max_moves)
+    log(f"playing {counted(count, 'game')} of {limit:,} moves at most, which may take minutes ...")
+    result = play_alone(subject.game, player, count, subject.seed, max_moves)
     facts = atari_facts(name) if is_atari(name) else None
+    protocol = described(facts, limit)
     interval = interval_of(result)
     print(f"{result.game}: {result.player}, {counted(result.games, 'game')}, seed {result.seed}")
-    print(f"protocol: {described(facts)}\n")
+    print(f"protocol: {protocol}\n")
     header = ("mean return", "95 % interval", "median", "deviation", "lowest", "highest", "moves")
     print(table(header, [(
         score(result.mean), "-" if interval is None else f"{score(interval[0])} to {score(interval[1])}",
         f"{result.median:g}", score(result.deviation), f"{min(result.returns):g}", f"{max(result.returns):g}",
         f"{sum(result.lengths) / result.games:.1f}",
     )], left=()))
+    if result.cut:
+        print("\n" + told_cut(result.cut, result.games, limit))
     if interval is None:
         print(f"\nno interval: {without_interval(result)}")
     elif facts is not None and 2 * (different := different_games(result)) < result.games:
         print(f"\nonly {different} of the games differ in score or length, so the interval is too narrow: it takes "
               "each for a game of its own")
     return {
-        "protocol": described(facts),
+        "protocol": protocol,
         "returns": as_json(result),
         "mean_interval_95": interval,
         **({} if facts is None else _beside(facts, result.mean)),
@@ -89,16 +98,17 @@ def as_json(result: SoloResult) -> dict[str, Any]:
             "deviation": result.deviation, "low": min(result.returns), "high": max(result.returns)}
 
 
-def described(facts: AtariFacts | None) -> str:
-    """The protocol in words."""
+def described(facts: AtariFacts | None, limit: int) -> str:
+    """The protocol in words. limit: moves after which a game is cut."""
     if facts is None:
-        return "whole games of one player, the game's own rewards"
+        return f"whole games of one player, the game's own rewards, cut after {limit:,} moves"
+    sooner = f"; cut after {limit:,} moves already" if limit < facts.spec.max_length else ""
     protocol = facts.protocol
     fewer = f"fewer than {protocol.noops}" if protocol.noops else "no"
     return (f"{facts.protocol_name}: whole games of all lives, raw scores, cut after {protocol.cap:,} frames; "
             f"frame skip {protocol.skip}, the maximum of the last two; sticky actions {protocol.sticky:g}; "
             f"{protocol.actions} actions ({facts.spec.num_actions}); {fewer} frames without action at the start; "
-            f"{protocol.stack} frames of {protocol.size} x {protocol.size} pixels, {protocol.colour}")
+            f"{protocol.stack} frames of {protocol.size} x {protocol.size} pixels, {protocol.colour}{sooner}")
 
 
 def _beside(facts: AtariFacts, mean: float) -> dict[str, Any]:

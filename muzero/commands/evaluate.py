@@ -75,6 +75,9 @@ class Arguments:
     tournament: Maybe[tuple[str, ...]] = None
     """Rate these players of the game named first, each against each: runs, checkpoints, agents, random, mcts:N,
     perfect; RUN/snapshots stands for all of a run's snapshots. AGENT@N searches with N simulations (0: none)."""
+    max_moves: Maybe[int] = None
+    """Moves after which a game is cut, counting with what it has been paid by then (default: the game's own limit;
+    3,000 where it has none). How many were cut is told."""
     skip_unreadable: bool = False
     """In a tournament, leave out agents that can't be read."""
     json: Maybe[Path] = None
@@ -105,8 +108,9 @@ def run(argv: Sequence[str]) -> int:
         seed=arguments.seed,
     )
     filmed: dict[str, Any] = {}
+    most = arguments.max_moves or 0
     if arguments.video is not None and agent is not None:
-        filmed = video.record(agent, arguments.video, arguments.seed, subject.simulations[0])
+        filmed = video.record(agent, arguments.video, arguments.seed, subject.simulations[0], most)
         if arguments.episodes is None:
             write(arguments, report(subject, argv, filmed))
             return OK
@@ -116,9 +120,9 @@ def run(argv: Sequence[str]) -> int:
         results = exact_tests.every_position(subject)
     elif game_spec(subject.game).players == 1:
         count = arguments.episodes or arguments.games or GAMES
-        results = episodes.episodes(subject, arguments.against, count, arguments.opening_plies)
+        results = episodes.episodes(subject, arguments.against, count, arguments.opening_plies, most)
     else:
-        results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies)
+        results = matches.match(subject, arguments.against, arguments.games or GAMES, arguments.opening_plies, most)
     content = report(subject, argv, results)
     write(arguments, {**content, **filmed})
     if agent is not None and "returns" in results:
@@ -147,7 +151,7 @@ def hold_tournament(arguments: Arguments, players: tuple[str, ...], argv: Sequen
     wanted = tournament.Wanted(
         game=arguments.agent, players=players, games=arguments.games or tournament.GAMES, opening_plies=plies,
         simulations=arguments.simulations[0] if arguments.simulations else None, seed=arguments.seed,
-        skip_unreadable=arguments.skip_unreadable, json=arguments.json,
+        skip_unreadable=arguments.skip_unreadable, json=arguments.json, max_moves=arguments.max_moves or 0,
     )
     return tournament.run(wanted, argv)
 
@@ -162,9 +166,10 @@ def check(arguments: Arguments) -> None:
     if arguments.skip_unreadable and arguments.tournament is None:
         raise CommandError("--skip-unreadable belongs to a --tournament", USAGE)
     match = not arguments.every_position and arguments.positions is None
-    if not match and any(asked is not None for asked in (arguments.against, arguments.games, arguments.opening_plies)):
-        raise CommandError("--against, --games and --opening-plies belong to a match, not to a test of positions",
-                           USAGE)
+    of_games = (arguments.against, arguments.games, arguments.opening_plies, arguments.max_moves)
+    if not match and any(asked is not None for asked in of_games):
+        raise CommandError("--against, --games, --opening-plies and --max-moves belong to games, not to a test of "
+                           "positions", USAGE)
     if match and len(arguments.simulations) > 1:
         raise CommandError("a match or tournament takes one number of --simulations", USAGE)
     for number in arguments.simulations:
@@ -184,6 +189,7 @@ def check(arguments: Arguments) -> None:
         if not match or arguments.player is not None or arguments.against is not None:
             raise CommandError("--video films an agent's own game: no other test, player or opponent", USAGE)
     in_bounds("--games", GAMES if arguments.games is None else arguments.games, "selfplay.games", low=1)
+    in_bounds("--max-moves", 1 if arguments.max_moves is None else arguments.max_moves, "selfplay.max_moves")
     in_bounds("--opening-plies", arguments.opening_plies or 0, "selfplay.opening_plies")
     in_bounds("--seed", arguments.seed, "train.seed")
     target = arguments.json

@@ -12,7 +12,7 @@ from games.exact import Exact
 from muzero.commands.console import log
 from muzero.commands.progress import Announced, solve_aloud
 from muzero.commands.subject import Subject
-from muzero.terminal import table
+from muzero.terminal import table, told_cut
 from selfplay.agents import SearchPlayer, parse
 from selfplay.arena import PairedGames, Score, play_pairs, summary
 from selfplay.perfect import Lapse, PerfectPlayer, first_lapses
@@ -23,8 +23,11 @@ AGENT_OPENINGS = 2
 """Random opening moves between two agents: without noise they would play the same game again and again."""
 
 
-def match(subject: Subject, against: str | None, games: int, plies: int | None) -> dict[str, Any]:
-    """A match after `plies` random moves (None: as suits the players)."""
+def match(
+    subject: Subject, against: str | None, games: int, plies: int | None, max_moves: int = 0
+) -> dict[str, Any]:
+    """A match after `plies` random moves (None: as suits the players), each game of `max_moves` at most (0: as
+    `selfplay.arena.move_limit` says)."""
     facts = engines.spec(subject.game)
     player = subject.player(subject.simulations[0])
     opponent = parse(against or "random", subject.game, subject.seed + 1, subject.simulations[0])
@@ -35,8 +38,8 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     if solver is not None:
         solve_aloud(solver)
     log(f"playing {games} games ...")
-    played = play_pairs(subject.game, Announced(player, games), opponent, games, subject.seed, plies)
-    result = summary(played, subject.game, (player.name, opponent.name), subject.seed, plies)
+    played = play_pairs(subject.game, Announced(player, games), opponent, games, subject.seed, plies, max_moves)
+    result = summary(played, subject.game, (player.name, opponent.name), subject.seed, plies, max_moves)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
     openings = f", {plies} random opening moves, each opening from both seats" if plies else ""
     print(f"{result.game}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
@@ -44,6 +47,8 @@ def match(subject: Subject, against: str | None, games: int, plies: int | None) 
     print(table(header, [_score_row(name, score) for name, score in rows.items()]))
     print(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
           "score: wins + draws / 2; its interval: the score test's (Wilson's where nothing is drawn)")
+    if result.cut:
+        print(told_cut(result.cut, games, result.max_moves))
     lost = {} if solver is None or plies or not solver.timed else _value_lost(played, solver)
     return {
         "protocol": f"match, both seats equally often, {plies} random opening plies",

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from muzero.terminal import interval, signed, table
+from muzero.terminal import interval, signed, table, told_cut
 from selfplay.arena import Score
 from selfplay.ratings import PRIOR_DRAWS, RESAMPLES, Difference, more_games
 from selfplay.tournament import Meeting, Standings
@@ -28,6 +28,8 @@ class Header:
     """of each pairing"""
     opening_plies: int
     seed: int
+    max_moves: int = 0
+    """after which a game was cut"""
 
 
 def show(header: Header, labels: Sequence[str], meetings: Sequence[Meeting], standings: Standings) -> None:
@@ -41,7 +43,7 @@ def show(header: Header, labels: Sequence[str], meetings: Sequence[Meeting], sta
     parts = [wrap(title, width), ratings_table(labels, standings), "", "row against column:",
              *crosstables(labels, meetings, standings, width), ""]
     parts += [wrap(line, width) for line in neighbours(labels, standings, header.games)]
-    parts += ["", *(wrap(line, width) for line in notes(labels, meetings, standings))]
+    parts += ["", *(wrap(line, width) for line in notes(labels, meetings, standings, header.max_moves))]
     print("\n".join([parts[0], "", *parts[1:]]))
 
 
@@ -132,7 +134,9 @@ def advice(difference: Difference, games: int) -> str:
     return f"about {float(f'{more:.2g}'):,.0f} more games a pairing would"
 
 
-def notes(labels: Sequence[str], meetings: Sequence[Meeting], standings: Standings) -> list[str]:
+def notes(
+    labels: Sequence[str], meetings: Sequence[Meeting], standings: Standings, max_moves: int = 0
+) -> list[str]:
     """What the numbers are."""
     draws = f"{PRIOR_DRAWS:g} virtual drawn game{'' if PRIOR_DRAWS == 1 else 's'}"
     lines = [
@@ -145,4 +149,6 @@ def notes(labels: Sequence[str], meetings: Sequence[Meeting], standings: Standin
     if different < SPARSE * games:
         lines.append(f"Only {different} of {games} games differ from the others of their pairing: repeated games say "
                      "nothing new, so the intervals are too narrow. More --opening-plies make more different games.")
+    if cut_short := sum(meeting.cut for meeting in meetings):
+        lines.append(told_cut(cut_short, games, max_moves))
     return lines

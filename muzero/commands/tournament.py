@@ -41,6 +41,8 @@ class Wanted:
     seed: int
     skip_unreadable: bool
     json: Path | None
+    max_moves: int = 0
+    """after which a game is cut; 0 = as `selfplay.arena.move_limit` says"""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def run(wanted: Wanted, argv: Sequence[str]) -> int:
         log("stopped before the first pairing was over: too little was played to rate anybody")
         return INTERRUPTED
     from muzero.commands import standings as shown
+    from selfplay.arena import move_limit
     from selfplay.tournament import standings
 
     anchor = next((number for number, named in enumerate(found.named) if named.text == "random"), 0)
@@ -103,7 +106,9 @@ def run(wanted: Wanted, argv: Sequence[str]) -> int:
 
         facts = {**provenance(["evaluate", *argv]), "game": game, "seed": wanted.seed}
         write_json(wanted.json, {**facts, **as_json(wanted, found, labels, meetings, table, interrupted)})
-    shown.show(shown.Header(game, wanted.games, wanted.opening_plies, wanted.seed), labels, meetings, table)
+    header = shown.Header(game, wanted.games, wanted.opening_plies, wanted.seed,
+                          move_limit(game_spec(game), wanted.max_moves))
+    shown.show(header, labels, meetings, table)
     return INTERRUPTED if interrupted else OK
 
 
@@ -235,7 +240,9 @@ def play(wanted: Wanted, game: str, entrants: Sequence[Entrant]) -> tuple[list[M
     meetings: list[Meeting] = []
     start = time.monotonic()
     try:
-        for meeting in tournament.play(game, entrants, wanted.games, wanted.seed, wanted.opening_plies):
+        for meeting in tournament.play(
+            game, entrants, wanted.games, wanted.seed, wanted.opening_plies, wanted.max_moves
+        ):
             meetings.append(meeting)
             score, done = meeting.total, len(meetings)
             passed = time.monotonic() - start
@@ -253,12 +260,15 @@ def as_json(
     interrupted: bool,
 ) -> dict[str, Any]:
     """All results and what follows from them; an open end of an interval is null."""
+    from selfplay.arena import move_limit
     from selfplay.ratings import END_PAIRS, PRIOR_DRAWS, RESAMPLES
 
     return {
         "protocol": f"round robin, {wanted.games} games a pairing in pairs with seats swapped, {wanted.opening_plies} "
                     "random opening plies, the same openings for every pairing",
         "openings": {"seed": wanted.seed, "plies": wanted.opening_plies},
+        "max_moves": move_limit(game_spec(wanted.game), wanted.max_moves),
+        "cut": sum(meeting.cut for meeting in meetings),
         "rating": {"model": "Bradley-Terry, Elo units, draws as half wins", "anchor": labels[table.anchor],
                    "virtual_draws_a_player": PRIOR_DRAWS, "resamples": RESAMPLES,
                    "pairs_added_to_each_end": END_PAIRS},

@@ -38,15 +38,16 @@ def check(path: Path) -> None:
     del av, PIL
 
 
-def record(agent: Agent, path: Path, seed: int, simulations: int | None) -> dict[str, Any]:
+def record(agent: Agent, path: Path, seed: int, simulations: int | None, max_moves: int = 0) -> dict[str, Any]:
     """Play and film one game; what came of it as JSON values. Raises CommandError where the file can't be written."""
-    viewing = Viewing(agent, seed, simulations)
+    viewing = Viewing(agent, seed, simulations, max_moves)
     log(f"filming one game to {path} ...")
     write(path, film(viewing))
     rest = "" if viewing.over else f" (films end at {LONGEST:,} moves; the game goes on)"
+    rest += f" (cut after {viewing.limit:,} moves)" if viewing.cut_short else ""
     print(f"filmed {len(viewing.values):,} moves, score {viewing.score:g}: {path}{rest}")
     return {"video": {"file": str(path), "moves": len(viewing.values), "score": viewing.score,
-                      "whole": viewing.over}}
+                      "whole": viewing.over and not viewing.cut_short}}
 
 
 def film(viewing: Viewing) -> Iterator[Picture]:

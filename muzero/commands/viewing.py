@@ -10,7 +10,7 @@ import numpy as np
 import games as engines
 from games.base import NO_PLAYER, GameBatch, GameError, IntArray
 from muzero.film import Picture, Scene
-from selfplay.arena import batch_seed
+from selfplay.arena import batch_seed, move_limit
 
 if TYPE_CHECKING:
     from muzero.agent import Agent, Analysis
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 class Viewing:
     """A game that an agent plays from its beginning."""
 
-    def __init__(self, agent: Agent, seed: int, simulations: int | None = None) -> None:
-        """Raises GameError for a game of two players, or one without pictures."""
+    def __init__(self, agent: Agent, seed: int, simulations: int | None = None, max_moves: int = 0) -> None:
+        """A game of `max_moves` at most (0: as `selfplay.arena.move_limit` says).
+
+        Raises GameError for a game of two players, or one without pictures.
+        """
         self.agent, self.simulations = agent, simulations
         # As in `selfplay.arena.play_alone`: what is watched or filmed is the game that is measured.
         self.games = engines.make(agent.spec.name, 1, seed=batch_seed(np.random.default_rng(seed)))
@@ -31,8 +34,20 @@ class Viewing:
         self._camera = camera(self.games)
         self._rng = np.random.default_rng(seed)
         self.names = tuple(self.games.action_name(0, action) for action in range(self.spec.num_actions))
+        self.limit = move_limit(self.spec, max_moves)
         self.values: list[float] = []
-        self.cut = False
+        self._timed_out = False
+
+    @property
+    def cut_short(self) -> bool:
+        """True where the limit of moves was reached in the middle of the game."""
+        return (len(self.values) >= self.limit and not self._timed_out
+                and int(self.games.to_play()[0]) != NO_PLAYER)
+
+    @property
+    def cut(self) -> bool:
+        """True where the game's own time limit or the limit of moves has cut it."""
+        return self._timed_out or self.cut_short
 
     @property
     def over(self) -> bool:
@@ -70,7 +85,7 @@ class Viewing:
     def step(self, analysis: Analysis) -> None:
         """Make the move that `analysis` found."""
         action: IntArray = analysis.result.action.astype(np.int32)
-        self.cut = bool(self.games.step(action).truncated[0])
+        self._timed_out = bool(self.games.step(action).truncated[0])
 
 
 def camera(games: GameBatch) -> Callable[[], Picture]:
