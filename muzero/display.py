@@ -100,7 +100,7 @@ def line(progress: Progress) -> str:
         f"{progress.game}: {progress.status}" + (f": {_random_play(progress)}" if _warms_up(progress) else ""),
         f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
         _times(progress),
-        f"{progress.games:,} games" + ("" if _ended(progress) else
+        _games(progress) + ("" if _ended(progress) else
                                        f" ({progress.games_per_s:.0f}/s, "
                                        f"{quantity(progress.simulations_per_s)} simulations/s)"),
         f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
@@ -111,6 +111,7 @@ def line(progress: Progress) -> str:
     for name, found in by_step(progress.checks).items():
         parts.append(f"{name} {'/'.join(map(_known, found))}")
     parts += [progress.evaluation] if progress.evaluation else []
+    parts += [f"warning: {warning}" for warning in progress.warnings]
     return " | ".join(parts)
 
 
@@ -137,7 +138,7 @@ def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> Render
 def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
     fill = progress.replay_positions / max(1, progress.replay_capacity)
     done = _share_done(progress)
-    learning, playing = f"step {_of(progress.step, progress.steps_limit)}", f"{progress.games:,} games"
+    learning, playing = f"step {_of(progress.step, progress.steps_limit)}", _games(progress)
     if not math.isnan(progress.mean_return):
         playing += f"   mean return {progress.mean_return:.5g}"
     if not _ended(progress):
@@ -161,7 +162,13 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
         rows.append(("", _figures(progress.losses)))
     rows += [(name, _check(found)) for name, found in by_step(progress.checks).items()]
     rows += [("evaluation", _escape(progress.evaluation))] if progress.evaluation else []
+    rows += [("[bold red]warning[/]", f"[red]{_escape(warning)}[/]") for warning in progress.warnings]
     return rows
+
+
+def _games(progress: Progress) -> str:
+    """How many games are over, and how many of them were cut."""
+    return f"{progress.games:,} games" + (f" ({progress.cut:,} of them cut)" if progress.cut else "")
 
 
 def _warms_up(progress: Progress) -> bool:

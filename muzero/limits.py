@@ -58,13 +58,15 @@ THREADS = (1, 1 << 10)
 THREADS_OR_0 = (0, 1 << 10)
 SEED = (0, (1 << 63) - 1)
 NUMBER = (-1e9, 1e9)
+SCALE = (1e-12, 1e12)
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "model.width": (1, 1 << 16), "model.hidden": (1, 1 << 16), "model.representation_blocks": (0, 256),
     "model.picture_blocks": (0, 256),
     "model.dynamics_blocks": (0, 256), "model.value.low": NUMBER, "model.value.high": NUMBER,
     "model.value.bins": (1, 1 << 16), "model.reward.low": NUMBER, "model.reward.high": NUMBER,
-    "model.reward.bins": (1, 1 << 16), "model.consistency_width": (1, 1 << 16),
+    "model.reward.bins": (1, 1 << 16), "model.value.scale": SCALE, "model.value.offset": NUMBER,
+    "model.reward.scale": SCALE, "model.reward.offset": NUMBER, "model.consistency_width": (1, 1 << 16),
     "model.prefix": (0, 64), "model.prefix_hidden": (1, 1 << 16),
     "search.simulations": SIZE, "search.low": NUMBER, "search.high": NUMBER, "search.epsilon": (ABOVE_0, 1e9),
     "search.c_init": WEIGHT, "search.c_base": (ABOVE_0, 1e12), "search.dirichlet_alpha": (1e-6, 1e6),
@@ -145,14 +147,13 @@ def check_outcomes(config: Sections, spec: games.GameSpec) -> None:
     if spec.rewards_on_the_way:
         return
     scalars = {"model.value": config.model.value, "model.reward": config.model.reward}
-    spans = {name: (scalar.low, scalar.high) for name, scalar in scalars.items()
-             if scalar.kind == "categorical" and not scalar.transform}
+    spans = {name: scalar.reach for name, scalar in scalars.items()}
     searches = {"search": config.search, "play": config.play}
     spans |= {name: (search.low, search.high) for name, search in searches.items() if search.scale == "fixed"}
     for name, (low, high) in spans.items():
         if not low <= spec.min_return <= spec.max_return <= high:
             raise ConfigError(f"{name}.low and {name}.high: {spec.name} pays {spec.min_return:g} to "
-                              f"{spec.max_return:g}, got {low:g} to {high:g}")
+                              f"{spec.max_return:g}, got what states {low:g} to {high:g}")
 
 
 def _check_positions(config: Sections) -> None:

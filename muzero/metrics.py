@@ -79,6 +79,10 @@ class Progress:
     """0: no limit"""
     warmup_positions: int = 0
     """to be played at random before anything is searched, while that goes on; 0: none, or over"""
+    cut: int = 0
+    """finished games that `selfplay.max_moves` cut before their end"""
+    warnings: tuple[str, ...] = ()
+    """what goes wrong without stopping the run, in words"""
     reanalysed: float = 0.0
     """stored positions searched again, a second"""
 

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from muzero.config import ScalarConfig
-
-EPSILON = 0.001
+from muzero.settings import EPSILON
 
 
 def units(config: ScalarConfig) -> int:
@@ -31,9 +30,26 @@ def unsquash(y: Tensor) -> Tensor:
     return torch.sign(y) * (((root - 1.0) / (2.0 * EPSILON)) ** 2 - 1.0)
 
 
+def stated(x: Tensor, config: ScalarConfig) -> Tensor:
+    """x [...] in the game's units -> what the network is to state, before it is clipped to the support."""
+    if config.offset != 0.0:
+        x = x - config.offset
+    if config.scale != 1.0:
+        x = x / config.scale
+    return squash(x) if config.transform else x
+
+
+def told(y: Tensor, config: ScalarConfig) -> Tensor:
+    """The inverse of `stated`."""
+    x = unsquash(y) if config.transform else y
+    if config.scale != 1.0:
+        x = x * config.scale
+    return x if config.offset == 0.0 else x + config.offset
+
+
 def two_hot(x: Tensor, config: ScalarConfig) -> Tensor:
     """x [...] -> probabilities [..., bins] whose mean is x, clipped to the support."""
-    scaled = squash(x) if config.transform else x
+    scaled = stated(x, config)
     width = (config.high - config.low) / (config.bins - 1)
     place = ((scaled.clamp(config.low, config.high) - config.low) / width).clamp(0.0, config.bins - 1.0)
     lower = place.floor().clamp(max=config.bins - 2.0)
@@ -53,7 +69,7 @@ def decode(output: Tensor, config: ScalarConfig) -> Tensor:
     else:
         support = torch.linspace(config.low, config.high, config.bins, device=output.device)
         raw = torch.softmax(output, -1) @ support
-    return unsquash(raw) if config.transform else raw
+    return told(raw, config)
 
 
 def loss(output: Tensor, target: Tensor, config: ScalarConfig) -> Tensor:
@@ -61,5 +77,4 @@ def loss(output: Tensor, target: Tensor, config: ScalarConfig) -> Tensor:
     output = output.float()
     if config.kind == "categorical":
         return -(two_hot(target, config) * F.log_softmax(output, -1)).sum(-1)
-    wanted = squash(target) if config.transform else target
-    return (output.squeeze(-1) - wanted) ** 2
+    return (output.squeeze(-1) - stated(target, config)) ** 2

@@ -5,11 +5,16 @@ No torch here: the command line reads this file before it knows whether it needs
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Schedule = tuple[tuple[float, float], ...]
 """Steps over the training progress in [0, 1]: ((from, value), ...), first `from` is 0."""
+
+
+EPSILON = 0.001
+"""Slope of the value transform far out."""
 
 
 class ConfigError(ValueError):
@@ -36,7 +41,26 @@ class ScalarConfig:
     """Ends of the support (after the transform when there is one)."""
     bins: int = 3
     transform: bool = False
-    """Squash by h(x) = sign(x)(sqrt(|x| + 1) - 1) + 0.001 x before the two-hot."""
+    """Squash by h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x before the two-hot."""
+    scale: float = 1.0
+    """What counts as 1: the network states (x - offset) / scale, so that games that pay thousandths or thousands are
+    learned alike. Search and targets stay in the game's own units."""
+    offset: float = 0.0
+    """What counts as 0, for games whose every move pays about the same large amount."""
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The smallest and the largest scalar that can be stated, in the game's units."""
+        if self.kind == "scalar":
+            return -math.inf, math.inf
+        return self._meant(self.low), self._meant(self.high)
+
+    def _meant(self, y: float) -> float:
+        """What the place y of the support stands for."""
+        if self.transform:
+            root = math.sqrt(1.0 + 4.0 * EPSILON * (abs(y) + 1.0 + EPSILON))
+            y = math.copysign(((root - 1.0) / (2.0 * EPSILON)) ** 2 - 1.0, y)
+        return self.offset + self.scale * y
 
 
 @dataclass(frozen=True)

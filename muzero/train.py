@@ -38,6 +38,7 @@ from muzero.pace import Standing
 from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
 from muzero.search import SearchError
+from muzero.tally import Ends, Supports
 from muzero.verdict import verdict
 from selfplay.agents import Player, SearchPlayer, parse
 from selfplay.arena import play_alone, play_match
@@ -99,7 +100,8 @@ class Run:
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
         self.metrics = Metrics(out)
         self.drawn = 0
-        self.games = 0
+        self.games = self.cut = 0
+        self.ends, self.supports = Ends(), Supports(config.model)
         self.elapsed_before = 0.0
         self.clock = time.process_time if config.train.clock == "cpu" else time.monotonic
         self.started: float | None = None
@@ -218,6 +220,7 @@ class Run:
     def learn(self, batch: Batch) -> None:
         """One learning step, and the priorities that follow from it."""
         self.last = self.learner.step(batch, self.progress)
+        self.supports.add(batch)
         self.rates.steps += 1
         if self.reanalyser is not None:
             self.reanalyser.owe(len(batch.index))
@@ -238,6 +241,8 @@ class Run:
             for game in delivery.games:
                 self.replay.add(game)
             self.games += len(delivery.returns)
+            self.cut += delivery.cut
+            self.ends.add(len(delivery.returns) - delivery.cut, delivery.cut)
             self.rates.games += len(delivery.returns)
             self.returns.extend(delivery.returns)
             self.rates.positions += delivery.moves
@@ -304,8 +309,11 @@ class Run:
         progress = self.snapshot_of_progress(self.phase)
         values = {f"loss/{name}": value for name, value in progress.losses.items()}
         values |= {f"check/{name}": value for name, value in progress.checks.items()}
+        if self.last is not None:
+            values |= {f"check/{name}": value for name, value in self.supports.newest().items()}
         for name in ("games_per_s", "positions_per_s", "simulations_per_s", "steps_per_s", "replay_positions",
-                     "replay_ratio", "learner_wait", "data_wait", "reanalysed", "elapsed_s", "games", "positions"):
+                     "replay_ratio", "learner_wait", "data_wait", "reanalysed", "elapsed_s", "games", "cut",
+                     "positions"):
             values[f"run/{name}"] = float(getattr(progress, name))
         if not math.isnan(progress.mean_return):
             values["run/mean_return"] = progress.mean_return
@@ -330,7 +338,8 @@ class Run:
             replay_ratio_wanted=self.config.learner.replay_ratio, learner_wait=self.rates.waited / seconds,
             data_wait=self.batches.waited / seconds, reanalysed=self.rates.reanalysed / seconds,
             mean_return=float(np.mean(self.returns)) if self.returns and self.replay.spec.players == 1 else math.nan,
-            losses=losses, checks=checks, evaluation=self.evaluation, status=status,
+            losses=losses, checks=checks, evaluation=self.evaluation, status=status, cut=self.cut,
+            warnings=(*self.supports.advice(), *self.ends.advice(self.config.selfplay.max_moves)),
             warmup_positions=self.config.selfplay.warmup_positions if self.warming_up else 0)
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
@@ -386,7 +395,7 @@ class Run:
             files["reanalysing"] = dict(self.reanalyser.model.state_dict())
         state: dict[str, Any] = {
             # A batch that nobody learned from yet will be drawn anew.
-            "drawn": self.drawn - self.batches.begun, "games": self.games, "added": self.replay.added,
+            "drawn": self.drawn - self.batches.begun, "games": self.games, "cut": self.cut, "added": self.replay.added,
             "written": self.replay.written, "max_priority": self.replay.max_priority,
             "rng": self.rng.bit_generator.state, "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),
         }
@@ -427,6 +436,8 @@ class Run:
         self.replay.restore(
             arrays, checkpoint.count_of(state, "added"), checkpoint.number_of(state, "max_priority"), written)
         self.drawn, self.games = checkpoint.count_of(state, "drawn"), checkpoint.count_of(state, "games")
+        # Older versions didn't count them.
+        self.cut = checkpoint.count_of(state, "cut") if "cut" in state else 0
         self.rng.bit_generator.state = state["rng"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state["torch_rng"]), dtype=torch.uint8))
         self.elapsed_before, self.evaluated = stored.elapsed, stored.step

@@ -55,6 +55,8 @@ class Actor:
         """[N] moves of the game in each row"""
         self.returns: list[float] = []
         """What the games that ended in the last move paid to player 0, in the game's own units."""
+        self.cut = 0
+        """How many of these `max_moves` cut: nobody saw their end."""
         self._cut = np.arange(games.size) * config.part_moves // games.size
         """[N] games are cut where their moves, modulo those of a part, are this: each row at another time, so that
         parts come one by one"""
@@ -85,8 +87,10 @@ class Actor:
         self.recorder.add(obs, legal, found, action, exploratory, reward, discount)
         self.counters.moves += self.games.size
         self.made += 1
-        over = (step.discount == 0.0) | step.truncated | (self.made >= self.config.max_moves)
+        ended = (step.discount == 0.0) | step.truncated
+        over = ended | (self.made >= self.config.max_moves)
         finished = self._collect(over, discount)
+        self.cut = int((over & ~ended).sum())
         times.append(perf_counter_ns())
         self._spend(*np.diff(times).tolist())
         return finished

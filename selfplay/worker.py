@@ -53,6 +53,8 @@ class Delivery:
     simulations: int
     returns: list[float]
     """What each game that ended paid to player 0, in the game's own units."""
+    cut: int = 0
+    """How many of those games `selfplay.max_moves` cut before their end."""
 
 
 class Source(Protocol):
@@ -82,7 +84,8 @@ def delivery(actor: Actor, model: Acting | None, progress: float) -> Delivery:
     before = Counters(**vars(actor.counters))
     finished = actor.play(model, progress)
     done = actor.counters
-    return Delivery(finished, done.moves - before.moves, done.simulations - before.simulations, actor.returns)
+    return Delivery(finished, done.moves - before.moves, done.simulations - before.simulations, actor.returns,
+                    actor.cut)
 
 
 class InProcess:

@@ -143,6 +143,17 @@ def test_a_game_that_is_too_long_is_cut() -> None:
     assert not any(game.exploratory.any() for game in whole)
 
 
+def test_cut_games_are_counted() -> None:
+    actor, ended, cut = make(size=16, max_moves=6), 0, 0
+    for _ in range(30):
+        finished = play(actor, 1)
+        assert actor.cut == sum(game.discount[-1] != 0 for game in finished)
+        ended, cut = ended + len(actor.returns) - actor.cut, cut + actor.cut
+    assert ended > 0 < cut
+    assert ended + cut == actor.counters.games
+
+
+
 class Payments:
     """A game of one player and four moves, which pay -7, 0, 0.25 and 3."""
 

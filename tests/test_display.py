@@ -57,6 +57,15 @@ def test_names_with_colons_are_no_pictures() -> None:
         assert "over mcts:100: 3 won" in text
 
 
+def test_cut_games_and_warnings_are_told() -> None:
+    for text in shown(progress(cut=34, warnings=("most games are cut",))):
+        assert "1,234 games (34 of them cut)" in text
+        assert "most games are cut" in text
+    for text in shown(progress()):
+        assert "cut" not in text
+        assert "warning" not in text
+
+
 def test_a_policy_without_targets_has_no_loss() -> None:
     for text in shown(progress(losses={"total": 2.0, "policy": 0.0, "turn": 0.0})):
         assert "policy -  turn 0" in text

@@ -23,7 +23,7 @@ games.connect_four_search games.connect_four_openings games.connect_four games.e
 muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
 muzero.sumtree muzero.targets muzero.gathering muzero.replay muzero.ahead
 muzero.networks.* muzero.precision muzero.models.* muzero.latents muzero.inference muzero.search
-muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
+muzero.tally muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
 muzero.storage muzero.tensors muzero.manifest muzero.runs muzero.checkpoint muzero.agent_folder muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.suite selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse

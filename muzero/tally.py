@@ -1,0 +1,93 @@
+"""What a run counts of its own data: targets that the model can't state, games that nobody saw end; and what to say."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from muzero.config import ModelConfig, ScalarConfig
+from muzero.networks.prefix import sums
+from muzero.records import Batch
+
+ROUNDING = 1e-6
+"""Share of a bound by which a target may lie beyond it."""
+RECENT = 100
+"""Games that are judged together."""
+FEW = 10
+"""Games too few to judge."""
+
+
+class Outside:
+    """Counts targets that lie outside of a support, where they are learned as its end."""
+
+    def __init__(self, config: ScalarConfig) -> None:
+        low, high = config.reach
+        self.low, self.high = low - ROUNDING * abs(low), high + ROUNDING * abs(high)
+        self.seen = self.outside = self.seen_before = self.outside_before = 0
+
+    def add(self, targets: NDArray[np.float32]) -> None:
+        """Count targets [...] in the game's units."""
+        self.seen += targets.size
+        self.outside += int(np.count_nonzero((targets < self.low) | (targets > self.high)))
+
+    @property
+    def share(self) -> float:
+        """Of all targets."""
+        return self.outside / max(1, self.seen)
+
+    def newest(self) -> float:
+        """Share of the targets since this was last asked; NaN where there were none."""
+        seen, outside = self.seen - self.seen_before, self.outside - self.outside_before
+        self.seen_before, self.outside_before = self.seen, self.outside
+        return outside / seen if seen else math.nan
+
+
+class Supports:
+    """The targets of value and reward of a model, counted batch by batch."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self.counts = {"value": Outside(config.value), "reward": Outside(config.reward)}
+
+    def add(self, batch: Batch) -> None:
+        """Count what the loss learns from `batch`."""
+        self.counts["value"].add(batch.value[batch.trained])
+        paid = batch.reward
+        if self.config.prefix and paid.size:
+            paid = sums(torch.from_numpy(paid).T, self.config.prefix).T.numpy()
+        self.counts["reward"].add(paid[batch.inside[:, :-1] | batch.trained[:, 1:]])
+
+    def newest(self) -> dict[str, float]:
+        """Share outside of each support since this was last asked."""
+        return {f"{name}_outside": count.newest() for name, count in self.counts.items()}
+
+    def advice(self) -> list[str]:
+        """What to say of targets that were clipped; nothing where none was."""
+        return [self._advice(name, count.share) for name, count in self.counts.items() if count.outside]
+
+    def _advice(self, name: str, share: float) -> str:
+        low, high = getattr(self.config, name).reach
+        return (f"{100 * share:.2g} % of the {name} targets lie outside of what model.{name} can state, {low:.4g} to "
+                f"{high:.4g}, and are learned as its end: a new run with a larger --model.{name}.scale wanted")
+
+
+class Ends:
+    """How the newest games ended."""
+
+    def __init__(self) -> None:
+        self.cut: deque[bool] = deque(maxlen=RECENT)
+
+    def add(self, ended: int, cut: int) -> None:
+        """Games that ended by themselves, and games that were cut."""
+        self.cut.extend([False] * ended + [True] * cut)
+
+    def advice(self, max_moves: int) -> list[str]:
+        """What to say where most games are cut."""
+        if len(self.cut) < FEW or 2 * sum(self.cut) <= len(self.cut):
+            return []
+        return [f"{sum(self.cut)} of the newest {len(self.cut)} games were cut at selfplay.max_moves {max_moves:,}, "
+                "so that nobody saw how they end: a larger --selfplay.max-moves wanted"]

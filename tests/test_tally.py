@@ -1,0 +1,79 @@
+"""What a run counts of its own data and says in words: clipped targets, games whose end nobody saw."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from muzero import scalar
+from muzero.config import ModelConfig, ScalarConfig
+from muzero.records import Batch
+from muzero.tally import FEW, RECENT, Ends, Outside, Supports
+
+WIDE = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True)
+
+
+def batch(value: list[list[float]], reward: list[list[float]], trained: list[list[bool]]) -> Batch:
+    rows, steps = len(value), len(value[0])
+    nothing = np.zeros((rows, steps), dtype=np.bool_)
+    return Batch(
+        obs=np.zeros((rows, 1)), action=np.zeros((rows, steps - 1), np.int64), reward=np.array(reward, np.float32),
+        turn=np.zeros((rows, steps - 1), np.int64), value=np.array(value, np.float32),
+        policy=np.zeros((rows, steps, 2), np.float32), legal=np.zeros((rows, steps, 2), np.bool_), alive=nothing,
+        inside=np.array(trained), trained=np.array(trained), next_obs=None, weight=np.ones(rows, np.float32),
+        index=np.zeros(rows, np.int64))
+
+
+@pytest.mark.parametrize("config", [WIDE, dataclasses.replace(WIDE, scale=50.0, offset=-7.0), ScalarConfig()])
+def test_what_is_counted_is_what_two_hot_clips(config: ScalarConfig) -> None:
+    low, high = config.reach
+    targets = np.array([low - 1, low, (low + high) / 2, high, high + 1], np.float32)
+    count = Outside(config)
+    count.add(targets)
+    assert (count.seen, count.outside) == (5, 2)
+    coded = scalar.decode(torch.log(scalar.two_hot(torch.from_numpy(targets), config) + 1e-30), config).numpy()
+    assert coded == pytest.approx(targets.clip(low, high), rel=1e-3, abs=1e-3)
+    assert count.newest() == 0.4
+    count.add(targets[1:4])
+    assert (count.newest(), count.share) == (0.0, 0.25), "of the newest, of all"
+
+
+def test_a_plain_number_has_no_end() -> None:
+    assert ScalarConfig(kind="scalar").reach == (-math.inf, math.inf)
+    count = Outside(ScalarConfig(kind="scalar"))
+    count.add(np.array([1e30], np.float32))
+    assert count.outside == 0
+
+
+def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
+    supports = Supports(ModelConfig(value=WIDE, reward=WIDE))
+    assert supports.advice() == []
+    assert math.isnan(supports.newest()["value_outside"])
+    supports.add(batch([[500.0, 500.0], [5.0, 500.0]], [[1.0], [9e9]], [[True, True], [True, False]]))
+    assert supports.newest() == {"value_outside": pytest.approx(2 / 3), "reward_outside": 0.5}
+    value, reward = supports.advice()
+    assert value.startswith("67 % of the value targets lie outside of what model.value can state, -422.4 to 422.4")
+    assert "--model.value.scale" in value
+    assert "--model.reward.scale" in reward
+
+
+def test_sums_of_rewards_are_counted_where_sums_are_stated() -> None:
+    supports = Supports(ModelConfig(reward=ScalarConfig(low=-2.0, high=2.0, bins=5), prefix=2))
+    supports.add(batch([[0.0] * 4], [[1.5, 1.5, 1.5]], [[True] * 4]))
+    assert supports.newest()["reward_outside"] == pytest.approx(1 / 3), "1.5, 3 and, anew, 1.5"
+
+
+def test_most_games_cut_is_said_once_there_are_enough() -> None:
+    ends = Ends()
+    ends.add(0, FEW - 1)
+    assert ends.advice(300) == []
+    ends.add(1, 0)
+    assert ends.advice(300) == [
+        "9 of the newest 10 games were cut at selfplay.max_moves 300, so that nobody saw how they end: "
+        "a larger --selfplay.max-moves wanted"]
+    ends.add(RECENT // 2, 0)
+    assert ends.advice(300) == []
