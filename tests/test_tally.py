@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from test_resume import last, tiny
 
-from muzero import scalar
+from muzero import metrics, scalar, train
 from muzero.config import ModelConfig, ScalarConfig
+from muzero.interrupt import Interrupt
+from muzero.metrics import Progress
 from muzero.records import Batch
 from muzero.tally import FEW, RECENT, Ends, Outside, Supports
 
@@ -77,3 +81,23 @@ def test_most_games_cut_is_said_once_there_are_enough() -> None:
         "a larger --selfplay.max-moves wanted"]
     ends.add(RECENT // 2, 0)
     assert ends.advice(300) == []
+
+
+def test_cut_games_and_clipped_targets_are_reported(tmp_path: Path) -> None:
+    """Six moves end few games of Tic-Tac-Toe; a support of +-0.5 holds no win."""
+    half = {"model__value__low": -0.5, "model__value__high": 0.5}
+    shown: list[Progress] = []
+    run = train.Run(tiny(**half, selfplay__max_moves=6, train__log_seconds=0.0), tmp_path)
+    run.go(shown.append, Interrupt())
+    report = shown[-1]
+    assert 0 < report.cut < report.games
+    value, cut = report.warnings
+    assert "model.value.scale" in value
+    assert "selfplay.max_moves 6" in cut
+    records = [record for record in metrics.read(tmp_path) if "check/value_outside" in record]
+    assert any(0 < record["check/value_outside"] < 1 for record in records)
+    assert not any(record["check/reward_outside"] > 0 for record in records)
+    assert records[-1]["run/cut"] == report.cut
+    again = train.Run(tiny(**half, selfplay__max_moves=6), tmp_path)
+    again.resume(last(tmp_path))
+    assert (again.games, again.cut) == (report.games, report.cut)

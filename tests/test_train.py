@@ -27,7 +27,6 @@ from muzero import checkpoint, cli, metrics, runs, storage, train
 from muzero.agent import build_model
 from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError
-from muzero.interrupt import Interrupt
 from muzero.learner import Learner, LearningError
 from muzero.metrics import Progress
 from muzero.replay import Replay
@@ -126,26 +125,6 @@ def test_a_timed_run_remembers_its_time(tmp_path: Path) -> None:
     again = train.Run(tiny(train__minutes=50.0), tmp_path)
     again.resume(last(tmp_path))
     assert 600.0 <= again.elapsed < 660.0
-
-
-def test_cut_games_and_clipped_targets_are_reported(tmp_path: Path) -> None:
-    """Six moves end few games of Tic-Tac-Toe; a support of +-0.5 holds no win."""
-    half = {"model__value__low": -0.5, "model__value__high": 0.5}
-    shown: list[Progress] = []
-    run = train.Run(tiny(**half, selfplay__max_moves=6, train__log_seconds=0.0), tmp_path)
-    run.go(shown.append, Interrupt())
-    report = shown[-1]
-    assert 0 < report.cut < report.games
-    value, cut = report.warnings
-    assert "model.value.scale" in value
-    assert "selfplay.max_moves 6" in cut
-    records = [record for record in metrics.read(tmp_path) if "check/value_outside" in record]
-    assert any(0 < record["check/value_outside"] < 1 for record in records)
-    assert not any(record["check/reward_outside"] > 0 for record in records)
-    assert records[-1]["run/cut"] == report.cut
-    again = train.Run(tiny(**half, selfplay__max_moves=6), tmp_path)
-    again.resume(last(tmp_path))
-    assert (again.games, again.cut) == (report.games, report.cut)
 
 
 # --- ways to stop -------------------------------------------------------------------------------------------
