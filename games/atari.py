@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import os
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from games.atari_protocol import AtariFacts
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
+from games.machine import cores
 from games.rows import check_snapshot, row_mask, rows_to_move
 
 INSTALL = "pip install 'muzero-engine[atari]'"
@@ -116,7 +116,7 @@ class AtariBatch:
         self._rows = [Row(facts) for _ in range(size)]
         self._spare = Row(facts)
         """In it the next game begins while the others go on."""
-        self._pool = ThreadPoolExecutor(min(size, os.cpu_count() or 1), "new games")
+        self._pool = ThreadPoolExecutor(min(size, cores()), "new games")
         self._over = np.zeros(size, np.bool_)
         self._returns: NDArray[np.float64] = np.zeros((size, 1))
         self._begin_next(self._spare)

@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from games.base import GameError
+from games.compiled import compiled
 from games.connect_four_search import Board, Words, has_four, key_of, wins_now
 
 FILE = Path(__file__).with_name("connect_four_openings.bin")
@@ -38,7 +38,7 @@ def layers(plies: int) -> list[tuple[Words, Words, Words]]:
     return found
 
 
-@njit(cache=True)
+@compiled
 def _after(mine: Words, discs: Words, shape: Words, lanes: Words) -> tuple[Words, Words, Words]:
     """(keys, discs of the player to move, all discs) of all unfinished positions one move on."""
     room = len(mine) * len(lanes)
@@ -54,7 +54,7 @@ def _after(mine: Words, discs: Words, shape: Words, lanes: Words) -> tuple[Words
     return keys[:count], after_mine[:count], after_discs[:count]
 
 
-@njit(cache=True)
+@compiled
 def _best(mine: Words, discs: Words, keys: Words, values: Signs, shape: Words, lanes: Words) -> Signs:
     """Values of positions from those one move on, in the order of their keys."""
     best = np.empty(len(mine), np.int8)

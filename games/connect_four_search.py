@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from games.compiled import compiled, compiled_anew
 
 Words = NDArray[np.uint64]
 Bits = Any
@@ -108,7 +109,7 @@ def new_memory() -> Words:
     return np.zeros(1 << PLACE_BITS, np.uint64)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _beside(mine: Bits, step: Bits) -> Bits:
     """Cells that make four of `mine` in a line of this step; some of them are no cells, or taken."""
     after, before = mine << step, mine >> step
@@ -116,7 +117,7 @@ def _beside(mine: Bits, step: Bits) -> Bits:
     return two_after & ((mine << (THREE * step)) | before) | two_before & ((mine >> (THREE * step)) | after)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def winning_cells(mine: Bits, discs: Bits, shape: Words) -> Bits:
     """Empty cells that would complete four of `mine`, whether they can be reached now or not."""
     board, height = shape[0], shape[2]
@@ -125,13 +126,13 @@ def winning_cells(mine: Bits, discs: Bits, shape: Words) -> Bits:
     return (upright | lines) & (board ^ discs)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def wins_now(mine: Bits, discs: Bits, shape: Words) -> bool:
     """Whether the player to move can complete four."""
     return bool(winning_cells(mine, discs, shape) & (discs + shape[1]))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def has_four(mine: Bits, shape: Words) -> bool:
     """Whether four of `mine` stand in a line."""
     height = shape[2]
@@ -142,7 +143,7 @@ def has_four(mine: Bits, shape: Words) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _safe_moves(mine: Bits, discs: Bits, shape: Words) -> Bits:
     """Moves after which the other player can't win at once."""
     possible = (discs + shape[1]) & shape[0]
@@ -155,7 +156,7 @@ def _safe_moves(mine: Bits, discs: Bits, shape: Words) -> Bits:
     return possible & ~(threats >> ONE)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _most_against_follower(mine: Bits, discs: Bits, shape: Words, high: Score) -> Score:
     """A bound from one plan of the other player: always answer in the column just played.
 
@@ -170,7 +171,7 @@ def _most_against_follower(mine: Bits, discs: Bits, shape: Words, high: Score) -
     return min(high, -1 if has_four((mine ^ discs) | (empty & shape[4]), shape) else 0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count(bits: Bits) -> int:
     count = 0
     while bits:
@@ -179,7 +180,7 @@ def _count(bits: Bits) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def key_of(mine: Bits, discs: Bits, shape: Words, columns: int) -> Bits:
     """The same for a position and its mirror image, different for all others."""
     key, height = mine + discs, shape[2]
@@ -190,7 +191,7 @@ def key_of(mine: Bits, discs: Bits, shape: Words, columns: int) -> Bits:
     return min(key, image)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _order(moves: Words, ranks: NDArray[np.int8], safe: Bits, mine: Bits, discs: Bits, shape: Words,
            lanes: Words) -> int:
     """Safe moves into `moves`, those that threaten most first, then those near the middle; how many."""
@@ -209,13 +210,13 @@ def _order(moves: Words, ranks: NDArray[np.int8], safe: Bits, mine: Bits, discs:
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _packed(tag: Bits, low: int, high: int) -> Bits:
     """One entry of the table: which of the positions of a place it is, and its bounds."""
     return (tag << TAG_SHIFT) | (np.uint64(low + OFFSET) << EIGHT) | np.uint64(high + OFFSET)
 
 
-@njit(nogil=True)
+@compiled_anew
 def search(mine: Bits, discs: Bits, played: int, low: Score, high: Score, shape: Words, lanes: Words, memory: Words,
            moves: Words, ranks: NDArray[np.int8]) -> Score:
     """As `Board.score`, where the player to move can't win at once. moves, ranks [cells, columns]: room to work."""

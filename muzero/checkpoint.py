@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from games.machine import memory
 from muzero import manifest, runs, storage
 from muzero.config import FORMAT as CONFIG_FORMAT
 from muzero.config import Config, Retired, from_json, to_json
@@ -207,11 +208,11 @@ def _wanted(folder: Path, promise: Manifest, names: Iterable[str] | None) -> lis
         if name not in present:
             raise CheckpointError(f"{folder} holds no {name}; it holds {', '.join(present) or 'no tensors'}")
     need = sum(promise.files[name].size for name in wanted)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if need > memory // 2:
+    most = memory()
+    if need > most // 2:
         raise CheckpointError(
-            f"{folder} holds {need / 2**30:,.1f} GiB of tensors, more than half of this machine's memory "
-            f"({memory / 2**30:,.1f} GiB); use a larger machine"
+            f"{folder} holds {need / 2**30:,.1f} GiB of tensors, more than half of the memory this process may have "
+            f"({most / 2**30:,.1f} GiB); use a larger machine"
         )
     return wanted
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from games.compiled import compiled
 
 Numbers = NDArray[Any]
 Places = NDArray[np.int64]
 Index = NDArray[np.integer[Any]]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _copy(row: Numbers, out: Numbers) -> None:
     """row [F] -> out [F]. `out[:] = row` takes four times as long: numba doesn't turn it into a copy of bytes."""
     for i in range(len(out)):
         out[i] = row[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def rows(ring: Numbers, places: Places, out: Numbers) -> None:
     """ring [n, F], places [B, K] -> out [B, K, F]."""
     for b in range(places.shape[0]):
@@ -31,7 +32,7 @@ def rows(ring: Numbers, places: Places, out: Numbers) -> None:
             _copy(ring[places[b, k]], out[b, k])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def stacked_rows(ring: Numbers, places: Places, frames: int, out: Numbers) -> None:
     """Each place's row after those of the `frames` - 1 places before it: ring [n, F], places [B, K] -> out
     [B, K, frames, F]."""
@@ -41,7 +42,7 @@ def stacked_rows(ring: Numbers, places: Places, frames: int, out: Numbers) -> No
                 _copy(ring[(places[b, k] - (frames - 1) + f) % len(ring)], out[b, k, f])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _shifted(picture: Numbers, down: int, right: int, out: Numbers) -> None:
     """picture [H, W] moved by less than its size, edges repeated -> out [H, W]: one copy of all lines, then the edges,
     which is five times as fast as pixel by pixel."""
@@ -61,7 +62,7 @@ def _shifted(picture: Numbers, down: int, right: int, out: Numbers) -> None:
         out[y] = out[height + down - 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def shifted_frames(ring: Numbers, places: Places, frames: int, moved: Places, out: Numbers) -> None:
     """Like `stacked_rows` for pictures moved by moved[b, k] = (down, right), edges repeated: ring [n, C, H, W], places
     [B, K], moved [B, K, 2] -> out [B, K, frames, C, H, W]."""
@@ -77,7 +78,7 @@ def shifted_frames(ring: Numbers, places: Places, frames: int, moved: Places, ou
                     _shifted(ring[place, c], down, right, out[b, k, f, c])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def turned_rows(ring: Numbers, places: Places, index: Index, chosen: Places, out: Numbers) -> None:
     """out[b, k, i] = ring[places[b, k], index[chosen[b], i]]: ring [n, F], index [symmetries, F], out [B, K, F]."""
     for b in range(places.shape[0]):
@@ -88,7 +89,7 @@ def turned_rows(ring: Numbers, places: Places, index: Index, chosen: Places, out
                 out[b, k, i] = row[order[i]]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def turn_actions(action: Places, index: Index, chosen: Places) -> None:
     """Rename actions [B, K] in place: b becomes the a with index[chosen, a] = b."""
     new = np.empty(index.shape[1], dtype=np.int64)
@@ -100,7 +101,7 @@ def turn_actions(action: Places, index: Index, chosen: Places) -> None:
             action[b, k] = new[action[b, k]]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mix_values(
     value: Numbers, searched: Numbers, places: Places, root_value: Numbers, kept: np.float32, share: np.float32
 ) -> None:

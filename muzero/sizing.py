@@ -7,7 +7,6 @@ are about as fast as any number.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 
 import games
 from games.base import GameSpec
+from games.machine import cores
 from muzero.config import AUTO, Config, check_resolved, replace, unresolved
 from muzero.measure.memory import free_bytes, selfplay_bytes
 from muzero.measure.selfplay import SelfPlay, smallest_near_best
@@ -63,11 +63,6 @@ class Sizing:
     """More games than this would not fit in memory, or would make the replay stale."""
     measured: tuple[Measured, ...]
     """Empty where nothing was measured."""
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def resolve(config: Config, stored: Config | None = None) -> tuple[Config, Sizing | None]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from games.compiled import compiled
 
 Priorities = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _update(tree: Priorities, leaves: int, places: Places, values: Priorities) -> None:
     for i in range(len(places)):
         node = leaves + places[i]
@@ -21,7 +22,7 @@ def _update(tree: Priorities, leaves: int, places: Places, values: Priorities) -
             node //= 2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _draw(tree: Priorities, leaves: int, masses: Priorities) -> Places:
     out = np.empty(len(masses), dtype=np.int64)
     for i in range(len(masses)):

@@ -10,12 +10,12 @@ Where no search was made the sum goes on; a game that was cut short and has none
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from games.compiled import compiled
 from muzero.records import FloatArray, IntArray, MaskArray
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def value_target(
     place: int, left: IntArray, reward: FloatArray, discount: FloatArray, root_value: FloatArray,
     searched: MaskArray, exploratory: MaskArray, td_steps: int, gamma: float,
@@ -33,7 +33,7 @@ def value_target(
     return total, bool(discount[(place + steps - 1) % capacity] == 0.0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill_targets(
     places: np.ndarray, left: IntArray, action: IntArray, reward: FloatArray, discount: FloatArray,
     root_value: FloatArray, searched: MaskArray, exploratory: MaskArray, td_steps: np.ndarray, gamma: float,

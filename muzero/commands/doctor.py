@@ -7,11 +7,11 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from muzero.commands.arguments import parse
+from games.machine import busy, cores, memory
+from muzero.commands.arguments import RUNS, parse
 from muzero.commands.console import FAILURE, OK
 from muzero.commands.provenance import processor, versions
 from muzero.terminal import counted, ink, plain, unicode_ok
@@ -63,9 +63,11 @@ def packages() -> str:
 
 
 def machine() -> str:
-    """Processor, cores, memory."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}, {memory:.1f} GiB of memory"
+    """Processor, the cores and the memory there are for this process, and whether others use them now."""
+    own, there = cores(), os.cpu_count() or 1
+    of = f" of {there}" if own < there else ""
+    found = f"{processor()}, {counted(own, 'core')}{of}, {memory() / 2**30:.1f} GiB of memory"
+    return f"{found}; {crowd}, figures will be slow" if (crowd := busy()) else found
 
 
 def gpu() -> str:
@@ -82,13 +84,28 @@ def gpu() -> str:
 
 def disk() -> str:
     """Room and permission for runs."""
-    folder = Path.cwd()
+    runs = RUNS.absolute()
+    folder = next(place for place in (runs, *runs.parents) if os.path.lexists(place))
     free = shutil.disk_usage(folder).free / 2**30
-    if not os.access(folder, os.W_OK):
-        raise Unfit(f"{folder} can't be written: runs need another --out")
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        fault = "can't be written" if folder.is_dir() else "is no folder"
+        raise Unfit(f"{folder} {fault}: runs need another --out")
     if free < DISK_GIB:
         raise Unfit(f"{free:.2f} GiB free in {folder}, {DISK_GIB:g} wanted for checkpoints")
     return f"{free:.1f} GiB free in {folder}"
+
+
+def loops() -> str:
+    """Where compiled loops are kept from one start to the next."""
+    from games import compiled
+
+    first, kept = compiled.places()[:1], compiled.FOLDER
+    asked = os.environ.get(compiled.VARIABLE)
+    if kept is None:
+        tried = f" ({first[0]} can't be written)" if first else ""
+        return (f"compiled anew at each start, some seconds: no folder to keep them{tried}; "
+                f"{compiled.VARIABLE}=FOLDER names one")
+    return f"kept in {kept}" + (f"; {compiled.VARIABLE} {asked} can't be written" if asked and first[0] != kept else "")
 
 
 def network() -> str:
@@ -197,6 +214,6 @@ def terminal() -> str:
 
 
 CHECKS: dict[str, Callable[[], str]] = {
-    "packages": packages, "machine": machine, "gpu": gpu, "disk": disk, "search": core, "network": network,
-    "games": game_engine, "atari": atari, "agents": agents, "terminal": terminal,
+    "packages": packages, "machine": machine, "gpu": gpu, "disk": disk, "search": core, "loops": loops,
+    "network": network, "games": game_engine, "atari": atari, "agents": agents, "terminal": terminal,
 }

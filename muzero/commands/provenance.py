@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from games.machine import cores, memory
 from muzero.commands.console import CommandError, log
 
 PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel", "ale-py")
@@ -44,15 +44,14 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores this process may use, memory, GPU."""
+    """Processor, cores and memory this process may use, GPU."""
     import torch
 
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(memory / 2**30, 1),
+        "cores": cores(),
+        "memory_gib": round(memory() / 2**30, 1),
         "gpu": gpu,
     }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import games
 from games.families import family
+from games.machine import busy, free_memory, memory
 from games.single import is_own
 from muzero import checkpoint, presets, runs
 from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, parse
@@ -198,14 +199,25 @@ def to_config(arguments: Arguments, game: str) -> Config:
             positions=arguments.positions or 0, horizon=horizon)
     config = Config(game=game, **sections)
     # Refused before a run's folder is made.
-    bytes_reserved(games.spec(game), config.replay)
+    check_memory(bytes_reserved(games.spec(game), config.replay))
     return config
+
+
+def check_memory(reserved: int) -> None:
+    """Refuse a replay that would end the process once it is full. reserved: its bytes. Raises CommandError."""
+    most = memory()
+    if reserved > most:
+        raise CommandError(f"the replay reserves {reserved / 1e6:,.0f} MB, this process may have {most / 1e6:,.0f} MB "
+                           "of memory in all: lower --replay.capacity", USAGE)
 
 
 def chosen(config: Config, out: Path, stored: Config | None) -> Config:
     """`config` with a number for everything that was left to the machine; says what was chosen and, where games were
     measured, keeps the figures in the run's folder. Raises Locked while a trainer is at work there."""
-    runs.check_writable(out)
+    try:
+        runs.check_writable(out)
+    except checkpoint.CheckpointError as error:
+        raise type(error)(f"{error}\n  name another folder by --out FOLDER") from error
     with runs.lock(out):
         settled, measured = resolved(config, stored)
         with disk_errors(f"{out / SIZING} could not be written"):
@@ -279,15 +291,27 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     from muzero.replay import bytes_reserved
 
     before = step_of(out)
-    memory = bytes_reserved(games.spec(config.game), config.replay) / 1e6
+    reserved = bytes_reserved(games.spec(config.game), config.replay)
     log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
-    log(f"run folder {out}; the replay reserves {memory:,.0f} MB; Ctrl-C saves and stops")
+    log(f"run folder {out}; the replay reserves {reserved / 1e6:,.0f} MB; Ctrl-C saves and stops")
+    for warning in crowded(reserved):
+        log(warning)
     if stored is None and (advice := for_a_gpu(config)):
         log(advice)
     with Display() as display:
         code = training.run(config, out, report=display.show)
     say_next(out, code, before, config, display.newest)
     return code
+
+
+def crowded(reserved: int) -> list[str]:
+    """What to say of a machine that is short of cores or memory now. reserved: bytes of the replay."""
+    found, free = [], free_memory()
+    if crowd := busy():
+        found.append(f"{crowd}, so this training will be slow and learn less in the same minutes")
+    if reserved > free:
+        found.append(f"only {free / 1e6:,.0f} MB of memory are free now, fewer than the replay will fill")
+    return found
 
 
 def for_a_gpu(config: Config) -> str:

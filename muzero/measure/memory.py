@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import resource
-from pathlib import Path
 
 import torch
 
 import games
+from games.machine import free_memory
 from muzero.config import Config
 from muzero.measure.search import Shape
 from muzero.measure.search import memory_needed as tree_bytes
@@ -28,17 +27,10 @@ def peak_bytes() -> int:
 
 
 def free_bytes(device: str = "cpu") -> int:
-    """What a device could still give; on a CPU with what caches of files hold, where the system says so."""
+    """What a device could still give; on a CPU what `games.machine.free_memory` says."""
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    return free_memory()
 
 
 def latent_numbers(config: Config) -> int:

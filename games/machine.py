@@ -1,0 +1,115 @@
+"""What of the machine this process may use: cores, memory, and whether others are using them now.
+
+A container shows the whole machine's processors and memory and then grants a part of them: what its control groups
+(versions 1 and 2) allow is read here.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+SYSTEM = Path("/")
+"""Where `proc` and `sys` are."""
+WAITING = 10.0
+"""Percent of the last ten seconds in which some process waited for a core, from which on a machine may be busy."""
+
+
+def cores() -> int:
+    """Cores this process may use at a time: by its affinity, and by the share of time that its control groups grant."""
+    return min([len(os.sched_getaffinity(0)), *(max(1, math.ceil(quota)) for quota in _quotas())])
+
+
+def memory() -> int:
+    """Bytes this process may have: those of the machine, or fewer where a control group allows fewer."""
+    return min([_machine_memory(), *(limit for limit, _ in _limits())])
+
+
+def free_memory() -> int:
+    """Bytes that could still be had now, with what caches of files hold where the system says so."""
+    return max(0, min([_machine_free(), *(limit - used for limit, used in _limits())]))
+
+
+def busy() -> str:
+    """In words, that more processes want the cores than there are, others' included; nothing if they don't."""
+    wanted, there = os.getloadavg()[0], os.cpu_count() or 1
+    if wanted <= there or _waiting() < WAITING:
+        return ""
+    return f"the machine is busy: {wanted:.1f} processes want {'its core' if there == 1 else f'its {there} cores'}"
+
+
+def _quotas() -> Iterator[float]:
+    """Cores that each control group above this process grants, where one does."""
+    for folder in _groups("cpu"):
+        older = _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
+        words = _words(folder / "cpu.max") or older
+        if len(words) == 2 and all(word.isdecimal() and int(word) > 0 for word in words):
+            yield int(words[0]) / int(words[1])
+
+
+def _limits() -> Iterator[tuple[int, int]]:
+    """(bytes allowed, bytes in use) of each control group above this process that has a limit."""
+    for folder in _groups("memory"):
+        for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            allowed, taken = _words(folder / limit), _words(folder / used)
+            if allowed and allowed[0].isdecimal():
+                yield int(allowed[0]), max(0, int(taken[0]) - _cached(folder)) if taken else 0
+
+
+def _cached(folder: Path) -> int:
+    """Bytes in use of a group that the kernel would give up for others: files not read for a while."""
+    words = _words(folder / "memory.stat")
+    figures = dict(zip(words[::2], words[1::2], strict=False))
+    return int(figures.get("total_inactive_file") or figures.get("inactive_file") or 0)
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """Folders of the control groups this process is in, and of all above them, for one controller.
+
+    In a container the path of the group may be the host's: then only the top one is there, which is the container's.
+    """
+    top = SYSTEM / "sys/fs/cgroup"
+    for line in _text(SYSTEM / "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if number == "0":
+            bases = [top, top / "unified"]
+        elif controller in controllers.split(","):
+            bases = [top / name for name in {controllers, controller}]
+        else:
+            continue
+        inner = Path(group.lstrip("/"))
+        yield from (base / part for base in bases for part in (inner, *inner.parents) if (base / part).is_dir())
+
+
+def _waiting() -> float:
+    """Percent of the last ten seconds in which some process waited for a core; 100 where the system doesn't say."""
+    for word in _words(SYSTEM / "proc/pressure/cpu"):
+        if word.startswith("avg10="):
+            return float(word.removeprefix("avg10="))
+    return 100.0
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _machine_free() -> int:
+    for line in _text(SYSTEM / "proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def _words(path: Path) -> list[str]:
+    return _text(path).split()
+
+
+def _text(path: Path) -> str:
+    """A small file of the kernel's; nothing where it isn't there, or says nothing to this process."""
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
