@@ -1,4 +1,5 @@
-"""How a run is asked to stop: by Ctrl-C or SIGTERM, also in a match; and how a long match is told of meanwhile."""
+"""How a run is asked to stop: by Ctrl-C, SIGTERM or the end of its terminal, also in a match; and how a long match is
+told of meanwhile."""
 
 from __future__ import annotations
 
@@ -12,25 +13,34 @@ from types import FrameType
 
 from games.base import NO_PLAYER, GameBatch, IntArray, MaskArray
 from selfplay.agents import Player
+from selfplay.worker import STOPS
 
 
 class Interrupt:
-    """Ctrl-C or SIGTERM once: finish the step, save and leave. Twice: leave at once."""
+    """Ctrl-C or SIGTERM once: finish the step, save and leave. Twice: leave at once.
+
+    SIGHUP, which says that the terminal was closed or its connection lost, asks as well, but as often as it likes: it
+    comes from more than one sender, and nobody is impatient. Where it is ignored, as under `nohup`, it stays so.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        """To be saved and left."""
+        self.told = False
+        """By somebody who may grow impatient."""
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.told and number != signal.SIGHUP:
             raise KeyboardInterrupt
-        self.asked = True
+        self.asked, self.told = True, self.told or number != signal.SIGHUP
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        old = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        heeded = [number for number in STOPS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+        old = {number: signal.signal(number, self._note) for number in heeded}
         try:
             yield
         finally:

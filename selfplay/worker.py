@@ -1,11 +1,12 @@
 """Where games come from: an actor in this process (deterministic) or actors in processes of their own.
 
 Weights travel through one shared block of floats, games through pipes that block when nobody reads: an actor that is
-too far ahead waits by itself.
+too far ahead waits by itself. The learner waits for no actor without an end.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import multiprocessing.connection
@@ -14,6 +15,7 @@ import signal
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,12 +34,13 @@ from muzero.precision import playing
 from muzero.records import Trajectory
 from muzero.search import parts_on
 from selfplay.actor import Actor, Counters
+from selfplay.inbox import Inbox
+from selfplay.mailbox import Mailbox
+from selfplay.orphans import end_with_parent
 
-STOPS = frozenset({signal.SIGINT, signal.SIGTERM})
+STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 """Signals that ask a run to stop, which its main process alone heeds."""
 JOIN_SECONDS = 5.0
-LOCK_SECONDS = 1.0
-"""A copy of the weights takes milliseconds: whoever holds the lock longer was killed or stopped with it."""
 
 
 class ActorError(RuntimeError):
@@ -132,82 +135,61 @@ class InProcess:
         pass
 
 
-class Mailbox:
-    """Newest weights of the learner, in memory shared with the actors: one writer, many readers.
+class Processes:
+    """Actors in their own processes, for a run that begins or goes on at learning step `start`.
 
-    A process that is killed leaves the lock taken for ever, so nobody waits for it without an end.
+    Nothing here waits for them without an end, whether they are stopped, killed or at work. Raises ActorError for one
+    that can't be started.
     """
 
-    def __init__(self, context: Any, size: int) -> None:
-        self.lock = context.Lock()
-        self.weights = context.RawArray("f", size)
-        self.version = context.RawValue("q", 0)
-        self.progress = context.RawValue("d", 0.0)
-
-    def put(self, model: LearnedModel, progress: float) -> bool:
-        """Leave these weights for the actors; False if the lock could not be had."""
-        flat = torch.cat([value.detach().float().reshape(-1).cpu() for value in model.state_dict().values()])
-        if not self.lock.acquire(timeout=LOCK_SECONDS):
-            return False
-        try:
-            np.frombuffer(self.weights, np.float32)[:] = flat.numpy()
-            self.progress.value = progress
-            self.version.value += 1
-        finally:
-            self.lock.release()
-        return True
-
-    def take(self, model: LearnedModel, known: int) -> int:
-        """Load newer weights than version `known` into `model`; the version it has now, the old one if the lock
-        could not be had."""
-        if self.version.value == known or not self.lock.acquire(timeout=LOCK_SECONDS):
-            return known
-        try:
-            flat = torch.from_numpy(np.frombuffer(self.weights, np.float32).copy())
-            version = int(self.version.value)
-        finally:
-            self.lock.release()
-        start = 0
-        for value in model.state_dict().values():
-            value.copy_(flat[start : start + value.numel()].view_as(value))
-            start += value.numel()
-        return version
-
-
-class Processes:
-    """Actors in their own processes, for a run that begins or goes on at learning step `start`."""
-
     def __init__(self, config: Config, start: int = 0) -> None:
-        context: Any = multiprocessing.get_context("spawn")
-        size = sum(value.numel() for value in build_model(config).state_dict().values())
-        self.mailbox = Mailbox(context, size)
-        self.pipes: list[multiprocessing.connection.Connection] = []
+        self.inboxes: list[Inbox] = []
         self.processes: list[Any] = []
-        for index in range(config.train.actors):
-            receive, send = context.Pipe(duplex=False)
-            process = context.Process(
-                target=act, args=(config, index, start, send, self.mailbox, os.getpid()), daemon=True,
-                name=f"actor-{index}")
+        # At the end of the program multiprocessing waits for those that still play.
+        atexit.register(self.close)
+        try:
             with without_interrupts():
-                process.start()
-            send.close()
-            self.pipes.append(receive)
-            self.processes.append(process)
+                # A helper of multiprocessing, which starting it lets signals through.
+                resource_tracker.ensure_running()
+            self.mailbox = Mailbox(sum(value.numel() for value in build_model(config).state_dict().values()))
+            for index in range(config.train.actors):
+                self._start(config, index, start)
+        except OSError as error:
+            self.close()
+            raise ActorError(f"self-play process {len(self.processes)} of {config.train.actors} could not be started: "
+                             f"{error.strerror}; try fewer train.actors") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, config: Config, index: int, start: int) -> None:
+        context: Any = multiprocessing.get_context("spawn")
+        receive, send = context.Pipe(duplex=False)
+        process = context.Process(
+            target=act, args=(config, index, start, send, self.mailbox, os.getpid()), daemon=True,
+            name=f"actor-{index}")
+        with without_interrupts():
+            process.start()
+        send.close()
+        self.inboxes.append(Inbox(receive))
+        self.processes.append(process)
 
     def collect(self, wait: bool) -> list[Delivery]:
-        ready = multiprocessing.connection.wait(self.pipes, timeout=0.2 if wait else 0.0)
-        return [self._receive(pipe) for pipe in ready]  # type: ignore[arg-type]
+        inboxes = {inbox.pipe: inbox for inbox in self.inboxes}
+        ready = multiprocessing.connection.wait(list(inboxes), timeout=0.2 if wait else 0.0)
+        found = [self._receive(inboxes[pipe]) for pipe in ready]  # type: ignore[index]
+        return [delivery for delivery in found if delivery is not None]
 
-    def _receive(self, pipe: multiprocessing.connection.Connection) -> Delivery:
-        index = self.pipes.index(pipe)
+    def _receive(self, inbox: Inbox) -> Delivery | None:
+        index = self.inboxes.index(inbox)
         try:
-            message = pipe.recv()
+            message = inbox.take()
         except (EOFError, OSError) as error:
             self.processes[index].join(JOIN_SECONDS)
             raise self._ended(index) from error
         if isinstance(message, str):
             raise ActorError(f"self-play process {index} failed:\n{message}")
-        delivery: Delivery = message
+        delivery: Delivery | None = message
         return delivery
 
     def _ended(self, index: int) -> ActorError:
@@ -216,26 +198,24 @@ class Processes:
         return ActorError(f"self-play process {index} ended without a word (exit code {code}){memory}")
 
     def publish(self, model: LearnedModel, progress: float) -> None:
-        while not self.mailbox.put(model, progress):
-            for index, process in enumerate(self.processes):
-                if not process.is_alive():
-                    raise self._ended(index)
+        self.mailbox.put(model, progress)
 
     def close(self) -> None:
         for process in self.processes:
             process.kill()  # they leave it to this process to heed anything less, and hold nothing that is to be kept
         for process in self.processes:
             process.join(JOIN_SECONDS)
-        for pipe in self.pipes:
-            pipe.close()
+        for inbox in self.inboxes:
+            inbox.pipe.close()
+        atexit.unregister(self.close)
 
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back: here until the end of the block, in a process started in it for ever.
+    """Hold back what asks a run to stop: here until the end of the block, in a process started in it for ever.
 
-    A terminal sends Ctrl-C to all processes, as whoever stops a whole group sends SIGTERM, and one that is still
-    importing would die of it.
+    A terminal sends Ctrl-C to all processes, and SIGHUP when it is closed, as whoever stops a whole group sends
+    SIGTERM; one that is still importing would die of it.
     """
     old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
@@ -247,9 +227,11 @@ def without_interrupts() -> Iterator[None]:
 def act(
     config: Config, index: int, start: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
 ) -> None:
-    """Body of a self-play process: play until the parent ends. Ctrl-C and SIGTERM are the parent's business."""
+    """Body of a self-play process: play until the parent ends. What asks a run to stop is the parent's business."""
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
+    if not end_with_parent(parent):
+        return
     torch.set_num_threads(config.train.threads)
     keep_freed_blocks()
     try:
@@ -274,7 +256,7 @@ def _act(
         if newest != version:
             prepared.refresh()
             version = newest
-        pipe.send(delivery(actor, prepared if version else None, mailbox.progress.value))
+        pipe.send(delivery(actor, prepared if version else None, mailbox.progress))
 
 
 def acting_model(config: Config) -> LearnedModel:

@@ -26,7 +26,8 @@ muzero.networks.* muzero.precision muzero.models.* muzero.latents muzero.inferen
 muzero.tally muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
 muzero.storage muzero.tensors muzero.manifest muzero.runs muzero.checkpoint muzero.agent_folder muzero.metrics
 muzero.presets.* muzero.agent muzero.bot muzero
-selfplay selfplay.statistics selfplay.suite selfplay.trajectory selfplay.actor selfplay.worker selfplay.reanalyse
+selfplay selfplay.statistics selfplay.suite selfplay.trajectory selfplay.actor
+selfplay.inbox selfplay.mailbox selfplay.orphans selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
 muzero.terminal muzero.film muzero.display muzero.interrupt muzero.verdict
 muzero.measure.* muzero.sizing muzero.pace muzero.train muzero.commands.* muzero.cli muzero.__main__

@@ -24,7 +24,6 @@ from test_resume import TINY, last, tiny
 
 from games.base import GameError
 from muzero import checkpoint, cli, metrics, runs, storage, train
-from muzero.agent import build_model
 from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError
 from muzero.learner import Learner, LearningError
@@ -33,7 +32,7 @@ from muzero.replay import Replay
 from muzero.search import SearchError
 from selfplay import worker
 from selfplay.actor import Actor
-from selfplay.worker import ActorError, InProcess, Processes
+from selfplay.worker import ActorError, InProcess
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).resolve().parent.parent
@@ -416,55 +415,6 @@ def test_actors_leave_it_to_the_run_to_heed_sigterm(tmp_path: Path) -> None:
     assert checkpoint.load(last(tmp_path)).step == 60
 
 
-class Dead:
-    """A process that was killed."""
-
-    exitcode = -9
-
-    def join(self, seconds: float) -> None:
-        """Nothing to wait for."""
-
-    def is_alive(self) -> bool:
-        return False
-
-
-def processes_of(process: Any) -> Processes:
-    """The learner's side of one actor, none being started."""
-    found = Processes.__new__(Processes)
-    found.processes, found.pipes = [process], []
-    return found
-
-
-def test_an_actor_that_dies_in_the_middle_of_a_message() -> None:
-    receive, send = multiprocessing.Pipe(duplex=False)
-    os.write(send.fileno(), (100).to_bytes(4, "big") + b"the beginning")
-    send.close()
-    source = processes_of(Dead())
-    source.pipes = [receive]
-    with receive, pytest.raises(ActorError, match=r"process 0 ended without a word \(exit code -9\)") as error:
-        source.collect(True)
-    assert isinstance(error.value.__cause__, OSError)
-
-
-def test_a_lock_that_a_dead_actor_holds_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "LOCK_SECONDS", 0.01)
-    first, second = build_model(TINY), build_model(TINY)
-    mailbox = worker.Mailbox(multiprocessing.get_context("spawn"), sum(v.numel() for v in first.state_dict().values()))
-    assert mailbox.put(first, 0.5)
-    assert mailbox.take(second, 0) == 1
-    assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
-    assert mailbox.put(first, 0.5), "the lock is free again"
-    source = processes_of(Dead())
-    source.mailbox = mailbox
-    with mailbox.lock:
-        assert not mailbox.put(first, 0.5)
-        assert mailbox.take(second, 1) == 1
-        with pytest.raises(ActorError, match=r"ended without a word \(exit code -9\)"):
-            source.publish(first, 0.5)
-    source.publish(first, 0.5)
-    assert mailbox.take(second, 1) == 3
-
-
 def test_actors_play_other_games_after_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
 
@@ -505,83 +455,6 @@ def test_an_actor_that_fails_says_why(tmp_path: Path) -> None:
         train.run(config, tmp_path / "run")
     assert multiprocessing.active_children() == []
     assert last(tmp_path / "run").name == "step-00000000"
-
-
-def children_of(parent: int) -> list[int]:
-    """Processes that `parent` started and that still live."""
-    try:
-        return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
-
-
-def actors_of(parent: int) -> list[int]:
-    """Those of them that play; the other one keeps track of shared memory."""
-    return [child for child in children_of(parent) if b"spawn_main" in command_of(child)]
-
-
-def command_of(process: int) -> bytes:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
-def start(out: Path) -> subprocess.Popen[bytes]:
-    """An endless run with one actor in a process group of its own, as a terminal would make it."""
-    script = (
-        "import sys; from pathlib import Path; from muzero import config, train\n"
-        "if __name__ == '__main__':\n"
-        "    settings = config.from_json(__import__('json').load(open(sys.argv[1])))\n"
-        "    sys.exit(train.run(settings, Path(sys.argv[2])))\n")
-    out.mkdir()
-    (out / "start.py").write_text(script)
-    (out / "start.json").write_bytes(storage.encode_json(train_json(), "start.json"))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    words = [sys.executable, str(out / "start.py"), str(out / "start.json"), str(out / "run")]
-    return subprocess.Popen(words, env=environment, start_new_session=True, stderr=subprocess.PIPE)
-
-
-def train_json() -> dict[str, Any]:
-    from muzero.config import to_json
-
-    return to_json(ENDLESS)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-def test_no_actor_outlives_a_killed_parent(tmp_path: Path) -> None:
-    parent = start(tmp_path / "a")
-    try:
-        run = tmp_path / "a" / "run"
-        wait_for(lambda: (newest := runs.newest(run)) and newest.name > "step-00000003")
-        actors = actors_of(parent.pid)
-        assert len(actors) == 1
-        parent.kill()
-        parent.wait()
-        wait_for(lambda: not any(command_of(actor) for actor in actors))
-        checkpoint.load(last(run))
-    finally:
-        os.killpg(parent.pid, signal.SIGKILL) if parent.poll() is None else None
-        assert parent.stderr is not None
-        parent.stderr.close()
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_whole_group_reaches_actors_that_are_still_starting(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    """As by Ctrl-C in a terminal, or by `timeout`; an actor in the middle of its imports must not die of it."""
-    parent = start(tmp_path / "a")
-    try:
-        wait_for(lambda: actors_of(parent.pid))
-        os.killpg(parent.pid, number)
-        _, said = parent.communicate(timeout=WAIT)
-        assert parent.returncode == 130, said.decode()
-        assert b"KeyboardInterrupt" not in said
-        assert checkpoint.load(last(tmp_path / "a" / "run")).step == 0
-    finally:
-        os.killpg(parent.pid, signal.SIGKILL) if parent.poll() is None else None
 
 
 def test_what_fails_before_the_first_move_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
