@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from muzero import checkpoint, manifest, runs, storage
 from muzero.config import Config, to_json
-from muzero.storage import disk_errors
+from muzero.storage import TEMPORARY, disk_errors
 
 if TYPE_CHECKING:
     from muzero.tensors import Array
@@ -39,12 +39,14 @@ def write(
 
     Raises as `save`, and Foreign.
     """
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        with checkpoint.reading(target):
+    temporary, replaced = (target.parent / f"{TEMPORARY}{kind}-{target.name}" for kind in ("new", "old"))
+    with checkpoint.reading(target):
+        if not storage.is_there(target) and storage.is_folder(replaced):
+            replaced.rename(target)  # a kill came between the two renames below
+        if storage.is_there(target) and not (storage.is_folder(target) and not any(target.iterdir())):
             manifest.read(target)
     texts = {"config.json": to_json(config), "card.json": card}
     content = checkpoint.encode({"weights": weights}, texts)
-    temporary, replaced = (target.parent / f"{runs.TEMPORARY}{kind}-{target.name}" for kind in ("new", "old"))
     with disk_errors(f"no agent could be written to {target}"):
         storage.make_folder(target.parent)
         for leftover in (temporary, replaced):
@@ -52,7 +54,7 @@ def write(
         try:
             manifest.write(temporary, content, step)
             storage.write_file(temporary / "README.md", [_readme(config.game, step, card).encode()])
-            if target.exists():
+            if storage.is_there(target):
                 target.rename(replaced)
             temporary.rename(target)
             storage.sync_folder(target.parent)
@@ -72,7 +74,8 @@ def snapshot(
     target = run / runs.SNAPSHOTS / f"step-{step:08d}"
     with disk_errors(f"{target.parent} could not be cleared of what a kill left"):
         runs.remove_leftovers(target.parent)
-    return target if target.exists() else write(target, step, weights, config, card)
+        kept = storage.is_there(target)
+    return target if kept else write(target, step, weights, config, card)
 
 
 def _readme(game: str, step: int, card: Mapping[str, Any]) -> str:

@@ -82,10 +82,10 @@ def save(
         runs.remove_leftovers(folder)
         _refuse_later(folder, step)
         storage.refuse_full(folder, manifest.needed(content))
-        temporary = folder / f"{runs.TEMPORARY}{os.getpid()}"
+        temporary = folder / f"{storage.TEMPORARY}{os.getpid()}"
         try:
             place = _place(folder, manifest.write(temporary, content, step))
-            if not place.exists():
+            if not storage.is_there(place):
                 temporary.rename(place)
                 storage.sync_folder(folder)
         finally:

@@ -6,7 +6,6 @@ in the manifest (time, versions) and in the file of the clock: the other files' 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ def _versions() -> dict[str, str]:
 
 def read(folder: Path) -> Manifest:
     """The promise of `folder`; its files are not looked at. Raises Foreign, NewerFormat, Damaged."""
-    if not folder.is_dir() or not os.path.lexists(folder / NAME):
+    if not storage.is_folder(folder) or not storage.is_there(folder / NAME):
         raise Foreign(f"{folder} is no checkpoint and no agent: it has no {NAME}")
     data = storage.read_json(folder / NAME, limit=LIMIT)
     if not isinstance(data, dict) or data.get("kind") != KIND:

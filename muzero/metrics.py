@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from muzero import storage
 from muzero.storage import CheckpointError, Damaged, disk_errors
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 FILE = "metrics.jsonl"
 FILE_LIMIT = 1 << 30
-"""Bytes of the largest metrics file that is read."""
+"""Bytes of the largest metrics file that is read whole."""
+ANY_SIZE = 1 << 62
 LINE_LIMIT = 1 << 20
-"""Bytes looked at for the end of the last whole line."""
+"""Bytes of the longest line that is read."""
+BLOCK = 1 << 12
+"""Bytes read at a time in search of a line's beginning."""
 
 RANDOM_PLAY = "random play first"
 """`Progress.status` while nothing is searched yet."""
@@ -100,7 +103,7 @@ class Metrics:
         self._drop_from: int | None = None
         with disk_errors(f"{self._path} could not be opened"):
             storage.make_folder(run)
-            _cut_torn_line(self._path)
+            _cut(self._path)
 
     def write(self, step: int, values: Mapping[str, float], **extra: Any) -> None:
         """Append one line: `values` are curves for TensorBoard too, `extra` any JSON values.
@@ -123,13 +126,8 @@ class Metrics:
         """Forget what was measured after `step`: the run goes on from a checkpoint made there."""
         self.close()
         self._drop_from = step + 1
-        kept = [line for line, record in _records(self._path) if record["step"] <= step]
-        temporary = self._path.with_suffix(".tmp")
         with disk_errors(f"{self._path} could not be shortened"):
-            temporary.unlink(missing_ok=True)
-            storage.write_file(temporary, kept)
-            temporary.replace(self._path)
-            storage.sync_folder(self._path.parent)
+            _cut(self._path, step)
 
     def close(self) -> None:
         """Flush and close the TensorBoard file. Writing opens a new one."""
@@ -175,8 +173,9 @@ def read(run: Path) -> list[dict[str, Any]]:
 
 def _records(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
     """Each whole line with what it says."""
-    if not os.path.lexists(path):
-        return []
+    with disk_errors(f"{path} could not be read"):
+        if not storage.is_there(path):
+            return []
     with disk_errors(f"{path} could not be read"), storage.open_regular(path, limit=FILE_LIMIT) as file:
         lines = [line for line in file if line.endswith(b"\n")]
     return [(line, _record(path, number, line)) for number, line in enumerate(lines, start=1)]
@@ -192,15 +191,47 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return record
 
 
-def _cut_torn_line(path: Path) -> None:
-    if not os.path.lexists(path):
+def _cut(path: Path, step: int | None = None) -> None:
+    """Cut a torn last line off, and the lines later than `step`: the last ones, as steps only grow. However large the
+    file is, no more of it is read. Raises OSError, and Damaged naming the line."""
+    if not storage.is_there(path):
         return
-    with storage.open_regular(path, limit=FILE_LIMIT) as file:
+    with storage.open_regular(path, limit=ANY_SIZE) as file:
         size = file.seek(0, os.SEEK_END)
-        start = file.seek(max(0, size - LINE_LIMIT))
-        whole = start + file.read().rfind(b"\n") + 1
-    if whole < size:
-        os.truncate(path, whole)
+        end = _newline_before(file, size) + 1
+        while step is not None and end > 0:
+            start = _newline_before(file, end - 1) + 1
+            if _record_at(path, file, start, end)["step"] <= step:
+                break
+            end = start
+    if end < size:
+        with path.open("r+b") as file:
+            file.truncate(end)
+            os.fsync(file.fileno())
+
+
+def _newline_before(file: BinaryIO, place: int) -> int:
+    """Place of the last newline before `place`; -1 if there is none."""
+    while place > 0:
+        start = file.seek(max(0, place - BLOCK))
+        found = file.read(place - start).rfind(b"\n")
+        if found >= 0:
+            return start + found
+        place = start
+    return -1
+
+
+def _record_at(path: Path, file: BinaryIO, start: int, end: int) -> dict[str, Any]:
+    """What the line says that stands there. Raises Damaged naming it."""
+    file.seek(start)
+    line = file.read(min(LINE_LIMIT, end - start))
+    try:
+        return _record(path, 0, line)
+    except Damaged:
+        file.seek(0)
+        blocks = range(0, start, LINE_LIMIT)
+        before = sum(file.read(min(LINE_LIMIT, start - place)).count(b"\n") for place in blocks)
+        return _record(path, before + 1, line)
 
 
 def _plain(value: float) -> float | str:

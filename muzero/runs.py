@@ -22,10 +22,10 @@ import checkpoints
 from games.families import family
 from muzero import manifest, storage
 from muzero.manifest import Foreign
-from muzero.storage import CheckpointError, disk_errors
+from muzero.storage import TEMPORARY, CheckpointError, disk_errors
 
 __all__ = [
-    "CHECKPOINTS", "SNAPSHOTS", "TEMPORARY", "Locked", "check_writable", "delete", "drop_snapshots", "is_step", "lock",
+    "CHECKPOINTS", "SNAPSHOTS", "Locked", "check_writable", "delete", "drop_snapshots", "is_step", "lock",
     "newest", "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
 ]
 
@@ -33,10 +33,10 @@ CHECKPOINTS = "checkpoints"
 """Folder of a run with the states it can go on from."""
 SNAPSHOTS = "snapshots"
 """Folder of a run with the agents it left behind on its way."""
-TEMPORARY = ".tmp-"
-"""How the name of a folder begins that is being written or deleted."""
 
 _STEP = re.compile(r"step-(\d{8,18})(?:\.(\d{1,9}))?")
+_PROBE = re.compile(re.escape(TEMPORARY) + r"\d+")
+"""Of the file that `check_writable` writes."""
 
 
 class Locked(CheckpointError):
@@ -77,8 +77,9 @@ def check_writable(run: Path, need: int = 0) -> None:
     """
     with disk_errors(f"nothing can be saved in {run}"):
         storage.make_folder(run)
+        for left in (path for path in run.iterdir() if _PROBE.fullmatch(path.name)):
+            left.unlink(missing_ok=True)
         probe = run / f"{TEMPORARY}{os.getpid()}"
-        probe.unlink(missing_ok=True)
         try:
             storage.write_file(probe, [b"probe"])
             storage.sync_folder(run)
@@ -106,11 +107,11 @@ def drop_snapshots(run: Path, after: int) -> None:
 
 def steps_in(folder: Path) -> list[Path]:
     """The checkpoints or snapshots in `folder`, oldest first."""
-    if not folder.is_dir():
-        return []
     with disk_errors(f"{folder} could not be read"):
+        if not storage.is_folder(folder):
+            return []
         found = [path for path in folder.iterdir() if _STEP.fullmatch(path.name)]
-    return sorted((path for path in found if path.is_dir() and not path.is_symlink()), key=order)
+        return sorted((path for path in found if storage.is_folder(path, follow=False)), key=order)
 
 
 def order(path: Path) -> tuple[int, int]:
@@ -134,9 +135,10 @@ def delete(folder: Path, steps: Iterable[Path]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a kill left half written or half deleted in `folder`."""
-    for path in folder.glob(f"{TEMPORARY}*"):
-        shutil.rmtree(path)
+    """Delete what a kill left half written or half deleted in `folder`. Raises OSError."""
+    for path in folder.iterdir() if storage.is_folder(folder) else ():
+        if path.name.startswith(TEMPORARY):
+            shutil.rmtree(path) if storage.is_folder(path, follow=False) else path.unlink()
 
 
 def slug(game: str) -> str:
@@ -150,17 +152,19 @@ def resolve(path_or_game: str) -> Path:
     Raises CheckpointError naming the nearest shipped agent.
     """
     path, name = Path(path_or_game).expanduser(), slug(path_or_game)
-    if (path / manifest.NAME).is_file():
-        return path
-    if path_or_game and (path / CHECKPOINTS).is_dir():
-        found = newest(path)
-        if found is None:
-            raise CheckpointError(f"{path} has no checkpoint yet; train it first")
-        return found
+    with disk_errors(f"{path} could not be read"):
+        there = bool(path_or_game) and storage.mode_of(path) is not None
+        if storage.is_file(path / manifest.NAME):
+            return path
+        if there and storage.is_folder(path / CHECKPOINTS):
+            found = newest(path)
+            if found is None:
+                raise CheckpointError(f"{path} has no checkpoint yet; train it first")
+            return found
     shipped = checkpoints.shipped()
     if name in shipped and (os.sep not in path_or_game or family(path_or_game) in ("atari", "gym")):
         return shipped[name]
-    if path_or_game and path.exists():
+    if there:
         raise Foreign(f"{path} is no run, checkpoint or agent: no checkpoints/ and no {manifest.NAME} in it")
     near = difflib.get_close_matches(name, shipped, n=1, cutoff=0.5)
     hint = f"; nearest: {near[0]}" if near else ""

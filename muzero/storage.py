@@ -24,6 +24,8 @@ BLOCK = 1 << 22
 """Bytes hashed or copied at a time."""
 JSON_LIMIT = 1 << 24
 """Bytes of the largest JSON text that is read."""
+TEMPORARY = ".tmp-"
+"""How the name of a file or folder begins that is being written or deleted."""
 
 
 class CheckpointError(RuntimeError):
@@ -91,9 +93,55 @@ _MENDS = {
 }
 
 
+def mode_of(path: Path, *, follow: bool = True) -> int | None:
+    """What stands at `path`, as `stat.st_mode` says it; None where nothing does.
+
+    Raises OSError where that can't be told: only what is not found is absent. A link to nothing is followed to nothing.
+    """
+    try:
+        return path.stat(follow_symlinks=follow).st_mode
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+    except ValueError:
+        # No name can hold a zero byte.
+        return None
+
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+
+
+def is_there(path: Path) -> bool:
+    """Whether anything stands at `path`, a link to nothing included. Raises OSError where that can't be told."""
+    return mode_of(path, follow=False) is not None
+
+
+def is_folder(path: Path, *, follow: bool = True) -> bool:
+    """Whether `path` is a folder, or with `follow` a link to one. Raises OSError where that can't be told."""
+    return stat.S_ISDIR(mode_of(path, follow=follow) or 0)
+
+
+def is_file(path: Path, *, follow: bool = True) -> bool:
+    """Whether `path` is a regular file, or with `follow` a link to one. Raises OSError where that can't be told."""
+    return stat.S_ISREG(mode_of(path, follow=follow) or 0)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put a file with `data` in the place of `path`, whole or not at all. Raises OSError."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    temporary.unlink(missing_ok=True)
+    try:
+        write_file(temporary, [data])
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def make_folder(folder: Path) -> None:
     """Create `folder` with its parents where it is missing. Raises OSError."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         folder.mkdir(parents=True)
         sync_folder(folder.parent)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from muzero.commands.console import USAGE, CommandError, log
 from muzero.commands.progress import Announced
 from muzero.commands.provenance import write_json
 from muzero.commands.subject import Subject
-from muzero.storage import Damaged, read_json
+from muzero.storage import Damaged, is_there, read_json
 from muzero.terminal import counted, table, told_cut
 from selfplay.arena import SoloResult, move_limit, play_alone
 from selfplay.statistics import mean_interval
@@ -149,9 +148,9 @@ def weighed(kept: Path, content: dict[str, Any]) -> tuple[bool, str]:
     Fewer games of the same step don't: a quick look takes no long measurement's place. What is no measurement counts
     for nothing.
     """
-    if not os.path.lexists(kept):
-        return True, ""
     try:
+        if not is_there(kept):
+            return True, ""
         before = read_json(kept, limit=LIMIT)
         games = whole_games(before["returns"]["games"])
         if before["checkpoint"]["step"] != content["checkpoint"]["step"]:
@@ -161,7 +160,9 @@ def weighed(kept: Path, content: dict[str, Any]) -> tuple[bool, str]:
         search = searched(before["checkpoint"])
         same = search == searched(content["checkpoint"])
         return True, "" if same else f"held {counted(games, 'game')} with {search}: these take their place"
-    except (OSError, Damaged, ValueError, LookupError, TypeError):
+    except OSError as error:
+        return False, f"stays as it is: it could not be read ({error.strerror})"
+    except (Damaged, ValueError, LookupError, TypeError):
         return True, "holds no measurement and counts for nothing"
 
 

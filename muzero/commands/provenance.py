@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from games.machine import cores, memory
+from muzero import storage
 from muzero.commands.console import CommandError, log
 
 PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel", "ale-py")
@@ -86,9 +87,14 @@ def _git(root: Path, *words: str) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any], failed: str = "--json ") -> None:
-    """Write results. Raises CommandError, beginning with `failed`, where the disk refuses."""
+    """Write results, whole or not at all. Raises CommandError, beginning with `failed`, where the disk refuses."""
+    data = (json.dumps(_strict(content), indent=2) + "\n").encode()
     try:
-        path.write_text(json.dumps(_strict(content), indent=2) + "\n", encoding="utf-8")
+        # What is no file of its own, such as a device or a link, is written to, not replaced.
+        if storage.is_there(path) and not storage.is_file(path, follow=False):
+            path.write_bytes(data)
+        else:
+            storage.replace_file(path, data)
     except OSError as error:
         raise CommandError(f"{failed}{path}: {error.strerror}") from error
     log(f"wrote {path}")

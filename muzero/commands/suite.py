@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from games.atari_protocol import roms
-from muzero import runs
+from muzero import runs, storage
 from muzero.commands.arguments import Maybe, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, searched, whole_games
@@ -101,15 +101,16 @@ def _row(game: str, many: list[Measured]) -> tuple[str, ...]:
 
 def read(path: Path) -> Measured:
     """The evaluation in a run's folder or a file. Raises CommandError naming what is missing."""
-    file = path / EVALUATION if path.is_dir() else path
+    file = path
     try:
-        if not path.exists():
+        file = path / EVALUATION if storage.is_folder(path) else path
+        if storage.mode_of(path) is None:
             raise CommandError(f"--suite: {path} isn't there; wanted the folder of a measured run, or the file of "
                                "muzero evaluate AGENT --episodes 100 --json FILE", USAGE)
-        if not file.is_file() and runs.newest(path) is None:
+        if not storage.is_file(file) and runs.newest(path) is None:
             raise CommandError(f"--suite: {path} holds no run, which would keep its measurement: name the file of "
                                f"muzero evaluate {path} --episodes 100 --json FILE", USAGE)
-        if not file.is_file():
+        if not storage.is_file(file):
             raise CommandError(f"--suite: {path} was not measured yet: muzero evaluate {path} --episodes 100", USAGE)
         if file.stat().st_size > LIMIT:
             raise CommandError(f"--suite: {file} is no evaluation: it has more than {LIMIT >> 20} MB", USAGE)

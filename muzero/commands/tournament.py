@@ -164,7 +164,7 @@ def check_enough(found: Field) -> None:
 
 def snapshots_of(text: str) -> list[str]:
     """All snapshots of a run for `RUN/snapshots` and `RUN/snapshots@N`, oldest first; else the text alone."""
-    from muzero import runs
+    from muzero import runs, storage
     from selfplay.agents import AT, split_simulations
 
     try:
@@ -172,7 +172,7 @@ def snapshots_of(text: str) -> list[str]:
     except GameError:
         return [text]
     folder = Path(name).expanduser()
-    if folder.name != runs.SNAPSHOTS or not folder.is_dir():
+    if folder.name != runs.SNAPSHOTS or not storage.is_folder(folder):
         return [text]
     found = runs.snapshots(folder.parent)
     if not found:

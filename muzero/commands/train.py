@@ -31,7 +31,7 @@ from muzero.config import (
     check_continues,
     unresolved,
 )
-from muzero.storage import disk_errors
+from muzero.storage import TEMPORARY, disk_errors, is_folder, is_there, replace_file
 
 if TYPE_CHECKING:
     from muzero.metrics import Progress
@@ -147,7 +147,7 @@ def with_preset(options: Sequence[str], name: str) -> list[str]:
 def locate(target: str) -> tuple[str, Path | None]:
     """Canonical name of the game, and the run's folder if `target` is one."""
     folder = Path(target)
-    if folder.is_dir():
+    if is_folder(folder):
         config = stored_config(folder)
         if config is None:
             raise CommandError(f"{target} holds no run: name a game, and the folder as --out {target}", USAGE)
@@ -225,7 +225,7 @@ def chosen(config: Config, out: Path, stored: Config | None) -> Config:
                 (out / SIZING).unlink(missing_ok=True)
             if measured is not None:
                 text = json.dumps(dataclasses.asdict(measured), indent=2)
-                (out / SIZING).write_text(text + "\n", encoding="utf-8")
+                replace_file(out / SIZING, f"{text}\n".encode())
     return settled
 
 
@@ -271,13 +271,13 @@ def preset_of(stored: Config) -> str:
 
 def set_aside(out: Path) -> None:
     """Rename a run's folder so that a new run can have its place. Raises Locked while a trainer is at work there."""
-    if not out.is_dir() or not any(out.iterdir()):
+    if not is_folder(out) or not any(out.iterdir()):
         return
-    foreign = {path.name for path in out.iterdir()} - LEFT_BEHIND
+    foreign = {path.name for path in out.iterdir() if not path.name.startswith(TEMPORARY)} - LEFT_BEHIND
     if runs.newest(out) is None and foreign:
         raise CommandError(f"{out} is not empty and holds no run: another --out wanted", USAGE)
     number = 1
-    while (aside := out.with_name(f"{out.name}.old{number}")).exists():
+    while is_there(aside := out.with_name(f"{out.name}.old{number}")):
         number += 1
     with runs.lock(out), disk_errors(f"{out} could not be set aside"):
         out.rename(aside)

@@ -11,7 +11,7 @@ from muzero.commands.console import USAGE, CommandError, log
 from muzero.commands.progress import Ticker
 from muzero.commands.viewing import Viewing
 from muzero.film import Picture, picture
-from muzero.runs import TEMPORARY
+from muzero.storage import TEMPORARY
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
