@@ -36,6 +36,19 @@ def memory_needed(
     At most 2**64 - 1. Raises ValueError for a setting out of range.
     """
 
+def limits() -> dict[str, tuple[float, float]]:
+    """Lowest and highest value of every setting that is a number, both allowed; whole ones for a whole number.
+
+    Within them, and with `high - low` no less than `least_span(low, high)`, no finite float32 numbers of a network can
+    make a score overflow.
+    """
+
+def least_span(low: float, high: float) -> float:
+    """The least `high - low` that a search takes: a millionth, and a millionth of the larger of the two."""
+
+class BadNumbers(ValueError):
+    """Numbers of the network that no search can use. The search is void after it and wants a `reset`."""
+
 class Search:
     """A batch of tree searches in lockstep: `reset`, then S times `select` and `expand`, then `result`.
 
@@ -46,9 +59,12 @@ class Search:
     Arrays are C-contiguous and of the exact dtype and shape; outputs are written in place. The GIL is released,
     unless B * A is so small (64 at most) that handing it over would take longer than the call.
 
-    Every call raises TypeError for a wrong dtype, ValueError for a wrong shape or value, RuntimeError for a call
-    out of order or from a second thread. Logits, values and rewards that are not finite and discounts outside of
-    [-1, 1] are a ValueError that names the row; the search is void after it and wants a `reset`.
+    Every call raises TypeError for a wrong dtype or an object that was never made, ValueError for a wrong shape,
+    RuntimeError for a call out of order or from a second thread; nothing has changed then, and the right call may
+    follow. A refused row (BadNumbers: logits, values or rewards that are not finite, discounts outside of [-1, 1], no
+    possible action, results beyond float32; ValueError: a root without a legal action) makes the search void, whichever
+    call it was: `active_trees`, `leaves` and `simulations_done` are 0, what was written means nothing, and every call
+    but `reset` is a RuntimeError.
     """
 
     def __init__(
@@ -84,8 +100,9 @@ class Search:
         dirichlet_*: noise in the root's priors, over legal actions only (pUCT; fraction 0: none).
         c_visit, c_scale, max_considered, gumbel_scale: Gumbel MuZero; gumbel_scale 0 makes the search deterministic.
         threads: share out the trees; results don't depend on it.
-        Raises ValueError for a setting out of range. Raises MemoryError, with the bytes wanted and the bytes there
-        are, if `memory_needed` is more than the machine or the process's control group has; nothing is reserved then.
+        Raises ValueError for a setting outside of `limits`, RuntimeError if the system gives fewer threads. Raises
+        MemoryError, with the bytes wanted and the bytes there are, if `memory_needed` is more than the machine or the
+        process's control group has; nothing is reserved then.
         """
 
     def reset(
@@ -119,7 +136,7 @@ class Search:
         """Takes the network's answers, rows as `select` wrote them: reward, discount, value [M] and logits [M,A].
 
         A logit of np.finfo(np.float32).min says that the action is impossible there: it is never tried, and counts for
-        nothing. A position that isn't the end needs at least one that is possible.
+        nothing. A position that isn't the end (discount 0) needs at least one that is possible.
         """
 
     def advance(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import games
@@ -47,6 +49,7 @@ MCTS_MOST = 10_000_000
 """Simulations of an `mcts:N` player at most."""
 POSITION_BYTES = 16
 """A stored position takes more than this in any game; what a replay really takes is known with its game."""
+Bound = tuple[float, float]
 ABOVE_0 = math.ulp(0.0)
 SHARE = (0.0, 1.0)
 WEIGHT = (0.0, 1e6)
@@ -60,7 +63,7 @@ SEED = (0, (1 << 63) - 1)
 NUMBER = (-1e9, 1e9)
 SCALE = (1e-12, 1e12)
 
-BOUNDS: dict[str, tuple[float, float]] = {
+OWN_BOUNDS: dict[str, Bound] = {
     "model.width": (1, 1 << 16), "model.hidden": (1, 1 << 16), "model.representation_blocks": (0, 256),
     "model.picture_blocks": (0, 256),
     "model.dynamics_blocks": (0, 256), "model.value.low": NUMBER, "model.value.high": NUMBER,
@@ -68,10 +71,6 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "model.reward.bins": (1, 1 << 16), "model.value.scale": SCALE, "model.value.offset": NUMBER,
     "model.reward.scale": SCALE, "model.reward.offset": NUMBER, "model.consistency_width": (1, 1 << 16),
     "model.prefix": (0, 64), "model.prefix_hidden": (1, 1 << 16),
-    "search.simulations": SIZE, "search.low": NUMBER, "search.high": NUMBER, "search.epsilon": (ABOVE_0, 1e9),
-    "search.c_init": WEIGHT, "search.c_base": (ABOVE_0, 1e12), "search.dirichlet_alpha": (1e-6, 1e6),
-    "search.dirichlet_fraction": SHARE, "search.c_visit": WEIGHT, "search.c_scale": WEIGHT,
-    "search.max_considered": SIZE, "search.gumbel_scale": WEIGHT, "search.threads": THREADS_OR_0,
     "selfplay.games": SIZE_OR_0, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
     "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE, "selfplay.opening_plies": SIZE_OR_0,
     "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE, "selfplay.part_moves": SIZE_OR_0,
@@ -95,11 +94,40 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "train.evaluate_moves": SIZE_OR_0,
     "train.publish_steps": COUNT, "train.snapshot_minutes": (0.0, 1e7),
 }
-"""Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`, see
-`bounds`."""
+"""Those of all settings but the search's."""
 
 
-def bounds(name: str) -> tuple[float, float]:
+class Bounds(Mapping[str, Bound]):
+    """Lowest and highest value of every number (of every step, for a schedule); `play` has those of `search`, see
+    `bounds`.
+
+    The search's own are those of the C++ search, which is asked when the first bound is wanted: `muzero doctor` can
+    say that it is missing.
+    """
+
+    @cached_property
+    def rows(self) -> dict[str, Bound]:
+        """All of them by their dotted names."""
+        import cpp_mcts
+
+        numbers = {setting.name for setting in dataclasses.fields(SearchConfig)}
+        search = {f"search.{name}": bound for name, bound in cpp_mcts.limits().items() if name in numbers}
+        return {**OWN_BOUNDS, **search, "search.threads": THREADS_OR_0}
+
+    def __getitem__(self, name: str) -> Bound:
+        return self.rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+BOUNDS = Bounds()
+
+
+def bounds(name: str) -> Bound:
     """Lowest and highest value of a setting by its dotted name."""
     # Threads of self-play's tree may be left to the machine; play is searched wherever an agent is loaded.
     if name == "play.threads":
@@ -112,8 +140,7 @@ def check(config: Sections) -> None:
     """Refuse values no run could use. Raises ConfigError naming the setting."""
     _check_numbers(config, "")
     for name, search in (("search", config.search), ("play", config.play)):
-        if not search.low < search.high:
-            raise ConfigError(f"{name}.low must be below {name}.high, got {search.low} and {search.high}")
+        _check_span(name, search.low, search.high)
     for name, scalar in (("value", config.model.value), ("reward", config.model.reward)):
         if scalar.kind == "categorical" and (scalar.bins < 2 or not scalar.low < scalar.high):
             raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
@@ -137,6 +164,14 @@ def check(config: Sections) -> None:
     if config.train.clock == "cpu" and config.train.actors != 0:
         raise ConfigError("train.clock cpu counts one process: set train.actors to 0")
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
+
+
+def _check_span(name: str, low: float, high: float) -> None:
+    import cpp_mcts
+
+    least = cpp_mcts.least_span(low, high)
+    if not high - low >= least:
+        raise ConfigError(f"{name}.low must be below {name}.high by at least {least:g}, got {low} and {high}")
 
 
 def check_outcomes(config: Sections, spec: games.GameSpec) -> None:

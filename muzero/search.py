@@ -134,26 +134,25 @@ class TreeSearch:
         """Search positions obs [B, *O] with legal moves bool [B, A]; B <= trees.
 
         seeds uint64 [B] is each tree's own random stream. simulations defaults to the configured number, which is
-        also the most. Raises SearchError if the model's numbers are not finite, ValueError for a row without a legal
-        move.
+        also the most. Raises SearchError for numbers of the model that no search can use, after which a search may be
+        run as before, ValueError for a row without a legal move.
         """
         count = self.config.simulations if simulations is None else simulations
         if len(legal) > self.trees:
             raise ValueError(f"{self.trees} positions at most, got {len(legal)}")
         slices = [slice(start, min(start + self.width, len(legal))) for start in range(0, len(legal), self.width)]
         parts = list(zip(self.parts, slices, strict=False))
+        result = self._empty(len(legal))
         try:
             with torch.inference_mode():
                 for part, rows in parts:
                     part.reset(model, obs[rows], legal[rows], seeds[rows], count)
                 self._simulate([part for part, _ in parts], count)
-        except ValueError as error:
-            if "finite" in str(error) or "discount" in str(error):
-                raise SearchError(f"the model's outputs are not finite: {error}") from error
-            raise
-        result = self._empty(len(legal))
-        for part, rows in parts:
-            part.result(rows, result)
+            for part, rows in parts:
+                part.result(rows, result)
+        except cpp_mcts.BadNumbers as error:
+            flaw = "are not finite" if "finite" in str(error) or "discount" in str(error) else "can't be searched"
+            raise SearchError(f"the model's outputs {flaw}: {error}") from error
         return result
 
     def variation(self, row: int) -> list[int]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+import cpp_mcts
 from games import list_games
 from muzero import limits as settings
 from muzero import presets
-from muzero.config import RETIRED, Config, ConfigError, from_json, replace, to_json
+from muzero.config import RETIRED, Config, ConfigError, SearchConfig, from_json, replace, to_json
 from muzero.limits import BOUNDS, bounds, names_mcts
 
 NAN, INF = math.nan, math.inf
@@ -76,6 +77,39 @@ def test_the_bounds_themselves_are_allowed(name: str) -> None:
         assert dict(numbers(set_to(name, value)))[name] == value
 
 
+def test_the_search_s_bounds_are_those_of_the_search_itself() -> None:
+    own = cpp_mcts.limits()
+    shared = {field.name for field in dataclasses.fields(SearchConfig)} & set(own)
+    assert {f"search.{name}" for name in shared} == {name for name in BOUNDS if name.startswith("search.")}
+    assert all(bounds(f"play.{name}") == own[name] for name in shared)
+    assert all(bounds(f"search.{name}") == own[name] for name in shared - {"threads"})
+    assert bounds("search.threads") == (0, own["threads"][1]), "0: by the machine"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in NUMBERS if name.startswith("play.")))
+def test_a_config_takes_what_the_search_takes(name: str) -> None:
+    low, high = bounds(name)
+    whole = isinstance(NUMBERS[name], int)
+    outside = [int(low) - 1, int(high) + 1] if whole else [math.nextafter(low, -INF), math.nextafter(high, INF)]
+    beside = {"play.low": ("high", 1e4), "play.high": ("low", -1e4)}
+    for value in (low, high, *outside):
+        settings: dict[str, Any] = {"algorithm": "puct", "simulations": 3, name.removeprefix("play."): value}
+        if name in beside:
+            other, away = beside[name]
+            settings[other] = value + away
+        taken = takes(replace, Config(), {f"play.{key}": setting for key, setting in settings.items()})
+        assert taken == takes(cpp_mcts.memory_needed, 1, 2, **settings)
+        assert taken or value in outside or name in beside, "there is no high above the highest low"
+
+
+def takes(call: Callable[..., object], *arguments: Any, **named: Any) -> bool:
+    try:
+        call(*arguments, **named)
+    except ValueError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("points", [[[0.0, 16.0], [NAN, 32.0]], [[NAN, 16.0]], [[0.0, 16.0], [INF, 32.0]], [[0.5, 1.0]],
                                     [[0.0, 16.0], [-1.0, 32.0]]])
 def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> None:
@@ -96,6 +130,8 @@ def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> Non
         ({"replay.capacity": 10**12}, r"replay\.capacity.*memory_limit_mb"),
         ({"replay.capacity": 10}, r"replay\.capacity.*min_positions"),
         ({"search.scale": "minmax", "search.high": -1.0}, r"search\.low must be below search\.high"),
+        *(({f"{part}.low": low, f"{part}.high": high}, rf"^{part}\.low must be below {part}\.high by at least")
+          for part in ("search", "play") for low, high in ((0.0, 5e-324), (0.0, 9e-7), (1e9 - 1.0, 1e9), (2.0, 2.0))),
         ({"train.evaluate_games": 3}, r"train\.evaluate_games must be even"),
         ({"train.clock": "cpu"}, r"train\.actors to 0"),
         ({"train.steps": 0}, r"must set a limit"),

@@ -146,6 +146,37 @@ def test_a_driver_works_again_after_a_refusal() -> None:
     assert driver.run(good, tables.states(9), legal, seeds(1)).visits.sum() == 200
 
 
+@pytest.mark.parametrize("algorithm", ["puct", "gumbel"])
+@pytest.mark.parametrize("scale", ["fixed", "minmax", "siblings"])
+@pytest.mark.parametrize("where", ["logits", "value", "reward", "discounts"])
+def test_a_refused_answer_with_one_legal_move_is_an_error(algorithm: Any, scale: Any, where: str) -> None:
+    """Also with one considered action everywhere, and whichever of the simulations it is in."""
+    legal = np.ones((3, 7), np.bool_)
+    legal[2, :6] = False
+    for simulations, considered, parts in ((16, 16, 1), (3, 1, 3), (2, 16, 2)):
+        config = SearchConfig(simulations, algorithm, scale, max_considered=considered)
+        driver, model = TreeSearch(config, 7, 3, parts), tables.random_table(5, 7, seed=1)
+        wanted = driver.run(model, tables.states(0, 1, 2), legal, seeds(3))
+        spoilt = tables.random_table(5, 7, seed=1)
+        getattr(spoilt, where)[:] = np.inf
+        if where in ("logits", "value"):
+            spoilt.root = model.root  # type: ignore[method-assign]
+        with pytest.raises(SearchError, match=f"the model's outputs are not finite: {where.rstrip('s')}s?: "):
+            driver.run(spoilt, tables.states(0, 1, 2), legal, seeds(3))
+        again = driver.run(model, tables.states(0, 1, 2), legal, seeds(3))
+        assert rows(again, slice(None)) == rows(wanted, slice(None))
+
+
+def test_finite_numbers_that_cannot_be_searched_are_the_model_s_fault_too() -> None:
+    huge, stuck = tables.subtraction(30), tables.subtraction(30)
+    huge.reward[:] = torch.finfo(torch.float32).max
+    huge.discounts[:] = 1.0
+    stuck.logits[:29] = torch.finfo(torch.float32).min
+    for model, flaw in ((huge, "value, q: wanted results that a float32"), (stuck, "logits: wanted an action that is")):
+        with pytest.raises(SearchError, match=f"the model's outputs can't be searched: {flaw}"):
+            search(model, tables.states(30), PUCT)
+
+
 def test_a_position_without_a_legal_move_is_the_callers_mistake() -> None:
     legal = np.array([[True, True, True], [False, False, False]])
     driver = TreeSearch(PUCT, 3, 2)

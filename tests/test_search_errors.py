@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import pickle
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +16,7 @@ import numpy as np
 import pytest
 from search_models import result_of
 
-from cpp_mcts import Search
+from cpp_mcts import Search, least_span, limits, memory_needed
 
 
 def ready(b: int = 2, a: int = 3, s: int = 4) -> tuple[Search, dict[str, Any]]:
@@ -155,9 +159,16 @@ def test_outputs_must_be_writable_and_int32() -> None:
     assert search.select(**index_arrays()) == 2
 
 
+def just_outside(low: float, high: float) -> list[float]:
+    if isinstance(low, int):
+        return [low - 1, high + 1]
+    return [math.nextafter(low, -math.inf), math.nextafter(high, math.inf), math.nan, math.inf, -math.inf]
+
+
 @pytest.mark.parametrize(
     ("name", "bad"),
     [
+        *((name, bad) for name, (low, high) in limits().items() for bad in just_outside(low, high)),
         ("trees", 0),
         ("actions", -1),
         ("simulations", 0),
@@ -188,10 +199,90 @@ def test_settings_out_of_range(name: str, bad: Any) -> None:
         Search(**settings)
 
 
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0.0, 5e-324), (0.0, 1e-300), (1.0, 1.0), (1.0, -1.0), (1e9 - 1e-6, 1e9), (-1e9, -1e9 + 999.0), (0.0, 0.999e-6)],
+)
+@pytest.mark.parametrize("scale", ["fixed", "minmax", "siblings"])
+def test_bounds_too_close_to_each_other_are_refused(low: float, high: float, scale: str) -> None:
+    with pytest.raises(ValueError, match=r"high: wanted at least \S+ above low, got low"):
+        Search(1, 2, 3, algorithm="puct", scale=scale, low=low, high=high)
+
+
+@pytest.mark.parametrize("low", [0.0, -1.0, -1e9, 12345.0])
+def test_the_least_span_and_every_bound_are_taken(low: float) -> None:
+    assert memory_needed(1, 2, 3, algorithm="puct", low=low, high=low + 1.001 * least_span(low, low)) > 0
+    for name, ends in limits().items():
+        for end in ends if name not in ("low", "high") else ():
+            assert memory_needed(**{"trees": 1, "actions": 2, "simulations": 3, "algorithm": "puct", name: end}) > 0
+
+
+# ---- objects that were never made, copies ----
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda search: search.trees,
+        lambda search: search.leaves,
+        lambda search: search.memory_bytes,
+        lambda search: search.reset(**ready()[1]),
+        lambda search: search.select(**index_arrays()),
+        lambda search: search.expand(**answers(2)),
+        lambda search: search.advance(**answers(2), **index_arrays()),
+        lambda search: search.principal_variation(0),
+        pickle.dumps,
+    ],
+)
+def test_a_search_that_was_never_made_is_refused(use: Callable[[Search], object]) -> None:
+    class Own(Search):
+        pass
+
+    for kind in (Search, Own):
+        unmade = kind.__new__(kind)
+        with pytest.raises(TypeError, match="this Search was never made"):
+            use(unmade)
+        with pytest.raises(ValueError, match="algorithm"):
+            unmade.__init__(1, 2, 3, algorithm="best")  # type: ignore[misc]
+        with pytest.raises(TypeError, match="this Search was never made"):
+            use(unmade)
+
+
+def test_a_subclass_is_a_search_once_it_was_made() -> None:
+    class Own(Search):
+        def __init__(self, made: bool) -> None:
+            if made:
+                super().__init__(2, 3, 4, algorithm="puct")
+
+    with pytest.raises(TypeError, match="__init__"):
+        Own(False)
+    search = Own(True)
+    search.reset(**ready()[1])
+    assert search.select(**index_arrays()) == 2
+
+
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, pickle.dumps])
 def test_a_search_is_not_copied(duplicate: Callable[[Search], object]) -> None:
     with pytest.raises(TypeError, match="can't be copied or pickled"):
         duplicate(ready()[0])
+
+
+MANY_THREADS = """
+import resource
+from cpp_mcts import Search
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + (64 << 20),) * 2)
+try:
+    Search(1024, 2, 3, algorithm="puct", threads=1024)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif("san" in os.environ.get("LD_PRELOAD", ""), reason="a sanitizer needs more memory than that")
+def test_threads_that_the_system_does_not_give_are_an_error() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY_THREADS], check=True, timeout=30, capture_output=True, text=True)
+    assert re.fullmatch(r"threads: wanted 1024, the system gives \d+: ask for fewer\n", done.stdout)
 
 
 # ---- expand and select in one call ----

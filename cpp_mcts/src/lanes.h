@@ -167,7 +167,10 @@ MCTS_INLINE V exp_of_negative(V x) {
 // The best score so far of each lane, and whose it is.
 struct Best {
   Doubles score = splat(-std::numeric_limits<double>::infinity());
-  Doubles edge = splat(std::numeric_limits<EdgeId>::max());  // every edge number is exact in a double
+  Doubles edge;  // every edge number is exact in a double
+
+  // `first`, the first edge of the chain, is picked where no candidate counts or none is above -infinity.
+  MCTS_INLINE explicit Best(EdgeId first) : edge(splat(first)) {}
 
   // Blocks come in the order of the chain, in which edge numbers rise. Only lanes that count are looked at.
   MCTS_INLINE void offer(Doubles candidate, Longs counts, std::int32_t block) {
@@ -176,7 +179,7 @@ struct Best {
     score = better ? candidate : score;
     edge = better ? Doubles{0.0, 1.0, 2.0, 3.0} + base : edge;
   }
-  // The earliest edge of the highest score.
+  // The earliest edge of the highest score. A score is never NaN, so some lane has the highest.
   MCTS_INLINE EdgeId pick(double& highest) const {
     highest = largest(score);
     const Doubles none = splat(std::numeric_limits<EdgeId>::max());

@@ -18,6 +18,7 @@
 
 #include "lanes.h"
 #include "memory_limit.h"
+#include "narrow.h"
 #include "rows.h"
 #include "scale.h"
 #include "search_base.h"
@@ -66,14 +67,12 @@ class BatchSearch final : public SearchBase {
 
  protected:
   // ---- 1 reset ----
-  void reset_trees(const ResetRows& rows) override {
-    Refusal refusal;
+  void reset_trees(const ResetRows& rows, Refusal& refusal) override {
     root_.begin(rows.simulations);
     pool_.parallel_for(rows.trees, chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       for (int b = begin; b < end; ++b) reset_tree(rows, b, scratch, refusal);
     });
-    refusal.raise();
   }
 
   // ---- 2 select ----
@@ -86,33 +85,29 @@ class BatchSearch final : public SearchBase {
   }
 
   // ---- 3 expand ----
-  void expand_leaves(const ExpandRows& rows) override {
-    Refusal refusal;
+  void expand_leaves(const ExpandRows& rows, Refusal& refusal) override {
     pool_.parallel_for(leaves(), chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       expand_trees(rows, begin, end, scratch, refusal);
     });
-    refusal.raise();
   }
 
   // ---- 3 expand, then 2 select ----
-  // If a row is refused its tree is as it was, and can be walked.
-  std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows) override {
-    Refusal refusal;
+  // A tree whose row was refused lacks a node that the next walk counts on: nothing is walked any more.
+  std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows, Refusal& refusal) override {
     pool_.parallel_for(active_trees(), chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
       expand_trees(answers, first_leaf(begin), first_leaf(end), scratch, refusal);
-      select_chunk(begin, end, simulations_done() + 1, scratch);
+      if (!refusal.any()) select_chunk(begin, end, simulations_done() + 1, scratch);
     });
-    refusal.raise();
-    return write_leaves(rows);
+    return refusal.any() ? 0 : write_leaves(rows);
   }
 
   // ---- 5 result ----
-  void read_result(const ResultRows& rows) override {
+  void read_result(const ResultRows& rows, Refusal& refusal) override {
     pool_.parallel_for(active_trees(), chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
-      for (int b = begin; b < end; ++b) read_tree(arena_.tree(b), rows, b, scratch);
+      for (int b = begin; b < end; ++b) read_tree(arena_.tree(b), rows, b, scratch, refusal);
     });
   }
 
@@ -321,6 +316,11 @@ class BatchSearch final : public SearchBase {
     return false;
   }
 
+  static bool any_possible(const Tree& tree, NodeId leaf) {
+    const float* const row = tree.row(leaf);
+    return row[largest_logit(row, tree.padded)] != kTaken;
+  }
+
   bool expand_leaf(const Tree& tree, const ExpandRows& rows, int m, Refusal& refusal) {
     TreeState& state = *tree.state;
     const NodeId leaf = simulations_done() + 1;
@@ -331,6 +331,9 @@ class BatchSearch final : public SearchBase {
     if (!is_finite(rows.value[m])) return refused(refusal, m, Refusal::kValue);
     if (!is_finite(rows.reward[m])) return refused(refusal, m, Refusal::kReward);
     if (!(discount >= -1.0f && discount <= 1.0f)) return refused(refusal, m, Refusal::kDiscount);
+    if (copied.excludes && discount != 0.0f && !any_possible(tree, leaf)) {
+      return refused(refusal, m, Refusal::kPossible);
+    }
     state.excludes |= copied.excludes ? 1 : 0;
     tree.make_node(leaf, state.leaf_action, rows.value[m], rows.reward[m], discount);
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
@@ -371,7 +374,8 @@ class BatchSearch final : public SearchBase {
     ++state.bounds;
   }
 
-  void read_tree(const Tree& tree, const ResultRows& rows, int b, double* scratch) const {
+  void read_tree(const Tree& tree, const ResultRows& rows, int b, double* scratch, Refusal& refusal) const {
+    Narrow narrow;
     const std::int64_t at = b * settings_.actions;
     std::fill_n(rows.visits + at, tree.actions, 0);
     std::fill_n(rows.policy + at, tree.actions, 0.0f);
@@ -379,8 +383,9 @@ class BatchSearch final : public SearchBase {
     tree.for_each_edge(kRoot, [&](EdgeId edge) {
       rows.visits[at + tree.nodes[tree.child(edge)].action] = tree.visits(edge);
     });
-    rows.value[b] = static_cast<float>(root_.finish(tree, rows.policy + at, rows.q + at, scratch));
+    rows.value[b] = narrow(root_.finish(tree, rows.policy + at, rows.q + at, scratch, narrow));
     rows.action[b] = tree.nodes[tree.child(root_.best(tree))].action;
+    if (!narrow.all_fit) refusal.note(b, Refusal::kLarge);
   }
 
   const Form form_ = widest_form();

@@ -15,7 +15,52 @@ namespace mcts {
 // Which call may come next.
 enum class Phase { kReset, kSelect, kExpand };
 
+// Numbers of the network that no search can use.
+class BadNumbers : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+// The first row that was refused, found by any thread, and why.
+class Refusal {
+ public:
+  enum Why : int { kLogits, kValue, kReward, kDiscount, kPossible, kLarge, kLegal };
+
+  void note(int row, Why why) {
+    const std::int64_t mine = static_cast<std::int64_t>(row) * 8 + why;
+    std::int64_t first = first_.load(std::memory_order_relaxed);
+    while (mine < first && !first_.compare_exchange_weak(first, mine, std::memory_order_relaxed)) {
+    }
+  }
+
+  bool any() const { return first_.load(std::memory_order_relaxed) != kNoRow; }
+
+  // Throws std::invalid_argument for a mistake of the caller, BadNumbers for one of the network.
+  [[noreturn]] void raise() const {
+    static constexpr const char* kText[] = {
+        "logits: wanted finite numbers, got nan or infinity",
+        "value: wanted finite numbers, got nan or infinity",
+        "reward: wanted finite numbers, got nan or infinity",
+        "discount: wanted numbers in [-1, 1], got another",
+        "logits: wanted an action that is possible, got none",
+        "value, q: wanted results that a float32 can hold, got larger ones",
+        "legal: wanted at least one legal action, got none"};
+    const std::int64_t first = first_.load(std::memory_order_relaxed);
+    const std::string text = std::string(kText[first % 8]) + " in row " + std::to_string(first / 8) +
+                             ": the search is void, call reset";
+    if (first % 8 == kLegal) throw std::invalid_argument(text);
+    throw BadNumbers(text);
+  }
+
+ private:
+  static constexpr std::int64_t kNoRow = std::numeric_limits<std::int64_t>::max();
+  std::atomic<std::int64_t> first_{kNoRow};
+};
+
 // What the bindings see of any search. One virtual call a batch; the order of calls is checked here.
+//
+// A call out of order throws and changes nothing. A refused row makes the search void, whichever call it was:
+// no tree is active, no leaf waits, and only a reset may follow.
 class SearchBase {
  public:
   explicit SearchBase(const Settings& settings) : settings_(settings) {}
@@ -32,9 +77,10 @@ class SearchBase {
   virtual std::int64_t edges_visited() const = 0;
 
   void reset(const ResetRows& rows) {
-    phase_ = Phase::kReset;  // what stays true if the arrays are refused
-    active_ = leaves_ = done_ = 0;
-    reset_trees(rows);
+    end_search();  // what stays true if a row is refused
+    Refusal refusal;
+    reset_trees(rows, refusal);
+    require_none(refusal);
     active_ = rows.trees;
     simulations_ = rows.simulations;
     phase_ = Phase::kSelect;
@@ -47,8 +93,9 @@ class SearchBase {
 
   void expand(const ExpandRows& rows) {
     require_expand();
-    phase_ = Phase::kReset;
-    expand_leaves(rows);
+    Refusal refusal;
+    expand_leaves(rows, refusal);
+    require_none(refusal);
     ++done_;
     leaves_ = 0;
     phase_ = Phase::kSelect;
@@ -57,8 +104,9 @@ class SearchBase {
   // expand, then select.
   std::int32_t advance(const ExpandRows& answers, const LeafRows& rows) {
     require_advance();
-    phase_ = Phase::kReset;
-    const std::int32_t leaves = advance_leaves(answers, rows);
+    Refusal refusal;
+    const std::int32_t leaves = advance_leaves(answers, rows, refusal);
+    require_none(refusal);
     ++done_;
     phase_ = Phase::kSelect;
     return selected(leaves);
@@ -66,7 +114,9 @@ class SearchBase {
 
   void result(const ResultRows& rows) {
     require_result();
-    read_result(rows);
+    Refusal refusal;
+    read_result(rows, refusal);
+    require_none(refusal);
   }
 
   std::vector<Action> principal_variation(std::int32_t tree, std::int32_t max_length) {
@@ -104,16 +154,27 @@ class SearchBase {
   }
 
  protected:
-  virtual void reset_trees(const ResetRows& rows) = 0;
+  virtual void reset_trees(const ResetRows& rows, Refusal& refusal) = 0;
   virtual std::int32_t select_leaves(const LeafRows& rows) = 0;
-  virtual void expand_leaves(const ExpandRows& rows) = 0;
-  virtual std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows) = 0;
-  virtual void read_result(const ResultRows& rows) = 0;
+  virtual void expand_leaves(const ExpandRows& rows, Refusal& refusal) = 0;
+  virtual std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows, Refusal& refusal) = 0;
+  virtual void read_result(const ResultRows& rows, Refusal& refusal) = 0;
   virtual std::vector<Action> read_variation(std::int32_t tree, std::int32_t max_length) = 0;
 
   const Settings settings_;
 
  private:
+  void end_search() {
+    phase_ = Phase::kReset;
+    active_ = leaves_ = done_ = 0;
+  }
+
+  void require_none(const Refusal& refusal) {
+    if (!refusal.any()) return;
+    end_search();
+    refusal.raise();
+  }
+
   void require_reset(const char* call) const {
     if (phase_ == Phase::kReset)
       throw std::runtime_error(std::string(call) + ": no search is running: call reset");
@@ -141,35 +202,6 @@ class SearchBase {
   std::int32_t simulations_ = 0;  // S of the last reset
   std::int32_t done_ = 0;
   std::int32_t leaves_ = 0;  // M of the last select, until they are expanded
-};
-
-// The first row that was refused, found by any thread, and why.
-class Refusal {
- public:
-  enum Why : int { kLogits, kValue, kReward, kDiscount, kLegal };
-
-  void note(int row, Why why) {
-    const std::int64_t mine = static_cast<std::int64_t>(row) * 8 + why;
-    std::int64_t first = first_.load(std::memory_order_relaxed);
-    while (mine < first && !first_.compare_exchange_weak(first, mine, std::memory_order_relaxed)) {
-    }
-  }
-
-  void raise() const {
-    const std::int64_t first = first_.load(std::memory_order_relaxed);
-    if (first == kNoRow) return;
-    static constexpr const char* kText[] = {"logits: wanted finite numbers, got nan or infinity",
-                                            "value: wanted finite numbers, got nan or infinity",
-                                            "reward: wanted finite numbers, got nan or infinity",
-                                            "discount: wanted numbers in [-1, 1], got another",
-                                            "legal: wanted at least one legal action, got none"};
-    throw std::invalid_argument(std::string(kText[first % 8]) + " in row " + std::to_string(first / 8) +
-                                ": the search is void, call reset");
-  }
-
- private:
-  static constexpr std::int64_t kNoRow = std::numeric_limits<std::int64_t>::max();
-  std::atomic<std::int64_t> first_{kNoRow};
 };
 
 }  // namespace mcts

@@ -12,6 +12,8 @@
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -29,7 +31,14 @@ class ThreadPool {
   // The calling thread is one of the `threads`.
   explicit ThreadPool(int threads)
       : owner_(getpid()), patience_(cores() < threads ? kNoPatience : kPatience), shares_(threads) {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error&) {
+      const std::string got = std::to_string(workers_.size() + 1);
+      end();
+      throw std::runtime_error("threads: wanted " + std::to_string(threads) + ", the system gives " + got +
+                               ": ask for fewer");
+    }
   }
 
   ThreadPool(const ThreadPool&) = delete;
@@ -42,9 +51,7 @@ class ThreadPool {
       new std::vector<std::thread>(std::move(workers_));
       return;
     }
-    stop_.store(true, std::memory_order_relaxed);
-    wake();
-    for (std::thread& worker : workers_) worker.join();
+    end();
   }
 
   int threads() const { return static_cast<int>(shares_.size()); }
@@ -115,6 +122,13 @@ class ThreadPool {
       seen = what.load(std::memory_order_acquire);
     }
     return seen;
+  }
+
+  // All workers leave.
+  void end() {
+    stop_.store(true, std::memory_order_relaxed);
+    wake();
+    for (std::thread& worker : workers_) worker.join();
   }
 
   void open(int chunks) {

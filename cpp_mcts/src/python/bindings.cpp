@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "python/made.h"
 #include "python/object.h"
 #include "python/settings.h"
 #include "roots/schedule.h"
@@ -37,10 +38,16 @@ py::array_t<std::int32_t> considered_visits(std::int64_t considered, std::int64_
 
 PYBIND11_MODULE(_core, m) {
   using mcts::Search;
+  using mcts::SearchBase;
   using py::arg;
   m.doc() = "Batched MuZero tree search.";
   m.def("considered_visits", &mcts::considered_visits, arg("considered"), arg("simulations"),
         "Sequential halving: the visits that an action must have to be tried by each simulation, i32[S].");
+  m.def("limits", &mcts::limits, "Lowest and highest value of every setting that is a number.");
+  m.def("least_span", &mcts::least_span, arg("low"), arg("high"),
+        "The least high - low that a search takes.");
+  // A ValueError, so that a caller who knows only that one catches both.
+  py::register_exception<mcts::BadNumbers>(m, "BadNumbers", PyExc_ValueError);
   const auto with_settings = [](const auto& define) {
     define(arg("trees"), arg("actions"), arg("simulations"), py::kw_only(), arg("algorithm"),
            arg("scale") = "fixed", arg("low") = -1.0, arg("high") = 1.0, arg("mirror") = true,
@@ -73,11 +80,12 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("trees", [](const Search& s) { return s.base().settings().trees; })
       .def_property_readonly("actions", [](const Search& s) { return s.base().settings().actions; })
       .def_property_readonly("capacity", [](const Search& s) { return s.base().settings().simulations; })
-      .def_property_readonly("active_trees", [](const Search& s) { return s.base().active_trees(); })
-      .def_property_readonly("simulations", [](const Search& s) { return s.base().simulations(); })
-      .def_property_readonly("simulations_done", [](const Search& s) { return s.base().simulations_done(); })
-      .def_property_readonly("leaves", [](const Search& s) { return s.base().leaves(); })
-      .def_property_readonly("edges_visited", [](const Search& s) { return s.base().edges_visited(); })
+      .def_property_readonly("active_trees", [](Search& s) { return s.now(&SearchBase::active_trees); })
+      .def_property_readonly("simulations", [](Search& s) { return s.now(&SearchBase::simulations); })
+      .def_property_readonly("simulations_done",
+                             [](Search& s) { return s.now(&SearchBase::simulations_done); })
+      .def_property_readonly("leaves", [](Search& s) { return s.now(&SearchBase::leaves); })
+      .def_property_readonly("edges_visited", [](Search& s) { return s.now(&SearchBase::edges_visited); })
       .def_property_readonly("memory_bytes", [](const Search& s) { return s.base().bytes(); })
       .def("__reduce__", [](const Search&) -> py::object {
         throw py::type_error("a Search can't be copied or pickled: make a new one with the same arguments");

@@ -96,6 +96,13 @@ class Search {
 
   const SearchBase& base() const { return *search_; }
 
+  // What changes with every call, read between two of them.
+  template <class T>
+  T now(T (SearchBase::*read)() const) {
+    const Turn turn(*this);
+    return (*search_.*read)();
+  }
+
  private:
   // Held for the length of a call.
   class Turn {

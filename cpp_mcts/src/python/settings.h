@@ -8,16 +8,20 @@
 #include <utility>
 #include <vector>
 
+#include "setting_limits.h"
 #include "types.h"
 
 namespace mcts {
 
 namespace py = pybind11;
 
-inline void require(bool right, const std::string& name, const std::string& wanted, double got) {
-  if (right) return;
-  throw py::value_error(name + ": wanted " + wanted + ", got " +
-                        static_cast<std::string>(py::str(py::float_(got))));
+inline std::string shown(double x) { return static_cast<std::string>(py::str(py::float_(x))); }
+
+// Also false for NaN.
+inline void require_between(const char* name, double got, double lowest, double highest) {
+  if (got >= lowest && got <= highest) return;
+  throw py::value_error(std::string(name) + ": wanted a number from " + shown(lowest) + " to " +
+                        shown(highest) + ", got " + shown(got));
 }
 
 inline void require_count(const char* name, std::int64_t got, std::int64_t most) {
@@ -36,31 +40,22 @@ T choice(const char* name, const std::string& got, const std::vector<std::pair<c
   throw py::value_error(std::string(name) + ": wanted one of " + names + ", got '" + got + "'");
 }
 
-constexpr double kLargestWeight = 1e6;
-
 inline void check(const Settings& s) {
-  require_count("trees", s.trees, 1 << 24);
-  require_count("actions", s.actions, 1 << 20);
-  require_count("simulations", s.simulations, 1 << 24);
-  require_count("max_considered", s.max_considered, 1 << 20);
-  require_count("threads", s.threads, 1024);
-  const auto finite = [](double x) { return x - x == 0.0; };
-  require(finite(s.low), "low", "a finite number", s.low);
-  require(finite(s.high) && s.high > s.low, "high", "a finite number above low", s.high);
-  require(finite(s.epsilon) && s.epsilon > 0.0, "epsilon", "a number above 0", s.epsilon);
-  // Larger weights would overflow where scores are computed.
-  const auto weight = [](const char* name, double x) {
-    require(x >= 0.0 && x <= kLargestWeight, name, "a number from 0 to 1e6", x);
-  };
-  weight("c_init", s.c_init);
-  require(finite(s.c_base) && s.c_base > 0.0, "c_base", "a number above 0", s.c_base);
-  require(finite(s.dirichlet_alpha) && s.dirichlet_alpha > 0.0, "dirichlet_alpha", "a number above 0",
-          s.dirichlet_alpha);
-  require(s.dirichlet_fraction >= 0.0 && s.dirichlet_fraction <= 1.0, "dirichlet_fraction",
-          "a number in [0, 1]", s.dirichlet_fraction);
-  weight("c_visit", s.c_visit);
-  weight("c_scale", s.c_scale);
-  weight("gumbel_scale", s.gumbel_scale);
+  for (const auto& row : kCounts) require_count(row.name, s.*row.setting, row.highest);
+  for (const auto& row : kNumbers) require_between(row.name, s.*row.setting, row.lowest, row.highest);
+  const double least = least_span(s.low, s.high);
+  if (s.high - s.low >= least) return;
+  throw py::value_error("high: wanted at least " + shown(least) + " above low, got low " + shown(s.low) +
+                        " and high " + shown(s.high));
+}
+
+// {name: (lowest, highest)}, a whole number's bounds being whole numbers.
+inline py::dict limits() {
+  py::dict table;
+  const auto add = [&table](const auto& row) { table[row.name] = py::make_tuple(row.lowest, row.highest); };
+  for (const auto& row : kCounts) add(row);
+  for (const auto& row : kNumbers) add(row);
+  return table;
 }
 
 inline Settings settings_of(std::int64_t trees, std::int64_t actions, std::int64_t simulations,

@@ -10,6 +10,7 @@
 #include <limits>
 #include <vector>
 
+#include "narrow.h"
 #include "rng.h"
 #include "roots/legal.h"
 #include "roots/schedule.h"
@@ -72,7 +73,7 @@ class GumbelRoot {
 
   // policy: softmax(logits + sigma(completed Q)), without g (eq. 11). q: the completed Qs.
   // Returns sum_a policy(a) * q(a).
-  double finish(const Tree& tree, float* policy, float* q, double* scratch) const {
+  double finish(const Tree& tree, float* policy, float* q, double* scratch, Narrow& narrow) const {
     const CompletedQ<Doubles> completed = complete_roots(&tree, 1);
     const Line<double> scale = line(completed, 0);
     const int legal = tree.state->legal;
@@ -94,8 +95,8 @@ class GumbelRoot {
       mean += share[i] * value[i];
     }
     for (i = 0; i < legal; ++i) {
-      policy[tree.root[i].action] = static_cast<float>(share[i] / total);
-      q[tree.root[i].action] = static_cast<float>(value[i]);
+      policy[tree.root[i].action] = narrow(share[i] / total);
+      q[tree.root[i].action] = narrow(value[i]);
     }
     return mean / total;
   }
@@ -171,7 +172,7 @@ class GumbelRoot {
     const Line<double> one = line(completed, lane);
     const Line<Doubles> scale{splat(one.origin), splat(one.factor)};
     const Doubles sigma = splat(completed.sigma[lane]), wanted = splat(visits);
-    Best best;
+    Best best(kRoot * kLanes);
     const RootEdge* root = tree.root;
     std::int32_t block = kRoot;
     for (int left = tree.nodes[kRoot].children; left > 0; left -= kLanes, block = tree.links[block].next) {

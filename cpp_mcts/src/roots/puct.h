@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lanes.h"
+#include "narrow.h"
 #include "rng.h"
 #include "roots/legal.h"
 #include "rules/puct.h"
@@ -51,14 +52,14 @@ class PuctRoot {
   }
 
   // policy: share of the visits. q: the root's mean value where unvisited. Returns the root's value.
-  double finish(const Tree& tree, float* policy, float* q, double*) const {
+  double finish(const Tree& tree, float* policy, float* q, double*, Narrow& narrow) const {
     const Node& root = tree.nodes[kRoot];
-    for (int i = 0; i < tree.state->legal; ++i) q[tree.root[i].action] = static_cast<float>(root.mean());
+    for (int i = 0; i < tree.state->legal; ++i) q[tree.root[i].action] = narrow(root.mean());
     int i = 0;
     tree.for_each_edge(kRoot, [&](EdgeId edge) {
       const Action action = tree.root[i++].action;
       policy[action] = static_cast<float>(tree.visits(edge) / static_cast<double>(root.visits - 1));
-      q[action] = static_cast<float>(tree.q(edge));
+      q[action] = narrow(tree.q(edge));
     });
     return root.mean();
   }

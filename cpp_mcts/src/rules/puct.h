@@ -84,7 +84,7 @@ class PuctRule {
   MCTS_INLINE static EdgeId best_visited(const Tree& tree, NodeId id, const Line<double>& scale,
                                          double explore, double& highest) {
     const Line<Doubles> lanes{splat(scale.origin), splat(scale.factor)};
-    Best best;
+    Best best(id * kLanes);
     std::int32_t block = id;
     for (int left = tree.nodes[id].children; left > 0; left -= kLanes, block = tree.links[block].next) {
       const EdgeBlock& edges = tree.blocks[block];
