@@ -8,7 +8,7 @@ DEMO := checkpoints/runs/demo
 NATIVE := $(shell find cpp_mcts/src -type d -o -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sanitize bench peers clean
+.PHONY: help setup demo test lint sanitize bench peers kills clean
 
 help:
 	@printf '%s\n' \
@@ -18,7 +18,8 @@ help:
 	  'make lint      ruff, mypy, clang-format' \
 	  'make sanitize  the C++ search under address, undefined-behaviour and thread sanitizers' \
 	  'make bench     speed of the C++ search' \
-	  'make peers     its speed beside other searches, installed into .venv-peers' \
+	  'make kills     hundreds of kills of a training: nothing may be lost (an hour)' \
+  'make peers     its speed beside other searches, installed into .venv-peers' \
 	  'make clean     delete what was built; runs and .venv stay' \
 	  '' \
 	  'PYTHON=python3.12 chooses the interpreter, PIP_ARGS=... adds options to pip install.'
@@ -70,6 +71,10 @@ sanitize: setup
 
 bench: setup
 	$(BIN)/muzero bench search
+
+kills: setup
+	$(BIN)/python benchmarks/kill_test.py
+	$(BIN)/python benchmarks/kill_test.py --deaths group actor learner
 
 peers: setup
 	$(BIN)/python benchmarks/peers.py

@@ -1,4 +1,7 @@
-"""How a training run looks while it runs: a live panel in a terminal, one line now and then anywhere else."""
+"""How a training run looks while it runs: a live panel in a terminal, one line now and then anywhere else.
+
+No run waits for whoever looks: the panel is drawn by a thread of its own, and a line that nobody takes is left out.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from muzero.metrics import RANDOM_PLAY
-from muzero.terminal import bar, duration, plain, quantity, unicode_ok
+from muzero.terminal import bar, duration, plain, quantity, takes_more, unicode_ok
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,6 +47,7 @@ class Display:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._live: Live | None = None
+        self._panel: RenderableType = ""
         self._losses: deque[float] = deque(maxlen=HISTORY)
         self._last_line = -PLAIN_SECONDS
         self._status = ""
@@ -56,7 +60,9 @@ class Display:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(file=self._stream), refresh_per_second=4, transient=False)
+            console = Console(file=self._stream)
+            self._live = Live(console=console, refresh_per_second=4, transient=False,
+                              get_renderable=lambda: self._panel)
             self._live.start()
         return self
 
@@ -86,9 +92,12 @@ class Display:
         if "total" in progress.losses:
             self._losses.append(progress.losses["total"])
         if self._live is not None:
-            self._live.update(panel(progress, list(self._losses), self._live.console.width))
+            # Not told to the `Live`, whose lock is held while a terminal that stands still is written to.
+            self._panel = panel(progress, list(self._losses), self._live.console.width)
             return
         now = self._clock()
+        if not takes_more(self._stream):
+            return
         if now - self._last_line >= PLAIN_SECONDS or progress.status != self._status:
             self._last_line, self._status = now, progress.status
             print(line(progress), file=self._stream, flush=True)

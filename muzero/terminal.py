@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import select
 from collections.abc import Callable, Sequence
 from typing import Final, TextIO
 
@@ -23,6 +25,17 @@ def printable(text: str) -> str:
 def plain(stream: TextIO) -> bool:
     """True where control codes don't belong: not a terminal, NO_COLOR set, or a dumb terminal."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb" or not stream.isatty()
+
+
+def takes_more(stream: TextIO) -> bool:
+    """False for a pipe whose reader is alive and takes nothing: what is written would have to wait for it."""
+    try:
+        number = stream.fileno()
+    except io.UnsupportedOperation:
+        return True
+    watch = select.poll()
+    watch.register(number, select.POLLOUT)
+    return bool(watch.poll(0))
 
 
 def unicode_ok(stream: TextIO) -> bool:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import math
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from rich.console import Console
@@ -156,6 +162,69 @@ def test_nobody_needs_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
         display.show(progress(status="done and saved"))
     monkeypatch.setattr("sys.stderr", Broken())
     log("said to nobody")
+
+
+@pytest.fixture
+def limited() -> Iterator[None]:
+    """An end to what would wait for ever."""
+
+    def give_up(*_: object) -> NoReturn:
+        raise TimeoutError("waited in vain")
+
+    old = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
+
+
+def test_a_reader_that_stands_still_holds_no_run_up(limited: None) -> None:
+    """Lines that nobody takes are left out, until somebody does."""
+    receive, send = os.pipe()
+    os.set_blocking(send, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(send, b"x" * 4096)
+    os.set_blocking(send, True)
+    with os.fdopen(send, "w") as stream, os.fdopen(receive, "rb") as reader:
+        with Display(stream, lambda: 0.0) as display:
+            display.show(progress())
+            reader.read(1 << 16)
+            display.show(progress(step=400))
+        assert reader.read1().decode().startswith("hex(board_size=5): training | step 400")
+
+
+class Frozen(Screen):
+    """A terminal that can be made to stand still."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moves = threading.Event()
+        self.moves.set()
+        self.waiting = threading.Event()
+
+    def write(self, text: str) -> int:
+        if not self.moves.is_set():
+            self.waiting.set()
+        self.moves.wait()
+        return super().write(text)
+
+
+def test_a_terminal_that_stands_still_holds_no_run_up(limited: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = Frozen()
+    with Display(stream) as display:
+        display.show(progress())
+        stream.moves.clear()
+        try:
+            stream.waiting.wait()
+            for step in range(10):
+                display.show(progress(step=step))
+        finally:
+            stream.moves.set()
+        display.show(progress(step=777))
+    assert "777" in stream.getvalue()
 
 
 def test_panel_and_curve_survive_odd_numbers() -> None:

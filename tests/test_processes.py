@@ -32,6 +32,9 @@ from selfplay.inbox import Inbox
 from selfplay.mailbox import Mailbox
 from selfplay.worker import ActorError, Processes
 
+sys.path.append(str(ROOT / "benchmarks"))
+import kill_test
+
 torch.set_num_threads(1)
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 Pipe = tuple[Connection, Connection]
@@ -314,6 +317,13 @@ def test_a_signal_to_the_whole_group_reaches_actors_that_are_still_starting(
         assert parent.returncode == 130, said.decode()
         assert b"KeyboardInterrupt" not in said
         assert checkpoint.load(last(tmp_path / "a" / "run")).step == 0
+
+
+@LINUX
+def test_deaths_cost_no_step_and_leave_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
+    """One, and what goes on from it; `make kills` has hundreds of each kind."""
+    assert kill_test.main(["--kills", "1", "--deaths", "actor"]) == 0
+    assert capfd.readouterr().out.startswith("actor: 1 deaths")
 
 
 # --- asked to stop ------------------------------------------------------------------------------------------
