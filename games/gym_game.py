@@ -1,7 +1,4 @@
-"""Any Gymnasium environment with discrete actions as a game of one player: `gym/CartPole-v1`.
-
-Vectors are seen through symlog, as their ranges are often unbounded: sign(x) log(1 + |x|) (Hafner et al. 2023).
-"""
+"""Any Gymnasium environment with discrete actions as a game of one player: `gym/CartPole-v1`."""
 
 from __future__ import annotations
 
@@ -13,12 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import NO_LIMIT, PIXEL_HIGH, GameError, GameSpec
+from games.base import NO_LIMIT, GameError, GameSpec
+from games.guard import broken, shown
+from games.gym_spaces import Form, form_of
 from games.naming import MAX_NAME_LENGTH, nearest
 from games.single import GameFactory
 
 PREFIX = "gym/"
 INSTALL = "pip install 'muzero-engine[gym]'"
+STEP = ("observation", "reward", "terminated", "truncated", "info")
+"""What an environment's step gives."""
 _ID = re.compile(r"[\w./-]+")
 
 
@@ -30,19 +31,21 @@ def is_gym(name: str) -> bool:
 def load_gym(name: str) -> tuple[GameFactory, GameSpec]:
     """What makes games of a Gymnasium environment, and its spec. Raises GameError."""
     identity = _identity(name)
-    spec = _spec(identity)
-    return lambda generator: GymGame(identity, spec, generator), spec
+    spec, form = _facts(identity)
+    return lambda generator: GymGame(identity, spec, form, generator), spec
 
 
 class GymGame:
-    """One episode. See `games.single.SingleGame`."""
+    """One episode. See `games.guard.SingleGame`."""
 
-    def __init__(self, identity: str, spec: GameSpec, generator: np.random.Generator) -> None:
-        self.spec = spec
+    def __init__(self, identity: str, spec: GameSpec, form: Form, generator: np.random.Generator) -> None:
+        self.spec, self._form = spec, form
         self._environment = _environment(identity)
         self._first_action = int(getattr(self._environment.action_space, "start", 0))
         self._over = self._cut = False
-        self._seen, _ = self._environment.reset(seed=int(generator.integers(1 << 31)))
+        answer = self._environment.reset(seed=int(generator.integers(1 << 31)))
+        self._raw, _ = _taken_apart("reset()", ("observation", "info"), answer)
+        self._seen = form.see(self._raw)
 
     def to_play(self) -> int:
         """Player 0."""
@@ -54,11 +57,16 @@ class GymGame:
 
     def step(self, action: int) -> float:
         """Play an action; its reward."""
-        self._seen, reward, ended, cut, _ = self._environment.step(self._first_action + action)
+        answer = self._environment.step(self._first_action + action)
+        self._raw, reward, ended, cut, _ = _taken_apart("step()", STEP, answer)
         self._over, self._cut = bool(ended or cut), bool(cut and not ended)
         if self._over:
             self._environment.close()
-        return float(reward)
+        else:
+            # At once: an environment may write its next observation into the same array.
+            self._seen = self._form.see(self._raw)
+        paid: float = reward
+        return paid
 
     def over(self) -> bool:
         """True once the episode has ended or was cut."""
@@ -70,24 +78,24 @@ class GymGame:
 
     def observe(self) -> NDArray[Any]:
         """The observation in the form that the spec states."""
-        seen = np.asarray(self._seen)
-        if seen.ndim == 3:
-            return np.ascontiguousarray(np.moveaxis(seen, -1, 0))
-        if seen.ndim == 0:
-            one: NDArray[np.uint8] = np.eye(self.spec.observation_shape[0], dtype=np.uint8)[int(seen)]
-            return one
-        numbers = seen.astype(np.float64)
-        squashed: NDArray[np.float32] = (np.sign(numbers) * np.log1p(np.abs(numbers))).astype(np.float32)
-        return squashed
+        return self._seen
 
     def render(self) -> str:
         """The observation's numbers; a picture's size."""
-        seen = np.asarray(self._seen)
+        seen = np.asarray(self._raw)
         return f"{self.spec.name}  {f'picture {seen.shape}' if seen.ndim == 3 else np.array2string(seen, precision=3)}"
 
     def action_name(self, action: int) -> str:
         """Its number, as the environment counts."""
         return str(self._first_action + action)
+
+
+def _taken_apart(call: str, parts: tuple[str, ...], answer: Any) -> tuple[Any, ...]:
+    """What an environment gave, once it has as many parts as Gymnasium says."""
+    if not isinstance(answer, tuple) or len(answer) != len(parts):
+        got = f"{len(answer)} values" if isinstance(answer, tuple) else shown(answer)
+        raise GameError(f"the environment's {call}: expected ({', '.join(parts)}), got {got}")
+    return answer
 
 
 def _identity(name: str) -> str:
@@ -123,37 +131,48 @@ def _environment(identity: str) -> Any:
         # An environment may have been moved to a package of its own, or need one.
         raise GameError(f"{PREFIX}{identity} can't be made, its code can't be imported: {error}\n"
                         "  install what it names, or choose a newer version of this environment") from error
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise broken(f"{PREFIX}{identity}: a new environment", error) from error
 
 
 @functools.lru_cache(maxsize=32)
-def _spec(identity: str) -> GameSpec:
-    environment = _environment(identity)
-    name, actions, seen = PREFIX + identity, environment.action_space, environment.observation_space
-    steps = environment.spec.max_episode_steps
-    environment.close()
-    spaces = _gymnasium().spaces
-    if not isinstance(actions, spaces.Discrete):
-        raise GameError(f"{name}: discrete actions wanted, got {actions}")
-    if isinstance(seen, spaces.Discrete) and seen.start == 0:
-        shape, dtype, high = (int(seen.n),), "uint8", 1
-    elif isinstance(seen, spaces.Box) and len(seen.shape) == 3 and seen.dtype == np.uint8:
-        shape, dtype, high = (seen.shape[2], *seen.shape[:2]), "uint8", PIXEL_HIGH
-    elif isinstance(seen, spaces.Box) and len(seen.shape) == 1:
-        shape, dtype, high = tuple(seen.shape), "float32", 1
-    else:
-        raise GameError(f"{name}: observations must be a vector, a picture [H, W, C] of bytes or one whole number, "
-                        f"got {seen}")
+def _facts(identity: str) -> tuple[GameSpec, Form]:
+    """What a network has to know of an environment, and how its observations are seen."""
+    name, environment = PREFIX + identity, _environment(identity)
+    try:
+        actions, form = _actions(name, environment), form_of(name, _space(name, environment, "observation_space"))
+        steps = None if environment.spec is None else environment.spec.max_episode_steps
+    finally:
+        environment.close()
     return GameSpec(
         name=name,
         players=1,
-        observation_shape=shape,
-        observation_dtype="uint8" if dtype == "uint8" else "float32",
-        num_actions=int(actions.n),
+        observation_shape=form.shape,
+        observation_dtype=form.dtype,
+        num_actions=actions,
         max_length=steps or NO_LIMIT,
         min_return=float("-inf"),
         max_return=float("inf"),
         alternates=False,
         stochastic=True,
         rewards_on_the_way=True,
-        observation_high=high,
-    )
+        observation_high=form.high,
+        note=form.note,
+    ), form
+
+
+def _actions(name: str, environment: Any) -> int:
+    """The number of actions. Raises GameError for actions that are no numbered choice."""
+    actions = _space(name, environment, "action_space")
+    if type(actions).__name__ != "Discrete":
+        raise GameError(f"{name}: expected discrete actions (Discrete), got {actions}")
+    return int(actions.n)
+
+
+def _space(name: str, environment: Any, which: str) -> Any:
+    space = getattr(environment, which, None)
+    if not isinstance(space, _gymnasium().spaces.Space):
+        raise GameError(f"{name}: expected a space of Gymnasium as {which}, got {type(space).__name__}")
+    return space

@@ -1,6 +1,6 @@
 """One game as a class of your own, and `Lockstep`, which makes a `GameBatch` of N of them.
 
-A class needs a `spec` and the methods of `SingleGame`, nothing else: no base class, no registration. It is
+A class needs a `spec` and the methods of `games.guard.SingleGame`, nothing else: no base class, no registration. It is
 named by `module:Class` or `path/to/file.py:Class`; `games/examples/subtraction.py` is a whole one.
 """
 
@@ -12,55 +12,23 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
+from games.guard import Guarded, SingleGame, broken
 from games.rows import check_snapshot, row_mask, rows_to_move
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OWN_NAME = re.compile(r"(?P<where>[^():]+):(?P<attribute>[A-Za-z_]\w*)")
 
 
-class SingleGame(Protocol):
-    """A position of one game. The class is called with a random generator and gives the start."""
-
-    spec: GameSpec
-
-    def to_play(self) -> int:
-        """The player to move, 0 or 1. Not asked once the game is over."""
-
-    def legal(self) -> Sequence[int]:
-        """Legal actions, at least one; not asked once the game is over."""
-
-    def step(self, action: int) -> float:
-        """Play a legal action; the reward seen by the player who moved."""
-
-    def over(self) -> bool:
-        """True once the game has ended."""
-
-    def observe(self) -> NDArray[Any]:
-        """The position [*O] seen by the player to move, of the spec's dtype."""
-
-    def render(self) -> str:
-        """The position as text."""
-
-    def action_name(self, action: int) -> str:
-        """The action as people write it."""
-
-
-@runtime_checkable
-class Limited(Protocol):
-    """What a game of one player with a time limit also has."""
-
-    def cut(self) -> bool:
-        """True once the limit has ended the game, which `over` says too: what would have followed counts."""
-
-
+START_TRIES = 100
+"""Starts drawn for a game, one after the other, before one that isn't over already."""
 GameFactory = Callable[[np.random.Generator], SingleGame]
 
 
@@ -80,9 +48,8 @@ class Lockstep:
         self._seed = seed
         self._started = 0
         self._numbers = [0] * size
-        self._moves: list[list[int]] = [[] for _ in range(size)]
         self._returns: NDArray[np.float64] = np.zeros((size, spec.players))
-        self._games: list[SingleGame] = [self._new(row) for row in range(size)]
+        self._games: list[Guarded] = [self._new(row) for row in range(size)]
 
     def reset(self, rows: MaskArray | None = None) -> None:
         """Start new games in `rows` (bool [N]; all when None)."""
@@ -95,7 +62,7 @@ class Lockstep:
         observations = np.zeros((self.size, *self.spec.observation_shape), self.spec.observation_dtype)
         for row, game in enumerate(self._games):
             if not game.over():
-                observations[row] = self._fitting(game.observe())
+                observations[row] = game.observe()
         return observations
 
     def legal(self) -> MaskArray:
@@ -103,7 +70,7 @@ class Lockstep:
         mask = np.zeros((self.size, self.spec.num_actions), np.bool_)
         for row, game in enumerate(self._games):
             if not game.over():
-                mask[row, list(game.legal())] = True
+                mask[row] = game.legal()
         return mask
 
     def to_play(self) -> IntArray:
@@ -121,13 +88,12 @@ class Lockstep:
             game, action = self._games[row], int(actions[row])
             mover = game.to_play()
             reward[row] = paid = game.step(action)
-            self._moves[row].append(action)
             self._returns[row, mover] += paid
             if self.spec.players == 2:
                 self._returns[row, 1 - mover] -= paid
             if not game.over():
                 discount[row] = 1 if game.to_play() == mover else -1
-            elif isinstance(game, Limited) and game.cut():
+            elif game.cut():
                 discount[row], truncated[row] = 1, True
         return Step(reward, discount, truncated)
 
@@ -142,7 +108,7 @@ class Lockstep:
             "seed": self._seed,
             "started": self._started,
             "numbers": list(self._numbers),
-            "moves": [list(moves) for moves in self._moves],
+            "moves": [list(game.moves) for game in self._games],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -165,25 +131,34 @@ class Lockstep:
     def action_name(self, row: int, action: int) -> str:
         """The class's own text of a legal action; `#action` for one the position doesn't allow."""
         game = self._games[row]
-        return game.action_name(action) if not game.over() and action in game.legal() else f"#{action}"
+        return game.action_name(action) if self._legal_in(row, action) else f"#{action}"
 
-    def _fitting(self, seen: NDArray[Any]) -> NDArray[Any]:
-        """An observation as it is, once shape and dtype are the spec's; numpy would stretch and cut it."""
-        wanted = self.spec.observation_shape
-        if seen.shape != wanted or seen.dtype != np.dtype(self.spec.observation_dtype):
-            raise GameError(
-                f"{self.spec.name}: observe(): wanted {self.spec.observation_dtype} {list(wanted)}, "
-                f"got {seen.dtype} {list(seen.shape)}"
-            )
-        return seen
+    def _legal_in(self, row: int, action: int) -> bool:
+        game = self._games[row]
+        return not game.over() and 0 <= action < self.spec.num_actions and bool(game.legal()[action])
 
-    def _new(self, row: int) -> SingleGame:
-        game = self._factory(np.random.default_rng((self._seed, self._started)))
-        self._numbers[row] = self._started
-        self._started += 1
-        self._moves[row] = []
-        self._returns[row] = 0
-        return game
+    def _new(self, row: int) -> Guarded:
+        """A new game, of the next number whose start is not over already."""
+        for _ in range(START_TRIES):
+            number = self._started
+            self._started += 1
+            game = self._begun(row, number)
+            if not game.over():
+                self._numbers[row] = number
+                self._returns[row] = 0
+                return game
+        raise GameError(f"{self.spec.name}: row {row}: expected a start from which to move, got {START_TRIES} starts "
+                        "that are over, one after the other")
+
+    def _begun(self, row: int, number: int) -> Guarded:
+        generator = np.random.default_rng((self._seed, number))
+        try:
+            game = self._factory(generator)
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise broken(f"{self.spec.name}: row {row}: a new game", error) from error
+        return Guarded(game, self.spec, row)
 
     def _checked(self, actions: IntArray, rows: MaskArray | None) -> list[int]:
         """Row indices to move, once every move is known to be possible."""
@@ -191,9 +166,8 @@ class Lockstep:
         played, rows_chosen = rows_to_move(self.spec.name, actions, rows, over)
         chosen: list[int] = rows_chosen.tolist()
         for row in chosen:
-            legal = self._games[row].legal()
-            if int(played[row]) not in legal:
-                some = " ".join(map(str, list(legal)[:20]))
+            if not self._legal_in(row, int(played[row])):
+                some = " ".join(map(str, np.flatnonzero(self._games[row].legal())[:20]))
                 raise GameError(f"{self.spec.name}: row {row}: {int(played[row])} is illegal; legal: {some}")
         return chosen
 
@@ -222,7 +196,7 @@ def load_own(name: str) -> tuple[GameFactory, GameSpec]:
         if not callable(getattr(factory, m, None))
     ]
     if missing:
-        raise GameError(f"game {name!r}: {attribute} lacks {', '.join(missing)}; see games/single.py")
+        raise GameError(f"game {name!r}: {attribute} lacks {', '.join(missing)}; see docs/games.md")
     return factory, spec
 
 

@@ -32,13 +32,21 @@ def bytes_per_position(spec: GameSpec) -> int:
     return obs + 3 * spec.num_actions + 4 * 5 + 2
 
 
+LARGE_POSITION_MB = 0.2
+"""From here on it is observations that are too large for a replay of the usual size."""
+
+
 def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:
     """Memory of a replay of this game. Raises ConfigError for one that is too large, or holds no observation."""
     memory = config.capacity * bytes_per_position(spec) + SumTree.bytes_for(config.capacity) * config.prioritized
     if memory > config.memory_limit_mb * 10**6:
+        each = bytes_per_position(spec) / 10**6
+        smaller = "" if each < LARGE_POSITION_MB else (
+            f"; or make observations smaller, a position takes {each:.1f} MB (of pictures: "
+            "gymnasium.wrappers.ResizeObservation)")
         raise ConfigError(
             f"replay.capacity {config.capacity} needs {memory / 10**6:.0f} MB, more than "
-            f"replay.memory_limit_mb {config.memory_limit_mb}; lower the capacity or raise the limit")
+            f"replay.memory_limit_mb {config.memory_limit_mb}; lower the capacity or raise the limit{smaller}")
     if config.capacity < spec.frames:
         raise ConfigError(f"replay.capacity {config.capacity} holds no observation of {spec.frames} frames; raise it")
     return memory

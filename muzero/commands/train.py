@@ -16,6 +16,7 @@ import games
 from games.families import family
 from games.machine import busy, free_memory, memory
 from games.single import is_own
+from games.trial import try_game
 from muzero import checkpoint, presets, runs
 from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, parse
 from muzero.commands.console import INTERRUPTED, USAGE, CommandError, log
@@ -103,6 +104,8 @@ def run(argv: Sequence[str]) -> int:
     stored = None if arguments.fresh else stored_config(out)
     if stored is None:
         config = to_config(arguments, game)
+        for remark in try_game(game):
+            log(f"{game}: {remark}")
         if arguments.fresh:
             set_aside(out)
         config = chosen(config, out, None)

@@ -1,0 +1,209 @@
+"""A single game asked with care: what its code raises, or gives against the word of its spec, becomes a GameError.
+
+The message names game, row, move, what was expected and what came. Each position is asked once for whose turn it is and
+what is legal, however often the batch wants to know.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import GameError, GameSpec, MaskArray
+
+LARGEST = float(np.finfo(np.float32).max)
+SHOWN = 120
+"""Characters of a wrong answer that are shown."""
+TOLERANCE = 1e-6
+
+
+class SingleGame(Protocol):
+    """A position of one game. The class is called with a random generator and gives the start."""
+
+    spec: GameSpec
+
+    def to_play(self) -> int:
+        """The player to move, 0 or 1. Not asked once the game is over."""
+
+    def legal(self) -> Sequence[int]:
+        """Legal actions, at least one; not asked once the game is over."""
+
+    def step(self, action: int) -> float:
+        """Play a legal action; the reward seen by the player who moved."""
+
+    def over(self) -> bool:
+        """True once the game has ended."""
+
+    def observe(self) -> NDArray[Any]:
+        """The position [*O] seen by the player to move, of the spec's dtype."""
+
+    def render(self) -> str:
+        """The position as text."""
+
+    def action_name(self, action: int) -> str:
+        """The action as people write it."""
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """What a game of one player with a time limit also has."""
+
+    def cut(self) -> bool:
+        """True once the limit has ended the game, which `over` says too: what would have followed counts."""
+
+
+class Guarded:
+    """One row's game. `SingleGame` has the meaning of each method."""
+
+    def __init__(self, game: SingleGame, spec: GameSpec, row: int) -> None:
+        self._game, self._spec, self._row = game, spec, row
+        self._paid = 0.0
+        """to player 0 so far"""
+        self.moves: list[int] = []
+        self._legal: MaskArray | None = None
+        self._player = 0
+        self._settle()
+
+    def over(self) -> bool:
+        return self._over
+
+    def cut(self) -> bool:
+        return self._cut
+
+    def to_play(self) -> int:
+        """The player to move; that of the last move once the game is over."""
+        return self._player
+
+    def legal(self) -> MaskArray:
+        """Legal moves [A], not to be changed."""
+        if self._legal is None:
+            self._legal = self._mask()
+        return self._legal
+
+    def step(self, action: int) -> float:
+        """Play a legal action; the reward, a finite number."""
+        call, mover = f"step({action})", self._player
+        reward = self._number(call, self._ask(call, self._game.step, action))
+        self._paid += reward if mover == 0 else -reward
+        self._settle()
+        self._check_reward(call, reward)
+        if self._spec.alternates and not self._over and self._player == mover:
+            self._refuse(f"to_play() after {call}", f"player {1 - mover}, as the spec says alternates=True",
+                         f"player {mover} again")
+        self.moves.append(action)
+        return reward
+
+    def observe(self) -> NDArray[Any]:
+        """The position, of the spec's shape and dtype, finite."""
+        seen = self._ask("observe()", self._game.observe)
+        shape, dtype = self._spec.observation_shape, np.dtype(self._spec.observation_dtype)
+        if not isinstance(seen, np.ndarray):
+            self._refuse("observe()", f"an array of {dtype} {list(shape)}", shown(seen))
+        if seen.shape != shape or seen.dtype != dtype:
+            self._refuse("observe()", f"{dtype} {list(shape)}", f"{seen.dtype} {list(seen.shape)}")
+        if dtype == np.float32 and not np.isfinite(seen).all():
+            place = np.argwhere(~np.isfinite(seen))[0].tolist()
+            self._refuse("observe()", "finite numbers", f"{seen[tuple(place)]} at {place}")
+        fine: NDArray[Any] = seen
+        return fine
+
+    def render(self) -> str:
+        return str(self._ask("render()", self._game.render))
+
+    def action_name(self, action: int) -> str:
+        return str(self._ask(f"action_name({action})", self._game.action_name, action))
+
+    def _settle(self) -> None:
+        """Ask whose turn it is, or how it ended."""
+        self._legal, self._cut = None, False
+        self._over = bool(self._ask("over()", lambda: bool(self._game.over())))
+        if not self._over:
+            self._player = self._mover()
+        elif isinstance(self._game, Limited):
+            self._cut = bool(self._ask("cut()", self._game.cut))
+
+    def _mover(self) -> int:
+        player = self._ask("to_play()", self._game.to_play)
+        if not isinstance(player, (int, np.integer)) or not 0 <= player < self._spec.players:
+            self._refuse("to_play()", "player 0 or 1" if self._spec.players == 2 else "player 0", shown(player))
+        return int(player)
+
+    def _mask(self) -> MaskArray:
+        count = self._spec.num_actions
+        given = self._ask("legal()", self._game.legal)
+        moves = self._ask("legal()", lambda: np.asarray(given if isinstance(given, np.ndarray) else list(given)))
+        wanted = f"whole numbers from 0 to {count - 1}, the legal actions"
+        if moves.size == 0:
+            self._refuse("legal()", f"at least one of {wanted}, as over() is False", "none")
+        if moves.ndim != 1 or moves.dtype.kind not in "iu" or moves.min() < 0 or moves.max() >= count:
+            mask = "; of a mask, give np.flatnonzero(mask)" if moves.dtype.kind == "b" else ""
+            self._refuse("legal()", wanted + mask, shown(given))
+        mask_of: MaskArray = np.zeros(count, np.bool_)
+        mask_of[moves] = True
+        return mask_of
+
+    def _number(self, call: str, given: Any) -> float:
+        """A reward as a number; arrays of one number are taken for it."""
+        value = np.asarray(given)
+        if value.size != 1 or value.dtype.kind not in "biuf":
+            self._refuse(call, "a reward, one number", shown(given))
+        number = float(value.item())
+        if not abs(number) <= LARGEST:
+            self._refuse(call, "a finite reward" if not math.isfinite(number) else "a reward that float32 holds",
+                         f"{number}")
+        return number
+
+    def _check_reward(self, call: str, reward: float) -> None:
+        """Where only the end pays, nothing comes before it and what comes then is what the spec promises."""
+        spec = self._spec
+        if spec.rewards_on_the_way:
+            return
+        if not self._over:
+            if reward:
+                self._refuse(call, "a reward of 0 before the last move, as the spec says rewards_on_the_way=False",
+                             f"{reward:g}")
+            return
+        for paid in (self._paid, -self._paid)[: spec.players]:
+            low, high = spec.min_return - _slack(spec.min_return), spec.max_return + _slack(spec.max_return)
+            if not low <= paid <= high:
+                self._refuse(call, f"a return from min_return {spec.min_return:g} to max_return {spec.max_return:g} of "
+                                   "the spec", f"{paid:g}")
+
+    def _refuse(self, call: str, wanted: str, got: str) -> None:
+        raise GameError(f"{self._where()}: {call}: expected {wanted}, got {got}")
+
+    def _where(self) -> str:
+        return f"{self._spec.name}: row {self._row}, move {len(self.moves) + 1}"
+
+    def _ask(self, call: str, method: Callable[..., Any], *arguments: Any) -> Any:
+        """What a method of the game gives. Raises GameError for whatever it raises."""
+        try:
+            return method(*arguments)
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise broken(f"{self._where()}: {call}", error) from error
+
+
+def broken(where: str, error: BaseException) -> GameError:
+    """The error to raise from one that a game's own code raised in the call that `where` names."""
+    if isinstance(error, GameError):
+        return GameError(f"{where}: {error}")
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return GameError(f"{where}: expected an answer, got {error!r:.{SHOWN}} in {last.name}, line {last.lineno} of "
+                     f"{last.filename}")
+
+
+def _slack(bound: float) -> float:
+    return TOLERANCE * (1.0 + abs(bound)) if math.isfinite(bound) else 0.0
+
+
+def shown(given: Any) -> str:
+    """A wrong answer, with its type."""
+    text = "None" if given is None else f"{type(given).__name__} {given!r}"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -1,0 +1,85 @@
+"""A second of random play in a game of somebody's own code, before anything is learned from it.
+
+The same clauses as `games.contract`, in two games and for a bounded time. What is wrong is refused; what makes a run
+harder, but no worse, is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+import games
+from games.base import NO_PLAYER, GameBatch, GameError
+from games.contract import OUT_OF_RANGE, SAME, RandomPlay, check_position, in_range
+from games.families import family
+from games.gym_game import is_gym
+
+GAMES, SEED = 2, 0x7E57
+STEPS = 400
+"""Lockstep moves at most."""
+SECONDS = 1.0
+"""Of play at most, as far as single moves allow."""
+AFTER = "found by random play before the run; docs/games.md says what a game gives"
+NO_REPEAT = ("two games of one seed go differently: a run on it can't be repeated, and its unfinished games begin anew "
+             "where it goes on")
+
+
+def try_game(
+    name: str, steps: int = STEPS, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
+) -> list[str]:
+    """Play games of `name` at random, if they run code that isn't this project's or OpenSpiel's; what there is to tell.
+
+    Draws from generators of its own alone. Raises GameError naming the broken clause.
+    """
+    if family(name) not in ("own", "gym"):
+        return []
+    try:
+        with _global_generators_kept():
+            remarks = _played(name, steps, clock() + seconds, clock)
+    except GameError as error:
+        raise GameError(f"{error}\n  {AFTER}") from error
+    return remarks
+
+
+def _played(name: str, steps: int, end: float, clock: Callable[[], float]) -> list[str]:
+    batch, twin = games.make(name, GAMES, SEED), games.make(name, GAMES, SEED)
+    player, same, near = RandomPlay(batch, SEED), True, True
+    far = f"{OUT_OF_RANGE}, observation_high={batch.spec.observation_high}: networks learn little from such numbers"
+    for _ in range(steps):
+        check_position(batch)
+        # Numbers of Gymnasium's vectors are seen through symlog, and may be any.
+        near = near and (is_gym(name) or in_range(batch))
+        same = same and _agree(batch, twin)
+        actions, rows = player.choose()
+        player.step(actions, rows)
+        if same:
+            twin.step(actions, rows)
+        finished = batch.to_play() == NO_PLAYER
+        if finished.any():
+            player.reset(finished)
+            if same:
+                twin.reset(finished)
+        if clock() >= end:
+            break
+    found = {batch.spec.note: bool(batch.spec.note), NO_REPEAT: not same, far: not near}
+    return [remark for remark, there in found.items() if there]
+
+
+def _agree(batch: GameBatch, twin: GameBatch) -> bool:
+    return all(getattr(batch, what)().tobytes() == getattr(twin, what)().tobytes() for what in SAME)
+
+
+@contextlib.contextmanager
+def _global_generators_kept() -> Iterator[None]:
+    """What games draw from the generators that all code shares is put back."""
+    python, numpys = random.getstate(), np.random.get_state(legacy=False)
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpys)
