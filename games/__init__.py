@@ -49,10 +49,11 @@ def make(name: str, size: int, seed: int = 0, history: int | None = None) -> Gam
         from games.atari_protocol import atari_facts
 
         return AtariBatch(atari_facts(name), size, seed)
+    from games.own_names import canonical
     from games.single import Lockstep
 
     factory, facts = _singles(name, kind)
-    return Lockstep(name.strip(), factory, facts, size, seed)
+    return Lockstep(canonical(name), factory, facts, size, seed)
 
 
 def spec(name: str, history: int | None = None) -> GameSpec:
@@ -71,7 +72,9 @@ def spec(name: str, history: int | None = None) -> GameSpec:
         return atari_facts(name).spec
     from dataclasses import replace
 
-    return replace(_singles(name, kind)[1], name=name.strip())
+    from games.own_names import canonical
+
+    return replace(_singles(name, kind)[1], name=canonical(name))
 
 
 def check_installed(name: str) -> None:

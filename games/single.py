@@ -7,13 +7,7 @@ named by `module:Class` or `path/to/file.py:Class`; `games/examples/subtraction.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib
-import importlib.util
-import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +15,8 @@ from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
 from games.guard import Guarded, SingleGame, broken
+from games.own_names import module_of, parse_own, same_game
 from games.rows import check_snapshot, row_mask, rows_to_move
-
-_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_OWN_NAME = re.compile(r"(?P<where>[^():]+):(?P<attribute>[A-Za-z_]\w*)")
-
 
 START_TRIES = 100
 """Starts drawn for a game, one after the other, before one that isn't over already."""
@@ -114,7 +105,8 @@ class Lockstep:
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot of a batch of the same game and size, by playing its moves again."""
         numbers = snapshot["numbers"]
-        check_snapshot(snapshot, self.spec.name, self.size, numbers)
+        same = same_game(str(snapshot["game"]), self.spec.name)
+        check_snapshot({"game": self.spec.name} if same else snapshot, self.spec.name, self.size, numbers)
         self._seed = snapshot["seed"]
         for row, (number, moves) in enumerate(zip(numbers, snapshot["moves"], strict=True)):
             self._started = number
@@ -172,18 +164,13 @@ class Lockstep:
         return chosen
 
 
-def is_own(name: str) -> bool:
-    """True for `module:Class` and `file.py:Class`: names that run code of that module when they are made."""
-    return _OWN_NAME.fullmatch(name.strip()) is not None
-
-
 def load_own(name: str) -> tuple[GameFactory, GameSpec]:
     """The class of an own game and its spec. Raises GameError that says which part is missing."""
-    match = _OWN_NAME.fullmatch(name.strip())
-    if match is None:
+    own = parse_own(name)
+    if own is None:
         raise GameError(f"game {name!r}: wanted 'module:Class' or 'path/to/file.py:Class'")
-    where, attribute = match["where"], match["attribute"]
-    module = _module_of_file(where) if where.endswith(".py") else _module(where)
+    where, attribute = own.where, own.attribute
+    module = module_of(own)
     if not hasattr(module, attribute):
         raise GameError(f"game {name!r}: {where} has no class {attribute!r}")
     factory = getattr(module, attribute)
@@ -198,33 +185,3 @@ def load_own(name: str) -> tuple[GameFactory, GameSpec]:
     if missing:
         raise GameError(f"game {name!r}: {attribute} lacks {', '.join(missing)}; see docs/games.md")
     return factory, spec
-
-
-def _module(where: str) -> Any:
-    if not _MODULE.fullmatch(where):
-        raise GameError(f"game module {where!r} is no module name (a file's name ends in .py)")
-    try:
-        return importlib.import_module(where)
-    except ImportError as error:
-        raise GameError(f"game module {where!r} can't be imported: {error}") from error
-
-
-def _module_of_file(where: str) -> Any:
-    path = Path(where).resolve()
-    if not path.is_file():
-        raise GameError(f"game file {where!r} doesn't exist (looked for {path})")
-    # The module stays registered under a name of its own: dataclasses look their module up there.
-    unique = f"_own_game_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    if unique in sys.modules:
-        return sys.modules[unique]
-    description = importlib.util.spec_from_file_location(unique, path)
-    if description is None or description.loader is None:
-        raise GameError(f"game file {where!r} isn't a Python file")
-    module = importlib.util.module_from_spec(description)
-    sys.modules[unique] = module
-    try:
-        description.loader.exec_module(module)
-    except Exception:
-        del sys.modules[unique]
-        raise
-    return module

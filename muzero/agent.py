@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch import Tensor
 
 import games
 from games.base import GameBatch, GameSpec
-from games.single import is_own
+from games.own_names import canonical, is_own, same_game
 from muzero import checkpoint, runs
 from muzero.config import Config
 from muzero.models.acting import acting, sight
@@ -132,8 +133,7 @@ def load(
     """
     folder = runs.resolve(path_or_game)
     stored = checkpoint.load(folder, ["weights"])
-    config = stored.config
-    check_trusted(config.game, own_game, folder)
+    config = trusted(stored.config, own_game, folder)
     play = config.play if noise is None else config.play.with_noise(noise)
     if simulations is not None:
         play = dataclasses.replace(play, simulations=simulations)
@@ -141,12 +141,17 @@ def load(
     return Agent(model.to(device), dataclasses.replace(config, play=play), str(path_or_game), stored.step, threads)
 
 
-def check_trusted(game: str, own_game: str | None, folder: Path) -> None:
-    """Refuse to run the code of a game that only a checkpoint names. Raises CheckpointError."""
-    if is_own(game) and game != own_game:
+def trusted(config: Config, own_game: str | None, folder: Path) -> Config:
+    """`config`, with an own game as `own_game` names it: code that only a checkpoint names doesn't run. Raises
+    CheckpointError."""
+    game = config.game
+    if not is_own(game):
+        return config
+    if own_game is None or not same_game(game, canonical(own_game)):
         raise checkpoint.CheckpointError(
             f"{folder} was trained on the own game {game!r}, whose Python code would have to run; "
-            f"if you trust it, name it: own_game={game!r} (on the command line --own-game {game!r})")
+            f"if you trust it, name it: own_game={game!r} (on the command line --own-game {shlex.quote(game)})")
+    return dataclasses.replace(config, game=canonical(own_game))
 
 
 def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:

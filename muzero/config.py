@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from games.own_names import same_game
 from muzero.limits import check
 from muzero.settings import (
     ConfigError,
@@ -232,7 +233,7 @@ def check_continues(where: object, stored: Config, config: Config) -> dict[str, 
     # Unfinished games are stored only where they are played in the learner's own process.
     fixed = (*FIXED, "selfplay.games") if stored.train.actors == config.train.actors == 0 else FIXED
     for name, (old, new) in changed.items():
-        if name.startswith(fixed):
+        if name.startswith(fixed) and not (name == "game" and same_game(old, new)):
             raise ConfigError(
                 f"{where} was made with {name} {old}, which can't become {new} on the way\n"
                 "  choose another folder with --out, or start anew with --fresh (the old run is set aside)")

@@ -20,13 +20,14 @@ from pathlib import Path
 
 import checkpoints
 from games.families import family
+from games.own_names import from_here
 from muzero import manifest, storage
 from muzero.manifest import Foreign
 from muzero.storage import TEMPORARY, CheckpointError, disk_errors
 
 __all__ = [
     "CHECKPOINTS", "SNAPSHOTS", "Locked", "check_writable", "delete", "drop_snapshots", "is_step", "lock",
-    "newest", "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
+    "names_folder", "newest", "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
 ]
 
 CHECKPOINTS = "checkpoints"
@@ -143,7 +144,16 @@ def remove_leftovers(folder: Path) -> None:
 
 def slug(game: str) -> str:
     """A game's canonical name as a folder name: `hex(board_size=5)` -> `hex_board_size_5`."""
-    return re.sub(r"[^a-z0-9]+", "_", game.lower()).strip("_")
+    text = from_here(game)
+    written = Path(text).name if os.path.isabs(text) else text
+    return re.sub(r"[^a-z0-9]+", "_", written.lower()).strip("_")
+
+
+def names_folder(text: str) -> bool:
+    """Whether `text` means a folder or file that is there and not a game or player of that name: it is spelled as a
+    path, or holds an agent."""
+    path = Path(text).expanduser()
+    return path.exists() and (os.sep in text or (path / manifest.NAME).is_file() or newest(path) is not None)
 
 
 def resolve(path_or_game: str) -> Path:
@@ -156,14 +166,14 @@ def resolve(path_or_game: str) -> Path:
         there = bool(path_or_game) and storage.mode_of(path) is not None
         if storage.is_file(path / manifest.NAME):
             return path
-        if there and storage.is_folder(path / CHECKPOINTS):
-            found = newest(path)
-            if found is None:
-                raise CheckpointError(f"{path} has no checkpoint yet; train it first")
+        if there and (found := newest(path)) is not None:
             return found
+        begun = there and storage.is_folder(path / CHECKPOINTS)
     shipped = checkpoints.shipped()
     if name in shipped and (os.sep not in path_or_game or family(path_or_game) in ("atari", "gym")):
         return shipped[name]
+    if begun:
+        raise CheckpointError(f"{path} has no checkpoint yet; train it first")
     if there:
         raise Foreign(f"{path} is no run, checkpoint or agent: no checkpoints/ and no {manifest.NAME} in it")
     near = difflib.get_close_matches(name, shipped, n=1, cutoff=0.5)

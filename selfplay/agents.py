@@ -10,7 +10,10 @@ import numpy as np
 
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.naming import nearest
+from games.own_names import same_game
 from muzero.limits import BOUNDS
+from muzero.runs import names_folder, resolve
+from muzero.storage import CheckpointError
 from selfplay.perfect import PerfectPlayer, refuse_foreign, spiel_state
 
 if TYPE_CHECKING:
@@ -124,7 +127,7 @@ def maker(text: str, game: str, simulations: int | None = None) -> Callable[[int
     Raises as `parse`.
     """
     kind, colon, number = text.partition(":")
-    if kind == "mcts" and not Path(text).exists():
+    if kind == "mcts" and not names_folder(text):
         if colon and not (number.isdecimal() and int(number) > 0):
             raise GameError(f"player {text!r}: wanted mcts:N with N simulations, such as mcts:200")
         refuse_foreign(game)
@@ -145,7 +148,7 @@ def split_simulations(text: str) -> tuple[str, int | None]:
     Raises GameError for a number no search can have.
     """
     name, at, number = text.rpartition(AT)
-    if not at or Path(text).expanduser().exists():
+    if not at or (Path(text).expanduser().exists() and (names_folder(text) or not _is_agent(name))):
         return text, None
     most = int(BOUNDS["search.simulations"][1])
     if not (number.isascii() and number.isdecimal() and len(number) <= len(str(most)) and int(number) <= most):
@@ -157,6 +160,14 @@ def split_simulations(text: str) -> tuple[str, int | None]:
     return name, int(number)
 
 
+def _is_agent(name: str) -> bool:
+    try:
+        resolve(name)
+    except CheckpointError:
+        return False
+    return True
+
+
 def _agent(text: str, game: str) -> Agent:
     near = nearest(text, ("random", "mcts", "perfect"))
     if near and not Path(text).exists():
@@ -164,6 +175,6 @@ def _agent(text: str, game: str) -> Agent:
     from muzero.agent import load
 
     agent = load(text, own_game=game)
-    if agent.spec.name != game:
+    if not same_game(agent.spec.name, game):
         raise GameError(f"player {text!r} plays {agent.spec.name}, not {game}")
     return agent

@@ -18,7 +18,7 @@ import games
 from games.base import GameError, GameSpec
 from games.contract import check_game
 from games.examples.subtraction import Subtraction
-from games.single import is_own
+from games.own_names import is_own
 
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = [game.name for game in games.list_games() if game.supported]

@@ -16,9 +16,9 @@ PACKAGES = ("checkpoints", "cpp_mcts", "games", "muzero", "selfplay")
 _LINES = """
 checkpoints
 cpp_mcts._core cpp_mcts
-games.machine games.base games.rows games.naming games.parameters games.atari_protocol games.views games.spiel_facts
-games.open_spiel games.rules games.guard games.single games.atari games.gym_spaces games.gym_game games.families
-games.examples.*
+games.machine games.base games.own_names games.rows games.naming games.parameters games.atari_protocol games.views
+games.spiel_facts games.open_spiel games.rules games.guard games.single games.atari games.gym_spaces games.gym_game
+games.families games.examples.*
 games.listing games games.symmetry games.contract games.trial games.solver games.compiled
 games.connect_four_search games.connect_four_openings games.connect_four games.exact games.__main__
 muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from games.own_names import from_here
 from muzero import runs
-from muzero.commands.console import USAGE, CommandError
+from muzero.commands.console import USAGE, CommandError, log, quoted
 from muzero.config import Schedule
 from muzero.limits import BOUNDS
 
@@ -162,7 +164,19 @@ def load_agent(name: str, own_game: str | None = None, noise: float | None = Non
     from muzero.memory import keep_freed_blocks
 
     keep_freed_blocks()
+    note_folder(name)
     return load(name, own_game=own_game, noise=noise)
+
+
+def note_folder(name: str) -> None:
+    """Say so where a game's name means a run in a folder of that name."""
+    import games
+
+    if os.sep in name or not runs.names_folder(name):
+        return
+    with contextlib.suppress(games.GameError):
+        games.spec(name)
+        log(f"{name} is taken as the run in the folder {Path(name).absolute()}; elsewhere it is the game")
 
 
 def near_run(name: str) -> str:
@@ -198,7 +212,7 @@ def _how_to_get_one(name: str) -> str | None:
     run = RUNS / runs.slug(game)
     if runs.newest(run) is not None:
         return f"your own run of it is {run}"
-    return f"train one: muzero train '{game}'" if "(" in game else f"train one: muzero train {game}"
+    return f"train one: muzero train {quoted(from_here(game))}"
 
 
 def game_spec(name: str) -> GameSpec:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shlex
 import sys
 from typing import Final, TextIO
 
@@ -32,6 +33,16 @@ def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
     except OSError:
         silence(sys.stderr)
+
+
+def command(*words: object) -> str:
+    """`muzero WORDS` as it can be typed into a shell."""
+    return shlex.join(["muzero", *map(str, words)])
+
+
+def quoted(word: object) -> str:
+    """One word as it can be typed into a shell."""
+    return shlex.quote(str(word))
 
 
 def silence(stream: TextIO) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from games.single import is_own
+from games.own_names import is_own
 from muzero.commands.arguments import QUIET, Maybe, find_agent, game_spec, in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.players import check_player, stored_game

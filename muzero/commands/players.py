@@ -8,10 +8,11 @@ from pathlib import Path
 
 from games.base import GameError
 from games.naming import nearest
-from games.single import is_own
+from games.own_names import is_own, same_game
 from muzero.commands.arguments import find_agent, game_spec
 from muzero.commands.console import USAGE, CommandError
 from muzero.limits import MCTS_MOST, names_mcts
+from muzero.runs import names_folder
 
 KINDS = ("random", "mcts", "perfect")
 
@@ -22,9 +23,9 @@ def check_player(option: str, text: str, game: str) -> None:
 
     if not text.strip():
         raise CommandError(f"{option} {text!r}: nobody is named; wanted random, mcts:N, perfect or an agent", USAGE)
-    if text in ("random", "perfect") or (names_mcts(text) and not Path(text).exists()):
+    if text in ("random", "perfect") or (names_mcts(text) and not names_folder(text)):
         return
-    if text.partition(":")[0] == "mcts" and not Path(text).exists():
+    if text.partition(":")[0] == "mcts" and not names_folder(text):
         raise CommandError(f"{option} {text!r}: wanted mcts:N with 1 to {MCTS_MOST:,} simulations", USAGE)
     near = nearest(text.partition(":")[0], KINDS)
     if near and not Path(text).exists():
@@ -34,7 +35,7 @@ def check_player(option: str, text: str, game: str) -> None:
     except GameError as error:
         raise CommandError(f"{option}: {error}", USAGE) from error
     plays = stored_game(find_agent(name))
-    if plays != game:
+    if not same_game(plays, game):
         raise CommandError(f"{option} {text} plays {plays}, not {game}", USAGE)
 
 

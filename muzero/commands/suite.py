@@ -13,7 +13,7 @@ from typing import Any
 from games.atari_protocol import roms
 from muzero import runs, storage
 from muzero.commands.arguments import Maybe, parse
-from muzero.commands.console import OK, USAGE, CommandError
+from muzero.commands.console import OK, USAGE, CommandError, quoted
 from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, searched, whole_games
 from muzero.terminal import counted, printable, table
 
@@ -109,9 +109,10 @@ def read(path: Path) -> Measured:
                                "muzero evaluate AGENT --episodes 100 --json FILE", USAGE)
         if not storage.is_file(file) and runs.newest(path) is None:
             raise CommandError(f"--suite: {path} holds no run, which would keep its measurement: name the file of "
-                               f"muzero evaluate {path} --episodes 100 --json FILE", USAGE)
+                               f"muzero evaluate {quoted(path)} --episodes 100 --json FILE", USAGE)
         if not storage.is_file(file):
-            raise CommandError(f"--suite: {path} was not measured yet: muzero evaluate {path} --episodes 100", USAGE)
+            raise CommandError(f"--suite: {path} was not measured yet: "
+                               f"muzero evaluate {quoted(path)} --episodes 100", USAGE)
         if file.stat().st_size > LIMIT:
             raise CommandError(f"--suite: {file} is no evaluation: it has more than {LIMIT >> 20} MB", USAGE)
         return _measured(file, json.loads(file.read_text(encoding="utf-8")))
@@ -140,7 +141,7 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
     newest = runs.newest(file.parent) if file.name == EVALUATION else None
     if newest is not None and runs.order(newest)[0] != trained["step"]:
         raise CommandError(f"--suite: {file.parent} was measured at step {trained['step']} and is now at "
-                           f"{runs.order(newest)[0]}: muzero evaluate {file.parent} --episodes 100", USAGE)
+                           f"{runs.order(newest)[0]}: muzero evaluate {quoted(file.parent)} --episodes 100", USAGE)
     score, normalised = float(returns["mean"]), float(content["human_normalised"])
     if not all(map(math.isfinite, (score, normalised))):
         raise ValueError("scores are not finite")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from games.base import GameError
 from muzero.commands.arguments import find_agent, game_spec
-from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log
+from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, quoted
 from muzero.commands.players import check_player, short_names
+from muzero.runs import names_folder
 from muzero.storage import CheckpointError, Damaged
 from muzero.terminal import duration
 
@@ -114,9 +116,9 @@ def run(wanted: Wanted, argv: Sequence[str]) -> int:
 
 def check(wanted: Wanted) -> str:
     """The game's canonical name. Raises CommandError for a tournament that can't be played in it."""
-    if Path(wanted.game).is_dir():
+    if os.sep in wanted.game and Path(wanted.game).is_dir():
         raise CommandError(f"{wanted.game}: a tournament begins with the game's name, the players follow "
-                           f"{OPTION}: muzero evaluate GAME {OPTION} {wanted.game} ...", USAGE)
+                           f"{OPTION}: muzero evaluate GAME {OPTION} {quoted(wanted.game)} ...", USAGE)
     game = game_spec(wanted.game).name
     from selfplay.tournament import check_game
 
@@ -199,7 +201,7 @@ def is_agent(text: str) -> bool:
     """True for the text of a trained agent."""
     if text in ("random", "perfect"):
         return False
-    return Path(text).exists() or text.partition(":")[0] != "mcts"
+    return names_folder(text) or text.partition(":")[0] != "mcts"
 
 
 def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING
 import games
 from games.families import family
 from games.machine import busy, free_memory, memory
-from games.single import is_own
+from games.own_names import from_here, is_own, same_game
 from games.trial import try_game
 from muzero import checkpoint, presets, runs
-from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, parse
-from muzero.commands.console import INTERRUPTED, USAGE, CommandError, log
+from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, note_folder, parse
+from muzero.commands.console import INTERRUPTED, USAGE, CommandError, command, log, quoted
 from muzero.config import (
     Config,
     LearnerConfig,
@@ -111,6 +110,7 @@ def run(argv: Sequence[str]) -> int:
         config = chosen(config, out, None)
     else:
         check_game(out, stored, game)
+        stored = dataclasses.replace(stored, game=game)
         check_preset(out, stored, argv)
         config = chosen(to_config(read(options, stored, game), game), out, stored)
         for name, (old, new) in check_continues(out, stored, config).items():
@@ -149,20 +149,30 @@ def with_preset(options: Sequence[str], name: str) -> list[str]:
 
 def locate(target: str) -> tuple[str, Path | None]:
     """Canonical name of the game, and the run's folder if `target` is one."""
-    folder = Path(target)
-    if is_folder(folder):
-        config = stored_config(folder)
-        if config is None:
-            raise CommandError(f"{target} holds no run: name a game, and the folder as --out {target}", USAGE)
-        if is_own(config.game):
-            raise CommandError(
-                f"{target} was trained on the own game {config.game!r}, whose Python code would have to run\n"
-                f"  if you trust it, name it: muzero train '{config.game}' --out {target}", USAGE
-            )
+    folder = Path(target).expanduser()
+    config = stored_config(folder)
+    if config is not None and is_own(config.game):
+        raise CommandError(
+            f"{target} was trained on the own game {config.game!r}, whose Python code would have to run\n"
+            f"  if you trust it, name it: {command('train', from_here(config.game), '--out', folder)}", USAGE
+        )
+    if config is not None:
+        note_folder(target)
         return config.game, folder
+    if is_folder(folder) and not is_game(target):
+        raise CommandError(f"{target} holds no run: name a game, and the folder as --out {quoted(folder)}", USAGE)
     if os.sep in target and family(target) == "open_spiel":
         raise CommandError(f"no run {target}; wanted a game, or the folder of a run{near_run(target)}", USAGE)
     return game_spec(target).name, None
+
+
+def is_game(name: str) -> bool:
+    """True for a game that can be played, though a folder in the way has its name."""
+    try:
+        games.spec(name)
+    except games.GameError:
+        return False
+    return True
 
 
 def stored_config(out: Path) -> Config | None:
@@ -249,7 +259,7 @@ def resolved(config: Config, stored: Config | None) -> tuple[Config, Sizing | No
 
 def check_game(out: Path, stored: Config, game: str) -> None:
     """Refuse a folder that holds a run of another game."""
-    if stored.game != game:
+    if not same_game(stored.game, game):
         raise CommandError(
             f"{out} holds a run of {stored.game}, not of {game}\n"
             "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
@@ -262,7 +272,7 @@ def check_preset(out: Path, stored: Config, argv: Sequence[str]) -> None:
     if asked not in (None, made):
         raise CommandError(
             f"{out} holds a run made with --preset {made}, not with {asked}\n"
-            f"  go on with: muzero train {shlex.join(with_preset(argv, made))}\n"
+            f"  go on with: {command('train', *with_preset(argv, made))}\n"
             "  or choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE)
 
 
@@ -366,17 +376,18 @@ def not_yet(last: Progress | None) -> str:
 def say_next(out: Path, code: int, before: int, config: Config, last: Progress | None = None) -> None:
     """The commands that make sense now. last: the last report of the training."""
     step, game = step_of(out), config.game
-    again = f"'{game}' --out {out}" if is_own(game) else out
+    own = from_here(game) if is_own(game) else ""
+    again = command("train", *([own, "--out"] if own else []), out)
     if code == INTERRUPTED:
-        log(f"saved at step {step:,}; continue with: muzero train {again}")
+        log(f"saved at step {step:,}; continue with: {again}")
         return
-    further = f"go further with: muzero train {again} {twice(config.train, step)}"
+    further = f"go further with: {again} {twice(config.train, step)}"
     if missing := not_yet(last):
         print(f"too short: {missing}; {further}")
     elif step == before:
         print(f"this run had reached its limit; {further}")
     print(f"trained to step {step:,}; saved in {out}")
-    trust = f" --own-game '{game}'" if is_own(game) else ""
-    opponent = " --against random" if games.spec(game).players == 2 else ""
-    print(f"  play it:     muzero play {out}{trust}")
-    print(f"  measure it:  muzero evaluate {out}{opponent}{trust}")
+    trust = ["--own-game", own] if own else []
+    opponent = ["--against", "random"] if games.spec(game).players == 2 else []
+    print(f"  play it:     {command('play', out, *trust)}")
+    print(f"  measure it:  {command('evaluate', out, *opponent, *trust)}")
