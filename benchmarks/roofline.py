@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from muzero import presets
+from muzero import presets, survey
 from muzero.commands.provenance import commit, hardware, versions
 from muzero.config import Config
 from muzero.memory import keep_freed_blocks
@@ -122,7 +122,7 @@ def main() -> None:
         raise SystemExit("--device cuda: no GPU here")
     torch.set_num_threads(1)
     keep_freed_blocks()
-    device, config = torch.device(arguments.device), presets.load(arguments.game)
+    device, config = torch.device(arguments.device), survey.settle(presets.load(arguments.game))[0]
     roofs = [roof(dtype, device) for dtype in (torch.float32, torch.bfloat16)]
     found = [distance(config, getattr(torch, peak.precision), arguments.rows, peak, device) for peak in roofs]
     print(f"{hardware()['processor']}, {arguments.device}, one thread; commit {commit()}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from muzero.settings import (
 
 __all__ = [
     "AUTO",
+    "BY_GAME",
     "FORMAT",
     "Config",
     "ConfigError",
@@ -43,6 +45,7 @@ __all__ = [
     "SelfPlayConfig",
     "TrainConfig",
     "at",
+    "by_game",
     "changes",
     "check_continues",
     "check_resolved",
@@ -198,16 +201,29 @@ def unresolved(config: Config) -> list[str]:
     return [name for name, auto in AUTO.items() if _value(config, name) == auto]
 
 
+BY_GAME = {"selfplay.max_moves": 0, "model.value.bins": 0, "model.reward.bins": 0}
+"""Settings that may be left to the game, and the value that says so: `muzero.survey.settle` puts numbers there, by
+random games, before a run is made."""
+
+
+def by_game(config: Config) -> list[str]:
+    """The settings of `BY_GAME` that are still left to the game."""
+    return [name for name, auto in BY_GAME.items() if _value(config, name) == auto]
+
+
 def check_resolved(config: Config) -> None:
-    """Refuse a config that still leaves a number to the machine, where the number is needed. Raises ConfigError."""
+    """Refuse a config that still leaves a number to the machine or the game, where the number is needed. Raises
+    ConfigError."""
     for name in unresolved(config):
         raise ConfigError(f"{name} is {AUTO[name]}, left to the machine: a number wanted here; "
+                          "muzero.sizing.resolve(config) chooses it")
+    for name in by_game(config):
+        raise ConfigError(f"{name} is {BY_GAME[name]}, left to the game: a number wanted here; "
                           "muzero.sizing.resolve(config) chooses it")
 
 
 def _value(config: Config, name: str) -> Any:
-    section, _, setting = name.partition(".")
-    return getattr(getattr(config, section), setting)
+    return functools.reduce(getattr, name.split("."), config)
 
 
 FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "learner.optimizer", "train.seed")

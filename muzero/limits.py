@@ -67,13 +67,13 @@ OWN_BOUNDS: dict[str, Bound] = {
     "model.width": (1, 1 << 16), "model.hidden": (1, 1 << 16), "model.representation_blocks": (0, 256),
     "model.picture_blocks": (0, 256),
     "model.dynamics_blocks": (0, 256), "model.value.low": NUMBER, "model.value.high": NUMBER,
-    "model.value.bins": (1, 1 << 16), "model.reward.low": NUMBER, "model.reward.high": NUMBER,
-    "model.reward.bins": (1, 1 << 16), "model.value.scale": SCALE, "model.value.offset": NUMBER,
+    "model.value.bins": (0, 1 << 16), "model.reward.low": NUMBER, "model.reward.high": NUMBER,
+    "model.reward.bins": (0, 1 << 16), "model.value.scale": SCALE, "model.value.offset": NUMBER,
     "model.reward.scale": SCALE, "model.reward.offset": NUMBER, "model.consistency_width": (1, 1 << 16),
     "model.prefix": (0, 64), "model.prefix_hidden": (1, 1 << 16),
     "selfplay.games": SIZE_OR_0, "selfplay.simulations_share": (1e-6, 1.0), "selfplay.temperature": (0.0, 1e3),
     "selfplay.temperature_moves": SIZE_OR_0, "selfplay.opening_fraction": SHARE, "selfplay.opening_plies": SIZE_OR_0,
-    "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE, "selfplay.part_moves": SIZE_OR_0,
+    "selfplay.random_fraction": SHARE, "selfplay.max_moves": SIZE_OR_0, "selfplay.part_moves": SIZE_OR_0,
     "selfplay.warmup_positions": COUNT_OR_0,
     "replay.capacity": COUNT, "replay.window_fraction": SHARE, "replay.min_window": COUNT_OR_0,
     "replay.min_positions": COUNT, "replay.alpha": (0.0, 2.0), "replay.beta": (0.0, 2.0),
@@ -142,7 +142,7 @@ def check(config: Sections) -> None:
     for name, search in (("search", config.search), ("play", config.play)):
         _check_span(name, search.low, search.high)
     for name, scalar in (("value", config.model.value), ("reward", config.model.reward)):
-        if scalar.kind == "categorical" and (scalar.bins < 2 or not scalar.low < scalar.high):
+        if scalar.kind == "categorical" and (scalar.bins == 1 or not scalar.low < scalar.high):
             raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
     _check_aids(config)
     if config.model.network == "pixels":

@@ -10,12 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from muzero.config import ScalarConfig
+from muzero.config import ConfigError, ScalarConfig
 from muzero.settings import EPSILON
 
 
 def units(config: ScalarConfig) -> int:
-    """Outputs a head needs to state one scalar."""
+    """Outputs a head needs to state one scalar. Raises ConfigError where that is still left to the game."""
+    if config.kind == "categorical" and config.bins == 0:
+        raise ConfigError("bins of a support are 0, left to the game: a number wanted here; "
+                          "muzero.sizing.resolve(config) chooses it")
     return config.bins if config.kind == "categorical" else 1
 
 

@@ -17,6 +17,17 @@ EPSILON = 0.001
 """Slope of the value transform far out."""
 
 
+def squashed(x: float) -> float:
+    """The value transform h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x."""
+    return math.copysign(math.sqrt(abs(x) + 1.0) - 1.0, x) + EPSILON * x
+
+
+def unsquashed(y: float) -> float:
+    """The inverse of `squashed`."""
+    root = math.sqrt(1.0 + 4.0 * EPSILON * (abs(y) + 1.0 + EPSILON))
+    return math.copysign(((root - 1.0) / (2.0 * EPSILON)) ** 2 - 1.0, y)
+
+
 class ConfigError(ValueError):
     """A setting that is unknown, of the wrong type or out of range; the message names it and the mend."""
 
@@ -40,6 +51,8 @@ class ScalarConfig:
     high: float = 1.0
     """Ends of the support (after the transform when there is one)."""
     bins: int = 3
+    """Places of the support, evenly spaced. 0 = by what random games pay before a run is made: as many, and ends as far
+    out, as the game's returns need, with a scale and an offset."""
     transform: bool = False
     """Squash by h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x before the two-hot."""
     scale: float = 1.0
@@ -57,10 +70,7 @@ class ScalarConfig:
 
     def _meant(self, y: float) -> float:
         """What the place y of the support stands for."""
-        if self.transform:
-            root = math.sqrt(1.0 + 4.0 * EPSILON * (abs(y) + 1.0 + EPSILON))
-            y = math.copysign(((root - 1.0) / (2.0 * EPSILON)) ** 2 - 1.0, y)
-        return self.offset + self.scale * y
+        return self.offset + self.scale * (unsquashed(y) if self.transform else y)
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,8 @@ class SelfPlayConfig:
     random_fraction: float = 0.0
     """Share of later moves that are uniformly random. Value targets are cut at a random move."""
     max_moves: int = 512
-    """A longer game is cut there; the last search value stands for the rest."""
+    """A longer game is cut there; the last search value stands for the rest. 0 = by how long random games are, before a
+    run is made."""
     part_moves: int = 0
     """A game is handed to the learner in parts of this many moves, the last search value of a part standing for the
     rest; 0 = whole."""

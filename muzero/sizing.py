@@ -16,6 +16,7 @@ import torch
 import games
 from games.base import GameSpec
 from games.machine import cores
+from muzero import survey
 from muzero.config import AUTO, Config, check_resolved, replace, unresolved
 from muzero.measure.memory import free_bytes, selfplay_bytes
 from muzero.measure.selfplay import SelfPlay, smallest_near_best
@@ -71,7 +72,7 @@ def resolve(config: Config, stored: Config | None = None) -> tuple[Config, Sizin
     stored: the config of the run that goes on with `config`; the games it was begun with stay. Raises ConfigError for
     a stored config without them.
     """
-    settled = settle(config)
+    settled = settle(config, stored)
     if settled.selfplay.games != AUTO["selfplay.games"]:
         return settled, None
     if stored is not None:
@@ -85,9 +86,13 @@ def resolve(config: Config, stored: Config | None = None) -> tuple[Config, Sizin
     return replace(settled, {"selfplay.games": sizing.games}), sizing
 
 
-def settle(config: Config) -> Config:
-    """`config` with all numbers that need no measurement: processes by the cores, threads for a tree that would keep a
-    GPU waiting."""
+def settle(config: Config, stored: Config | None = None) -> Config:
+    """`config` with all numbers that don't depend on how fast the machine is: what was left to the game, processes by
+    the cores, threads for a tree that would keep a GPU waiting.
+
+    stored: as for `resolve`.
+    """
+    config, _ = survey.settle(config, stored)
     on_gpu = device_of(config).type == "cuda"
     wanted = {
         "train.actors": 1 if on_gpu else min(MOST_ACTORS, cores()),
@@ -99,7 +104,7 @@ def settle(config: Config) -> Config:
 
 def most_games(config: Config, spec: GameSpec) -> int:
     """Games an actor may have under way: they fit in memory, and all actors' leave the replay's window fresh."""
-    moves = min(config.selfplay.max_moves, spec.max_length)
+    moves = min(config.selfplay.max_moves, config.selfplay.part_moves or spec.max_length, spec.max_length)
     fit = GAMES_BYTES // (moves * position_bytes(spec))
     window = max(config.replay.min_window, math.floor(config.replay.window_fraction * config.replay.capacity))
     fresh = window // (WINDOW_SHARE * max(1, config.train.actors))

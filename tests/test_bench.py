@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import cpp_mcts
-from muzero import cli, presets
+from muzero import cli, presets, survey
 from muzero.agent import Agent, build_model
 from muzero.commands import bench
 from muzero.commands.console import OK, USAGE
@@ -339,7 +339,7 @@ def test_gains_of_a_search_are_the_moves_that_pay() -> None:
 def test_games_that_end_one_by_one_are_all_played_to_their_end() -> None:
     """A pole pays 1 for every move it stands, so the games' rewards are their moves."""
     torch.manual_seed(0)
-    config = replace(presets.load("gym/CartPole-v1"), TINY)
+    config = replace(survey.settle(presets.load("gym/CartPole-v1"))[0], TINY)
     agent = Agent(build_model(config), config, "pole", 0)
     whole = search_gain.play(agent, 4, 600, seed=0)
     assert (whole.over, whole.losses) == (4, 0)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import games
-from muzero import agent, metrics, presets, runs, train
+from muzero import agent, metrics, presets, runs, survey, train
 from muzero.config import Config, changes, replace
 from muzero.presets import general
 
@@ -33,10 +33,11 @@ STEPS = 2
 
 def small(name: str) -> Config:
     """The game's preset with a tiny network, games cut after 12 moves, and two steps to make."""
-    preset = presets.load(name)
+    preset, _ = survey.settle(presets.load(name))
     overrides: dict[str, Any] = {
         "model.width": 16, "model.hidden": 16, "model.representation_blocks": 1, "search.simulations": 2,
         "search.threads": 1, "play.simulations": 2, "selfplay.games": 4, "selfplay.max_moves": 12,
+        "selfplay.part_moves": 0,
         "selfplay.simulations_share": [[0, 1]],
         "selfplay.warmup_positions": 0, "replay.capacity": 200, "replay.min_positions": 20, "replay.min_window": 0,
         "learner.batch": [[0, 8]], "learner.replay_ratio": 1.0, "train.steps": STEPS, "train.horizon": STEPS,
@@ -104,7 +105,7 @@ def test_presets_of_full_games_fit_in_memory(name: str) -> None:
     from muzero.models.learned import LearnedModel
     from muzero.replay import bytes_per_position
 
-    config, spec = presets.load(name), games.spec(name)
+    config, spec = survey.settle(presets.load(name))[0], games.spec(name)
     assert config.replay.capacity * bytes_per_position(spec) <= config.replay.memory_limit_mb * 10**6
     with torch.device("meta"):
         model = LearnedModel(spec, config.model, config.learner.gamma)

@@ -31,7 +31,7 @@ selfplay selfplay.statistics selfplay.suite selfplay.trajectory selfplay.actor
 selfplay.inbox selfplay.mailbox selfplay.orphans selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
 muzero.terminal muzero.film muzero.display muzero.interrupt muzero.verdict
-muzero.measure.* muzero.sizing muzero.pace muzero.train muzero.commands.* muzero.cli muzero.__main__
+muzero.measure.* muzero.survey muzero.sizing muzero.pace muzero.train muzero.commands.* muzero.cli muzero.__main__
 """
 ORDER = _LINES.split()
 """`name.*` stands for a package and all its modules, which may import each other but not in circles."""

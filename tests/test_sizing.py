@@ -13,7 +13,7 @@ import torch
 
 import games
 from games import list_games
-from muzero import checkpoint, presets, runs, sizing
+from muzero import checkpoint, presets, runs, sizing, survey
 from muzero.commands import train as command
 from muzero.config import AUTO, Config, ConfigError, check_resolved, replace, unresolved
 from muzero.limits import BOUNDS
@@ -124,9 +124,9 @@ def test_what_the_machine_has_no_memory_for_is_not_tried(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("game", [game.name for game in list_games() if game.supported])
 def test_unmeasured_games_fit_in_every_game(game: str) -> None:
-    config = left_open(game, train__actors=0)
+    config, _ = survey.settle(left_open(game, train__actors=0))
     number, spec = sizing.unmeasured_games(config), games.spec(game)
-    moves = min(spec.max_length, config.selfplay.max_moves)
+    moves = min(spec.max_length, config.selfplay.max_moves, config.selfplay.part_moves or spec.max_length)
     assert 4 <= number <= 128
     assert number & (number - 1) == 0
     assert number == 4 or number * moves * sizing.position_bytes(spec) <= GAMES_BYTES

@@ -17,7 +17,7 @@ import pytest
 
 import games
 from games.atari import SCREEN, AtariBatch, Camera
-from muzero import presets
+from muzero import presets, survey
 from muzero.agent import Agent, build_model
 from muzero.commands import evaluate, progress, video, watch
 from muzero.commands.console import CommandError
@@ -197,7 +197,7 @@ def test_a_scene_has_the_values_until_now_in_their_order(catcher: Agent) -> None
 
 def test_a_game_without_pictures_is_refused() -> None:
     with pytest.raises(games.GameError, match="gives no pictures"):
-        Viewing(agent(presets.load("gym/CartPole-v1")), 0)
+        Viewing(agent(survey.settle(presets.load("gym/CartPole-v1"))[0]), 0)
 
 
 # --- the terminal ---------------------------------------------------------------------------------------------

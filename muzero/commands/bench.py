@@ -317,14 +317,14 @@ def learn(arguments: LearnArguments) -> Found:
     game = game_spec(arguments.game).name
     for size in arguments.batch:
         in_bounds("--batch", size, "learner.batch")
-    from muzero import presets
+    from muzero import presets, survey
     from muzero.measure import learn as learning
     from muzero.measure.memory import free_bytes, learning_bytes
     from muzero.measure.tables import LEARN
     from muzero.memory import keep_freed_blocks
 
     keep_freed_blocks()
-    config = presets.load(game, arguments.preset)
+    config, _ = survey.settle(presets.load(game, arguments.preset))
     there, said = devices(arguments.device)
     batches = arguments.batch or tuple(sorted({int(size) for _, size in config.learner.batch}))
     for device in there:

@@ -24,9 +24,11 @@ from muzero.config import (
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
+    ScalarConfig,
     SearchConfig,
     SelfPlayConfig,
     TrainConfig,
+    by_game,
     changes,
     check_continues,
     unresolved,
@@ -36,6 +38,7 @@ from muzero.storage import TEMPORARY, disk_errors, is_folder, is_there, replace_
 if TYPE_CHECKING:
     from muzero.metrics import Progress
     from muzero.sizing import Sizing
+    from muzero.survey import Survey
 
 EXAMPLES = (
     "muzero train tic_tac_toe",
@@ -51,7 +54,9 @@ MANY_SAMPLES = 5_000_000
 """Samples of pictures from which on a core learns for hours: with the preset `small`, two."""
 SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
-LEFT_BEHIND = frozenset({"lock", SIZING, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
+SURVEY = "survey.json"
+"""What random games showed to choose a run's supports and the length of its games."""
+LEFT_BEHIND = frozenset({"lock", SIZING, SURVEY, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
 """What a run killed before its first checkpoint leaves."""
 
 
@@ -232,14 +237,46 @@ def chosen(config: Config, out: Path, stored: Config | None) -> Config:
     except checkpoint.CheckpointError as error:
         raise type(error)(f"{error}\n  name another folder by --out FOLDER") from error
     with runs.lock(out):
+        config, seen = surveyed(config, stored)
+        keep(out / SURVEY, seen, stored)
         settled, measured = resolved(config, stored)
-        with disk_errors(f"{out / SIZING} could not be written"):
-            if stored is None:
-                (out / SIZING).unlink(missing_ok=True)
-            if measured is not None:
-                text = json.dumps(dataclasses.asdict(measured), indent=2)
-                replace_file(out / SIZING, f"{text}\n".encode())
+        keep(out / SIZING, measured, stored)
     return settled
+
+
+def keep(path: Path, measured: Survey | Sizing | None, stored: Config | None) -> None:
+    """Leave what was measured in the folder of a run; a new one starts without what another measured."""
+    with disk_errors(f"{path} could not be written"):
+        if stored is None:
+            path.unlink(missing_ok=True)
+        if measured is not None:
+            replace_file(path, f"{json.dumps(dataclasses.asdict(measured), indent=2)}\n".encode())
+
+
+def surveyed(config: Config, stored: Config | None) -> tuple[Config, Survey | None]:
+    """`config` without a number left to the game, and what random games showed, if any were played."""
+    left = by_game(config)
+    if not left:
+        return config, None
+    from muzero import survey
+
+    settled, seen = survey.settle(config, stored)
+    if seen is not None:
+        log(f"{seen.games} random games: {seen.moves:,} moves in the middle of them, {seen.ended} ended by themselves, "
+            f"rewards of {seen.unit:.3g}, at most {seen.largest_reward:.3g}, returns up to {seen.largest_return:.3g}")
+    said = {f"{section}.{key}": value for section in ("model.value", "model.reward") if f"{section}.bins" in left
+            for key, value in told(getattr(settled.model, section.removeprefix("model."))).items()}
+    if "selfplay.max_moves" in left:
+        said |= {"selfplay.max-moves": settled.selfplay.max_moves, "selfplay.part-moves": settled.selfplay.part_moves}
+    log("chosen for this game: " + ", ".join(f"--{name} {value:g}" for name, value in said.items()))
+    return settled, seen
+
+
+def told(support: ScalarConfig) -> dict[str, float]:
+    """What a support is made of, without what says nothing."""
+    parts = {"low": support.low, "high": support.high, "bins": support.bins}
+    parts |= {"scale": support.scale} if support.scale != 1.0 else {}
+    return parts | ({"offset": support.offset} if support.offset != 0.0 else {})
 
 
 def resolved(config: Config, stored: Config | None) -> tuple[Config, Sizing | None]:

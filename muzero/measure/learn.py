@@ -68,7 +68,7 @@ class LearnRow:
 
 def random_games(config: Config, positions: int) -> list[Trajectory]:
     """Whole games of uniformly random moves, with uniform policies as if they had been searched."""
-    settings = dataclasses.replace(config.selfplay, max_moves=min(config.selfplay.max_moves, LONGEST))
+    settings = dataclasses.replace(config.selfplay, max_moves=min(config.selfplay.max_moves, LONGEST), part_moves=0)
     batch = games.make(config.game, LOCKSTEP, seed=0)
     actor = Actor(batch, SearchConfig(simulations=1), settings, seed=0)
     played: list[Trajectory] = []

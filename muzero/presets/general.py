@@ -20,8 +20,15 @@ from muzero.config import (
 
 OUTCOMES = ScalarConfig(low=-1.0, high=1.0, bins=3)
 WIDE = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True)
-"""Covers returns of about +-450 after the transform."""
-MAX_MOVES = 300
+"""States +-422."""
+MEASURED = dataclasses.replace(WIDE, bins=0)
+"""As wide at least, and by what random games pay."""
+SMALL, LARGE = 0.25, 100.0
+"""Outcomes below the one get a support of their own; those that `WIDE` doesn't state are scaled to the other."""
+PART_MOVES = 300
+"""Of games that are longer than this."""
+LONG_ALONE = 1_000
+"""Moves within which most environments of one player end by themselves."""
 
 
 def preset(spec: GameSpec) -> Config:
@@ -32,17 +39,17 @@ def preset(spec: GameSpec) -> Config:
 def _careful(spec: GameSpec) -> Config:
     """For games of which nothing more is known: one player, chance, or rewards of any size on the way."""
     plain = _plain(spec)
-    moves = min(spec.max_length, MAX_MOVES)
     alone = spec.players == 1 and spec.rewards_on_the_way
     steps = 20_000 if alone else 4_000
     return Config(
         game=spec.name,
-        model=_model(spec, OUTCOMES if plain else WIDE),
+        model=_model(spec, _scalar(spec)),
         search=_search(spec, plain, gumbel_scale=1.0, simulations=16, threads=0),
         play=_search(spec, plain, gumbel_scale=0.0, simulations=50, threads=1),
         # Games that pay on the way are long: many at once would reach the learner old.
-        selfplay=SelfPlayConfig(games=64 if alone else 0, max_moves=moves, opening_fraction=0.5, opening_plies=4,
-                                random_fraction=0.02),
+        selfplay=SelfPlayConfig(games=64 if alone else 0, max_moves=_max_moves(spec),
+                                part_moves=PART_MOVES if alone and spec.max_length > PART_MOVES else 0,
+                                opening_fraction=0.5, opening_plies=4, random_fraction=0.02),
         replay=ReplayConfig(capacity=_capacity(spec), min_positions=2_000),
         learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=4.0 if alone else 1.0,
                               gamma=0.997 if spec.rewards_on_the_way else 1.0,
@@ -56,7 +63,7 @@ def _duel(spec: GameSpec) -> Config:
     """For two players without chance who win, draw or lose at the end: a wider net, games opened at random over more
     of their length, the newest games only, and values that hear the search as well as the outcome."""
     board = _has_board(spec) and not _needs_halving(spec)
-    model = _model(spec, OUTCOMES)
+    model = _model(spec, _scalar(spec))
     careful = _careful(spec)
     return dataclasses.replace(
         careful,
@@ -71,14 +78,39 @@ def _duel(spec: GameSpec) -> Config:
     )
 
 
+def least_moves(spec: GameSpec) -> int:
+    """Moves before which no game is cut."""
+    return LONG_ALONE if spec.players == 1 and spec.rewards_on_the_way else PART_MOVES
+
+
+def _max_moves(spec: GameSpec) -> int:
+    """The game's own limit where it is low; else left to the length of random games."""
+    return spec.max_length if spec.max_length <= least_moves(spec) else 0
+
+
 def _plain(spec: GameSpec) -> bool:
     return not spec.rewards_on_the_way and spec.max_return <= 1.0 and spec.min_return >= -1.0
 
 
+def _scalar(spec: GameSpec) -> ScalarConfig:
+    """How values and rewards are stated: by the game's bounds where the last move alone pays."""
+    bound = _bound(spec)
+    if spec.rewards_on_the_way or math.isinf(bound):
+        return MEASURED
+    if _plain(spec):
+        return OUTCOMES if bound >= SMALL else dataclasses.replace(OUTCOMES, low=-bound, high=bound)
+    return WIDE if bound <= WIDE.reach[1] else dataclasses.replace(WIDE, scale=bound / LARGE)
+
+
+def _bound(spec: GameSpec) -> float:
+    return max(abs(spec.min_return), abs(spec.max_return))
+
+
 def _search(spec: GameSpec, plain: bool, gumbel_scale: float, simulations: int, threads: int) -> SearchConfig:
+    bounds = _scalar(spec) if plain else OUTCOMES
     return SearchConfig(algorithm="gumbel", simulations=simulations, scale="fixed" if plain else "minmax",
-                        mirror=spec.players == 2, c_scale=1.0 if plain else 0.1, gumbel_scale=gumbel_scale,
-                        threads=threads)
+                        low=bounds.low, high=bounds.high, mirror=spec.players == 2, c_scale=1.0 if plain else 0.1,
+                        gumbel_scale=gumbel_scale, threads=threads)
 
 
 def _has_board(spec: GameSpec) -> bool:

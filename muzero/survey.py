@@ -1,0 +1,200 @@
+"""What random games show before a run is made: how long games are and what they pay, so that a model can state it.
+
+A function of the game and the settings alone: the games are seeded, and counted in moves rather than seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import games
+from games.base import GameSpec
+from muzero.config import Config, ScalarConfig, by_game, replace
+from muzero.presets.general import PART_MOVES, least_moves
+from muzero.settings import squashed
+from selfplay.actor import draw_legal
+
+GAMES = 16
+MOVES = 1_500
+"""Moves after which a random game is not followed any further."""
+LONGER = 3.0
+"""Games are cut at this multiple of the median length of random ones..."""
+MOST_MOVES = 4_000
+"""...but here at the latest."""
+BETTER = 10.0
+"""Later play may meet rewards and returns this many times as large as random play does."""
+USUAL = (0.25, 4.0)
+"""Sizes of a reward that need no scale."""
+APART = 10.0
+"""Rewards that are this many times as large as the differences between them are stated from their median on."""
+MOST_END = 300.0
+"""Of a support; where that isn't enough the scale grows. As published for Atari (Schrittwieser et al. 2020)."""
+OFFSET_DIGITS, SCALE_DIGITS = 3, 1
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What some random games of one game showed, in its units."""
+
+    games: int
+    moves: int
+    """median of a game's length; games that went on after `MOVES` count as that long"""
+    ended: int
+    """games that were over by then"""
+    reward_offset: float
+    """median reward where rewards differ little from it, else 0"""
+    value_offset: float
+    """median discounted return there, else 0"""
+    unit: float
+    """geometric mean of what rewards differ from the offset by, of those that do; 0 where nothing was paid"""
+    largest_reward: float
+    """largest distance from the offset"""
+    largest_return: float
+    """largest distance of a discounted return from the offset, over all positions"""
+
+
+@dataclass(frozen=True)
+class _Played:
+    """Rewards [T, N] and signed discounts [T, N] of N random games, zero after their ends; lengths [N]."""
+
+    reward: NDArray[np.float64]
+    discount: NDArray[np.float64]
+    length: NDArray[np.int64]
+    over: NDArray[np.bool_]
+
+
+def look(config: Config) -> Survey:
+    """Play `GAMES` random games of at most `MOVES` moves, with the rewards that the learner would see."""
+    played = _play(config)
+    made = np.arange(len(played.reward))[:, None] < played.length
+    paid = played.reward[made]
+    offset = _offset(paid) if games.spec(config.game).players == 1 else 0.0
+    returns = _returns(played, config.learner.gamma, offset)[made]
+    middle = _rounded(float(np.median(returns)), OFFSET_DIGITS) if offset else 0.0
+    away = np.abs(paid - offset)
+    return Survey(
+        games=GAMES, moves=int(np.median(played.length)), ended=int(played.over.sum()), reward_offset=offset,
+        value_offset=middle, unit=_unit(away), largest_reward=float(max(away.max(), abs(offset))),
+        largest_return=float(max(np.abs(returns - middle).max(), abs(middle))))
+
+
+def _play(config: Config) -> _Played:
+    batch, rng = games.make(config.game, GAMES, seed=0), np.random.default_rng(0)
+    over, length = np.zeros(GAMES, dtype=np.bool_), np.zeros(GAMES, dtype=np.int64)
+    rewards: list[NDArray[np.float32]] = []
+    discounts: list[NDArray[np.float32]] = []
+    while not over.all() and len(rewards) < MOVES:
+        length += ~over
+        step = batch.step(draw_legal(batch.legal(), rng), ~over)
+        rewards.append(np.sign(step.reward) if config.selfplay.clip_rewards else step.reward)
+        discounts.append(step.discount)
+        over |= (step.discount == 0.0) | step.truncated
+    return _Played(np.array(rewards, dtype=np.float64), np.array(discounts, dtype=np.float64), length, over)
+
+
+def _offset(paid: NDArray[np.float64]) -> float:
+    """The median reward, if rewards differ and by little of it."""
+    middle = float(np.median(paid))
+    unit = _unit(np.abs(paid - middle))
+    return _rounded(middle, OFFSET_DIGITS) if 0.0 < APART * unit < abs(middle) else 0.0
+
+
+def _unit(away: NDArray[np.float64]) -> float:
+    """Geometric mean of what isn't 0."""
+    some = away[away > 0.0]
+    return float(np.exp(np.log(some).mean())) if len(some) else 0.0
+
+
+def _returns(played: _Played, gamma: float, offset: float) -> NDArray[np.float64]:
+    """Discounted return [T, N] of each position; what follows a game that was cut pays the offset for ever."""
+    after = np.where(played.discount != 0.0, offset / (1.0 - gamma) if gamma < 1.0 else 0.0, 0.0)[-1]
+    found = np.zeros_like(played.reward)
+    for t in reversed(range(len(found))):
+        cut = (played.length == t + 1) & (played.discount[t] != 0.0)
+        follows = np.where(cut, offset / (1.0 - gamma) if gamma < 1.0 else 0.0, after)
+        after = found[t] = played.reward[t] + gamma * played.discount[t] * follows
+    return found
+
+
+def _rounded(number: float, digits: int) -> float:
+    return float(f"{number:.{digits - 1}e}")
+
+
+def settle(config: Config, stored: Config | None = None) -> tuple[Config, Survey | None]:
+    """`config` with a number wherever one was left to the game, and what random games showed if any were played.
+
+    stored: the config of the run that goes on with `config`; the numbers it was begun with stay.
+    """
+    left = by_game(config)
+    if not left:
+        return config, None
+    if stored is not None:
+        return _kept(config, stored, left), None
+    survey, spec = look(config), games.spec(config.game)
+    numbers = dict(_lengths(config, survey, spec)) if "selfplay.max_moves" in left else {}
+    moves = numbers.get("selfplay.max_moves", config.selfplay.max_moves)
+    for name in ("value", "reward"):
+        if f"model.{name}.bins" in left:
+            given: ScalarConfig = getattr(config.model, name)
+            reach = (value_reach if name == "value" else reward_reach)(survey, spec, config.learner.gamma, moves)
+            offset = survey.value_offset if name == "value" else survey.reward_offset
+            support = fitting(given, survey.unit, offset, reach)
+            numbers |= {f"model.{name}.{key}": value for key, value in dataclasses.asdict(support).items()}
+    return replace(config, numbers), survey
+
+
+def _kept(config: Config, stored: Config, left: list[str]) -> Config:
+    """`config` with the numbers of `stored`, the whole support where its bins were left open."""
+    sections = {"model.value": stored.model.value, "model.reward": stored.model.reward}
+    numbers = {f"{section}.{key}": value for section, support in sections.items() if f"{section}.bins" in left
+               for key, value in dataclasses.asdict(support).items()}
+    if "selfplay.max_moves" in left:
+        numbers["selfplay.max_moves"] = stored.selfplay.max_moves
+    return replace(config, numbers)
+
+
+def _lengths(config: Config, survey: Survey, spec: GameSpec) -> dict[str, int]:
+    """Where a game is cut, and how long its parts are: those of games so long that all would reach the learner late."""
+    most = min(MOST_MOVES, max(least_moves(spec), round(LONGER * survey.moves)))
+    parts = config.selfplay.part_moves or (PART_MOVES if survey.moves > PART_MOVES else 0)
+    return {"selfplay.max_moves": min(spec.max_length, most), "selfplay.part_moves": parts}
+
+
+def value_reach(survey: Survey, spec: GameSpec, gamma: float, moves: int) -> float:
+    """Largest distance of a return from the offset that is to be stated: the game's bound where it has one that makes
+    sense, else what better play than random could come to; 0 where nothing is known."""
+    horizon = float(moves) if gamma == 1.0 else (1.0 - gamma ** moves) / (1.0 - gamma)
+    likely = min(BETTER * survey.largest_return, survey.largest_reward * horizon + abs(survey.value_offset))
+    return _bounded(max(abs(spec.min_return), abs(spec.max_return)) + abs(survey.value_offset), likely, survey)
+
+
+def reward_reach(survey: Survey, spec: GameSpec, gamma: float, moves: int) -> float:
+    """The same for one reward."""
+    del gamma, moves
+    span = spec.max_return - spec.min_return + abs(survey.reward_offset)
+    return _bounded(span, BETTER * survey.largest_reward, survey)
+
+
+def _bounded(bound: float, likely: float, survey: Survey) -> float:
+    """The bound, unless it is so far that hardly any of the support would be used."""
+    unit = survey.unit or 1.0
+    sensible = math.isfinite(bound) and squashed(bound / unit) <= MOST_END
+    return bound if sensible else likely
+
+
+def fitting(given: ScalarConfig, unit: float, offset: float, reach: float) -> ScalarConfig:
+    """`given`, whose bins are left open, with bins 1 apart that state `reach` on both sides of the offset, and a scale
+    of about the size of one reward. A scale or an offset set by hand stays, and ends are only moved outwards."""
+    usual = unit == 0.0 or USUAL[0] <= unit <= USUAL[1]
+    scale = given.scale if given.scale != 1.0 or usual else _rounded(unit, SCALE_DIGITS)
+    open_end = dataclasses.replace(given, scale=scale, low=-MOST_END, high=MOST_END, offset=0.0, bins=2)
+    scale *= max(1.0, reach / open_end.reach[1])
+    end = float(math.ceil(squashed(reach / scale) if given.transform else reach / scale))
+    low, high = min(given.low, -end), max(given.high, end)
+    return dataclasses.replace(given, scale=scale, offset=given.offset or offset, low=low, high=high,
+                               bins=1 + math.ceil(high - low))

@@ -1,0 +1,173 @@
+"""What random games show, and the numbers chosen by it: supports that hold a game's returns, moves that see its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import games
+from muzero import presets, sizing, survey
+from muzero.commands import train as command
+from muzero.config import BY_GAME, Config, ConfigError, ScalarConfig, by_game, check_resolved, replace
+from muzero.limits import check_outcomes
+from muzero.models.learned import LearnedModel
+from muzero.presets import general
+from muzero.survey import MOST_END, MOST_MOVES, Survey
+
+torch.set_num_threads(1)
+OPEN = dataclasses.replace(general.WIDE, bins=0)
+
+
+def settled(game: str, **changes: object) -> Config:
+    preset = presets.load(game)
+    return survey.settle(replace(preset, {name.replace("__", "."): value for name, value in changes.items()}))[0]
+
+
+def test_a_survey_is_a_function_of_the_game() -> None:
+    found = survey.look(presets.load("2048"))
+    assert found == survey.look(presets.load("2048"))
+    assert found.ended == found.games
+    assert 80 < found.moves < 160
+    assert 4 < found.unit < 20 < found.largest_reward < found.largest_return
+
+
+@pytest.mark.parametrize("name", sorted(BY_GAME))
+def test_what_is_left_to_the_game_is_refused_until_it_is_chosen(name: str) -> None:
+    config = replace(settled("2048"), {"selfplay.games": 4, "search.threads": 1, name: BY_GAME[name]})
+    assert by_game(config) == [name]
+    with pytest.raises(ConfigError, match=rf"^{name} is 0, left to the game"):
+        check_resolved(config)
+    check_resolved(survey.settle(config)[0])
+    if name.startswith("model"):
+        with pytest.raises(ConfigError, match="left to the game"):
+            LearnedModel(games.spec("2048"), config.model, 1.0)
+
+
+@pytest.mark.parametrize("game", ["2048", "stones_and_gems", "cliff_walking", "deep_sea"])
+def test_a_support_holds_all_that_a_game_with_bounds_can_pay(game: str) -> None:
+    spec, config = games.spec(game), settled(game)
+    for support in (config.model.value, config.model.reward):
+        assert support.reach[0] <= min(0.0, spec.min_return)
+        assert spec.max_return <= support.reach[1]
+        assert support.bins == 1 + support.high - support.low
+
+
+def test_usual_sizes_keep_the_usual_support() -> None:
+    for game in ("gym/CartPole-v1", "cliff_walking"):
+        assert settled(game).model.value == general.WIDE
+
+
+@pytest.mark.parametrize(("game", "factor"), [("Thousandths", 1e-3), ("Thousands", 1e3)])
+def test_a_scale_follows_that_of_the_rewards(game: str, factor: float) -> None:
+    plain, scaled = (settled(f"scaled:{name}").model.value for name in ("Walk", game))
+    assert (plain.scale, plain.offset) == (1.0, 0.0)
+    assert scaled.scale / factor == pytest.approx(1.0, abs=0.5), "about the size of a reward"
+    assert scaled.bins == plain.bins
+
+
+def test_a_large_constant_becomes_an_offset() -> None:
+    config = settled("scaled:Constant")
+    reward, value = config.model.reward, config.model.value
+    assert reward.offset == 1000.0
+    assert reward.reach[0] <= 0.0, "past the end nothing is paid"
+    assert 10_000 < value.offset < 30_000
+    assert value.reach[0] <= 0.0
+    assert value.reach[1] >= 40 * 1004
+
+
+def test_what_follows_a_time_limit_is_no_end() -> None:
+    """Forty moves of 1000 and an end, or a limit after which it would go on for ever."""
+    assert survey.look(presets.load("scaled:Constant")).value_offset < 30_000
+    assert survey.look(presets.load("scaled:Endless")).value_offset == pytest.approx(1000 / 0.003, rel=0.01)
+
+
+def survey_of(**changes: float) -> Survey:
+    values = {"games": 16, "moves": 100, "ended": 16, "reward_offset": 0.0, "value_offset": 0.0, "unit": 1.0,
+              "largest_reward": 1.0, "largest_return": 50.0}
+    return Survey(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_without_bounds_the_support_leaves_room_for_better_play() -> None:
+    spec = dataclasses.replace(games.spec("2048"), min_return=-math.inf, max_return=math.inf)
+    assert survey.value_reach(survey_of(), spec, 1.0, 1000) == 500.0
+    assert survey.value_reach(survey_of(), spec, 1.0, 200) == 200.0, "no more than the largest reward in every move"
+    assert survey.reward_reach(survey_of(), spec, 1.0, 1000) == 10.0
+    absurd = dataclasses.replace(spec, min_return=-1e12, max_return=1e12)
+    assert survey.value_reach(survey_of(), absurd, 1.0, 1000) == 500.0, "a bound that says nothing"
+
+
+@pytest.mark.parametrize("reach", [0.0, 3.0, 422.0, 2e4, 1e9])
+@pytest.mark.parametrize("unit", [0.0, 1e-6, 1.0, 250.0])
+def test_a_support_reaches_as_far_as_wanted(reach: float, unit: float) -> None:
+    found = survey.fitting(OPEN, unit, 7.0, reach)
+    assert found.reach[1] - 7.0 >= reach * (1 - 1e-9)
+    assert 7.0 - found.reach[0] >= reach * (1 - 1e-9)
+    assert 20.0 <= found.high <= MOST_END
+    assert found.bins == 2 * found.high + 1
+
+
+def test_numbers_that_were_given_stay() -> None:
+    config = settled("2048", model__value__scale=500.0, model__reward__high=70.0, selfplay__max_moves=77)
+    assert config.model.value.scale == 500.0
+    assert config.model.reward.high == 70.0
+    assert config.selfplay.max_moves == 77
+    whole = replace(presets.load("2048"), {"model.value.bins": 5, "model.reward.bins": 5, "selfplay.max_moves": 9})
+    assert survey.settle(whole) == (whole, None)
+
+
+def test_a_run_that_goes_on_keeps_its_numbers() -> None:
+    stored = replace(settled("2048"), {"model.value.scale": 3.0, "selfplay.max_moves": 5_000})
+    assert survey.settle(presets.load("2048"), stored)[0].model.value == stored.model.value
+    assert sizing.settle(presets.load("2048"), stored).selfplay.max_moves == 5_000
+
+
+def test_clipped_rewards_are_measured_as_the_learner_sees_them() -> None:
+    assert survey.look(replace(presets.load("2048"), {"selfplay.clip_rewards": True})).largest_reward == 1.0
+
+
+@pytest.mark.parametrize(("game", "moves", "part"), [
+    ("tic_tac_toe", 512, 0), ("hex", 121, 0), ("checkers", 300, 0), ("banqi", 684, 0), ("go", 722, 300),
+    ("chinese_checkers", 3_201, 300), ("stones_and_gems", 600, 300), ("2048", 1_000, 300)])
+def test_games_are_cut_where_random_ones_are_long_over(game: str, moves: int, part: int) -> None:
+    config = settled(game)
+    assert (config.selfplay.max_moves, config.selfplay.part_moves) == (moves, part)
+
+
+def test_no_game_goes_on_for_ever() -> None:
+    config = settled("gym/CliffWalking-v1")
+    assert config.selfplay.max_moves == MOST_MOVES
+    assert config.selfplay.part_moves == 300
+
+
+@pytest.mark.parametrize(("bound", "reach"), [(1.0, 1.0), (0.001, 0.001), (3.0, 422.4), (1_000.0, 4_224.0)])
+def test_outcomes_of_any_size_are_stated(bound: float, reach: float) -> None:
+    """Games that pay at their end alone need no random games: their bounds say it."""
+    spec = dataclasses.replace(games.spec("tic_tac_toe"), min_return=-bound, max_return=bound)
+    config = general.preset(spec)
+    assert by_game(config) == []
+    assert config.model.value.reach == pytest.approx((-reach, reach), rel=1e-3)
+    check_outcomes(config, spec)
+    assert config.search.scale == ("fixed" if bound <= 1.0 else "minmax")
+
+
+def test_the_command_says_what_was_chosen_and_keeps_what_was_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = command.chosen(replace(presets.load("2048"), {"search.threads": 1}), tmp_path, None)
+    said = capsys.readouterr().err
+    assert "16 random games: 115 moves in the middle of them, 16 ended by themselves" in said
+    assert "chosen for this game: --model.value.low -49, --model.value.high 49, --model.value.bins 99" in said
+    assert "--selfplay.max-moves 1000" in said
+    assert json.loads((tmp_path / "survey.json").read_text())["moves"] == 115
+    assert command.chosen(config, tmp_path, config) == config
+    assert capsys.readouterr().err == ""
+
+
+def test_scale_and_offset_are_those_of_the_numbers_stated() -> None:
+    support = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True, scale=1e3, offset=5e5)
+    assert support.reach == pytest.approx((5e5 - 422.4e3, 5e5 + 422.4e3), rel=1e-3)
