@@ -50,17 +50,22 @@ class Agent:
     """Weights and the search they are played with. Positions are as `see` and `GameBatch.legal` give them; what `see`
     gives is `GameBatch.observe`, unless the game's own rules are searched."""
 
-    def __init__(self, model: LearnedModel, config: Config, name: str, step: int, threads: int = 0) -> None:
-        """threads: as in `load`."""
+    def __init__(
+        self, model: LearnedModel, config: Config, name: str, step: int, threads: int = 0,
+        simulations: int | None = None,
+    ) -> None:
+        """threads and simulations: as in `load`."""
         self.model = model.eval()
         self.acting = acting(model)
         self.config, self.name, self.step, self.threads = config, name, step, threads
         self.spec: GameSpec = model.spec
+        self.simulations = config.play.simulations if simulations is None else simulations
+        """Of a search that isn't told how many; 0 = no search"""
         self._searches: dict[tuple[int, int], TreeSearch] = {}
 
     def anew(self) -> Agent:
         """The same agent without the memory of its searches, which goes when the last who uses it does."""
-        return Agent(self.model, self.config, self.name, self.step, self.threads)
+        return Agent(self.model, self.config, self.name, self.step, self.threads, self.simulations)
 
     def see(self, batch: GameBatch) -> NDArray[Any]:
         """Positions [N, ...] of a batch of the agent's game, for `raw` and `search`."""
@@ -79,18 +84,33 @@ class Agent:
     ) -> Analysis:
         """Search positions obs [B, ...] with legal moves bool [B, A].
 
-        simulations defaults to the agent's setting for play. Equal seeds give equal answers, whatever B is split into.
+        simulations defaults to the agent's setting for play; with 0 the network's own policy and value stand in place
+        of a search's. Equal seeds give equal answers, whatever B is split into.
         """
-        count = self.config.play.simulations if simulations is None else simulations
+        count = self.simulations if simulations is None else simulations
+        if count == 0:
+            return self._unsearched(obs, legal)
         seeds = np.random.default_rng(seed).integers(0, 2**63, len(legal), dtype=np.uint64)
         parts = [self._chunk(obs[i : i + CHUNK], legal[i : i + CHUNK], seeds[i : i + CHUNK], count)
                  for i in range(0, len(legal), CHUNK)]
-        prior, value = zip(*(self.raw(obs[i : i + CHUNK], legal[i : i + CHUNK])
-                             for i in range(0, len(legal), CHUNK)), strict=True)
+        prior, value = self._raw_in_chunks(obs, legal)
         fields = [field.name for field in dataclasses.fields(SearchResult)]
         merged = {name: np.concatenate([getattr(result, name) for result, _ in parts]) for name in fields}
         variations = [variation for _, found in parts for variation in found]
-        return Analysis(SearchResult(**merged), np.concatenate(prior), np.concatenate(value), variations)
+        return Analysis(SearchResult(**merged), prior, value, variations)
+
+    def _raw_in_chunks(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
+        prior, value = zip(*(self.raw(obs[i : i + CHUNK], legal[i : i + CHUNK])
+                             for i in range(0, len(legal), CHUNK)), strict=True)
+        return np.concatenate(prior), np.concatenate(value)
+
+    def _unsearched(self, obs: NDArray[Any], legal: MaskArray) -> Analysis:
+        """The likeliest move; no action visited, and each worth what the position is."""
+        prior, value = self._raw_in_chunks(obs, legal)
+        action = np.where(legal, prior, -1.0).argmax(1).astype(np.int32)
+        q = np.repeat(value[:, None], legal.shape[1], 1)
+        result = SearchResult(np.zeros(legal.shape, np.int32), prior, q, value, action)
+        return Analysis(result, prior, value, [[int(move)] for move in action])
 
     def _chunk(
         self, obs: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], simulations: int
@@ -125,9 +145,9 @@ def load(
 ) -> Agent:
     """The agent of a run's newest checkpoint, a checkpoint folder, or a game with a shipped agent.
 
-    simulations and noise (0 = none) of its searches are the agent's own unless given. threads: of its networks on a
-    processor, 0 = as torch has them; small networks gain little from a second thread and lose much when another process
-    holds its core.
+    simulations (0 = no search) and noise (0 = none) of its searches are the agent's own unless given. threads: of its
+    networks on a processor, 0 = as torch has them; small networks gain little from a second thread and lose much when
+    another process holds its core.
     A checkpoint of somebody's own game names Python code; it runs only if `own_game` names the same game. Raises
     CheckpointError naming what is missing or damaged.
     """
@@ -135,10 +155,11 @@ def load(
     stored = checkpoint.load(folder, ["weights"])
     config = trusted(stored.config, own_game, folder)
     play = config.play if noise is None else config.play.with_noise(noise)
-    if simulations is not None:
+    if simulations:
         play = dataclasses.replace(play, simulations=simulations)
     model = build_model(config, stored.tensors["weights"])
-    return Agent(model.to(device), dataclasses.replace(config, play=play), str(path_or_game), stored.step, threads)
+    settled = dataclasses.replace(config, play=play)
+    return Agent(model.to(device), settled, str(path_or_game), stored.step, threads, simulations)
 
 
 def trusted(config: Config, own_game: str | None, folder: Path) -> Config:

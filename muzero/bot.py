@@ -69,5 +69,9 @@ class MuZeroBot(pyspiel.Bot):  # type: ignore[misc]
 
 
 def load_bot(path_or_game: str, *, simulations: int | None = None, seed: int = 0, device: str = "cpu") -> MuZeroBot:
-    """A bot from a shipped agent's game name, a run or a checkpoint folder. Raises CheckpointError, GameError."""
+    """A bot from a shipped agent's game name, a run or a checkpoint folder.
+
+    simulations of each search: the agent's own unless given; 0 = the network's likeliest move, without a search. Raises
+    CheckpointError, GameError, ConfigError.
+    """
     return MuZeroBot(load(path_or_game, simulations=simulations, device=device), seed)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from muzero import packages
 from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, silence
 from muzero.terminal import printable
 
@@ -32,7 +33,6 @@ EXAMPLES = (
     "muzero evaluate connect_four --against mcts:1000 --games 100",
     "muzero train --help",
 )
-OWN_PACKAGES = ("muzero", "games", "selfplay", "cpp_mcts", "checkpoints")
 LOWER = {
     "train": "--replay.capacity, --selfplay.games, --search.simulations, --model.width or --learner.batch",
     "play": "--simulations",
@@ -79,6 +79,7 @@ def dispatch(argv: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """The `muzero` script. Gives the exit code: 0 ok, 1 failure, 2 usage, 3 damaged data, 130 interrupted."""
     open_streams()
+    packages.put_first()
     words = sys.argv[1:] if argv is None else argv
     code = answer(words)
     try:
@@ -139,7 +140,7 @@ def explain(error: Exception, argv: Sequence[str]) -> str | None:
 
     Expected are the project's own errors, those of the world outside (files, streams), and too little memory.
     """
-    if type(error).__module__.partition(".")[0] in OWN_PACKAGES:
+    if type(error).__module__.partition(".")[0] in packages.NAMES:
         return str(error)
     first = next(iter(str(error).splitlines()), "")
     if out_of_memory(error):

@@ -89,7 +89,7 @@ class SearchPlayer:
 
     def __init__(self, agent: Agent, simulations: int | None = None, seed: int = 0) -> None:
         self.agent = agent
-        self.simulations = agent.config.play.simulations if simulations is None else simulations
+        self.simulations = agent.simulations if simulations is None else simulations
         thinking = f"{self.simulations} simulations" if self.simulations else "no search"
         noise = f", noise {agent.config.play.noise:g}" if self.simulations and agent.config.play.noise else ""
         self.name = f"{agent.name} ({thinking}{noise})"

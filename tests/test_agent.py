@@ -15,12 +15,13 @@ from test_resume import last, tiny
 import games
 from games.base import GameError
 from muzero import agent as agents
-from muzero import checkpoint, train
+from muzero import checkpoint, cli, train
 from muzero.agent import Agent, build_model
 from muzero.bot import MuZeroBot, load_bot
 from muzero.checkpoint import CheckpointError, Damaged
 from muzero.config import Config, ModelConfig, SearchConfig
 from muzero.records import SearchResult
+from selfplay.agents import SearchPlayer
 
 torch.set_num_threads(1)
 OWN = "games.examples.subtraction:Subtraction"
@@ -87,6 +88,23 @@ def test_illegal_logits_of_any_size_leave_the_prior_alone() -> None:
     assert np.isfinite(prior).all()
     assert prior.sum() == pytest.approx(1.0)
     assert (prior[0, legal[0]] > 0).all()
+
+
+def test_without_simulations_the_network_s_likeliest_move_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    player, batch = made(), positions(20)
+    monkeypatch.setattr(agents, "CHUNK", 8)
+    analysis = player.search(batch.observe(), batch.legal(), simulations=0)
+    prior, value = player.raw(batch.observe(), batch.legal())
+    assert np.allclose(analysis.result.policy, prior, atol=1e-6)
+    assert np.array_equal(analysis.result.action, analysis.prior.argmax(1))
+    assert np.array_equal(analysis.result.value, analysis.raw_value)
+    assert np.allclose(analysis.result.q, value[:, None], atol=1e-5)
+    assert analysis.result.visits.sum() == 0
+    assert analysis.variations == analysis.result.action[:, None].tolist()
+    reference = player.search(batch.observe(), batch.legal(), simulations=1).result
+    for field in dataclasses.fields(SearchResult):
+        one, other = (getattr(result, field.name) for result in (analysis.result, reference))
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), field.name
 
 
 # --- loading ------------------------------------------------------------------------------------------------
@@ -232,6 +250,27 @@ def test_a_bot_refuses_other_games() -> None:
     bot.step(pyspiel.load_game("connect_four(columns=7,rows=5)").new_initial_state())
     with pytest.raises(GameError, match="not an OpenSpiel game"):
         MuZeroBot(made(OWN))
+
+
+def test_a_bot_without_simulations_plays_as_evaluate_does(run_folder: Path) -> None:
+    bot, state = load_bot(str(run_folder), simulations=0), pyspiel.load_game("tic_tac_toe").new_initial_state()
+    batch = games.make("tic_tac_toe", 1)
+    for player in (SearchPlayer(bot.agent), SearchPlayer(agents.load(str(run_folder)), 0)):
+        assert bot.step(state) == player.act(batch, np.ones(1, np.bool_))[0]
+    assert bot.agent.anew().simulations == 0
+    policy, action = bot.step_with_policy(state)
+    assert action == max(policy, key=lambda pair: pair[1])[0]
+
+
+@pytest.mark.parametrize("named", ["@0", "--simulations 0"])
+def test_an_agent_plays_and_is_measured_without_a_search(
+    run_folder: Path, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent, options = (f"{run_folder}@0", []) if named == "@0" else (str(run_folder), named.split())
+    assert cli.main(["play", agent, "--watch", *options]) == 0
+    assert "wins" in (shown := capsys.readouterr().out) or "draw" in shown
+    assert cli.main(["evaluate", agent, "--games", "2", *options]) == 0
+    assert "(no search)" in capsys.readouterr().out
 
 
 def test_a_bot_is_loaded_from_a_run(run_folder: Path) -> None:

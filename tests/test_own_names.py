@@ -45,7 +45,7 @@ def _imports_as_before(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "house"))
     return tmp_path
 
 
@@ -59,12 +59,12 @@ def game_file(path: Path, text: str = SOURCE) -> Path:
 
 
 def test_one_file_is_one_game_by_every_spelling(here: Path) -> None:
-    game_file(here / "home" / "mine.py")
-    (here / "link.py").symlink_to("home/mine.py")
-    spellings = ["home/mine.py:Mine", "./home/../home/mine.py:Mine", f"{here}/home/mine.py:Mine", "~/mine.py:Mine",
+    game_file(here / "house" / "mine.py")
+    (here / "link.py").symlink_to("house/mine.py")
+    spellings = ["house/mine.py:Mine", "./house/../house/mine.py:Mine", f"{here}/house/mine.py:Mine", "~/mine.py:Mine",
                  " link.py:Mine "]
-    assert {canonical(name) for name in spellings} == {f"{here}/home/mine.py:Mine"}
-    assert {games.spec(name).name for name in spellings} == {f"{here}/home/mine.py:Mine"}
+    assert {canonical(name) for name in spellings} == {f"{here}/house/mine.py:Mine"}
+    assert {games.spec(name).name for name in spellings} == {f"{here}/house/mine.py:Mine"}
     assert len({load_own(name)[0] for name in spellings}) == 1
 
 

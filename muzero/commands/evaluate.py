@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import tyro
 from games.own_names import is_own
 from muzero.commands.arguments import QUIET, Maybe, find_agent, game_spec, in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError
-from muzero.commands.players import check_player, stored_game
+from muzero.commands.players import check_player, named_simulations, stored_game
 
 if TYPE_CHECKING:
     from muzero.commands.subject import Subject
@@ -41,7 +42,7 @@ class Arguments:
     player (--episodes), a tournament, one of two exact tests, or measured runs as one number (--suite)."""
 
     agent: tyro.conf.Positional[str]
-    """A game with a shipped agent, or the folder of a run or a checkpoint."""
+    """A game with a shipped agent, or the folder of a run or a checkpoint; AGENT@N as with --simulations N."""
     against: Maybe[str] = None
     """The opponent of a match: random (the default), mcts:N (OpenSpiel's MCTS, N simulations), perfect, or
     another agent's folder."""
@@ -94,6 +95,10 @@ def run(argv: Sequence[str]) -> int:
     check(arguments)
     if arguments.tournament is not None:
         return hold_tournament(arguments, arguments.tournament, argv)
+    if arguments.player is None:
+        name, own = named_simulations(arguments.agent, bool(arguments.simulations))
+        simulations = arguments.simulations if own is None else (own,)
+        arguments = dataclasses.replace(arguments, agent=name, simulations=simulations)
     check_players(arguments)
     agent = None if arguments.player is not None else load_agent(
         arguments.agent, arguments.own_game, arguments.noise)
@@ -226,7 +231,7 @@ def report(subject: Subject, argv: Sequence[str], results: dict[str, Any]) -> di
         "seed": subject.seed,
         "checkpoint": None if agent is None else {
             "agent": agent.name, "step": agent.step, "training_seed": agent.config.train.seed,
-            "simulations": agent.config.play.simulations if asked is None else asked,
+            "simulations": agent.simulations if asked is None else asked,
             "noise": 0.0 if asked == 0 else agent.config.play.noise},
         **results,
     }

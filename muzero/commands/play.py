@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import tyro
 
 from muzero.commands.arguments import Maybe, in_bounds, load_agent, parse
 from muzero.commands.console import OK, USAGE, CommandError
+from muzero.commands.players import named_simulations
 from muzero.commands.session import Session, Thinker
 from muzero.terminal import ink, printable, unicode_ok
 
@@ -33,11 +35,12 @@ class Arguments:
     """Play against an agent. During the game `?` lists what you can type."""
 
     agent: tyro.conf.Positional[str]
-    """A game with a shipped agent, or the folder of a run or a checkpoint."""
+    """A game with a shipped agent, or the folder of a run or a checkpoint; AGENT@N as with --simulations N."""
     seat: Literal["first", "second"] = "first"
     """Whether you make the first move."""
     simulations: Maybe[int] = None
-    """Simulations of each search (default: the agent's own setting). More is stronger and slower."""
+    """Simulations of each search (default: the agent's own setting). More is stronger and slower; 0: no search,
+    the network's likeliest move."""
     seed: int = 0
     """Seed of chance and of the search."""
     own_game: Maybe[str] = None
@@ -50,9 +53,11 @@ def run(argv: Sequence[str]) -> int:
     """Play until the person leaves."""
     arguments = parse(Arguments, argv, "muzero play", EXAMPLES)
     if arguments.simulations is not None:
-        in_bounds("--simulations", arguments.simulations, "search.simulations")
+        in_bounds("--simulations", arguments.simulations, "search.simulations", low=0)
     in_bounds("--seed", arguments.seed, "train.seed")
-    agent = load_agent(arguments.agent, arguments.own_game)
+    name, own = named_simulations(arguments.agent, arguments.simulations is not None)
+    arguments = dataclasses.replace(arguments, simulations=arguments.simulations if own is None else own)
+    agent = load_agent(name, arguments.own_game)
     read: Callable[[str], str] = piped
     if sys.stdin.isatty():
         read = input

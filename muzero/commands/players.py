@@ -39,6 +39,22 @@ def check_player(option: str, text: str, game: str) -> None:
         raise CommandError(f"{option} {text} plays {plays}, not {game}", USAGE)
 
 
+def named_simulations(text: str, given: bool) -> tuple[str, int | None]:
+    """An agent's name and the simulations after it, `AGENT@N`; None without.
+
+    given: whether an option says how many too. Raises CommandError (usage).
+    """
+    from selfplay.agents import split_simulations
+
+    try:
+        name, own = split_simulations(text)
+    except GameError as error:
+        raise CommandError(str(error), USAGE) from error
+    if own is not None and given:
+        raise CommandError(f"{text} has its own number of simulations: no --simulations", USAGE)
+    return name, own
+
+
 def stored_game(folder: Path) -> str:
     """Canonical name of the game an agent plays. Runs no code of an own game."""
     from muzero.checkpoint import read_config

@@ -39,8 +39,8 @@ def best_moves(games: GameBatch, analysis: Analysis, fancy: bool) -> str:
     result = analysis.result
     visits, q, prior = result.visits[0], result.q[0], analysis.prior[0]
     legal = np.flatnonzero(games.legal()[0])
-    # The chosen move first, then by visits, then by Q.
-    order = sorted(legal.tolist(), key=lambda a: (a != result.action[0], -visits[a], -q[a]))
+    # The chosen move first, then by visits, then by Q; without a search by the prior.
+    order = sorted(legal.tolist(), key=lambda a: (a != result.action[0], -visits[a], -q[a], -prior[a]))
     most = max(1, int(visits.max()))
     rows = [
         (move_name(games, a), f"{visits[a]}", bar(visits[a] / most, 10, fancy) if visits[a] else "",
