@@ -3,6 +3,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
+LOG := .venv/install.log
 DEMO := checkpoints/runs/demo
 # Folders are listed too: a deleted or added file changes them.
 NATIVE := $(shell find cpp_mcts/src -type d -o -name '*.cpp' -o -name '*.h')
@@ -30,8 +31,8 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml setup.py constraints.txt $(NATIVE)
 	@sh -c '$(CHECK)'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	@echo 'installing into .venv (PyTorch is large) and building the C++ search: some minutes the first time'
-	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
+	@$(BIN)/python .ci/quietly.py $(LOG) 'installing into .venv (PyTorch is large) and building the C++ search: some minutes the first time' \
+	  $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --config-settings editable_mode=compat -e '.[dev]'
 	@touch $@
 
 # What pip would report after minutes, or not in words.
@@ -47,8 +48,12 @@ $(PYTHON) -c "import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.g
 command -v $${CXX:-g++} >/dev/null || fail "$${CXX:-g++} is missing: sudo apt install g++"
 endef
 
-demo: setup
+demo:
+	@echo '1 of 3: set-up'
+	@$(MAKE) --no-print-directory setup
+	@echo '2 of 3: training from nothing, about a minute on 2 idle cores'
 	@$(BIN)/muzero train tic_tac_toe --out $(DEMO)
+	@echo '3 of 3: 200 games against a perfect player'
 	@$(BIN)/muzero evaluate $(DEMO) --against perfect --games 200
 	@printf '%s\n' '' 'What next?'
 	@printf '  %-46s %s\n' \
