@@ -102,7 +102,7 @@ class Tally:
 
 def command(out: Path, steps: int) -> list[str]:
     """The words of a run that saves all the time."""
-    return ["train", "tic_tac_toe", "--out", str(out), "--steps", str(steps), "--train.actors", "2",
+    return ["train", "tic_tac_toe", "--out", str(out), "--steps", str(steps), "--train.actors", "1",
             "--train.horizon", "1000", "--train.device", "cpu", "--train.checkpoint-seconds", "0.05",
             "--train.evaluate-minutes", "0", "--train.log-seconds", "0.5", "--train.publish-steps", "3",
             "--model.width", "16", "--model.hidden", "16", "--search.simulations", "4", "--selfplay.games", "64",

@@ -1,8 +1,8 @@
 """How much resident memory a training and its actors gain in an hour once the replay is full, seen from outside.
 
-A short replay fills early; from then on everything a run holds has its full size, and what grows is lost. Resident
-memory is read from /proc (Linux). Growth is given by the line of least squares through all samples, and by its ends:
-the mean of the last tenth less that of the first.
+A short replay fills early; from then on, and from its first match on, a run holds all it needs: what grows is lost.
+Resident memory is read from /proc (Linux). Growth is given by the line of least squares through all samples, and by its
+ends: the mean of the last tenth less that of the first.
 
     python benchmarks/memory_growth.py tic_tac_toe
     python benchmarks/memory_growth.py connect_four --minutes 30 --samples growth.csv
@@ -26,7 +26,7 @@ import numpy as np
 EVERY = 2.0
 """Seconds between two samples."""
 SETTLING = 60.0
-"""Seconds after the replay is full that don't count: the first evaluations and checkpoints come then."""
+"""Seconds that don't count after the replay is full and a first match was played, which loads what it needs."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,22 @@ def processes_of(learner: int) -> dict[str, int]:
     return {"learner": learner, **{f"actor {index}": actor for index, actor in enumerate(actors)}}
 
 
-def full(out: Path, capacity: int) -> bool:
-    """True once the newest report of the run counts a full replay."""
+def settled(out: Path, capacity: int) -> bool:
+    """True once the run has reported a full replay and a match."""
     path = out / "metrics.jsonl"
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    return bool(lines) and json.loads(lines[-1]).get("run/replay_positions", 0) >= capacity
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    records = [json.loads(line) for line in lines]
+    full = any(record.get("run/replay_positions", 0) >= capacity for record in records)
+    return full and any(name.startswith("evaluation/") for record in records for name in record)
 
 
 def watch(training: subprocess.Popen[bytes], out: Path, capacity: int) -> tuple[list[Sample], float]:
-    """All samples of a training until it ends, and the second in which its replay was full."""
+    """All samples of a training until it ends, and the second in which it had all it needs."""
     samples: list[Sample] = []
     began, filled = time.monotonic(), float("inf")
     while training.poll() is None:
         now = time.monotonic() - began
-        if filled == float("inf") and full(out, capacity):
+        if filled == float("inf") and settled(out, capacity):
             filled = now
         for who, process in processes_of(training.pid).items():
             if (found := memory_of(process)) is not None:
@@ -139,9 +141,9 @@ def main() -> int:
     if asked.samples:
         write(asked.samples, samples)
     if filled + SETTLING >= samples[-1].seconds:
-        print("the replay was not full in time: more --minutes, or less --capacity", file=sys.stderr)
+        print("no full replay and no match in time: more --minutes, or less --capacity", file=sys.stderr)
         return 1
-    print(f"{asked.game}: {last['step']:,} steps in {asked.minutes:g} minutes; the replay full after {filled:.0f} s")
+    print(f"{asked.game}: {last['step']:,} steps in {asked.minutes:g} minutes; full and evaluated after {filled:.0f} s")
     report(samples, filled + SETTLING)
     return training.returncode
 

@@ -32,7 +32,7 @@ from muzero.graphs import Sent
 from muzero.interrupt import Interrupt, MatchLeftError, Reported, Watched
 from muzero.learner import Learner, StepReport
 from muzero.limits import check_outcomes
-from muzero.memory import keep_freed_blocks
+from muzero.memory import give_back_freed_blocks, keep_freed_blocks
 from muzero.metrics import RANDOM_PLAY, Metrics, Progress
 from muzero.pace import Standing
 from muzero.records import Batch
@@ -168,11 +168,13 @@ class Run:
             if 0 < self.config.train.evaluate_minutes <= (now - evaluated) / 60.0:
                 with contextlib.suppress(MatchLeftError):
                     self.evaluate(report, interrupt)
+                give_back_freed_blocks()
                 evaluated = time.monotonic()
             if now - saved >= self.config.train.checkpoint_seconds:
                 # A match may have taken the clock past a snapshot, which a run that goes on from here won't make up.
                 self.leave_snapshot()
                 self.save()
+                give_back_freed_blocks()
                 saved = time.monotonic()
         # What follows is no training.
         self.elapsed_before, self.started = self.elapsed, None
