@@ -214,8 +214,8 @@ class AtariBatch:
             "pictures": [zlib.crc32(row.obs.tobytes()) for row in self._rows],
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot of a batch of the same game and size, by playing its actions again."""
+    def restore(self, snapshot: dict[str, Any]) -> list[int]:
+        """Go back to a snapshot of a batch of the same game and size, by playing its actions again; every row can."""
         stored = [base64.b64decode(text) for text in snapshot["actions"]]
         check_snapshot(snapshot, self.spec.name, self.size, stored)
         for row, (seed, number) in zip([*self._rows, self._spare], snapshot["begun"], strict=True):
@@ -229,6 +229,7 @@ class AtariBatch:
             raise GameError(f"{self.spec.name}: a stored game came out another way when it was played again: use the "
                             "version of ale-py that it was stored with, or begin anew")
         self._seed, self._seeds_taken = snapshot["seed"], snapshot["seeds_taken"]
+        return []
 
     def story(self, row: int) -> Story:
         """All that the row's game hangs on so far."""

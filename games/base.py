@@ -141,8 +141,11 @@ class GameBatch(Protocol):
     def snapshot(self) -> dict[str, Any]:
         """Everything `restore` needs to go on exactly (positions and random state), as JSON values."""
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot of a batch of the same game and size."""
+    def restore(self, snapshot: dict[str, Any]) -> list[int]:
+        """Go back to a snapshot of a batch of the same game and size.
+
+        Gives the rows whose games could not be had again, as they don't follow from their seeds: they begin anew.
+        """
 
     def render(self, row: int) -> str:
         """The position as text, for people."""

@@ -7,7 +7,9 @@ what is legal, however often the batch wants to know.
 from __future__ import annotations
 
 import math
+import struct
 import traceback
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 
 from games.base import GameError, GameSpec, MaskArray
 
+REWARD = struct.Struct("<db")
+"""A reward and who got it, for a checksum."""
 LARGEST = float(np.finfo(np.float32).max)
 SHOWN = 120
 """Characters of a wrong answer that are shown."""
@@ -57,6 +61,14 @@ class Limited(Protocol):
         """True once the limit has ended the game, which `over` says too: what would have followed counts."""
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """What a game also has that holds something until it is told to let go: a process, a window, a file."""
+
+    def close(self) -> None:
+        """Let go of it. Called once, when nothing more is asked of the game."""
+
+
 class Guarded:
     """One row's game. `SingleGame` has the meaning of each method."""
 
@@ -66,8 +78,13 @@ class Guarded:
         """to player 0 so far"""
         self.moves: list[int] = []
         self._legal: MaskArray | None = None
-        self._player = 0
-        self._settle()
+        self._seen: NDArray[Any] | None = None
+        self._player, self._rewards, self._closed = 0, 0, False
+        try:
+            self._settle()
+        except GameError:
+            self.close()
+            raise
 
     def over(self) -> bool:
         return self._over
@@ -90,6 +107,7 @@ class Guarded:
         call, mover = f"step({action})", self._player
         reward = self._number(call, self._ask(call, self._game.step, action))
         self._paid += reward if mover == 0 else -reward
+        self._rewards = zlib.crc32(REWARD.pack(reward, mover), self._rewards)
         self._settle()
         self._check_reward(call, reward)
         if self._spec.alternates and not self._over and self._player == mover:
@@ -99,7 +117,23 @@ class Guarded:
         return reward
 
     def observe(self) -> NDArray[Any]:
-        """The position, of the spec's shape and dtype, finite."""
+        """The position, of the spec's shape and dtype, finite; not to be changed."""
+        if self._seen is None:
+            self._seen = self._look().copy()
+        return self._seen
+
+    def checksum(self) -> int:
+        """What the game has shown so far: every reward, and the position as it is now."""
+        seen = b"" if self._over else self.observe().tobytes() + self.legal().tobytes()
+        return zlib.crc32(seen, self._rewards)
+
+    def close(self) -> None:
+        """Let the game go of what it holds, if it can."""
+        if not self._closed and isinstance(self._game, Closing):
+            self._closed = True
+            self._ask("close()", self._game.close)
+
+    def _look(self) -> NDArray[Any]:
         seen = self._ask("observe()", self._game.observe)
         shape, dtype = self._spec.observation_shape, np.dtype(self._spec.observation_dtype)
         if not isinstance(seen, np.ndarray):
@@ -120,7 +154,7 @@ class Guarded:
 
     def _settle(self) -> None:
         """Ask whose turn it is, or how it ended."""
-        self._legal, self._cut = None, False
+        self._legal, self._seen, self._cut = None, None, False
         self._over = bool(self._ask("over()", lambda: bool(self._game.over())))
         if not self._over:
             self._player = self._mover()

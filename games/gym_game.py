@@ -41,11 +41,15 @@ class GymGame:
     def __init__(self, identity: str, spec: GameSpec, form: Form, generator: np.random.Generator) -> None:
         self.spec, self._form = spec, form
         self._environment = _environment(identity)
-        self._first_action = int(getattr(self._environment.action_space, "start", 0))
-        self._over = self._cut = False
-        answer = self._environment.reset(seed=int(generator.integers(1 << 31)))
-        self._raw, _ = _taken_apart("reset()", ("observation", "info"), answer)
-        self._seen = form.see(self._raw)
+        self._closed = self._over = self._cut = False
+        try:
+            self._first_action = int(getattr(self._environment.action_space, "start", 0))
+            answer = self._environment.reset(seed=int(generator.integers(1 << 31)))
+            self._raw, _ = _taken_apart("reset()", ("observation", "info"), answer)
+            self._seen = form.see(self._raw)
+        except BaseException:
+            self.close()
+            raise
 
     def to_play(self) -> int:
         """Player 0."""
@@ -61,12 +65,18 @@ class GymGame:
         self._raw, reward, ended, cut, _ = _taken_apart("step()", STEP, answer)
         self._over, self._cut = bool(ended or cut), bool(cut and not ended)
         if self._over:
-            self._environment.close()
+            self.close()
         else:
             # At once: an environment may write its next observation into the same array.
             self._seen = self._form.see(self._raw)
         paid: float = reward
         return paid
+
+    def close(self) -> None:
+        """Close the environment, once."""
+        if not self._closed:
+            self._closed = True
+            self._environment.close()
 
     def over(self) -> bool:
         """True once the episode has ended or was cut."""

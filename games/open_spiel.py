@@ -122,13 +122,14 @@ class OpenSpielBatch:
             "random": self._rng.bit_generator.state,
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot of a batch of the same game and size."""
+    def restore(self, snapshot: dict[str, Any]) -> list[int]:
+        """Go back to a snapshot of a batch of the same game and size; every row can."""
         histories = snapshot["histories"]
         check_snapshot(snapshot, self.spec.name, self.size, histories)
         for row, history in enumerate(histories):
             self.set_history(row, history)
         self._rng.bit_generator.state = snapshot["random"]
+        return []
 
     def set_history(self, row: int, history: Sequence[int]) -> None:
         """Put one row in the position after `history`, the actions from the start, chance included."""

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import GameError, IntArray, MaskArray
+from games.base import GameBatch, GameError, IntArray, MaskArray
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A batch whose games may hold something beyond memory."""
+
+    @property
+    def close(self) -> Callable[[], Any]: ...
+
+
+@contextlib.contextmanager
+def released(batch: GameBatch) -> Iterator[GameBatch]:
+    """The batch; afterwards its games have let go of what they hold, such as processes of their own."""
+    try:
+        yield batch
+    finally:
+        close(batch)
+
+
+def close(batch: GameBatch) -> None:
+    """Let the games of a batch go of what they hold. Raises GameError for one that fails at it."""
+    if isinstance(batch, Holding):
+        batch.close()
 
 
 def row_mask(rows: MaskArray, size: int) -> MaskArray:

@@ -7,6 +7,7 @@ named by `module:Class` or `path/to/file.py:Class`; `games/examples/subtraction.
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -40,13 +41,22 @@ class Lockstep:
         self._started = 0
         self._numbers = [0] * size
         self._returns: NDArray[np.float64] = np.zeros((size, spec.players))
-        self._games: list[Guarded] = [self._new(row) for row in range(size)]
+        self._games: list[Guarded] = []
+        # However the batch is left: by name, forgotten, or at the end of the program.
+        self.close = weakref.finalize(self, _close_all, self._games)
+        """Let all games go of what they hold; nothing can be asked of the batch afterwards."""
+        try:
+            for row in range(size):
+                self._games.append(self._new(row))
+        except BaseException:
+            self.close()
+            raise
 
     def reset(self, rows: MaskArray | None = None) -> None:
         """Start new games in `rows` (bool [N]; all when None)."""
         mask = np.ones(self.size, np.bool_) if rows is None else row_mask(rows, self.size)
         for row in np.flatnonzero(mask).tolist():
-            self._games[row] = self._new(row)
+            self._replace(row, self._new(row))
 
     def observe(self) -> NDArray[Any]:
         """Observations [N, *O]; zeros in finished rows."""
@@ -100,21 +110,39 @@ class Lockstep:
             "started": self._started,
             "numbers": list(self._numbers),
             "moves": [list(game.moves) for game in self._games],
+            "checksums": [game.checksum() for game in self._games],
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot of a batch of the same game and size, by playing its moves again."""
-        numbers = snapshot["numbers"]
+    def restore(self, snapshot: dict[str, Any]) -> list[int]:
+        """Go back to a snapshot of a batch of the same game and size, by playing its moves again.
+
+        Gives the rows of games that went another way this time, as they don't follow from their seeds: they begin anew.
+        """
+        numbers, moves = snapshot["numbers"], snapshot["moves"]
         same = same_game(str(snapshot["game"]), self.spec.name)
         check_snapshot({"game": self.spec.name} if same else snapshot, self.spec.name, self.size, numbers)
+        # Older versions kept no checksums.
+        checksums = snapshot.get("checksums", [None] * self.size)
         self._seed = snapshot["seed"]
-        for row, (number, moves) in enumerate(zip(numbers, snapshot["moves"], strict=True)):
-            self._started = number
-            self._games[row] = self._new(row)
-            only = np.arange(self.size) == row
+        astray = [row for row, known in enumerate(zip(numbers, moves, checksums, strict=True))
+                  if not self._replayed(row, *known)]
+        self._started = snapshot["started"]
+        self.reset(np.isin(np.arange(self.size), astray))
+        return astray
+
+    def _replayed(self, row: int, number: int, moves: list[int], checksum: int | None) -> bool:
+        """Play a game again in its row; False where it is another one."""
+        self._replace(row, self._begun(row, number))
+        self._numbers[row] = number
+        only = np.arange(self.size) == row
+        try:
             for move in moves:
                 self.step(np.full(self.size, move, np.int32), only)
-        self._started = snapshot["started"]
+            stuck = not moves and self._games[row].over()
+            return not stuck and checksum in (None, self._games[row].checksum())
+        except GameError:
+            # A move that was legal no longer is, or the game is over too soon.
+            return False
 
     def render(self, row: int) -> str:
         """The position as text."""
@@ -129,6 +157,12 @@ class Lockstep:
         game = self._games[row]
         return not game.over() and 0 <= action < self.spec.num_actions and bool(game.legal()[action])
 
+    def _replace(self, row: int, game: Guarded) -> None:
+        """Another game for a row; the one before is let go."""
+        before, self._games[row] = self._games[row], game
+        self._returns[row] = 0
+        before.close()
+
     def _new(self, row: int) -> Guarded:
         """A new game, of the next number whose start is not over already."""
         for _ in range(START_TRIES):
@@ -137,8 +171,8 @@ class Lockstep:
             game = self._begun(row, number)
             if not game.over():
                 self._numbers[row] = number
-                self._returns[row] = 0
                 return game
+            game.close()
         raise GameError(f"{self.spec.name}: row {row}: expected a start from which to move, got {START_TRIES} starts "
                         "that are over, one after the other")
 
@@ -162,6 +196,18 @@ class Lockstep:
                 some = " ".join(map(str, np.flatnonzero(self._games[row].legal())[:20]))
                 raise GameError(f"{self.spec.name}: row {row}: {int(played[row])} is illegal; legal: {some}")
         return chosen
+
+
+def _close_all(games: list[Guarded]) -> None:
+    """Close every game. Raises the first GameError once all were asked."""
+    errors: list[GameError] = []
+    for game in games:
+        try:
+            game.close()
+        except GameError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def load_own(name: str) -> tuple[GameFactory, GameSpec]:

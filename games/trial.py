@@ -18,6 +18,7 @@ from games.base import NO_PLAYER, GameBatch, GameError
 from games.contract import OUT_OF_RANGE, SAME, RandomPlay, check_position, in_range
 from games.families import family
 from games.gym_game import is_gym
+from games.rows import released
 
 GAMES, SEED = 2, 0x7E57
 STEPS = 400
@@ -47,13 +48,19 @@ def try_game(
 
 
 def _played(name: str, steps: int, end: float, clock: Callable[[], float]) -> list[str]:
-    batch, twin = games.make(name, GAMES, SEED), games.make(name, GAMES, SEED)
+    with released(games.make(name, GAMES, SEED)) as batch, released(games.make(name, GAMES, SEED)) as twin:
+        return _compared(batch, twin, is_gym(name), steps, end, clock)
+
+
+def _compared(
+    batch: GameBatch, twin: GameBatch, any_numbers: bool, steps: int, end: float, clock: Callable[[], float]
+) -> list[str]:
+    """any_numbers: observations may be of any size, for Gymnasium's vectors are seen through symlog."""
     player, same, near = RandomPlay(batch, SEED), True, True
     far = f"{OUT_OF_RANGE}, observation_high={batch.spec.observation_high}: networks learn little from such numbers"
     for _ in range(steps):
         check_position(batch)
-        # Numbers of Gymnasium's vectors are seen through symlog, and may be any.
-        near = near and (is_gym(name) or in_range(batch))
+        near = near and (any_numbers or in_range(batch))
         same = same and _agree(batch, twin)
         actions, rows = player.choose()
         player.step(actions, rows)

@@ -115,6 +115,8 @@ class Run:
         self.evaluated = 0
         """Learning step of the newest evaluation"""
         self.snapshots_left = 0
+        self.anew = 0
+        """Unfinished games that had to begin anew when the run went on"""
         # Last: whatever fails before leaves no process behind.
         self.source: InProcess | Processes = (
             InProcess(config) if config.train.actors == 0 else Processes(config, start))
@@ -341,8 +343,14 @@ class Run:
             data_wait=self.batches.waited / seconds, reanalysed=self.rates.reanalysed / seconds,
             mean_return=float(np.mean(self.returns)) if self.returns and self.replay.spec.players == 1 else math.nan,
             losses=losses, checks=checks, evaluation=self.evaluation, status=status, cut=self.cut,
-            warnings=(*self.supports.advice(), *self.ends.advice(self.config.selfplay.max_moves)),
+            warnings=(*self.supports.advice(), *self.ends.advice(self.config.selfplay.max_moves), *self._begun_anew()),
             warmup_positions=self.config.selfplay.warmup_positions if self.warming_up else 0)
+
+    def _begun_anew(self) -> list[str]:
+        if self.anew == 0:
+            return []
+        return [f"{self.anew} unfinished games went another way when they were played again, as {self.config.game} "
+                "doesn't follow from its seeds alone: they began anew, all else goes on"]
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.last is None:
@@ -449,7 +457,7 @@ class Run:
             if "reanalysis" in state:
                 self.reanalyser.restore(state["reanalysis"])
         if isinstance(self.source, InProcess) and "actor" in state:
-            self.source.restore(tensors, state)
+            self.anew = self.source.restore(tensors, state)
 
 
 def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambda _: None) -> int:

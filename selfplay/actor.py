@@ -153,15 +153,17 @@ class Actor:
         return {"games": self.games.snapshot(), "rng": self.rng.bit_generator.state,
                 "opening": self.opening.tolist(), "made": self.made.tolist(), "counters": vars(self.counters).copy()}
 
-    def restore(self, snapshot: dict[str, Any], moves: dict[str, NDArray[Any]]) -> None:
-        """Go back to `snapshot` and recorded moves."""
-        self.games.restore(snapshot["games"])
+    def restore(self, snapshot: dict[str, Any], moves: dict[str, NDArray[Any]]) -> int:
+        """Go back to `snapshot` and recorded moves; how many games had to begin anew, as they can't be had again."""
+        anew = self.games.restore(snapshot["games"])
         self.rng.bit_generator.state = snapshot["rng"]
         self.opening[:] = snapshot["opening"]
         self.counters = Counters(**snapshot["counters"])
         self.recorder.restore(moves)
         # Older versions recorded whole games alone.
         self.made[:] = snapshot.get("made", self.recorder.moves)
+        self.made[anew] = self.recorder.moves[anew] = 0
+        return len(anew)
 
 
 def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from games import make, spec
 from games.atari_protocol import is_atari
 from games.base import NO_LIMIT, NO_PLAYER, GameBatch, GameError, GameSpec, IntArray, MaskArray
+from games.rows import released
 from selfplay.agents import Player
 from selfplay.positions import place
 
@@ -193,9 +194,9 @@ def play_pairs(
     cut: list[MaskArray] = []
     for start in range(0, games, CHUNK):
         rows = min(CHUNK, games - start)
-        batch = make(game, rows, seed=batch_seed(rng))
-        openings = _openings(batch, rows // 2, opening_plies, rng)
-        played, outcome = _play_both_seats(batch, first, second, openings, limit)
+        with released(make(game, rows, seed=batch_seed(rng))) as batch:
+            openings = _openings(batch, rows // 2, opening_plies, rng)
+            played, outcome = _play_both_seats(batch, first, second, openings, limit)
         results.append(np.sign(outcome))
         sequences += played.moves
         cut.append(played.cut)
@@ -221,8 +222,8 @@ def play_alone(game: str, player: Player, games: int, seed: int, max_moves: int 
     returns: list[float] = []
     lengths: list[int] = []
     for start in range(0, games, CHUNK):
-        batch = make(game, min(CHUNK, games - start), seed=batch_seed(rng))
-        played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size, limit)
+        with released(make(game, min(CHUNK, games - start), seed=batch_seed(rng))) as batch:
+            played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size, limit)
         returns += played.returns[:, 0].tolist()
         lengths += [len(moves) for moves in played.moves]
         cut += int(played.cut.sum())

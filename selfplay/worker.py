@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -23,6 +24,8 @@ import torch
 from torch import Tensor
 
 import games
+from games import rows
+from games.families import family
 from muzero import checkpoint
 from muzero.agent import build_model
 from muzero.config import Config, ConfigError, check_resolved
@@ -114,8 +117,11 @@ class InProcess:
         files = {"actors": self.actor.recorder.arrays(), "acting": dict(self.model.state_dict())}
         return files, {"actor": self.actor.snapshot(), "playing": self.playing, "acting_progress": self.progress}
 
-    def restore(self, files: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
-        """Go back to what `snapshot` gave. Raises ValueError, KeyError, TypeError or RuntimeError for anything else."""
+    def restore(self, files: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> int:
+        """Go back to what `snapshot` gave; how many games had to begin anew, as they don't follow from their seeds.
+
+        Raises ValueError, KeyError, TypeError or RuntimeError for anything else.
+        """
         stored, playing = state["actor"], state["playing"]
         progress = checkpoint.number_of(state, "acting_progress", 1.0)
         if type(playing) is not bool:
@@ -126,13 +132,14 @@ class InProcess:
         if not len(opening) == len(made) == self.actor.games.size:
             raise ValueError(f"opening: {self.actor.games.size} games wanted, got {len(opening)} and {len(made)}")
         moves = {name: value.numpy() for name, value in files["actors"].items()}
-        self.actor.restore({**stored, "counters": counters, "opening": opening}, moves)
+        anew = self.actor.restore({**stored, "counters": counters, "opening": opening}, moves)
         self.model.load_state_dict(files["acting"])
         self.prepared.refresh()
         self.playing, self.progress = playing, progress
+        return anew
 
     def close(self) -> None:
-        pass
+        rows.close(self.actor.games)
 
 
 class Processes:
@@ -143,6 +150,8 @@ class Processes:
     """
 
     def __init__(self, config: Config, start: int = 0) -> None:
+        self.holding = family(config.game) in ("own", "gym")
+        """Whether games may hold something that a kill would leave behind, such as processes of their own"""
         self.inboxes: list[Inbox] = []
         self.processes: list[Any] = []
         # At the end of the program multiprocessing waits for those that still play.
@@ -201,6 +210,8 @@ class Processes:
         self.mailbox.put(model, progress)
 
     def close(self) -> None:
+        if self.holding:
+            self._let_go()
         for process in self.processes:
             process.kill()  # they leave it to this process to heed anything less, and hold nothing that is to be kept
         for process in self.processes:
@@ -208,6 +219,15 @@ class Processes:
         for inbox in self.inboxes:
             inbox.pipe.close()
         atexit.unregister(self.close)
+
+
+    def _let_go(self) -> None:
+        """Nobody takes games any more, which each notices after its move and lets go of what its games hold."""
+        for inbox in self.inboxes:
+            inbox.pipe.close()
+        end = time.monotonic() + JOIN_SECONDS
+        for process in self.processes:
+            process.join(max(0.0, end - time.monotonic()))
 
 
 @contextlib.contextmanager
@@ -248,15 +268,16 @@ def _act(
     config: Config, index: int, start: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
 ) -> None:
     actor = make_actor(config, index + 1, start)
-    model = acting_model(config)
-    prepared = prepare(model, config)
-    version = 0
-    while os.getppid() == parent:
-        newest = mailbox.take(model, version)
-        if newest != version:
-            prepared.refresh()
-            version = newest
-        pipe.send(delivery(actor, prepared if version else None, mailbox.progress))
+    with rows.released(actor.games):
+        model = acting_model(config)
+        prepared = prepare(model, config)
+        version = 0
+        while os.getppid() == parent:
+            newest = mailbox.take(model, version)
+            if newest != version:
+                prepared.refresh()
+                version = newest
+            pipe.send(delivery(actor, prepared if version else None, mailbox.progress))
 
 
 def acting_model(config: Config) -> LearnedModel:

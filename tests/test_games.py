@@ -162,8 +162,8 @@ def test_contract_finds_a_shared_array() -> None:
 class Forgetful(OpenSpielBatch):
     """Restores positions, not the random state."""
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        super().restore({**snapshot, "random": self._rng.bit_generator.state})
+    def restore(self, snapshot: dict[str, Any]) -> list[int]:
+        return super().restore({**snapshot, "random": self._rng.bit_generator.state})
 
 
 def test_contract_finds_a_forgotten_random_state() -> None:
