@@ -172,9 +172,9 @@ def limited() -> Iterator[None]:
         raise TimeoutError("waited in vain")
 
     old = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(60)
+    signal.setitimer(signal.ITIMER_REAL, 60.0, 5.0)  # again and again: leaving may wait, too
     yield
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
     signal.signal(signal.SIGALRM, old)
 
 

@@ -236,7 +236,7 @@ def test_sizes_are_refused_before_reading(tmp_path: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     for name, kind, message in (
         ("weights.safetensors", Damaged, "at most 2,147,483,648 are read"),
-        ("replay.safetensors", CheckpointError, "more than half of this machine's memory"),
+        ("replay.safetensors", CheckpointError, "more than half of the memory this process may have"),
         ("state.json", Damaged, "at most 16,777,216 are read"),
     ):
         changed = json.loads(json.dumps(manifest))

@@ -48,9 +48,9 @@ def limited() -> Iterator[None]:
         raise TimeoutError("waited in vain")
 
     old = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(int(WAIT))
+    signal.setitimer(signal.ITIMER_REAL, WAIT, 5.0)  # again and again: leaving may wait, too
     yield
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
     signal.signal(signal.SIGALRM, old)
 
 
