@@ -125,6 +125,12 @@ def _rounded(number: float, digits: int) -> float:
     return float(f"{number:.{digits - 1}e}")
 
 
+def _raised(number: float) -> float:
+    """The next larger number of two digits."""
+    step = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return _rounded(math.ceil(number / step - 1e-9) * step, 2)
+
+
 def settle(config: Config, stored: Config | None = None) -> tuple[Config, Survey | None]:
     """`config` with a number wherever one was left to the game, and what random games showed if any were played.
 
@@ -193,7 +199,8 @@ def fitting(given: ScalarConfig, unit: float, offset: float, reach: float) -> Sc
     usual = unit == 0.0 or USUAL[0] <= unit <= USUAL[1]
     scale = given.scale if given.scale != 1.0 or usual else _rounded(unit, SCALE_DIGITS)
     open_end = dataclasses.replace(given, scale=scale, low=-MOST_END, high=MOST_END, offset=0.0, bins=2)
-    scale *= max(1.0, reach / open_end.reach[1])
+    if reach > open_end.reach[1]:
+        scale = _raised(scale * reach / open_end.reach[1])
     end = float(math.ceil(squashed(reach / scale) if given.transform else reach / scale))
     low, high = min(given.low, -end), max(given.high, end)
     return dataclasses.replace(given, scale=scale, offset=given.offset or offset, low=low, high=high,

@@ -71,7 +71,7 @@ class Supports:
 
     def _advice(self, name: str, share: float) -> str:
         low, high = getattr(self.config, name).reach
-        return (f"{100 * share:.2g} % of the {name} targets lie outside of what model.{name} can state, {low:.4g} to "
+        return (f"{100 * share:.3g} % of the {name} targets lie outside of what model.{name} can state, {low:.4g} to "
                 f"{high:.4g}, and are learned as its end: a new run with a larger --model.{name}.scale wanted")
 
 

@@ -78,12 +78,13 @@ class Walk:
 
 class Thousandths(Walk):
     spec = spec("thousandths")
-    SCALE = 1e-3
+    SCALE = 2.0**-10
+    """Of two, so that numbers keep their digits."""
 
 
 class Thousands(Walk):
     spec = spec("thousands")
-    SCALE = 1e3
+    SCALE = 2.0**10
 
 
 class Constant(Walk):

@@ -14,8 +14,10 @@ from table_model import Blank
 
 import games
 from games.base import GameSpec
-from muzero.config import SearchConfig, SelfPlayConfig
+from games.symmetry import symmetries
+from muzero.config import LearnerConfig, ReplayConfig, SearchConfig, SelfPlayConfig
 from muzero.records import Findings, Trajectory
+from muzero.replay import DrawConfig, Replay
 from selfplay.actor import Actor, draw_legal, draw_visits
 from selfplay.trajectory import START_LENGTH, Recorder
 
@@ -141,6 +143,22 @@ def test_a_game_that_is_too_long_is_cut() -> None:
         assert_happened("tic_tac_toe", game)
         assert game.exploratory.tolist() == [False] * 5 + [True], "its last search value stands for the rest"
     assert not any(game.exploratory.any() for game in whole)
+
+
+@pytest.mark.parametrize("settings", [{"max_moves": 6}, {"part_moves": 4}])
+def test_every_position_of_a_game_that_was_cut_has_a_value(settings: dict[str, int]) -> None:
+    """Also where targets reach to the end of the game: the last search stands for what nobody saw."""
+    actor = make(size=16, **settings)
+    replay = Replay(actor.games.spec, ReplayConfig(capacity=2_000), symmetries("tic_tac_toe"))
+    for game in play(actor, 30):
+        if game.discount[-1] != 0:
+            replay.add(game)
+    assert replay.added > 100
+    config = DrawConfig.of(LearnerConfig(td_steps=1_000), 2)
+    places = np.arange(replay.added)
+    batch = replay.batch(places, np.ones(len(places), np.float32), config, np.random.default_rng(0))
+    assert batch.trained[:, 0].all()
+    assert batch.alive[:, 0].all(), "and a policy"
 
 
 def test_cut_games_are_counted() -> None:

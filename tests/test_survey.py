@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import games
-from muzero import presets, sizing, survey
+from muzero import metrics, presets, sizing, survey, train
 from muzero.commands import train as command
 from muzero.config import BY_GAME, Config, ConfigError, ScalarConfig, by_game, check_resolved, replace
 from muzero.limits import check_outcomes
@@ -109,6 +109,29 @@ def test_a_support_reaches_as_far_as_wanted(reach: float, unit: float) -> None:
     assert 7.0 - found.reach[0] >= reach * (1 - 1e-9)
     assert 20.0 <= found.high <= MOST_END
     assert found.bins == 2 * found.high + 1
+
+
+def test_a_scale_has_few_digits() -> None:
+    assert survey.fitting(OPEN, 1.0, 0.0, 333_000.0).scale == 5.7
+    assert survey.fitting(OPEN, 0.0237, 0.0, 1.0).scale == 0.02
+
+
+def losses(game: str, out: Path, scale: float) -> list[float]:
+    config = replace(presets.load(game), {
+        "model.value.bins": 41, "model.reward.bins": 41, "model.value.scale": scale, "model.reward.scale": scale,
+        "selfplay.games": 8, "search.simulations": 8, "search.threads": 1, "replay.min_positions": 400,
+        "train.steps": 30, "train.horizon": 30, "train.publish_steps": 3, "train.log_seconds": 0.0,
+        "train.device": "cpu", "train.evaluate_minutes": 0.0, "train.checkpoint_seconds": 1e6})
+    train.run(config, out)
+    return [record["loss/total"] for record in metrics.read(out) if "loss/total" in record]
+
+
+@pytest.mark.parametrize(("game", "factor"), [("scaled:Thousandths", 2.0**-10), ("scaled:Thousands", 2.0**10)])
+def test_learning_is_the_same_at_any_scale(game: str, factor: float, tmp_path: Path) -> None:
+    """Search, targets and losses, step by step; without its scale the game is learned otherwise."""
+    plain = losses("scaled:Walk", tmp_path / "plain", 1.0)
+    assert losses(game, tmp_path / "scaled", factor) == pytest.approx(plain, rel=1e-4)
+    assert losses(game, tmp_path / "unscaled", 1.0) != pytest.approx(plain, rel=0.05)
 
 
 def test_numbers_that_were_given_stay() -> None:

@@ -60,7 +60,7 @@ def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
     supports.add(batch([[500.0, 500.0], [5.0, 500.0]], [[1.0], [9e9]], [[True, True], [True, False]]))
     assert supports.newest() == {"value_outside": pytest.approx(2 / 3), "reward_outside": 0.5}
     value, reward = supports.advice()
-    assert value.startswith("67 % of the value targets lie outside of what model.value can state, -422.4 to 422.4")
+    assert value.startswith("66.7 % of the value targets lie outside of what model.value can state, -422.4 to 422.4")
     assert "--model.value.scale" in value
     assert "--model.reward.scale" in reward
 
