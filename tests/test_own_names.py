@@ -14,10 +14,10 @@ from games import GameError, own_names
 from games.families import family
 from games.own_names import canonical, from_here, is_own, same_game
 from games.single import load_own
-from muzero import checkpoint, cli, runs
+from muzero import checkpoint, cli, presets, runs
 from muzero.agent import build_model, load
-from muzero.commands import train
-from muzero.commands.arguments import find_agent
+from muzero.commands import suite, train
+from muzero.commands.arguments import find_agent, parse
 from muzero.commands.console import OK, USAGE, command
 from muzero.config import Config, ConfigError, check_continues, replace
 from selfplay.agents import split_simulations
@@ -222,6 +222,13 @@ def test_a_run_in_a_folder_of_a_game_s_name_goes_on_and_is_told(here: Path, caps
     assert f"taken as the run in the folder {here}/connect_four" in capsys.readouterr().err
     assert runs.resolve("connect_four") == Path("connect_four/checkpoints/step-00000003")
     assert load("connect_four").step == 3
+
+
+def test_a_path_may_begin_with_home(here: Path) -> None:
+    default = presets.load("tic_tac_toe")
+    assert train.read(["--out=~/runs/a"], default, "tic_tac_toe").out == here / "house" / "runs" / "a"
+    assert train.read(["--out", "b"], default, "tic_tac_toe").out == Path("b")
+    assert parse(suite.Arguments, ["--suite", "~/a", "b"], "evaluate", []).suite == (here / "house" / "a", Path("b"))
 
 
 def test_commands_can_be_typed_into_a_shell() -> None:

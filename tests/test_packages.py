@@ -6,10 +6,13 @@ import os
 import pydoc
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import setuptools
 
+import checkpoints
 import muzero
 from muzero import packages
 from muzero.commands.console import USAGE
@@ -95,3 +98,14 @@ def test_public_names_are_listed_before_they_are_loaded() -> None:
     told = pydoc.plain(pydoc.render_doc(muzero))
     assert all(name in told for name in muzero.__all__)
     assert "load_bot(path_or_game: 'str'" in told
+
+
+def test_only_the_engine_s_packages_are_installed() -> None:
+    """No `tests` or `benchmarks`, and no run of the checkout."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = setuptools.find_packages(str(ROOT), include=settings["packages"]["find"]["include"])
+    assert {name.partition(".")[0] for name in found} == set(packages.NAMES)
+    assert not settings["include-package-data"]
+    kinds = [f"checkpoints/{pattern}" for pattern in settings["package-data"]["checkpoints"]]
+    shipped = {path.relative_to(ROOT).parts[1] for kind in kinds for path in ROOT.glob(kind)}
+    assert shipped == set(checkpoints.shipped())

@@ -67,6 +67,20 @@ def _whole_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None
     )
 
 
+@_registry.primitive_rule
+def _path_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    """A path may begin with `~`, which shells leave alone in `--out=~/runs`."""
+    if info.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda texts: Path(os.path.expanduser(texts[0])),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
 def parse_whole(text: str) -> int:
     """`1000` or `1e3`. Raises ValueError for anything else."""
     with contextlib.suppress(ValueError):
