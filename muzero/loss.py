@@ -107,11 +107,12 @@ class Losses:
 
     @cached_property
     def value_error(self) -> Tensor:
-        """[B] |value - target| at the root, for priorities: where the target isn't known, the mean of those that are;
-        NaN where none is. Computed when first read, before the next step."""
+        """[B] |value - target| at the root in the scale of values, for priorities: where the target isn't known, the
+        mean of those that are; NaN where none is. Computed when first read, before the next step."""
         data, known = self.stated.data, self.stated.data.trained[:, 0]
         with torch.no_grad():
             error = (scalar.decode(self.stated.values[0], self.stated.config.value) - data.value[:, 0]).abs()
+            error = error / self.stated.config.value.scale
             return torch.where(known, error, (error * known).sum() / known.sum())
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import games
 from games.base import GameSpec
-from muzero.config import Config, ScalarConfig, by_game, replace
+from muzero.config import Config, ScalarConfig, SearchConfig, by_game, replace
 from muzero.presets.general import PART_MOVES, least_moves
 from muzero.settings import squashed
 from selfplay.actor import draw_legal
@@ -151,7 +151,15 @@ def settle(config: Config, stored: Config | None = None) -> tuple[Config, Survey
             offset = survey.value_offset if name == "value" else survey.reward_offset
             support = fitting(given, survey.unit, offset, reach)
             numbers |= {f"model.{name}.{key}": value for key, value in dataclasses.asdict(support).items()}
-    return replace(config, numbers), survey
+    return _distinguishing(replace(config, numbers)), survey
+
+
+def _distinguishing(config: Config) -> Config:
+    """`config` whose searches tell values apart that differ by as little of their scale as usual."""
+    scale, usual = config.model.value.scale, SearchConfig().epsilon
+    small = [name for name, search in (("search", config.search), ("play", config.play))
+             if scale < 1.0 and search.epsilon == usual]
+    return replace(config, {f"{name}.epsilon": usual * scale for name in small})
 
 
 def _kept(config: Config, stored: Config, left: list[str]) -> Config:

@@ -93,6 +93,11 @@ def quantity(number: float) -> str:
     return f"{number / 1e3:.1f} k" if number >= 9_995 else f"{number:,.0f}"
 
 
+def amount(number: float, decimals: int) -> str:
+    """A number with so many decimals, or with three digits where these would show little of it."""
+    return f"{number:.3g}" if 0.0 < abs(number) < 10.0 ** (1 - decimals) else f"{number:.{decimals}f}"
+
+
 def counted(number: int, what: str) -> str:
     """`1 game` or `3 games`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

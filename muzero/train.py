@@ -39,6 +39,7 @@ from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
 from muzero.search import SearchError
 from muzero.tally import Ends, Supports
+from muzero.terminal import amount
 from muzero.verdict import verdict
 from selfplay.agents import Player, SearchPlayer, parse
 from selfplay.arena import play_alone, play_match
@@ -284,7 +285,7 @@ class Run:
         player = Reported(watched, train.evaluate_games, tell, train.log_seconds)
         if self.opponent is None:
             solo = play_alone(self.config.game, player, train.evaluate_games, train.seed, train.evaluate_moves)
-            self.evaluation = f"mean return {solo.mean:.2f} in {train.evaluate_games} games"
+            self.evaluation = f"mean return {amount(solo.mean, 2)} in {train.evaluate_games} games"
             values, cut, limit = {"evaluation/mean_return": solo.mean}, solo.cut, solo.max_moves
         else:
             match = play_match(self.config.game, player, self.opponent, train.evaluate_games, train.seed,

@@ -116,6 +116,15 @@ def test_every_term_is_its_sum_by_hand(absorbing: bool, step_weights: Literal["m
     assert found.value_error.numpy() == pytest.approx(error, rel=1e-5)
 
 
+def test_errors_for_priorities_are_in_the_scale_of_values() -> None:
+    """A game that pays thousandths has the priorities of one that pays whole numbers."""
+    given, model = batch(), Scripted()
+    plain = compute(model, tensors(given), CONFIG).value_error  # type: ignore[arg-type]
+    model.config = dataclasses.replace(model.config, value=dataclasses.replace(model.config.value, scale=0.5))
+    small = dataclasses.replace(given, value=0.5 * given.value)
+    assert torch.equal(compute(model, tensors(small), CONFIG).value_error, plain)  # type: ignore[arg-type]
+
+
 def test_the_last_reward_of_a_game_is_always_trained() -> None:
     """Also where nothing past the end is: there a game's only reward would never be learned."""
     given = batch()

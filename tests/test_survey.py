@@ -134,6 +134,14 @@ def test_learning_is_the_same_at_any_scale(game: str, factor: float, tmp_path: P
     assert losses(game, tmp_path / "unscaled", 1.0) != pytest.approx(plain, rel=0.05)
 
 
+@pytest.mark.parametrize(("game", "epsilon"), [("scaled:Walk", 1e-8), ("scaled:Thousandths", 1e-11)])
+def test_a_search_tells_small_values_apart(game: str, epsilon: float) -> None:
+    config = settled(game)
+    for search in (config.search, config.play):
+        assert epsilon / 2 < search.epsilon < 2 * epsilon
+    assert settled(game, play__epsilon=1e-3).play.epsilon == 1e-3
+
+
 def test_numbers_that_were_given_stay() -> None:
     config = settled("2048", model__value__scale=500.0, model__reward__high=70.0, selfplay__max_moves=77)
     assert config.model.value.scale == 500.0

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from muzero.terminal import bar, counted, duration, ink, plain, printable, quantity, table
+from muzero.terminal import amount, bar, counted, duration, ink, plain, printable, quantity, table
 
 
 class Screen(io.StringIO):
@@ -29,6 +29,12 @@ def test_colour_only_for_willing_terminals(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert plain(Screen())
+
+
+@pytest.mark.parametrize(("number", "text"), [
+    (9.0, "9.00"), (0.0, "0.00"), (-0.25, "-0.25"), (0.012345, "0.0123"), (-2e-5, "-2e-05"), (1e6, "1000000.00")])
+def test_small_amounts_keep_three_digits(number: float, text: str) -> None:
+    assert amount(number, 2) == text
 
 
 def test_printable_keeps_lines_and_escapes_the_rest() -> None:

@@ -14,7 +14,7 @@ from muzero.commands.progress import Announced
 from muzero.commands.provenance import write_json
 from muzero.commands.subject import Subject
 from muzero.storage import Damaged, is_there, read_json
-from muzero.terminal import counted, table, told_cut
+from muzero.terminal import amount, counted, table, told_cut
 from selfplay.arena import SoloResult, move_limit, play_alone
 from selfplay.statistics import mean_interval
 
@@ -88,7 +88,7 @@ def different_games(result: SoloResult) -> int:
 
 def score(number: float) -> str:
     """A score with as many decimals as its size deserves."""
-    return f"{number:.1f}" if abs(number) > 100 else f"{number:.3f}"
+    return f"{number:.1f}" if abs(number) > 100 else amount(number, 3)
 
 
 def as_json(result: SoloResult) -> dict[str, Any]:
