@@ -153,7 +153,10 @@ def names_folder(text: str) -> bool:
     """Whether `text` means a folder or file that is there and not a game or player of that name: it is spelled as a
     path, or holds an agent."""
     path = Path(text).expanduser()
-    return path.exists() and (os.sep in text or (path / manifest.NAME).is_file() or newest(path) is not None)
+    with disk_errors(f"{path} could not be read"):
+        if storage.mode_of(path) is None:
+            return False
+        return os.sep in text or storage.is_file(path / manifest.NAME) or newest(path) is not None
 
 
 def resolve(path_or_game: str) -> Path:

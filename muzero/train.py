@@ -13,7 +13,7 @@ import dataclasses
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +297,7 @@ class Run:
             values["evaluation/cut"] = float(cut)
         self.evaluation += f" at step {self.learner.steps:,}"
         self.evaluated = self.learner.steps
-        self.metrics.write(self.learner.steps, values)
+        self.measure(values)
 
     def evaluate_last(self, report: Callable[[Progress], None], interrupt: Interrupt) -> None:
         """At the end of a run that evaluates now and then: the agent it ends with."""
@@ -322,10 +322,18 @@ class Run:
             values[f"run/{name}"] = float(getattr(progress, name))
         if not math.isnan(progress.mean_return):
             values["run/mean_return"] = progress.mean_return
-        self.metrics.write(self.learner.steps, values)
+        self.measure(values)
         report(progress)
         self.rates = Rates(time.monotonic())
         self.batches.waited = 0.0
+
+    def measure(self, values: Mapping[str, float]) -> None:
+        """Keep what was measured at this step. Raises CheckpointError, after saving the run."""
+        try:
+            self.metrics.write(self.learner.steps, values)
+        except checkpoint.CheckpointError:
+            self.save()
+            raise
 
     def snapshot_of_progress(self, status: str) -> Progress:
         seconds = max(1e-9, time.monotonic() - self.rates.since)

@@ -137,6 +137,24 @@ def test_a_measurement_that_can_not_be_read_is_kept(tmp_path: Path, ill: Callabl
     assert episodes.weighed(kept, {}) == (False, "stays as it is: it could not be read (Input/output error)")
 
 
+def test_a_measurement_that_can_not_be_written_ends_a_run_that_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Metrics.write
+
+    def fail_at_five(self: Metrics, step: int, values: Any) -> None:
+        if step == 5:
+            raise CheckpointError("the disk reports a fault")
+        write(self, step, values)
+
+    monkeypatch.setattr(Metrics, "write", fail_at_five)
+    with pytest.raises(CheckpointError, match="the disk reports a fault"):
+        train.run(tiny(train__log_seconds=0.0), tmp_path)
+    assert last(tmp_path).name == "step-00000005"
+    monkeypatch.undo()
+    assert train.run(TINY, tmp_path) == 0
+
+
 # --- measurements of any size -------------------------------------------------------------------------------
 
 
