@@ -194,7 +194,7 @@ def check(arguments: Arguments) -> None:
         if not match or arguments.player is not None or arguments.against is not None:
             raise CommandError("--video films an agent's own game: no other test, player or opponent", USAGE)
     in_bounds("--games", GAMES if arguments.games is None else arguments.games, "selfplay.games", low=1)
-    in_bounds("--max-moves", 1 if arguments.max_moves is None else arguments.max_moves, "selfplay.max_moves")
+    in_bounds("--max-moves", 1 if arguments.max_moves is None else arguments.max_moves, "selfplay.max_moves", low=1)
     in_bounds("--opening-plies", arguments.opening_plies or 0, "selfplay.opening_plies")
     in_bounds("--seed", arguments.seed, "train.seed")
     target = arguments.json
