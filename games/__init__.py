@@ -31,9 +31,9 @@ __all__ = [
 def make(name: str, size: int, seed: int = 0, history: int | None = None) -> GameBatch:
     """`size` games in lockstep, at their first decisions.
 
-    `name` is an OpenSpiel name with parameters, `atari/ROM`, `gym/ID`, or for a game of one's own `module:Class` or
-    `path/to/file.py:Class`. `seed` feeds the chance of the games. `history` stacks that many positions in an
-    observation, newest first (None: the game's default; OpenSpiel's games alone). Raises GameError.
+    `name` is an OpenSpiel name with parameters, `atari/ROM`, `gym/ID`, or for a game or an environment of one's own
+    `module:Class` or `path/to/file.py:Class`. `seed` feeds the chance of the games. `history` stacks that many
+    positions in an observation, newest first (None: the game's default; OpenSpiel's games alone). Raises GameError.
     """
     from games.families import family
 
@@ -93,9 +93,13 @@ def _singles(name: str, kind: Family) -> tuple[GameFactory, GameSpec]:
         from games.gym_game import load_gym
 
         return load_gym(name)
+    from games.gym_game import load_environment
+    from games.own_names import parse_own
     from games.single import load_own
 
-    return load_own(name)
+    own = parse_own(name)
+    environment = None if own is None else load_environment(own)
+    return load_own(name) if environment is None else environment
 
 
 def list_games() -> list[GameListing]:

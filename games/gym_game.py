@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,14 +17,56 @@ from numpy.typing import NDArray
 from games.base import NO_LIMIT, GameError, GameSpec
 from games.guard import broken, shown
 from games.gym_spaces import Form, form_of
-from games.naming import MAX_NAME_LENGTH, nearest
+from games.naming import MAX_NAME_LENGTH, nearest, parse_name
+from games.own_names import OwnName, module_of, parse_own
 from games.single import GameFactory
 
 PREFIX = "gym/"
 INSTALL = "pip install 'muzero-engine[gym]'"
 STEP = ("observation", "reward", "terminated", "truncated", "info")
 """What an environment's step gives."""
-_ID = re.compile(r"[\w./-]+")
+_NAME = re.compile(r"((?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):)?(?P<id>[\w./-]+)(?P<arguments>\(.*\))?")
+_CONSTANTS = {"True": True, "False": False, "None": None}
+_WHOLE, _REAL = re.compile(r"[+-]?\d{1,18}"), re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=e))(e[+-]?\d+)?")
+MASK = "action_mask"
+"""Key of `info` under which environments tell what is legal, as Taxi does."""
+PLUGINS = "gymnasium.envs"
+"""Group of entry points by which packages declare environments, as MinAtar does."""
+LIMIT = "max_episode_steps"
+"""Keyword of every environment: its time limit."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What makes an environment, again and again."""
+
+    name: str
+    """as people name the game"""
+    entry: str | Callable[..., Any]
+    """Gymnasium's id, a class of environments, or a function that gives one"""
+    keywords: tuple[tuple[str, Any], ...] = ()
+
+    def __call__(self) -> Any:
+        """A new environment. Raises GameError naming the nearest id, or what the environment lacks."""
+        gymnasium, keywords = _gymnasium(), dict(self.keywords)
+        try:
+            if isinstance(self.entry, str):
+                return gymnasium.make(self.entry, **keywords)
+            limit = keywords.pop(LIMIT, None)
+            environment = self.entry(**keywords)
+            if not isinstance(environment, gymnasium.Env):
+                raise GameError(f"expected an environment of Gymnasium, got {shown(environment)}")
+            return environment if limit is None else gymnasium.wrappers.TimeLimit(environment, limit)
+        except gymnasium.error.Error as error:
+            raise GameError(f"{self.name} can't be made: {error}") from error
+        except ImportError as error:
+            # An environment may have been moved to a package of its own, or need one.
+            raise GameError(f"{self.name} can't be made, its code can't be imported: {error}\n"
+                            "  install what it names, or choose a newer version of this environment") from error
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise broken(f"{self.name}: a new environment", error) from error
 
 
 def is_gym(name: str) -> bool:
@@ -29,23 +75,56 @@ def is_gym(name: str) -> bool:
 
 
 def load_gym(name: str) -> tuple[GameFactory, GameSpec]:
-    """What makes games of a Gymnasium environment, and its spec. Raises GameError."""
-    identity = _identity(name)
-    spec, form = _facts(identity)
-    return lambda generator: GymGame(identity, spec, form, generator), spec
+    """What makes games of a registered environment, and its spec. `gym/module:ID` imports the module first.
+
+    Raises GameError.
+    """
+    return _loaded(_named(name))
+
+
+def load_environment(own: OwnName) -> tuple[GameFactory, GameSpec] | None:
+    """The same for an environment in one's own module: a class, a function that gives one, or an id that the module
+    registers. None where the name means none of them. Its code runs. Raises GameError.
+    """
+    module = imported(own)
+    found = getattr(module, own.attribute, None)
+    if isinstance(found, type):
+        given = _is_environment(found)
+    else:
+        given = isinstance(found, FunctionType) and not hasattr(found, "spec")
+    if not given and (found is not None or own.attribute not in _registered()):
+        return None
+    return _loaded(Maker(str(own), own.attribute if found is None else found, keywords(str(own), own.arguments)))
+
+
+def _is_environment(kind: type) -> bool:
+    # Whoever derived a class from it has imported it.
+    gymnasium = sys.modules.get("gymnasium")
+    return gymnasium is not None and issubclass(kind, gymnasium.Env)
+
+
+def _registered() -> Mapping[str, Any]:
+    gymnasium = sys.modules.get("gymnasium")
+    known: Mapping[str, Any] = {} if gymnasium is None else gymnasium.registry
+    return known
+
+
+def _loaded(maker: Maker) -> tuple[GameFactory, GameSpec]:
+    spec, form = _facts(maker)
+    return lambda generator: GymGame(maker, spec, form, generator), spec
 
 
 class GymGame:
     """One episode. See `games.guard.SingleGame`."""
 
-    def __init__(self, identity: str, spec: GameSpec, form: Form, generator: np.random.Generator) -> None:
+    def __init__(self, maker: Maker, spec: GameSpec, form: Form, generator: np.random.Generator) -> None:
         self.spec, self._form = spec, form
-        self._environment = _environment(identity)
+        self._environment = maker()
         self._closed = self._over = self._cut = False
         try:
             self._first_action = int(getattr(self._environment.action_space, "start", 0))
             answer = self._environment.reset(seed=int(generator.integers(1 << 31)))
-            self._raw, _ = _taken_apart("reset()", ("observation", "info"), answer)
+            self._raw, self._info = _taken_apart("reset()", ("observation", "info"), answer)
             self._seen = form.see(self._raw)
         except BaseException:
             self.close()
@@ -56,13 +135,21 @@ class GymGame:
         return 0
 
     def legal(self) -> Sequence[int]:
-        """Every action."""
-        return range(self.spec.num_actions)
+        """Every action, or those of the mask that the environment gives beside the observation."""
+        mask = self._info.get(MASK) if isinstance(self._info, dict) else None
+        return range(self.spec.num_actions) if mask is None else self._allowed(mask)
+
+    def _allowed(self, mask: Any) -> list[int]:
+        told = np.asarray(mask)
+        if told.shape != (self.spec.num_actions,) or told.dtype.kind not in "biuf" or not np.isin(told, (0, 1)).all():
+            raise GameError(f"info[{MASK!r}]: expected {self.spec.num_actions} zeros and ones, got {shown(mask)}")
+        allowed: list[int] = np.flatnonzero(told).tolist()
+        return allowed
 
     def step(self, action: int) -> float:
         """Play an action; its reward."""
         answer = self._environment.step(self._first_action + action)
-        self._raw, reward, ended, cut, _ = _taken_apart("step()", STEP, answer)
+        self._raw, reward, ended, cut, self._info = _taken_apart("step()", STEP, answer)
         self._over, self._cut = bool(ended or cut), bool(cut and not ended)
         if self._over:
             self.close()
@@ -108,15 +195,73 @@ def _taken_apart(call: str, parts: tuple[str, ...], answer: Any) -> tuple[Any, .
     return answer
 
 
-def _identity(name: str) -> str:
-    identity = name.strip().removeprefix(PREFIX)
-    if len(identity) > MAX_NAME_LENGTH or not _ID.fullmatch(identity):
-        raise GameError(f"game {name[:60]!r}: wanted the id of a registered Gymnasium environment, as in "
-                        f"{PREFIX}CartPole-v1 (an environment of your own: a class of its own, docs/games.md)")
+def _named(name: str) -> Maker:
+    """The maker of a registered environment by the game's name. Raises GameError naming the nearest id."""
+    match = _NAME.fullmatch(name.strip().removeprefix(PREFIX)) if len(name) <= MAX_NAME_LENGTH else None
+    own = parse_own(name)
+    if match is None or (match["module"] and own is None):
+        raise GameError(f"game {name[:60]!r}: expected the id of a registered Gymnasium environment, as in "
+                        f"{PREFIX}CartPole-v1, {PREFIX}FrozenLake-v1(is_slippery=False) or {PREFIX}module:Mine-v0 "
+                        "(an environment in a file of your own: FILE.py:Class)")
+    identity = match["id"]
     if identity.startswith("ALE/"):
         raise GameError(f"{name}: Atari games are named atari/pong here, with their protocol; Gymnasium's ids skip "
                         "frames by themselves")
-    return identity
+    registry = _gymnasium().registry
+    if match["module"]:
+        imported(OwnName(match["module"], identity))
+    failed = "" if identity in registry else "".join(f"\n  installed, but {failure}" for failure in _plugins())
+    if identity not in registry:
+        known = [PREFIX + known for known in registry if not known.startswith("ALE/")]
+        raise GameError(f"{PREFIX}{identity} is no environment of Gymnasium{nearest(PREFIX + identity, known)}; one "
+                        f"that a module of yours registers is named {PREFIX}module:{identity}{failed}")
+    return Maker(name.strip(), identity, keywords(name.strip(), match["arguments"] or ""))
+
+
+@functools.cache
+def _plugins() -> tuple[str, ...]:
+    """Have installed packages register the environments that they declare; what failed at it.
+
+    Gymnasium did so itself before its version 1.
+    """
+    failed = []
+    for plugin in entry_points(group=PLUGINS):
+        try:
+            plugin.load()()
+        except (Exception, SystemExit) as error:
+            failed.append(f"{plugin.name} ({plugin.value}) can't register its environments: {error!r:.120}")
+    return tuple(failed)
+
+
+def imported(own: OwnName) -> ModuleType:
+    """The module of a name; its code runs. Raises GameError for whatever it raises."""
+    try:
+        return module_of(own)
+    except (MemoryError, GameError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise broken(f"the code of {own}", error) from error
+
+
+def keywords(name: str, arguments: str) -> tuple[tuple[str, Any], ...]:
+    """`(is_slippery=False,size=8,map=8x8)` as names and values. Raises GameError."""
+    try:
+        parsed = parse_name(f"environment{arguments}")
+    except GameError as error:
+        raise GameError(f"{name}: {error}") from error
+    return tuple((key, _value(text)) for key, text in sorted(parsed.parameters.items()))
+
+
+def _value(text: str) -> Any:
+    """True, False, None, a number, or the text itself, which may stand in quotes."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _REAL.fullmatch(text):
+        return float(text)
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if quoted else text
 
 
 def _gymnasium() -> Any:
@@ -127,33 +272,13 @@ def _gymnasium() -> Any:
     return gymnasium
 
 
-def _environment(identity: str) -> Any:
-    """A new environment. Raises GameError naming the nearest id, or what the environment lacks."""
-    gymnasium = _gymnasium()
-    if identity not in gymnasium.registry:
-        known = [PREFIX + name for name in gymnasium.registry if not name.startswith("ALE/")]
-        raise GameError(f"{PREFIX}{identity} is no environment of Gymnasium{nearest(PREFIX + identity, known)}")
-    try:
-        return gymnasium.make(identity)
-    except gymnasium.error.Error as error:
-        raise GameError(f"{PREFIX}{identity} can't be made: {error}") from error
-    except ImportError as error:
-        # An environment may have been moved to a package of its own, or need one.
-        raise GameError(f"{PREFIX}{identity} can't be made, its code can't be imported: {error}\n"
-                        "  install what it names, or choose a newer version of this environment") from error
-    except MemoryError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise broken(f"{PREFIX}{identity}: a new environment", error) from error
-
-
 @functools.lru_cache(maxsize=32)
-def _facts(identity: str) -> tuple[GameSpec, Form]:
+def _facts(maker: Maker) -> tuple[GameSpec, Form]:
     """What a network has to know of an environment, and how its observations are seen."""
-    name, environment = PREFIX + identity, _environment(identity)
+    name, environment = maker.name, maker()
     try:
         actions, form = _actions(name, environment), form_of(name, _space(name, environment, "observation_space"))
-        steps = None if environment.spec is None else environment.spec.max_episode_steps
+        steps = dict(maker.keywords).get(LIMIT) or getattr(environment.spec, "max_episode_steps", None)
     finally:
         environment.close()
     return GameSpec(

@@ -1,5 +1,7 @@
 """Names of games of one's own: `module:Class` and `path/to/file.py:Class`, and the Python module that each means.
 
+In place of a class there may be an environment's id, and arguments for it: `file.py:Mine-v0(level=2)`.
+
 A file is named by its absolute path once it is read, so that it is the same game from every folder and by every
 spelling: relative, with `~`, through a link.
 """
@@ -22,6 +24,7 @@ from games.base import GameError
 
 FILE = ".py"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_NAME = re.compile(r"(?P<where>.+):(?P<attribute>[^\W\d]\w*|[^\W\d][\w./-]*-v\d+)(?P<arguments>\(.*\))?", re.DOTALL)
 _ENGINE = ("checkpoints", "cpp_mcts", "games", "muzero", "selfplay")
 """Packages of the engine, which hide a user's of the same name."""
 _folders: set[Path] = set()
@@ -34,6 +37,9 @@ class OwnName:
 
     where: str
     attribute: str
+    """a class, or the id of an environment that the module registers"""
+    arguments: str = ""
+    """of an environment: `(level=2)`, without blanks"""
 
     @property
     def path(self) -> Path | None:
@@ -41,16 +47,17 @@ class OwnName:
         return Path(os.path.expanduser(self.where)).resolve() if self.where.endswith(FILE) else None
 
     def __str__(self) -> str:
-        return f"{self.path or self.where}:{self.attribute}"
+        return f"{self.path or self.where}:{self.attribute}{self.arguments}"
 
 
 def parse_own(name: str) -> OwnName | None:
     """An own game's name taken apart; None for any other name. A file's path may hold any sign, a module's no bracket.
     """
-    where, _, attribute = name.strip().rpartition(":")
-    if not where or not attribute.isidentifier():
+    match = _NAME.fullmatch(name.strip())
+    if match is None:
         return None
-    return OwnName(where, attribute) if where.endswith(FILE) or not set(where) & set("():") else None
+    own = OwnName(match["where"], match["attribute"], re.sub(r"\s", "", match["arguments"] or ""))
+    return own if own.where.endswith(FILE) or not set(own.where) & set("():") else None
 
 
 def is_own(name: str) -> bool:
@@ -73,7 +80,8 @@ def same_game(stored: str, named: str) -> bool:
     if old is None or new is None or old.path is None or new.path is None:
         return stored == named
     moved = not old.path.exists() and old.path.name == new.path.name
-    return old.attribute == new.attribute and (moved or old.path == new.path)
+    same = (old.attribute, old.arguments) == (new.attribute, new.arguments)
+    return same and (moved or old.path == new.path)
 
 
 def from_here(name: str) -> str:
@@ -82,7 +90,8 @@ def from_here(name: str) -> str:
     if own is None or own.path is None:
         return name
     here = Path.cwd().resolve()
-    return f"{own.path.relative_to(here) if own.path.is_relative_to(here) else own.path}:{own.attribute}"
+    path = own.path.relative_to(here) if own.path.is_relative_to(here) else own.path
+    return f"{path}:{own.attribute}{own.arguments}"
 
 
 def module_of(own: OwnName) -> ModuleType:

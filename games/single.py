@@ -218,7 +218,9 @@ def load_own(name: str) -> tuple[GameFactory, GameSpec]:
     where, attribute = own.where, own.attribute
     module = module_of(own)
     if not hasattr(module, attribute):
-        raise GameError(f"game {name!r}: {where} has no class {attribute!r}")
+        raise GameError(f"game {name!r}: {where} has no class {attribute!r}, and registers no environment of that id")
+    if own.arguments:
+        raise GameError(f"game {name!r}: arguments are for environments of Gymnasium, which {attribute} is not")
     factory = getattr(module, attribute)
     spec = getattr(factory, "spec", None)
     if not isinstance(spec, GameSpec):
