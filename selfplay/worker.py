@@ -150,8 +150,7 @@ class Processes:
     """
 
     def __init__(self, config: Config, start: int = 0) -> None:
-        self.holding = family(config.game) in ("own", "gym")
-        """Whether games may hold something that a kill would leave behind, such as processes of their own"""
+        self.holding = may_hold(config)
         self.inboxes: list[Inbox] = []
         self.processes: list[Any] = []
         # At the end of the program multiprocessing waits for those that still play.
@@ -220,7 +219,6 @@ class Processes:
             inbox.pipe.close()
         atexit.unregister(self.close)
 
-
     def _let_go(self) -> None:
         """Nobody takes games any more, which each notices after its move and lets go of what its games hold."""
         for inbox in self.inboxes:
@@ -250,7 +248,7 @@ def act(
     """Body of a self-play process: play until the parent ends. What asks a run to stop is the parent's business."""
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
-    if not end_with_parent(parent):
+    if not may_hold(config) and not end_with_parent(parent):
         return
     torch.set_num_threads(config.train.threads)
     keep_freed_blocks()
@@ -278,6 +276,11 @@ def _act(
                 prepared.refresh()
                 version = newest
             pipe.send(delivery(actor, prepared if version else None, mailbox.progress))
+
+
+def may_hold(config: Config) -> bool:
+    """Whether games may hold something that a kill would leave behind, such as processes of their own."""
+    return family(config.game) in ("own", "gym")
 
 
 def acting_model(config: Config) -> LearnedModel:

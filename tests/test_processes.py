@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 import pickle
@@ -24,7 +25,7 @@ from test_train import ACTING, ENDLESS, ROOT, WAIT, wait_for
 
 from muzero import checkpoint, runs, storage, train
 from muzero.agent import build_model
-from muzero.config import to_json
+from muzero.config import Config, to_json
 from muzero.interrupt import Interrupt
 from muzero.metrics import Progress
 from selfplay import inbox, mailbox, worker
@@ -209,7 +210,7 @@ def test_an_actor_that_can_not_be_started_is_told_and_takes_the_others_along(mon
         start(self, config, index, step)
 
     monkeypatch.setattr(Processes, "_start", refuse)
-    several = train.dataclasses.replace(ACTING, train=train.dataclasses.replace(ACTING.train, actors=3))
+    several = dataclasses.replace(ACTING, train=dataclasses.replace(ACTING.train, actors=3))
     with pytest.raises(ActorError, match=r"process 1 of 3 could not be started: Resource .*; try fewer train\.actors"):
         Processes(several)
     assert multiprocessing.active_children() == []
@@ -230,20 +231,20 @@ if __name__ == "__main__":
 """
 
 
-def start(out: Path, *words: str) -> subprocess.Popen[bytes]:
+def start(out: Path, *words: str, config: Config = ENDLESS) -> subprocess.Popen[bytes]:
     """An endless run with one actor in a process group of its own, as a terminal would make it."""
     out.mkdir()
     (out / "start.py").write_text(SCRIPT)
-    (out / "start.json").write_bytes(storage.encode_json(to_json(ENDLESS), "start.json"))
+    (out / "start.json").write_bytes(storage.encode_json(to_json(config), "start.json"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(out / "start.py"), str(out / "start.json"), *words]
     return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
 
 
 @contextlib.contextmanager
-def endless(out: Path) -> Iterator[subprocess.Popen[bytes]]:
+def endless(out: Path, config: Config = ENDLESS) -> Iterator[subprocess.Popen[bytes]]:
     """A run in the folder `out`/run until the end of the block."""
-    parent = start(out, str(out / "run"))
+    parent = start(out, str(out / "run"), config=config)
     try:
         yield parent
     finally:
@@ -301,6 +302,36 @@ def test_no_process_outlives_a_killed_parent(tmp_path: Path, stopped: bool) -> N
         parent.wait()
         wait_for(lambda: not any(command_of(child) for child in children))
         checkpoint.load(last(run))
+
+
+HOLDING = """
+import subprocess
+from games.examples.subtraction import Subtraction
+
+
+class Holding(Subtraction):
+    def __init__(self, generator):
+        super().__init__(generator)
+        self.helper = subprocess.Popen(["sleep", "1000"])
+
+    def close(self):
+        self.helper.kill()
+        self.helper.wait()
+"""
+
+
+@LINUX
+def test_games_with_processes_of_their_own_let_go_of_them_when_the_learner_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(HOLDING)
+    with endless(tmp_path / "a", dataclasses.replace(ENDLESS, game=f"{tmp_path}/mine.py:Holding")) as parent:
+        run = tmp_path / "a" / "run"
+        wait_for(lambda: (newest := runs.newest(run)) and newest.name > "step-00000003")
+        actors = actors_of(parent.pid)
+        helpers = children_of(actors[0])
+        assert len(helpers) == TINY.selfplay.games
+        parent.kill()
+        parent.wait()
+        wait_for(lambda: not any(command_of(process) for process in [*actors, *helpers]))
 
 
 @LINUX
