@@ -17,7 +17,7 @@ help:
 	  'make demo      train Tic-Tac-Toe from nothing, then measure it against a perfect player' \
 	  'make test      the whole test suite' \
 	  'make lint      ruff, mypy, clang-format' \
-	  'make sanitize  the C++ search under address, undefined-behaviour and thread sanitizers' \
+	  'make sanitize  the C++ search, and odd uses of it, under address, undefined-behaviour and thread sanitizers' \
 	  'make bench     speed of the C++ search' \
 	  'make kills     hundreds of kills of a training: nothing may be lost (an hour)' \
   'make peers     its speed beside other searches, installed into .venv-peers' \

@@ -15,9 +15,13 @@ SOURCE = Path("cpp_mcts/src")
 # No -ffast-math and no contraction into fused operations: every machine has to compute the same numbers.
 # -Wno-psabi: vectors wider than the baseline's registers never cross a call that is not inlined.
 FLAGS = ["-O3", "-Wall", "-Wextra", "-ffp-contract=off", "-Wno-psabi"]
-# With a sanitizer also the asserts, which see an overrun within the one large reservation of the trees.
+# With a sanitizer also the asserts, which see an overrun within the one large reservation of the trees. A double that
+# its integer or float can't hold is undefined too, but not among what `undefined` looks for; neither is 1 / 0.
 CHECKS = ["-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-UNDEBUG", "-D_GLIBCXX_ASSERTIONS"]
-SANITIZERS = {"": [], "address": ["-fsanitize=address,undefined"], "thread": ["-fsanitize=thread"]}
+SANITIZERS = {
+    "": [], "thread": ["-fsanitize=thread"],
+    "address": ["-fsanitize=address,undefined,float-cast-overflow,float-divide-by-zero"],
+}
 
 
 def flags() -> tuple[list[str], list[str]]:

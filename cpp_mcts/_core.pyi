@@ -44,7 +44,7 @@ def limits() -> dict[str, tuple[float, float]]:
     """
 
 def least_span(low: float, high: float) -> float:
-    """The least `high - low` that a search takes: a millionth, and a millionth of the larger of the two."""
+    """The least `high - low` that a search takes: 1e-30, and a millionth of the larger of the two."""
 
 class BadNumbers(ValueError):
     """Numbers of the network that no search can use. The search is void after it and wants a `reset`."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from search_models import Results, result_of
 
-from cpp_mcts import BadNumbers, Search
+from cpp_mcts import BadNumbers, Search, least_span, limits
 
 ALGORITHMS = ("gumbel", "puct")
 SCALES = ("fixed", "minmax", "siblings")
@@ -247,3 +247,31 @@ def test_results_beyond_float32_are_refused_and_the_largest_are_not(
         with pytest.raises(BadNumbers, match=r"value, q: wanted results that a float32 can hold, .* in row 0"):
             game.result()
         assert_void(game)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("unvisited", UNVISITED)
+def test_no_score_overflows_at_the_ends_of_what_is_allowed(algorithm: str, scale: str, unvisited: str) -> None:
+    """The smallest divisors with the largest weights, over numbers as large and as small as a float32 can be."""
+    table = limits()
+    least = {name: table[name][0] for name in ("epsilon", "c_base", "dirichlet_alpha")}
+    most = {name: table[name][1] for name in ("c_init", "c_visit", "c_scale", "gumbel_scale", "dirichlet_fraction")}
+    for low, mirror in product((0.0, -1e9), (True, False)):
+        high = low + 1.001 * least_span(low, low)
+        settings = {**least, **most, "low": low, "high": high, "mirror": mirror}
+        game = Game(3, 7, 40, algorithm=algorithm, scale=scale, unvisited=unvisited, **settings)
+        for size in (BIG, 1e-45, 1.0):
+            rng = np.random.default_rng(1)
+            game.reset(logits=(BIG * rng.choice([-1, 1], (3, 7))).astype(np.float32))
+            m = game.select()
+            for left in range(39, -1, -1):
+                value = rng.choice([-size, 0.0, size], m).astype(np.float32)
+                discount = rng.choice([-1.0, 0.5, 1.0], m).astype(np.float32)
+                said = {"reward": np.zeros(m, np.float32), "value": value, "discount": discount}
+                said["logits"] = (BIG * rng.uniform(-1, 1, (m, 7))).astype(np.float32)
+                m = game.advance(**said) if left else m
+            game.expand(**said)
+            found = game.result()
+            assert all(np.isfinite(x).all() for x in (found.policy, found.q, found.value))
+            assert (found.visits.sum(1) == 40).all()

@@ -164,13 +164,11 @@ MCTS_INLINE V exp_of_negative(V x) {
   return (V)((Integers)p + ((Integers)shifted << 52));
 }
 
-// The best score so far of each lane, and whose it is.
+// The best score so far of each lane, and whose it is. Blocks and edges are counted from the first of a
+// chain.
 struct Best {
   Doubles score = splat(-std::numeric_limits<double>::infinity());
-  Doubles edge;  // every edge number is exact in a double
-
-  // `first`, the first edge of the chain, is picked where no candidate counts or none is above -infinity.
-  MCTS_INLINE explicit Best(EdgeId first) : edge(splat(first)) {}
+  Doubles edge = splat(0.0);  // every edge number is exact in a double
 
   // Blocks come in the order of the chain, in which edge numbers rise. Only lanes that count are looked at.
   MCTS_INLINE void offer(Doubles candidate, Longs counts, std::int32_t block) {
@@ -179,7 +177,8 @@ struct Best {
     score = better ? candidate : score;
     edge = better ? Doubles{0.0, 1.0, 2.0, 3.0} + base : edge;
   }
-  // The earliest edge of the highest score. A score is never NaN, so some lane has the highest.
+  // The earliest edge of the highest score; the first one, which is always there, if no candidate counts or
+  // none is above -infinity. A score is never NaN, so some lane has the highest.
   MCTS_INLINE EdgeId pick(double& highest) const {
     highest = largest(score);
     const Doubles none = splat(std::numeric_limits<EdgeId>::max());

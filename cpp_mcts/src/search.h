@@ -311,30 +311,31 @@ class BatchSearch final : public SearchBase {
     backup(*walk.tree, walk.tree->nodes[walk.node].raw_value);
   }
 
-  static bool refused(Refusal& refusal, int row, Refusal::Why why) {
+  // Apart from the loop, which hardly ever needs it; the same below.
+  MCTS_APART static bool refused(Refusal& refusal, int row, Refusal::Why why) {
     refusal.note(row, why);
     return false;
   }
 
-  static bool any_possible(const Tree& tree, NodeId leaf) {
+  // Notes that the leaf's row excludes actions. False if it excludes all, and the leaf is not the end.
+  MCTS_APART static bool exclude(const Tree& tree, NodeId leaf, float discount) {
+    tree.state->excludes = 1;
     const float* const row = tree.row(leaf);
-    return row[largest_logit(row, tree.padded)] != kTaken;
+    return discount == 0.0f || row[largest_logit(row, tree.padded)] != kTaken;
   }
 
   bool expand_leaf(const Tree& tree, const ExpandRows& rows, int m, Refusal& refusal) {
     TreeState& state = *tree.state;
     const NodeId leaf = simulations_done() + 1;
     const float* const logits = rows.logits + m * settings_.actions;
-    const float discount = rows.discount[m];
     const CopiedRow copied = copy_row(logits, tree.row(leaf), tree.actions, tree.padded);
     if (!copied.finite) return refused(refusal, m, Refusal::kLogits);
+    if (copied.excludes && !exclude(tree, leaf, rows.discount[m]))
+      return refused(refusal, m, Refusal::kPossible);
+    const float discount = rows.discount[m];
     if (!is_finite(rows.value[m])) return refused(refusal, m, Refusal::kValue);
     if (!is_finite(rows.reward[m])) return refused(refusal, m, Refusal::kReward);
     if (!(discount >= -1.0f && discount <= 1.0f)) return refused(refusal, m, Refusal::kDiscount);
-    if (copied.excludes && discount != 0.0f && !any_possible(tree, leaf)) {
-      return refused(refusal, m, Refusal::kPossible);
-    }
-    state.excludes |= copied.excludes ? 1 : 0;
     tree.make_node(leaf, state.leaf_action, rows.value[m], rows.reward[m], discount);
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
     assert(state.path_length < tree.first_free_block);

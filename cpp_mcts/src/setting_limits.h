@@ -3,7 +3,7 @@
 //
 // With these no score overflows, and none is NaN, whatever finite float32 numbers the network says: rewards
 // and values are at most 3.5e38 and discounts at most 1, so a return over 2^24 steps, and every Q, is at most
-// 6e45; a Q on its scale at most 2 * 6e45 / 1e-12 = 1.2e58; sigma at most (1e6 + 2^24) * 1e6 = 2e13, a weight
+// 6e45; a Q on its scale at most 2 * 6e45 / 1e-30 = 1.2e76; sigma at most (1e6 + 2^24) * 1e6 = 2e13, a weight
 // of exploration at most sqrt(2^24) * (1e6 + ln(2^24 / 1e-6)) = 5e9. A double goes to 1.7e308.
 #pragma once
 
@@ -34,7 +34,7 @@ inline constexpr Limit<std::int64_t> kCounts[] = {
 inline constexpr Limit<double> kNumbers[] = {
     {"low", &Settings::low, -1e9, 1e9},
     {"high", &Settings::high, -1e9, 1e9},
-    {"epsilon", &Settings::epsilon, 1e-12, 1e9},
+    {"epsilon", &Settings::epsilon, 1e-30, 1e9},
     {"c_init", &Settings::c_init, 0.0, 1e6},
     {"c_base", &Settings::c_base, 1e-6, 1e12},
     {"dirichlet_alpha", &Settings::dirichlet_alpha, 1e-6, 1e6},
@@ -44,10 +44,10 @@ inline constexpr Limit<double> kNumbers[] = {
     {"gumbel_scale", &Settings::gumbel_scale, 0.0, 1e6},
 };
 
-// The least high - low: a millionth, and a millionth of the larger of the two, since values are float32 and
-// closer ones could hardly be told apart.
+// The least high - low: as small as epsilon, and a millionth of the larger of the two, since values are
+// float32 and closer ones could hardly be told apart.
 inline double least_span(double low, double high) {
-  return 1e-6 * std::max({1.0, std::abs(low), std::abs(high)});
+  return std::max(1e-30, 1e-6 * std::max(std::abs(low), std::abs(high)));
 }
 
 }  // namespace mcts

@@ -172,7 +172,7 @@ class GumbelRoot {
     const Line<double> one = line(completed, lane);
     const Line<Doubles> scale{splat(one.origin), splat(one.factor)};
     const Doubles sigma = splat(completed.sigma[lane]), wanted = splat(visits);
-    Best best(kRoot * kLanes);
+    Best best;
     const RootEdge* root = tree.root;
     std::int32_t block = kRoot;
     for (int left = tree.nodes[kRoot].children; left > 0; left -= kLanes, block = tree.links[block].next) {

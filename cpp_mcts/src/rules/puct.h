@@ -84,16 +84,16 @@ class PuctRule {
   MCTS_INLINE static EdgeId best_visited(const Tree& tree, NodeId id, const Line<double>& scale,
                                          double explore, double& highest) {
     const Line<Doubles> lanes{splat(scale.origin), splat(scale.factor)};
-    Best best(id * kLanes);
+    Best best;
     std::int32_t block = id;
     for (int left = tree.nodes[id].children; left > 0; left -= kLanes, block = tree.links[block].next) {
       const EdgeBlock& edges = tree.blocks[block];
       const Doubles visits = load_visits(edges);
       const Doubles score =
           lanes(load_q(edges)) + load_weight(edges) * splat(explore) / (splat(1.0) + visits);
-      best.offer(score, used(visits), block);
+      best.offer(score, used(visits), block - id);
     }
-    return best.pick(highest);
+    return id * kLanes + best.pick(highest);
   }
 
   const Settings& settings_;
