@@ -26,6 +26,10 @@ TOGETHER: dict[str, dict[str, Any]] = {
 """Other settings that a number needs beside it."""
 
 
+TOO_CLOSE = ((0.0, 5e-324), (1.0, 1.0000009), (1e9 - 1.0, 1e9), (2.0, 2.0))
+"""Bounds of a search."""
+
+
 def numbers(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted name, value) of every number and schedule."""
     for field in dataclasses.fields(node):
@@ -131,7 +135,7 @@ def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> Non
         ({"replay.capacity": 10}, r"replay\.capacity.*min_positions"),
         ({"search.scale": "minmax", "search.high": -1.0}, r"search\.low must be below search\.high"),
         *(({f"{part}.low": low, f"{part}.high": high}, rf"^{part}\.low must be below {part}\.high by at least")
-          for part in ("search", "play") for low, high in ((0.0, 5e-324), (1.0, 1.0000009), (1e9 - 1, 1e9), (2.0, 2.0))),
+          for part in ("search", "play") for low, high in TOO_CLOSE),
         ({"train.evaluate_games": 3}, r"train\.evaluate_games must be even"),
         ({"train.clock": "cpu"}, r"train\.actors to 0"),
         ({"train.steps": 0}, r"must set a limit"),
