@@ -6,8 +6,11 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
+import scaled
 import torch
 
 import games
@@ -202,3 +205,24 @@ def test_the_command_says_what_was_chosen_and_keeps_what_was_seen(
 def test_scale_and_offset_are_those_of_the_numbers_stated() -> None:
     support = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True, scale=1e3, offset=5e5)
     assert support.reach == pytest.approx((5e5 - 422.4e3, 5e5 + 422.4e3), rel=1e-3)
+
+
+class Held(scaled.Walk):
+    """Holds something until it is closed."""
+
+    spec = scaled.spec("held")
+    open: ClassVar[int] = 0
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        super().__init__(generator)
+        Held.open += 1
+
+    def close(self) -> None:
+        Held.open -= 1
+
+
+def test_games_that_were_looked_at_are_closed() -> None:
+    config = presets.load("test_survey:Held")
+    before = Held.open
+    survey.look(config)
+    assert Held.open == before

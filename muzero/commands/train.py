@@ -260,6 +260,8 @@ def surveyed(config: Config, stored: Config | None) -> tuple[Config, Survey | No
         return config, None
     from muzero import survey
 
+    if stored is None:
+        log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see what they pay ...")
     settled, seen = survey.settle(config, stored)
     if seen is not None:
         log(f"{seen.games} random games: {seen.moves:,} moves in the middle of them, {seen.ended} ended by themselves, "
