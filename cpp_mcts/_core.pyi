@@ -43,6 +43,12 @@ def limits() -> dict[str, tuple[float, float]]:
     make a score overflow.
     """
 
+def memory_limit(system: str = "") -> int:
+    """Bytes this process may have: the machine's, or a control group's that allows fewer.
+
+    system: the folder that `proc` and `sys` are in.
+    """
+
 def least_span(low: float, high: float) -> float:
     """The least `high - low` that a search takes: 1e-30, and a millionth of the larger of the two."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cpp_mcts import _core
 from games import machine
 from muzero import cli
 from muzero.commands import train
@@ -48,6 +49,7 @@ def test_a_container_of_version_2(system: Path, top: str, group: str) -> None:
     })
     assert (machine.cores(), machine.memory(), machine.free_memory()) == (3, 4 * GIB, 2 * GIB)
     assert free_bytes() == 2 * GIB
+    assert _core.memory_limit(str(system)) == min(4 * GIB, _core.memory_limit())
 
 
 @pytest.mark.parametrize("folder", ["cpu", "cpu,cpuacct"])
@@ -60,6 +62,7 @@ def test_a_container_of_version_1(system: Path, folder: str) -> None:
         "sys/fs/cgroup/memory/memory.stat": f"inactive_file 1\ntotal_inactive_file {GIB // 4}\n",
     })
     assert (machine.cores(), machine.memory(), machine.free_memory()) == (1, GIB, 3 * GIB // 4)
+    assert _core.memory_limit(str(system)) == GIB
 
 
 def test_a_group_has_no_more_than_those_above_it(system: Path) -> None:
@@ -71,6 +74,7 @@ def test_a_group_has_no_more_than_those_above_it(system: Path) -> None:
         f"{top}/user/memory.current": f"{6 * GIB}\n",
     })
     assert (machine.cores(), machine.memory(), machine.free_memory()) == (8, 5 * GIB, 0)
+    assert _core.memory_limit(str(system)) == min(5 * GIB, _core.memory_limit())
 
 
 @pytest.mark.parametrize("files", [
@@ -83,6 +87,7 @@ def test_a_group_has_no_more_than_those_above_it(system: Path) -> None:
 def test_groups_without_a_limit_allow_all(system: Path, files: dict[str, str]) -> None:
     write(system, files)
     assert (machine.cores(), machine.memory(), machine.free_memory()) == (64, 512 * GIB, 400 * GIB)
+    assert _core.memory_limit(str(system)) == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_affinity_counts_where_it_is_less(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,35 +8,51 @@
 namespace mcts {
 namespace {
 
-constexpr const char* kGroups = "/sys/fs/cgroup";
-
-// The file says "max" where there is no limit, and is missing where groups of version 2 are not used.
+// "max" or a number beyond all machines stands where there is no limit; the file is missing where this
+// version of groups is not used.
 std::uint64_t limit_in(const std::string& file) {
   std::uint64_t bytes;
   std::ifstream in(file);
   return in >> bytes ? bytes : UINT64_MAX;
 }
 
-// A group may have no more than any group above it.
-std::uint64_t group_limit() {
-  std::ifstream in("/proc/self/cgroup");
-  std::string line, group;
-  while (std::getline(in, line)) {
-    if (line.rfind("0::", 0) == 0) group = line.substr(3);
-  }
-  std::uint64_t least = limit_in(std::string(kGroups) + "/memory.max");
+// A group may have no more than any group above it. In a container its path may be the host's: then only the
+// top is there, which is the container's own group.
+std::uint64_t least_in(const std::string& top, const std::string& group, const std::string& name) {
+  std::uint64_t least = limit_in(top + "/" + name);
   for (std::size_t end = group.size(); end != std::string::npos && end > 0; end = group.rfind('/', end - 1)) {
-    least = std::min(least, limit_in(kGroups + group.substr(0, end) + "/memory.max"));
+    least = std::min(least, limit_in(top + group.substr(0, end) + "/" + name));
+  }
+  return least;
+}
+
+// A line of /proc/self/cgroup is NUMBER:CONTROLLERS:GROUP, with number 0 and no controllers for version 2.
+std::uint64_t group_limit(const std::string& system) {
+  std::ifstream in(system + "/proc/self/cgroup");
+  const std::string top = system + "/sys/fs/cgroup";
+  std::uint64_t least = UINT64_MAX;
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1),
+                      group = line.substr(second + 1);
+    if (controllers.empty()) {
+      least = std::min(
+          {least, least_in(top, group, "memory.max"), least_in(top + "/unified", group, "memory.max")});
+    } else if (("," + controllers + ",").find(",memory,") != std::string::npos) {
+      least = std::min({least, least_in(top + "/memory", group, "memory.limit_in_bytes"),
+                        least_in(top + "/" + controllers, group, "memory.limit_in_bytes")});
+    }
   }
   return least;
 }
 
 }  // namespace
 
-std::uint64_t memory_limit() {
+std::uint64_t memory_limit(const std::string& system) {
   const std::uint64_t machine =
       static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-  return std::min(machine, group_limit());
+  return std::min(machine, group_limit(system));
 }
 
 std::string size_text(std::uint64_t bytes) {

@@ -8,8 +8,9 @@
 
 namespace mcts {
 
-// Bytes of the machine, or of the control group that the process runs in if that allows fewer.
-std::uint64_t memory_limit();
+// Bytes of the machine, or of the control group that the process runs in if that allows fewer (version 1 or
+// 2). system: where `proc` and `sys` are.
+std::uint64_t memory_limit(const std::string& system = "");
 
 // x * y, or the largest number if that is more.
 inline std::uint64_t saturating_product(std::uint64_t x, std::uint64_t y) {

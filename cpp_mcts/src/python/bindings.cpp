@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "memory_limit.h"
 #include "python/made.h"
 #include "python/object.h"
 #include "python/settings.h"
@@ -44,6 +45,8 @@ PYBIND11_MODULE(_core, m) {
   m.def("considered_visits", &mcts::considered_visits, arg("considered"), arg("simulations"),
         "Sequential halving: the visits that an action must have to be tried by each simulation, i32[S].");
   m.def("limits", &mcts::limits, "Lowest and highest value of every setting that is a number.");
+  m.def("memory_limit", &mcts::memory_limit, arg("system") = "",
+        "Bytes of the machine, or of a control group that allows fewer");
   m.def("least_span", &mcts::least_span, arg("low"), arg("high"),
         "The least high - low that a search takes.");
   // A ValueError, so that a caller who knows only that one catches both.
