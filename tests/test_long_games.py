@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
+from test_play import Scripted
 from test_resume import last, tiny
 
 import games
 from games.base import NO_LIMIT, GameBatch, IntArray, MaskArray
 from muzero import checkpoint, metrics, train
 from muzero.cli import main
+from muzero.commands.session import Session
 from muzero.interrupt import Interrupt, Reported
 from muzero.metrics import Progress
+from muzero.terminal import Ink
 from selfplay.agents import RandomPlayer
 from selfplay.arena import LONGEST, move_limit, play_alone, play_match
 
@@ -196,3 +199,15 @@ def test_interrupted_evaluations_are_left(tmp_path: Path) -> None:
     run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, log_seconds=0.0))
     assert run.go(watch, stop) == train.INTERRUPTED
     run.metrics.close()
+
+
+def test_a_game_without_end_that_plays_by_itself_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfplay.arena.LONGEST", 3)
+    alone = Session(Scripted(ENDLESS), Ink(False), False, watch=True)
+    while not alone.over:
+        alone.think()
+    assert alone.outcome() == "Cut after 3 moves. Return of player 0: 3."
+    person = Session(Scripted(ENDLESS), Ink(False), False)
+    for _ in range(4):
+        person.play(0)
+    assert not person.over, "a person may leave at any time"

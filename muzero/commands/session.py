@@ -14,6 +14,7 @@ from muzero.commands import board as drawing
 from muzero.commands.moves import legal_names, listing, move_name, parse_move, refusal
 from muzero.commands.thoughts import best_moves, expected_line, value_bar
 from muzero.terminal import Ink
+from selfplay.arena import move_limit
 
 if TYPE_CHECKING:
     from games.base import FloatArray, GameBatch, MaskArray
@@ -63,6 +64,7 @@ class Session:
         self.games = engines.make(agent.spec.name, 1, seed)
         self.spec = self.games.spec
         self._rng = np.random.default_rng(seed)
+        self._longest = move_limit(self.spec)
         self._past: list[tuple[int, dict[str, Any], str]] = []
         self._before: drawing.Board | None = None
         self.resigned = False
@@ -80,7 +82,12 @@ class Session:
 
     @property
     def over(self) -> bool:
-        return self.resigned or self.to_play == NO_PLAYER
+        return self.resigned or self.to_play == NO_PLAYER or self.cut
+
+    @property
+    def cut(self) -> bool:
+        """True once a game that nobody could stop is as long as a measured one may be."""
+        return self.person is None and self.to_play != NO_PLAYER and len(self._past) >= self._longest
 
     @property
     def to_play(self) -> int:
@@ -150,6 +157,8 @@ class Session:
 
     def outcome(self) -> str:
         """How the game ended."""
+        if self.cut:
+            return f"Cut after {len(self._past):,} moves. Return of player 0: {self.games.returns()[0, 0]:g}."
         if self.spec.players == 1:
             return f"The end. Return: {self.games.returns()[0, 0]:g}."
         if self.resigned:
