@@ -77,7 +77,7 @@ def test_a_file_may_have_any_name(file: str, here: Path) -> None:
     assert games.make(f"{file}:Mine", 2).legal().all()
 
 
-@pytest.mark.parametrize("name", ["mcts:200", "hex(board_size=5)", "misere(game=tic_tac_toe)", "gym/A:B-v0", ":Mine",
+@pytest.mark.parametrize("name", ["mcts:200", "hex(board_size=5)", "misere(game=tic_tac_toe)", "gym/Maze-v0", ":Mine",
                                   "hex(x):Mine", "mine.py", "mine.py:"])
 def test_other_names_are_not_own(name: str) -> None:
     assert not is_own(name)
