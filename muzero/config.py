@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from games.own_names import same_game
 from muzero.limits import check
 from muzero.settings import (
+    AloneConfig,
     ConfigError,
     LearnerConfig,
     ModelConfig,
@@ -33,6 +34,7 @@ __all__ = [
     "AUTO",
     "BY_GAME",
     "FORMAT",
+    "AloneConfig",
     "Config",
     "ConfigError",
     "LearnerConfig",
@@ -79,6 +81,7 @@ class Config:
     """Search in self-play."""
     play: SearchConfig = field(default_factory=lambda: SearchConfig(algorithm="puct", simulations=100))
     """Search in play and evaluation."""
+    alone: AloneConfig = field(default_factory=AloneConfig)
     selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)

@@ -193,6 +193,16 @@ class SelfPlayConfig:
 
 
 @dataclass(frozen=True)
+class AloneConfig:
+    """How a trained agent plays a game of one player."""
+
+    repeats: Literal["same", "next"] = "same"
+    """An observation that has come before in the same game. same: what the search prefers, again, and a circle is
+    walked to the end of the game; next: the second best move when it comes again, then the third, and so on; in games
+    of chance, or seen in part, a move drawn from the search's policy."""
+
+
+@dataclass(frozen=True)
 class ReplayConfig:
     capacity: int = 50_000
     """Positions kept at most. The memory is reserved at once and printed before the start."""

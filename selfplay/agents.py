@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.naming import nearest
 from games.own_names import same_game
 from muzero.limits import BOUNDS
+from muzero.records import FloatArray
 from muzero.runs import names_folder, resolve
 from muzero.storage import CheckpointError
 from selfplay.perfect import PerfectPlayer, refuse_foreign, spiel_state
+from selfplay.repeats import Repeats
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -85,7 +88,10 @@ class MctsPlayer:
 
 
 class SearchPlayer:
-    """A trained agent: the move its search prefers; with 0 simulations the network's likeliest move."""
+    """A trained agent: the move its search prefers; with 0 simulations the network's likeliest move.
+
+    Of one player's games a batch is played once, from its beginning: `AloneConfig.repeats` counts in it.
+    """
 
     def __init__(self, agent: Agent, simulations: int | None = None, seed: int = 0) -> None:
         self.agent = agent
@@ -94,22 +100,30 @@ class SearchPlayer:
         noise = f", noise {agent.config.play.noise:g}" if self.simulations and agent.config.play.noise else ""
         self.name = f"{agent.name} ({thinking}{noise})"
         self._rng = np.random.default_rng(seed)
+        leaves = agent.spec.players == 1 and agent.config.alone.repeats == "next"
+        self._repeats = Repeats(seed) if leaves else None
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
         """Moves [N]; 0 outside `rows`."""
         actions = np.zeros(games.size, np.int32)
         chosen = np.flatnonzero(rows)
         obs, legal = self.agent.see(games)[chosen], games.legal()[chosen]
+        policy = np.zeros(legal.shape, np.float32)
         for start in range(0, len(chosen), CHUNK):
             part = slice(start, start + CHUNK)
-            if self.simulations:
-                seed = int(self._rng.integers(2**31))
-                found = self.agent.search(obs[part], legal[part], simulations=self.simulations, seed=seed)
-                actions[chosen[part]] = found.result.action
-            else:
-                policy, _ = self.agent.raw(obs[part], legal[part])
-                actions[chosen[part]] = np.where(legal[part], policy, -1.0).argmax(axis=1)
+            actions[chosen[part]], policy[part] = self._think(obs[part], legal[part])
+        if self._repeats is not None:
+            actions[chosen] = self._repeats.choose(games, chosen, actions[chosen], policy, legal)
         return actions
+
+    def _think(self, obs: NDArray[Any], legal: MaskArray) -> tuple[IntArray, FloatArray]:
+        """The preferred move [R] and the policy [R, A] of positions [R, ...]."""
+        if self.simulations:
+            seed = int(self._rng.integers(2**31))
+            result = self.agent.search(obs, legal, simulations=self.simulations, seed=seed).result
+            return result.action, result.policy
+        policy, _ = self.agent.raw(obs, legal)
+        return np.where(legal, policy, -1.0).argmax(axis=1).astype(np.int32), policy
 
 
 def parse(text: str, game: str, seed: int, simulations: int | None = None) -> Player:

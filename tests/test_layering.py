@@ -29,7 +29,7 @@ muzero.storage muzero.tensors muzero.manifest muzero.runs muzero.checkpoint muze
 muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.suite selfplay.trajectory selfplay.actor
 selfplay.inbox selfplay.mailbox selfplay.orphans selfplay.worker selfplay.reanalyse
-selfplay.positions selfplay.perfect selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
+selfplay.positions selfplay.perfect selfplay.repeats selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
 muzero.terminal muzero.film muzero.display muzero.interrupt muzero.verdict
 muzero.measure.* muzero.survey muzero.sizing muzero.pace muzero.train muzero.commands.* muzero.cli muzero.__main__
 """

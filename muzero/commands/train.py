@@ -20,6 +20,7 @@ from muzero import checkpoint, presets, runs
 from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, note_folder, parse
 from muzero.commands.console import INTERRUPTED, USAGE, CommandError, command, log, quoted
 from muzero.config import (
+    AloneConfig,
     Config,
     LearnerConfig,
     ModelConfig,
@@ -86,6 +87,7 @@ class Arguments:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     play: SearchConfig = dataclasses.field(default_factory=SearchConfig)
+    alone: AloneConfig = dataclasses.field(default_factory=AloneConfig)
     selfplay: SelfPlayConfig = dataclasses.field(default_factory=SelfPlayConfig)
     replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
     learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from games.base import GameSpec
 from muzero.config import (
+    AloneConfig,
     Config,
     LearnerConfig,
     ModelConfig,
@@ -29,17 +30,24 @@ PART_MOVES = 300
 """Of games that are longer than this."""
 LONG_ALONE = 1_000
 """Moves within which most environments of one player end by themselves."""
+FEW_NUMBERS = 256
+"""Of an observation: up to so many are read as they come, which takes a tenth of the time of convolutions."""
+FIRST_POSITIONS = 20_000
+"""From random play, which meets a reward of one game in hundreds a few times then."""
 
 
 def preset(spec: GameSpec) -> Config:
     """A config for any supported game."""
-    return _duel(spec) if spec.players == 2 and _plain(spec) and not spec.stochastic else _careful(spec)
+    if spec.players == 2 and _plain(spec) and not spec.stochastic:
+        return _duel(spec)
+    careful = _careful(spec)
+    return _seeking(careful) if _alone(spec) and careful.model.network == "mlp" else careful
 
 
 def _careful(spec: GameSpec) -> Config:
     """For games of which nothing more is known: one player, chance, or rewards of any size on the way."""
     plain = _plain(spec)
-    alone = spec.players == 1 and spec.rewards_on_the_way
+    alone = _alone(spec)
     steps = 20_000 if alone else 4_000
     return Config(
         game=spec.name,
@@ -56,6 +64,17 @@ def _careful(spec: GameSpec) -> Config:
                               td_steps=20 if spec.rewards_on_the_way else 1_000),
         # In one process, for there an agent is the same however busy the machine is.
         train=TrainConfig(steps=steps, horizon=steps, actors=0 if alone else -1, evaluate_minutes=5.0),
+    )
+
+
+def _seeking(careful: Config) -> Config:
+    """For one player, whose rewards may be rare: nothing is searched before random play has met some of them, what the
+    values miss most is drawn most, and play leaves its own circles."""
+    return dataclasses.replace(
+        careful,
+        alone=AloneConfig(repeats="next"),
+        selfplay=dataclasses.replace(careful.selfplay, warmup_positions=FIRST_POSITIONS),
+        replay=dataclasses.replace(careful.replay, prioritized=True),
     )
 
 
@@ -80,7 +99,7 @@ def _duel(spec: GameSpec) -> Config:
 
 def least_moves(spec: GameSpec) -> int:
     """Moves before which no game is cut."""
-    return LONG_ALONE if spec.players == 1 and spec.rewards_on_the_way else PART_MOVES
+    return LONG_ALONE if _alone(spec) else PART_MOVES
 
 
 def _max_moves(spec: GameSpec) -> int:
@@ -113,9 +132,15 @@ def _search(spec: GameSpec, plain: bool, gumbel_scale: float, simulations: int, 
                         gumbel_scale=gumbel_scale, threads=threads)
 
 
+def _alone(spec: GameSpec) -> bool:
+    """True for one player who is paid on the way."""
+    return spec.players == 1 and spec.rewards_on_the_way
+
+
 def _has_board(spec: GameSpec) -> bool:
-    """True where convolutions have something to look at."""
-    return len(spec.observation_shape) == 3 and min(spec.observation_shape[1:]) >= 4
+    """True where convolutions have something to look at, and enough of it."""
+    board = len(spec.observation_shape) == 3 and min(spec.observation_shape[1:]) >= 4
+    return board and not (_alone(spec) and math.prod(spec.observation_shape) <= FEW_NUMBERS)
 
 
 def _needs_halving(spec: GameSpec) -> bool:
