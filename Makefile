@@ -19,8 +19,8 @@ help:
 	  'make lint      ruff, mypy, clang-format' \
 	  'make sanitize  the C++ search, and odd uses of it, under address, undefined-behaviour and thread sanitizers' \
 	  'make bench     speed of the C++ search' \
+	  'make peers     its speed beside other searches, installed into .venv-peers' \
 	  'make kills     hundreds of kills of a training: nothing may be lost (an hour)' \
-  'make peers     its speed beside other searches, installed into .venv-peers' \
 	  'make clean     delete what was built; runs and .venv stay' \
 	  '' \
 	  'PYTHON=python3.12 chooses the interpreter, PIP_ARGS=... adds options to pip install.'

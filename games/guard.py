@@ -82,7 +82,7 @@ class Guarded:
         self._player, self._rewards, self._closed = 0, 0, False
         try:
             self._settle()
-        except GameError:
+        except BaseException:
             self.close()
             raise
 

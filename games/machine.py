@@ -19,7 +19,8 @@ WAITING = 10.0
 
 def cores() -> int:
     """Cores this process may use at a time: by its affinity, and by the share of time that its control groups grant."""
-    return min([len(os.sched_getaffinity(0)), *(max(1, math.ceil(quota)) for quota in _quotas())])
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min([own, *(max(1, math.ceil(quota)) for quota in _quotas())])
 
 
 def memory() -> int:

@@ -169,7 +169,7 @@ def _neighbours(folder: Path) -> Iterator[None]:
 def _namesakes(folder: Path) -> list[str]:
     """Modules found beside another game's file that are also in `folder`, and all that is in them."""
     others, tops = _folders - {folder}, set()
-    for name, module in sys.modules.items():
+    for name, module in list(sys.modules.items()):  # some modules import others as they are asked
         file = Path(getattr(module, "__file__", None) or os.devnull)
         place = file.parent.parent if file.name == "__init__.py" else file.parent
         found = "." not in name and name not in _ENGINE and place in others

@@ -57,6 +57,7 @@ def place_of(name: str) -> Path | None:
     """The file of a package that is loaded, or else would be; None where there is none."""
     loaded = sys.modules.get(name)
     if loaded is not None:
-        return Path(loaded.__file__).resolve() if loaded.__file__ else None
+        file = getattr(loaded, "__file__", None)
+        return Path(file).resolve() if file else None
     spec = importlib.machinery.PathFinder.find_spec(name)
     return Path(spec.origin).resolve() if spec is not None and spec.origin else None

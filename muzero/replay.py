@@ -24,16 +24,14 @@ from muzero.targets import fill_targets
 
 PRIORITY_FLOOR = 1e-3
 """Added to every priority, so that nothing is forgotten for ever."""
+LARGE_POSITION_MB = 0.2
+"""From here on it is observations that are too large for a replay of the usual size."""
 
 
 def bytes_per_position(spec: GameSpec) -> int:
     """Memory of one stored position."""
     obs = math.prod(spec.frame_shape) * (1 if spec.observation_dtype == "uint8" else 4)
     return obs + 3 * spec.num_actions + 4 * 5 + 2
-
-
-LARGE_POSITION_MB = 0.2
-"""From here on it is observations that are too large for a replay of the usual size."""
 
 
 def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:

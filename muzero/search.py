@@ -151,8 +151,7 @@ class TreeSearch:
             for part, rows in parts:
                 part.result(rows, result)
         except cpp_mcts.BadNumbers as error:
-            flaw = "are not finite" if "finite" in str(error) or "discount" in str(error) else "can't be searched"
-            raise SearchError(f"the model's outputs {flaw}: {error}") from error
+            raise SearchError(f"the model's outputs can't be searched: {error}") from error
         return result
 
     def variation(self, row: int) -> list[int]:

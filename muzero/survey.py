@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import games
 from games.base import GameSpec
+from games.rows import released
 from muzero.config import Config, ScalarConfig, SearchConfig, by_game, replace
 from muzero.presets.general import PART_MOVES, least_moves
 from muzero.settings import squashed
@@ -84,16 +85,17 @@ def look(config: Config) -> Survey:
 
 
 def _play(config: Config) -> _Played:
-    batch, rng = games.make(config.game, GAMES, seed=0), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     over, length = np.zeros(GAMES, dtype=np.bool_), np.zeros(GAMES, dtype=np.int64)
     rewards: list[NDArray[np.float32]] = []
     discounts: list[NDArray[np.float32]] = []
-    while not over.all() and len(rewards) < MOVES:
-        length += ~over
-        step = batch.step(draw_legal(batch.legal(), rng), ~over)
-        rewards.append(np.sign(step.reward) if config.selfplay.clip_rewards else step.reward)
-        discounts.append(step.discount)
-        over |= (step.discount == 0.0) | step.truncated
+    with released(games.make(config.game, GAMES, seed=0)) as batch:
+        while not over.all() and len(rewards) < MOVES:
+            length += ~over
+            step = batch.step(draw_legal(batch.legal(), rng), ~over)
+            rewards.append(np.sign(step.reward) if config.selfplay.clip_rewards else step.reward)
+            discounts.append(step.discount)
+            over |= (step.discount == 0.0) | step.truncated
     return _Played(np.array(rewards, dtype=np.float64), np.array(discounts, dtype=np.float64), length, over)
 
 
@@ -112,11 +114,12 @@ def _unit(away: NDArray[np.float64]) -> float:
 
 def _returns(played: _Played, gamma: float, offset: float) -> NDArray[np.float64]:
     """Discounted return [T, N] of each position; what follows a game that was cut pays the offset for ever."""
-    after = np.where(played.discount != 0.0, offset / (1.0 - gamma) if gamma < 1.0 else 0.0, 0.0)[-1]
+    for_ever = offset / (1.0 - gamma) if gamma < 1.0 else 0.0
     found = np.zeros_like(played.reward)
+    after = found[-1]
     for t in reversed(range(len(found))):
-        cut = (played.length == t + 1) & (played.discount[t] != 0.0)
-        follows = np.where(cut, offset / (1.0 - gamma) if gamma < 1.0 else 0.0, after)
+        # The discount is 0 where a game ended by itself.
+        follows = np.where(played.length == t + 1, for_ever, after)
         after = found[t] = played.reward[t] + gamma * played.discount[t] * follows
     return found
 
@@ -144,13 +147,15 @@ def settle(config: Config, stored: Config | None = None) -> tuple[Config, Survey
     survey, spec = look(config), games.spec(config.game)
     numbers = dict(_lengths(config, survey, spec)) if "selfplay.max_moves" in left else {}
     moves = numbers.get("selfplay.max_moves", config.selfplay.max_moves)
-    for name in ("value", "reward"):
-        if f"model.{name}.bins" in left:
-            given: ScalarConfig = getattr(config.model, name)
-            reach = (value_reach if name == "value" else reward_reach)(survey, spec, config.learner.gamma, moves)
-            offset = survey.value_offset if name == "value" else survey.reward_offset
+    parts = {
+        "model.value": (config.model.value, survey.value_offset,
+                        value_reach(survey, spec, config.learner.gamma, moves)),
+        "model.reward": (config.model.reward, survey.reward_offset, reward_reach(survey, spec)),
+    }
+    for name, (given, offset, reach) in parts.items():
+        if f"{name}.bins" in left:
             support = fitting(given, survey.unit, offset, reach)
-            numbers |= {f"model.{name}.{key}": value for key, value in dataclasses.asdict(support).items()}
+            numbers |= {f"{name}.{key}": value for key, value in dataclasses.asdict(support).items()}
     return _distinguishing(replace(config, numbers)), survey
 
 
@@ -187,9 +192,8 @@ def value_reach(survey: Survey, spec: GameSpec, gamma: float, moves: int) -> flo
     return _bounded(max(abs(spec.min_return), abs(spec.max_return)) + abs(survey.value_offset), likely, survey)
 
 
-def reward_reach(survey: Survey, spec: GameSpec, gamma: float, moves: int) -> float:
+def reward_reach(survey: Survey, spec: GameSpec) -> float:
     """The same for one reward."""
-    del gamma, moves
     span = spec.max_return - spec.min_return + abs(survey.reward_offset)
     return _bounded(span, BETTER * survey.largest_reward, survey)
 

@@ -39,7 +39,7 @@ from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
 from muzero.search import SearchError
 from muzero.tally import Ends, Supports
-from muzero.terminal import amount
+from muzero.terminal import amount, counted
 from muzero.verdict import verdict
 from selfplay.agents import Player, SearchPlayer, parse
 from selfplay.arena import play_alone, play_match
@@ -358,8 +358,8 @@ class Run:
     def _begun_anew(self) -> list[str]:
         if self.anew == 0:
             return []
-        return [f"{self.anew} unfinished games went another way when they were played again, as {self.config.game} "
-                "doesn't follow from its seeds alone: they began anew, all else goes on"]
+        return [f"{counted(self.anew, 'unfinished game')} went another way when played again, as {self.config.game} "
+                "doesn't follow from its seeds alone: begun anew; all else goes on"]
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
         if self.last is None:
@@ -505,5 +505,5 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
             raise
         finally:
             state.batches.close()
-            state.source.close()
             state.metrics.close()
+            state.source.close()  # last: a game's own code may fail at it

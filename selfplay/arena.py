@@ -278,18 +278,18 @@ def _openings(batch: GameBatch, pairs: int, plies: int, rng: np.random.Generator
     """`pairs` sequences of `plies` random moves after which the game still goes on."""
     if not plies:
         return [()] * pairs
-    one = make(batch.spec.name, 1)
     openings: list[tuple[int, ...]] = []
-    for _ in range(OPENING_TRIES * pairs):
-        if len(openings) == pairs:
-            break
-        one.reset()
-        moves: list[int] = []
-        while len(moves) < plies and one.to_play()[0] != NO_PLAYER:
-            moves.append(int(rng.choice(np.flatnonzero(one.legal()[0]))))
-            one.step(np.array(moves[-1:], np.int32))
-        if one.to_play()[0] != NO_PLAYER:
-            openings.append(tuple(moves))
+    with released(make(batch.spec.name, 1)) as one:
+        for _ in range(OPENING_TRIES * pairs):
+            if len(openings) == pairs:
+                break
+            one.reset()
+            moves: list[int] = []
+            while len(moves) < plies and one.to_play()[0] != NO_PLAYER:
+                moves.append(int(rng.choice(np.flatnonzero(one.legal()[0]))))
+                one.step(np.array(moves[-1:], np.int32))
+            if one.to_play()[0] != NO_PLAYER:
+                openings.append(tuple(moves))
     if len(openings) < pairs:
         raise GameError(f"{batch.spec.name}: hardly any game lasts beyond {plies} random moves; fewer wanted")
     return openings

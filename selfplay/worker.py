@@ -157,7 +157,7 @@ class Processes:
         atexit.register(self.close)
         try:
             with without_interrupts():
-                # A helper of multiprocessing, which starting it lets signals through.
+                # First, since starting this helper of multiprocessing unblocks the signals held back.
                 resource_tracker.ensure_running()
             self.mailbox = Mailbox(sum(value.numel() for value in build_model(config).state_dict().values()))
             for index in range(config.train.actors):

@@ -96,6 +96,11 @@ def test_affinity_counts_where_it_is_less(system: Path, monkeypatch: pytest.Monk
     assert machine.cores() == 2
 
 
+def test_a_system_without_affinity_has_all_its_cores(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert machine.cores() == 64
+
+
 def test_what_is_stored_and_told_is_what_the_container_has(system: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(system, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "400000 100000\n",
                    "sys/fs/cgroup/memory.max": f"{8 * GIB}\n"})

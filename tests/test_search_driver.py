@@ -130,7 +130,7 @@ def test_fewer_simulations_than_configured() -> None:
 def test_numbers_that_are_not_finite_are_refused(where: str, bad: float, depth: str) -> None:
     model = tables.subtraction(9)
     getattr(model, where)[slice(9, 10) if depth == "root" else slice(4, 8)] = bad
-    with pytest.raises(SearchError, match=r"the model's outputs are not finite: .*(finite|discount)"):
+    with pytest.raises(SearchError, match=r"the model's outputs can't be searched: .*(finite|discount)"):
         search(model, tables.states(9), PUCT)
     fine = search(tables.subtraction(9), tables.states(9), PUCT)
     assert fine.visits.sum() == 200
@@ -161,7 +161,7 @@ def test_a_refused_answer_with_one_legal_move_is_an_error(algorithm: Any, scale:
         getattr(spoilt, where)[:] = np.inf
         if where in ("logits", "value"):
             spoilt.root = model.root  # type: ignore[method-assign]
-        with pytest.raises(SearchError, match=f"the model's outputs are not finite: {where.rstrip('s')}s?: "):
+        with pytest.raises(SearchError, match=f"the model's outputs can't be searched: {where.rstrip('s')}s?: "):
             driver.run(spoilt, tables.states(0, 1, 2), legal, seeds(3))
         again = driver.run(model, tables.states(0, 1, 2), legal, seeds(3))
         assert rows(again, slice(None)) == rows(wanted, slice(None))

@@ -266,8 +266,8 @@ def surveyed(config: Config, stored: Config | None) -> tuple[Config, Survey | No
         log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see what they pay ...")
     settled, seen = survey.settle(config, stored)
     if seen is not None:
-        log(f"{seen.games} random games: {seen.moves:,} moves in the middle of them, {seen.ended} ended by themselves, "
-            f"rewards of {seen.unit:.3g}, at most {seen.largest_reward:.3g}, returns up to {seen.largest_return:.3g}")
+        log(f"{seen.games} random games: {seen.moves:,} moves (median), {seen.ended} ended by themselves, rewards of "
+            f"about {seen.unit:.3g}, at most {seen.largest_reward:.3g}, returns up to {seen.largest_return:.3g}")
     said = {f"{section}.{key}": value for section in ("model.value", "model.reward") if f"{section}.bins" in left
             for key, value in told(getattr(settled.model, section.removeprefix("model."))).items()}
     if "selfplay.max_moves" in left:
