@@ -117,10 +117,17 @@ class Guarded:
         return reward
 
     def observe(self) -> NDArray[Any]:
-        """The position, of the spec's shape and dtype, finite; not to be changed."""
+        """The position, of the spec's shape and dtype; not to be changed. `check_finite` looks at its numbers."""
         if self._seen is None:
             self._seen = self._look().copy()
         return self._seen
+
+    def check_finite(self) -> None:
+        """Raises GameError for a position that holds NaN or infinity."""
+        seen = self.observe()
+        if not np.isfinite(seen).all():
+            place = np.argwhere(~np.isfinite(seen))[0].tolist()
+            self._refuse("observe()", "finite numbers", f"{seen[tuple(place)]} at {place}")
 
     def checksum(self) -> int:
         """What the game has shown so far: every reward, and the position as it is now."""
@@ -140,9 +147,6 @@ class Guarded:
             self._refuse("observe()", f"an array of {dtype} {list(shape)}", shown(seen))
         if seen.shape != shape or seen.dtype != dtype:
             self._refuse("observe()", f"{dtype} {list(shape)}", f"{seen.dtype} {list(seen.shape)}")
-        if dtype == np.float32 and not np.isfinite(seen).all():
-            place = np.argwhere(~np.isfinite(seen))[0].tolist()
-            self._refuse("observe()", "finite numbers", f"{seen[tuple(place)]} at {place}")
         fine: NDArray[Any] = seen
         return fine
 
@@ -170,6 +174,8 @@ class Guarded:
     def _mask(self) -> MaskArray:
         count = self._spec.num_actions
         given = self._ask("legal()", self._game.legal)
+        if isinstance(given, range) and given == range(count):
+            return np.ones(count, np.bool_)
         moves = self._ask("legal()", lambda: np.asarray(given if isinstance(given, np.ndarray) else list(given)))
         wanted = f"whole numbers from 0 to {count - 1}, the legal actions"
         if moves.size == 0:
@@ -183,10 +189,13 @@ class Guarded:
 
     def _number(self, call: str, given: Any) -> float:
         """A reward as a number; arrays of one number are taken for it."""
-        value = np.asarray(given)
-        if value.size != 1 or value.dtype.kind not in "biuf":
-            self._refuse(call, "a reward, one number", shown(given))
-        number = float(value.item())
+        if type(given) is float:
+            number = given
+        else:
+            value = np.asarray(given)
+            if value.size != 1 or value.dtype.kind not in "biuf":
+                self._refuse(call, "a reward, one number", shown(given))
+            number = float(value.item())
         if not abs(number) <= LARGEST:
             self._refuse(call, "a finite reward" if not math.isfinite(number) else "a reward that float32 holds",
                          f"{number}")

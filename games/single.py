@@ -64,6 +64,11 @@ class Lockstep:
         for row, game in enumerate(self._games):
             if not game.over():
                 observations[row] = game.observe()
+        # All at once, as looking at each by itself would cost more than the rest.
+        if observations.dtype == np.float32 and not np.isfinite(observations).all():
+            for game in self._games:
+                if not game.over():
+                    game.check_finite()
         return observations
 
     def legal(self) -> MaskArray:
