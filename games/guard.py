@@ -176,16 +176,20 @@ class Guarded:
         given = self._ask("legal()", self._game.legal)
         if isinstance(given, range) and given == range(count):
             return np.ones(count, np.bool_)
-        moves = self._ask("legal()", lambda: np.asarray(given if isinstance(given, np.ndarray) else list(given)))
-        wanted = f"whole numbers from 0 to {count - 1}, the legal actions"
+        found = given if isinstance(given, np.ndarray) else self._ask("legal()", list, given)
+        moves = self._ask("legal()", np.asarray, found)
+        if moves.ndim != 1 or moves.size == 0 or moves.dtype.kind not in "iu" or not inside(found, count):
+            self._refuse_moves(given, moves)
+        mask: MaskArray = np.zeros(count, np.bool_)
+        mask[moves] = True
+        return mask
+
+    def _refuse_moves(self, given: Any, moves: NDArray[Any]) -> None:
+        wanted = f"whole numbers from 0 to {self._spec.num_actions - 1}, the legal actions"
         if moves.size == 0:
             self._refuse("legal()", f"at least one of {wanted}, as over() is False", "none")
-        if moves.ndim != 1 or moves.dtype.kind not in "iu" or moves.min() < 0 or moves.max() >= count:
-            mask = "; of a mask, give np.flatnonzero(mask)" if moves.dtype.kind == "b" else ""
-            self._refuse("legal()", wanted + mask, shown(given))
-        mask_of: MaskArray = np.zeros(count, np.bool_)
-        mask_of[moves] = True
-        return mask_of
+        mask = "; of a mask, give np.flatnonzero(mask)" if moves.dtype.kind == "b" else ""
+        self._refuse("legal()", wanted + mask, shown(given))
 
     def _number(self, call: str, given: Any) -> float:
         """A reward as a number; arrays of one number are taken for it."""
@@ -240,6 +244,13 @@ def broken(where: str, error: BaseException) -> GameError:
     last = traceback.extract_tb(error.__traceback__)[-1]
     return GameError(f"{where}: expected an answer, got {error!r:.{SHOWN}} in {last.name}, line {last.lineno} of "
                      f"{last.filename}")
+
+
+def inside(moves: list[int] | NDArray[Any], count: int) -> bool:
+    """True for whole numbers, one at least, from 0 to `count` - 1."""
+    # Python's own are several times as fast on lists, numpy's on arrays.
+    low, high = (moves.min(), moves.max()) if isinstance(moves, np.ndarray) else (min(moves), max(moves))
+    return bool(low >= 0 and high < count)
 
 
 def _slack(bound: float) -> float:
