@@ -17,7 +17,7 @@ from muzero.records import FloatArray
 from muzero.runs import names_folder, resolve
 from muzero.storage import CheckpointError
 from selfplay.perfect import PerfectPlayer, refuse_foreign, spiel_state
-from selfplay.repeats import Repeats
+from selfplay.repeats import repeats_of
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -100,8 +100,7 @@ class SearchPlayer:
         noise = f", noise {agent.config.play.noise:g}" if self.simulations and agent.config.play.noise else ""
         self.name = f"{agent.name} ({thinking}{noise})"
         self._rng = np.random.default_rng(seed)
-        leaves = agent.spec.players == 1 and agent.config.alone.repeats == "next"
-        self._repeats = Repeats(seed) if leaves else None
+        self._repeats = repeats_of(agent, seed)
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
         """Moves [N]; 0 outside `rows`."""

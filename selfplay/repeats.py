@@ -10,12 +10,16 @@ policy that the search has found.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from games.base import GameBatch, IntArray, MaskArray
 from muzero.records import FloatArray
+
+if TYPE_CHECKING:
+    from muzero.agent import Agent
 
 KEY_BYTES = 16
 MOST = 100_000
@@ -56,6 +60,11 @@ class Repeats:
         if left and (left in self._followed or len(self._followed) < MOST):
             self.varied |= self._followed.setdefault(left, here) != here
         return before
+
+
+def repeats_of(agent: Agent, seed: int) -> Repeats | None:
+    """What an agent's own settings ask for in its game; None where they leave the search's move as it is."""
+    return Repeats(seed) if agent.spec.players == 1 and agent.config.alone.repeats == "next" else None
 
 
 def key(observation: NDArray[np.generic]) -> bytes:

@@ -281,3 +281,20 @@ def test_ctrl_c_stops_a_running_game_and_not_the_program(
     said = capsys.readouterr().out
     assert "stopped after 3 moves" in said
     assert "move 5   score" in said, "the game goes on where it was stopped"
+
+
+def test_the_film_is_the_measured_game_where_play_leaves_circles(player: Agent) -> None:
+    """An untrained agent of Breakout sees the same picture again and again before it serves."""
+    made = {}
+    for repeats in ("same", "next"):
+        config = replace(player.config, {"alone.repeats": repeats})
+        leaver = Agent(player.model, config, "leaver", 0)
+        viewing, moves = Viewing(leaver, 3, 2), list[int]()
+        while not viewing.over:
+            analysis = viewing.think()
+            moves.append(int(analysis.result.action[0]))
+            viewing.step(analysis)
+        measured = play_alone(leaver.spec.name, SearchPlayer(leaver, 2, 3), 1, 3)
+        assert (measured.returns, measured.lengths) == ((viewing.score,), (len(moves),))
+        made[repeats] = moves
+    assert made["same"] != made["next"]

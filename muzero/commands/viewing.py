@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import games as engines
 from games.base import NO_PLAYER, GameBatch, GameError, IntArray
 from muzero.film import Picture, Scene
 from selfplay.arena import batch_seed, move_limit
+from selfplay.repeats import repeats_of
 
 if TYPE_CHECKING:
     from muzero.agent import Agent, Analysis
@@ -33,6 +35,7 @@ class Viewing:
                             "atari/pong")
         self._camera = camera(self.games)
         self._rng = np.random.default_rng(seed)
+        self._repeats = repeats_of(agent, seed)
         self.names = tuple(self.games.action_name(0, action) for action in range(self.spec.num_actions))
         self.limit = move_limit(self.spec, max_moves)
         self.values: list[float] = []
@@ -68,11 +71,16 @@ class Viewing:
         return self._camera()
 
     def think(self) -> Analysis:
-        """The agent's search in this position."""
-        analysis = self.agent.search(self.agent.see(self.games), self.games.legal(), simulations=self.simulations,
+        """The agent's search in this position, with the move that it makes; to be asked for once a move."""
+        legal = self.games.legal()
+        analysis = self.agent.search(self.agent.see(self.games), legal, simulations=self.simulations,
                                      seed=int(self._rng.integers(2**31)))
-        self.values.append(float(analysis.result.value[0]))
-        return analysis
+        result = analysis.result
+        self.values.append(float(result.value[0]))
+        if self._repeats is None:
+            return analysis
+        action = self._repeats.choose(self.games, np.arange(1), result.action, result.policy, legal)
+        return dataclasses.replace(analysis, result=dataclasses.replace(result, action=action))
 
     def scene(self, analysis: Analysis) -> Scene:
         """What is to be seen before the move that `analysis` found."""
