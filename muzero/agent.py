@@ -24,7 +24,9 @@ from games.base import GameBatch, GameSpec
 from games.own_names import canonical, is_own, same_game
 from muzero import checkpoint, runs
 from muzero.config import Config
+from muzero.models import border
 from muzero.models.acting import acting, sight
+from muzero.models.base import SearchError
 from muzero.models.learned import LearnedModel
 from muzero.records import FloatArray, MaskArray, SearchResult
 from muzero.search import TreeSearch, host, parts_on
@@ -72,10 +74,14 @@ class Agent:
         return sight(self.model.config)(batch, batch.observe())
 
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
-        """Policy [B, A] over legal actions and value [B] of positions [B, ...], without any search."""
+        """Policy [B, A] over legal actions and value [B] of positions [B, ...], without any search. Raises SearchError
+        where the model's numbers are not finite."""
         with torch.inference_mode(), self._threads():
             output = self.acting.root(torch.as_tensor(obs, device=self.acting.device), torch.as_tensor(legal))
-            logits, value = np.where(legal, host(output.logits), -np.inf), host(output.value)
+            said, value = host(output.logits), host(output.value)
+        if not (np.isfinite(said).all() and np.isfinite(value).all()):
+            raise SearchError("the model's outputs are not finite: its logits or values hold NaN or infinity")
+        logits = np.where(legal, said, -np.inf)
         weights = np.exp(logits - logits.max(1, keepdims=True))
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
 
@@ -157,7 +163,8 @@ def load(
     play = config.play if noise is None else config.play.with_noise(noise)
     if simulations:
         play = dataclasses.replace(play, simulations=simulations)
-    model = build_model(config, stored.tensors["weights"])
+    with checkpoint.reading(folder):
+        model = build_model(config, stored.tensors["weights"])
     settled = dataclasses.replace(config, play=play)
     return Agent(model.to(device), settled, str(path_or_game), stored.step, threads, simulations)
 
@@ -194,7 +201,8 @@ def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
 def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> LearnedModel:
     """The model of a config, untrained or with `weights`.
 
-    Weights that don't fit the config are refused (checkpoint.Damaged) before any memory is taken for the model.
+    Weights that don't fit the config are refused (checkpoint.Damaged) before any memory is taken for the model, and
+    those that it can't compute with are refused too.
     """
     spec = games.spec(config.game)
     if weights is None:
@@ -208,4 +216,8 @@ def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> Lea
             raise checkpoint.Damaged(f"weights don't fit the config: {name} has shape {shapes[1]}, {shapes[0]} wanted")
     model = LearnedModel(spec, config.model, config.learner.gamma)
     model.load_state_dict(weights)
+    try:
+        border.check_weights(model, border.needs(model), border.reaches(model))
+    except SearchError as error:
+        raise checkpoint.Damaged(f"weights.safetensors: {error}") from error
     return model

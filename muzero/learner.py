@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from muzero.config import LearnerConfig
 from muzero.graphs import CudaGraphs, Recorder
 from muzero.loss import Losses, Tensors
+from muzero.models import border
+from muzero.models.base import SearchError
 from muzero.models.learned import LearnedModel
 from muzero.optimizers import Optimizers
 from muzero.records import Batch
@@ -69,21 +71,31 @@ class Learner:
 
     def step(self, batch: Batch, progress: float) -> StepReport:
         """One update on `batch` at training progress in [0, 1]. Raises LearningError before any weight moves; where
-        updates are deferred it is about the update before, after which none has moved a weight.
+        updates are deferred it is about the update before, after which none has moved a weight, or about observations.
 
         The report's tensors are good until the next step.
         """
-        rate = learning_rate(self.config, progress)
+        rate, data = learning_rate(self.config, progress), Tensors.of(batch)
+        for obs in (data.obs, data.next_obs):
+            self._check_observations(obs)
         self.model.train()
         update = self._update if self.deferred is None else self._update_later
-        losses, norm = update(Tensors.of(batch), rate)
+        losses, norm = update(data, rate)
         return StepReport(losses, norm, rate)
 
     def see(self, obs: NDArray[Any]) -> None:
-        """Learn from obs [B, *O] what is usual, where the model tells positions by that; before the first step."""
+        """Learn from obs [B, *O] what is usual, where the model tells positions by that; before the first step. Raises
+        LearningError for one that isn't finite."""
+        self._check_observations(torch.from_numpy(obs))
         for model in {id(model): model for model in (self.model, self.averaged)}.values():
             if model.standard is not None:
                 model.standard.measure(torch.from_numpy(obs))
+
+    def _check_observations(self, obs: Tensor | None) -> None:
+        # A ReLU may turn what isn't finite into 0, and the loss would show nothing of it.
+        if obs is not None and not border.finite(obs):
+            raise LearningError(f"step {self.steps + 1}: an observation of the game {self.model.spec.name} holds NaN "
+                                "or infinity: the game must give finite ones; the checkpoints are as they were")
 
     @property
     def _blend(self) -> float:
@@ -132,7 +144,7 @@ class Learner:
                              f"the checkpoints are as they were")
 
     def check_finite(self) -> None:
-        """Raises LearningError naming the weights that an update made NaN or infinite."""
+        """Raises LearningError naming the weights that an update made NaN or infinite, or too large to play with."""
         self.settle()
         parts = (self.model.state_dict(), self.averaged.state_dict(), self.optimizers.tensors())
         bad = {name: None for held in parts for name, value in held.items()
@@ -140,6 +152,10 @@ class Learner:
         if bad:
             raise LearningError(f"step {self.steps}: weights not finite in: {', '.join(bad)[:500]}. Lower "
                                 f"learner.learning_rate or learner.clip; the checkpoints are as they were")
+        try:
+            border.check_weights(self.averaged, border.needs(self.averaged), border.reaches(self.averaged))
+        except SearchError as error:
+            raise LearningError(f"step {self.steps}: {error}; the checkpoints are as they were") from error
 
     def restore(self, weights: dict[str, Tensor], averaged: dict[str, Tensor], optimizer: dict[str, Tensor],
                 steps: int) -> None:

@@ -18,16 +18,12 @@ from torch import Tensor
 import cpp_mcts
 from muzero.config import SearchConfig
 from muzero.inference import Answers, Inference, Spent, host, inference
-from muzero.models.base import Model
+from muzero.models.base import Model, SearchError
 from muzero.records import FloatArray, IntArray, MaskArray, SearchResult
 
 __all__ = ["SearchError", "TreeSearch", "host", "parts_on"]
 
 GPU_PARTS = 2
-
-
-class SearchError(RuntimeError):
-    """The model gave numbers no search can use."""
 
 
 def parts_on(device: torch.device) -> int:

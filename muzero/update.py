@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from muzero.config import LearnerConfig
 from muzero.graphs import Recorded, Recorder, Sent
 from muzero.loss import Losses, Tensors, compute
+from muzero.models import border
 from muzero.models.learned import LearnedModel
 from muzero.optimizers import Optimizers
 from muzero.precision import learning
@@ -56,8 +57,11 @@ def diagnosis(model: nn.Module, losses: Losses, found: Tensor) -> str:
     norms = found[2 + len(losses.parts) :].isfinite().tolist()
     names = [name for name, p in model.named_parameters() if p.grad is not None]
     bad = [name for name, finite in zip(names, norms, strict=True) if not finite]
+    # An observation may be finite and yet too large for any network.
+    largest = float(losses.stated.data.obs.abs().amax())
+    seen = f"; observations have entries up to {largest:.3g}" if largest > border.USUAL else ""
     return (f"loss {total:.4g}, gradient norm {norm:.4g} ({parts}); "
-            f"gradients not finite in: {', '.join(bad) or 'none'}")
+            f"gradients not finite in: {', '.join(bad) or 'none'}{seen}")
 
 
 class DeviceUpdate:

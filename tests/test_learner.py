@@ -100,6 +100,33 @@ def test_running_statistics_come_back_after_a_failed_step() -> None:
     assert everything(learner) == before
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("field", ["obs", "next_obs"])
+@pytest.mark.parametrize("deferred", [False, True])
+def test_an_observation_that_is_not_finite_is_the_games_fault(field: str, bad: float, deferred: bool) -> None:
+    learner = make(RESNET, deferred=deferred)
+    before = everything(learner)
+    wrong = getattr(batch(1), field).astype(np.float32)
+    wrong[3].reshape(-1)[-1] = bad
+    with pytest.raises(LearningError, match="step 1: an observation of the game tic_tac_toe holds NaN") as caught:
+        learner.step(dataclasses.replace(batch(1), **{field: wrong}), 0.5)
+    assert "learning_rate" not in str(caught.value)
+    assert everything(learner) == before
+    learner.step(batch(1), 0.5)
+
+
+def test_too_large_observations_are_named_where_learning_fails() -> None:
+    huge = dataclasses.replace(batch(1), obs=np.full((12, 3, 3, 3), 1e38, np.float32))
+    with pytest.raises(LearningError, match=r"observations have entries up to 1e\+38"):
+        make(MLP).step(huge, 0.5)
+
+
+def test_pictures_that_are_not_finite_are_not_measured() -> None:
+    learner, wrong = make(), np.full((2, 3, 3, 3), np.nan, np.float32)
+    with pytest.raises(LearningError, match="an observation of the game tic_tac_toe holds NaN"):
+        learner.see(wrong)
+
+
 def test_a_gradient_that_is_not_finite_is_named() -> None:
     learner = make()
     before = everything(learner)

@@ -13,6 +13,10 @@ from games.base import GameBatch
 from muzero.records import RootOutput, StepOutput
 
 
+class SearchError(RuntimeError):
+    """A model can't be searched: its weights, what it is given, or what it says."""
+
+
 class Model(Protocol):
     """Turns positions and actions into numbers. A table, true rules or a learned network will do."""
 

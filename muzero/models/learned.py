@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from games.base import ActionLayout, GameSpec
 from muzero import scalar
 from muzero.config import ConfigError, ModelConfig
+from muzero.models import border
 from muzero.networks import mlp, pixels, resnet
 from muzero.networks.consistency import Consistency
 from muzero.networks.prefix import Packing, Prefix
@@ -51,10 +52,13 @@ class LearnedModel(nn.Module):
         self.f: nn.Module
         self.decoder: nn.Module | None
         self.latent_shape: tuple[int, ...]
+        """Of one latent; with a value prefix, of it and its memory."""
         if self.spatial:
             self._convolutional(facts, values)
         else:
             self._dense(facts, values)
+        self.bare_shape = self.latent_shape
+        """Of one latent as h and g give it."""
         self.consistency = Consistency(self.latent_shape, config.consistency_width) if config.consistency else None
         self.prefix: Prefix | None = None
         if config.prefix and self.imagines:
@@ -169,7 +173,11 @@ class LearnedModel(nn.Module):
         return self.gamma * (chances[:, 1] - chances[:, 2])
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        """The search's root: see `models.base.Model`."""
+        """The search's root: see `models.base.Model`. Raises SearchError for weights and observations it can't compute
+        with."""
+        found = border.reaches(self)
+        border.check_weights(self, border.needs(self), found)
+        border.check_observations(self.spec.name, obs, border.readable(self, found))
         latent = self.encode(obs)
         logits, value = self.predict(latent)
         return RootOutput(latent, logits.float(), scalar.decode(value, self.config.value))

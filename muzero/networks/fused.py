@@ -8,13 +8,14 @@ bias, sum and ReLU into the convolution (oneDNN's post-operations on a CPU). Boa
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from muzero.networks import pixels, prefix, resnet
+from muzero.networks.watch import Watch
 
 CONVOLUTION = torch.ops.mkldnn._convolution_pointwise
 
@@ -97,16 +98,34 @@ class Conv:
         return out
 
 
+class Entries:
+    """What the blocks of one network may be given, each after the first: see `bounds`."""
+
+    def __init__(self, watch: Watch, reaches: Sequence[Tensor]) -> None:
+        """reaches: of the blocks after the first [] each, in the number format of the network."""
+        self.watch = watch
+        self._reaches = iter((None, *reaches))
+
+    def next(self) -> Callable[[Tensor], None]:
+        """Looks at what enters the next block."""
+        reach = next(self._reaches)
+        if reach is None:
+            return lambda x: None
+        self.watch.used = True
+        return lambda x: self.watch.look(x, reach)
+
+
 class Blocks:
     """A tower of `resnet.Block`s."""
 
-    def __init__(self, derived: Derived, blocks: nn.Sequential) -> None:
-        self.convs = [(Conv.of(derived, block.first), Conv.of(derived, block.second))
-                      for block in blocks if isinstance(block, resnet.Block)]
-        assert len(self.convs) == len(blocks)
+    def __init__(self, derived: Derived, blocks: nn.Sequential, entries: Entries) -> None:
+        self.blocks = [(entries.next(), Conv.of(derived, block.first), Conv.of(derived, block.second))
+                       for block in blocks if isinstance(block, resnet.Block)]
+        assert len(self.blocks) == len(blocks)
 
     def __call__(self, x: Tensor) -> Tensor:
-        for first, second in self.convs:
+        for look, first, second in self.blocks:
+            look(x)
             x = second.add_relu(first.relu(x), x)
         return x
 
@@ -114,11 +133,11 @@ class Blocks:
 class Representation:
     """Twin of `resnet.Representation`: observation [B, C, H, W] -> latent [B, width, H, W]."""
 
-    def __init__(self, derived: Derived, h: resnet.Representation) -> None:
+    def __init__(self, derived: Derived, h: resnet.Representation, entries: Entries) -> None:
         self.stem = Conv.of(derived, h.stem)
         position = h.position
         self.position = None if position is None else derived.hold(lambda: position)
-        self.blocks = Blocks(derived, h.blocks)
+        self.blocks = Blocks(derived, h.blocks, entries)
         self.normalise = h.normalise
 
     def __call__(self, obs: Tensor) -> Tensor:
@@ -132,9 +151,9 @@ class Representation:
 class Downsampling:
     """Twin of `pixels.Representation`: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16]."""
 
-    def __init__(self, derived: Derived, h: pixels.Representation) -> None:
+    def __init__(self, derived: Derived, h: pixels.Representation, entries: Entries) -> None:
         self.first, self.second = Conv.of(derived, h.first), Conv.of(derived, h.second)
-        self.towers = [Blocks(derived, tower) for tower in h.towers if isinstance(tower, nn.Sequential)]
+        self.towers = [Blocks(derived, tower, entries) for tower in h.towers if isinstance(tower, nn.Sequential)]
         position = h.position
         self.position = None if position is None else derived.hold(lambda: position)
         self.normalise = h.normalise
@@ -150,7 +169,7 @@ class Downsampling:
 class Dynamics:
     """Twin of `resnet.Dynamics`: latent [M, width, H, W], action [M] -> next latent, facts [M, facts] in float32."""
 
-    def __init__(self, derived: Derived, g: resnet.Dynamics, num_actions: int) -> None:
+    def __init__(self, derived: Derived, g: resnet.Dynamics, num_actions: int, entries: Entries) -> None:
         width = folded(g.enter)[0].shape[0]
         # The bias is in the table.
         self.enter = Conv(
@@ -158,7 +177,7 @@ class Dynamics:
         self.spatial = g.planes is not None
         actions = torch.arange(num_actions, device=self.enter.kernel.device)
         self.table = derived.hold(lambda: action_table(g, actions, width))
-        self.blocks = Blocks(derived, g.blocks)
+        self.blocks = Blocks(derived, g.blocks, entries)
         self.facts = None if g.facts is None else head(derived, g.facts)
         self.normalise = g.normalise
 
