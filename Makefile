@@ -9,7 +9,7 @@ DEMO := checkpoints/runs/demo
 NATIVE := $(shell find cpp_mcts/src -type d -o -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sanitize bench peers kills clean
+.PHONY: help setup demo test lint sanitize fuzz bench peers kills clean
 
 help:
 	@printf '%s\n' \
@@ -18,6 +18,7 @@ help:
 	  'make test      the whole test suite' \
 	  'make lint      ruff, mypy, clang-format' \
 	  'make sanitize  the C++ search, and odd uses of it, under address, undefined-behaviour and thread sanitizers' \
+	  'make fuzz      agents from strangers: 3,000 changed ones, each refused in words or at work' \
 	  'make bench     speed of the C++ search' \
 	  'make peers     its speed beside other searches, installed into .venv-peers' \
 	  'make kills     hundreds of kills of a training: nothing may be lost (an hour)' \
@@ -73,6 +74,9 @@ lint: setup
 
 sanitize: setup
 	PYTHON=$(BIN)/python sh tests/sanitize.sh
+
+fuzz: setup
+	$(BIN)/python tests/agent_fuzz.py
 
 bench: setup
 	$(BIN)/muzero bench search

@@ -23,7 +23,8 @@ import games
 from games.base import GameBatch, GameSpec
 from games.own_names import canonical, is_own, same_game
 from muzero import checkpoint, runs
-from muzero.config import Config
+from muzero.config import Config, ConfigError
+from muzero.limits import check_outcomes
 from muzero.models import border
 from muzero.models.acting import acting, sight
 from muzero.models.base import SearchError
@@ -163,7 +164,9 @@ def load(
     play = config.play if noise is None else config.play.with_noise(noise)
     if simulations:
         play = dataclasses.replace(play, simulations=simulations)
+    spec = games.spec(config.game)
     with checkpoint.reading(folder):
+        _check_outcomes(config, spec)
         model = build_model(config, stored.tensors["weights"])
     settled = dataclasses.replace(config, play=play)
     return Agent(model.to(device), settled, str(path_or_game), stored.step, threads, simulations)
@@ -180,6 +183,14 @@ def trusted(config: Config, own_game: str | None, folder: Path) -> Config:
             f"{folder} was trained on the own game {game!r}, whose Python code would have to run; "
             f"if you trust it, name it: own_game={game!r} (on the command line --own-game {shlex.quote(game)})")
     return dataclasses.replace(config, game=canonical(own_game))
+
+
+def _check_outcomes(config: Config, spec: GameSpec) -> None:
+    """Refuse an agent that no training could have made, as far as its config was not refused as it was read."""
+    try:
+        check_outcomes(config, spec)
+    except ConfigError as error:
+        raise checkpoint.Damaged(f"config.json: {error}") from error
 
 
 def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from games.machine import memory
+from games.own_names import is_own
 from muzero import manifest, runs, storage
 from muzero.config import FORMAT as CONFIG_FORMAT
 from muzero.config import Config, Retired, from_json, to_json
 from muzero.manifest import Foreign, Manifest, NewerFormat
 from muzero.storage import CheckpointError, Damaged, disk_errors
+from muzero.terminal import printable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +37,7 @@ __all__ = [
 
 KEEP = 2
 """Steps of a run whose newest checkpoint remains after a save."""
+STATE = "state.json"
 CLOCK = "clock.json"
 """How long the training took. The one file that equal runs don't share."""
 WEIGHTS_LIMIT = 1 << 31
@@ -43,6 +46,12 @@ COUNT_LIMIT = 1 << 53
 """Largest counter or other number that a state may hold."""
 CONFIG_LIMIT = 1 << 20
 """Bytes of the largest config that is read."""
+CLOCK_LIMIT = 1 << 12
+"""Bytes of the largest clock that is read."""
+TENSORS, BLOCK_TENSORS, FILE_TENSORS = 128, 12, 4
+"""Tensors of a model at most: outside its residual blocks, and in each; and in another file for each of these."""
+STATE_PARTS, GAME_PARTS = 4_096, 4
+"""Lists, objects and strings of a state at most: outside its unfinished games, and for each."""
 EXACT = frozenset({"replay", "actors"})
 """Tensor files kept as they are. All others hold numbers of a network and must be finite."""
 WEIGHT_DTYPES = frozenset({"F32", "I64"})
@@ -58,7 +67,7 @@ class Checkpoint:
     """learning steps done"""
     config: Config
     state: dict[str, Any]
-    """counters and random states; empty for an agent"""
+    """counters and random states; empty for an agent, and where only some of the tensor files were asked for"""
     elapsed: float
     """seconds of training, earlier parts of the run included; 0 where it isn't known"""
     tensors: dict[str, dict[str, Tensor]]
@@ -76,7 +85,7 @@ def save(
     Raises CheckpointError: no room, no permission, NaN or infinity, a value JSON can't hold, a later step.
     """
     folder = run / runs.CHECKPOINTS
-    content = encode(files, {"config.json": to_json(config), "state.json": state, CLOCK: {"elapsed_s": elapsed}})
+    content = encode(files, {"config.json": to_json(config), STATE: state, CLOCK: {"elapsed_s": elapsed}})
     with disk_errors(f"step {step} could not be saved in {folder}; the checkpoints there are as they were"):
         storage.make_folder(folder)
         runs.remove_leftovers(folder)
@@ -112,7 +121,7 @@ def encode(
     from muzero import tensors
 
     content: dict[str, bytes | Encoded] = {
-        name: storage.encode_json(value, name, indent=None if name == "state.json" else 2)
+        name: storage.encode_json(value, name, indent=None if name == STATE else 2)
         for name, value in texts.items()
     }
     for stem, arrays in files.items():
@@ -160,7 +169,8 @@ def _refuse_later(folder: Path, step: int) -> None:
 
 
 def load(folder: Path, names: Iterable[str] | None = None) -> Checkpoint:
-    """What a checkpoint or agent folder holds; only the tensor files in `names` (all when None).
+    """What a checkpoint or agent folder holds; only the tensor files in `names`, and then without the state (all when
+    None).
 
     All sizes are compared before anything is read, and a file with its hash before it is used.
     Raises Damaged with the way to go on, Foreign, NewerFormat, or CheckpointError for a file it never held.
@@ -170,14 +180,27 @@ def load(folder: Path, names: Iterable[str] | None = None) -> Checkpoint:
         wanted = _wanted(folder, promise, names)
         for name, entry in promise.files.items():
             storage.check_size(folder / name, entry, limit=_limit(name))
+        config = _config(folder, promise)
+        whole = names is None and STATE in promise.files
         return Checkpoint(
             folder=folder,
             step=promise.step,
-            config=_config(folder, promise),
-            state=_object(folder, promise, "state.json") if "state.json" in promise.files else {},
+            config=config,
+            state=_object(folder, promise, STATE, _state_parts(config)) if whole else {},
             elapsed=_elapsed(folder, promise),
-            tensors={name.removesuffix(".safetensors"): _tensors(folder, promise, name) for name in wanted},
+            tensors={name.removesuffix(".safetensors"): _tensors(folder, promise, name, config) for name in wanted},
         )
+
+
+def _state_parts(config: Config) -> int:
+    return STATE_PARTS + GAME_PARTS * config.selfplay.games
+
+
+def _tensors_most(config: Config) -> int:
+    """How many tensors a file may hold."""
+    model = config.model
+    blocks = 2 * (model.representation_blocks + model.picture_blocks) + model.dynamics_blocks
+    return FILE_TENSORS * (TENSORS + BLOCK_TENSORS * blocks)
 
 
 def read_config(folder: Path) -> Config:
@@ -218,15 +241,15 @@ def _wanted(folder: Path, promise: Manifest, names: Iterable[str] | None) -> lis
 
 
 def _limit(name: str) -> int:
-    limits = {"weights.safetensors": WEIGHTS_LIMIT, "config.json": CONFIG_LIMIT}
+    limits = {"weights.safetensors": WEIGHTS_LIMIT, "config.json": CONFIG_LIMIT, CLOCK: CLOCK_LIMIT}
     return limits.get(name, storage.JSON_LIMIT if name.endswith(".json") else 1 << 62)
 
 
-def _tensors(folder: Path, promise: Manifest, name: str) -> dict[str, Tensor]:
+def _tensors(folder: Path, promise: Manifest, name: str, config: Config) -> dict[str, Tensor]:
     from muzero import tensors
 
     storage.check_content(folder / name, promise.files[name])
-    found = tensors.read(folder / name, size=promise.files[name].size)
+    found = tensors.read(folder / name, size=promise.files[name].size, most=_tensors_most(config))
     if fault := _fault(name.removesuffix(".safetensors"), found):
         raise Damaged(fault)
     return found
@@ -240,6 +263,8 @@ def _config(folder: Path, promise: Manifest) -> Config:
             f"{folder}: config format {str(version)[:20]} is newer than this version reads "
             f"({CONFIG_FORMAT}); update muzero-engine"
         )
+    if not is_own(game := str(data.get("game"))) and not game.isprintable():
+        raise Damaged("config.json: the name of the game holds signs that can't be shown")
     try:
         return from_json(data)
     except Retired as error:
@@ -257,11 +282,11 @@ def _elapsed(folder: Path, promise: Manifest) -> float:
         raise Damaged(f"{CLOCK}: {error}") from None
 
 
-def _object(folder: Path, promise: Manifest, name: str) -> dict[str, Any]:
+def _object(folder: Path, promise: Manifest, name: str, parts: int = storage.PARTS_LIMIT) -> dict[str, Any]:
     if name not in promise.files:
         raise Damaged(f"{name} is not in the manifest")
     storage.check_content(folder / name, promise.files[name])
-    value = storage.read_json(folder / name)
+    value = storage.read_json(folder / name, parts=parts)
     if not isinstance(value, dict):
         raise Damaged(f"{name} is {type(value).__name__}, an object wanted")
     return value
@@ -274,7 +299,7 @@ def reading(folder: Path) -> Iterator[None]:
         with disk_errors(f"{folder} could not be read"):
             yield
     except Damaged as error:
-        raise Damaged(f"{folder} is damaged: {str(error)[:500]}. {_mend(folder)}") from None
+        raise Damaged(f"{folder} is damaged: {printable(str(error)[:500])}. {_mend(folder)}") from None
 
 
 def _mend(folder: Path) -> str:

@@ -28,6 +28,11 @@ TEMPORARY = ".tmp-"
 """How the name of a file or folder begins that is being written or deleted."""
 
 
+PARTS_LIMIT = 1 << 16
+"""Lists, objects and strings of a JSON text that is read, where nothing says that there may be more: small texts can
+stand for far more memory than they take."""
+
+
 class CheckpointError(RuntimeError):
     """The disk can't be written or read; the message names the place, the reason and the mend."""
 
@@ -181,8 +186,20 @@ def _check_json(value: Any, where: str) -> None:
         raise CheckpointError(f"{where}: a JSON value wanted, got {kind}; convert it before saving")
 
 
-def parse_json(data: bytes, name: str) -> Any:
-    """Strict JSON: UTF-8, no repeated key, no infinite number. Raises Damaged naming `name`."""
+def check_parts(data: bytes, name: str, most: int) -> None:
+    """Refuse JSON of more than `most` lists, objects and strings before any is made. Raises Damaged naming `name`."""
+    found = data.count(b"[") + data.count(b"{") + data.count(b'"') // 2
+    if found > most:
+        raise Damaged(f"{name} is too long or nested too deeply: about {found:,} lists, objects and strings, at most "
+                      f"{most:,} are read")
+
+
+def parse_json(data: bytes, name: str, *, parts: int = PARTS_LIMIT) -> Any:
+    """Strict JSON: UTF-8, no repeated key, no infinite number, at most `parts` lists, objects and strings.
+
+    Raises Damaged naming `name`.
+    """
+    check_parts(data, name, parts)
     try:
         text = data.decode("utf-8")
         return json.loads(
@@ -271,7 +288,7 @@ def check_content(path: Path, entry: Entry) -> None:
         raise Damaged(f"{path.name} was altered: its SHA-256 is not the manifest's")
 
 
-def read_json(path: Path, *, limit: int = JSON_LIMIT) -> Any:
-    """The value in a JSON file. Raises Damaged, and OSError where the disk itself fails."""
+def read_json(path: Path, *, limit: int = JSON_LIMIT, parts: int = PARTS_LIMIT) -> Any:
+    """The value in a JSON file, see `parse_json`. Raises Damaged, and OSError where the disk itself fails."""
     with open_regular(path, limit=limit) as file:
-        return parse_json(file.read(limit), path.name)
+        return parse_json(file.read(limit), path.name, parts=parts)

@@ -20,12 +20,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from muzero.storage import CheckpointError, Damaged, open_regular, parse_json
+from muzero.storage import CheckpointError, Damaged, check_parts, open_regular, parse_json
 
 Array = Tensor | NDArray[Any]
 
 HEADER_LIMIT = 1 << 24
-"""Bytes of the largest header that is read."""
+"""Bytes of the largest header that is looked at."""
+ENTRY_LIMIT = 1 << 9
+"""Bytes of each tensor in the largest header that is read."""
+ENTRY_PARTS = 8
+"""Lists, objects and strings that say what one tensor is."""
 ALIGNMENT = 8
 """Data starts at a multiple of this many bytes: the widest entry."""
 
@@ -95,9 +99,9 @@ def _flat_bytes(array: Array) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def read(path: Path, *, size: int) -> dict[str, Tensor]:
-    """The tensors of a file of `size` bytes, in memory of their own. Raises Damaged."""
-    _check_header(path, size)
+def read(path: Path, *, size: int, most: int) -> dict[str, Tensor]:
+    """The tensors, `most` at most, of a file of `size` bytes, in memory of their own. Raises Damaged."""
+    _check_header(path, size, most)
     try:
         with safe_open(path, framework="pt") as source:
             # Cloned: the library's tensors are windows on the file, which may be deleted or replaced later.
@@ -106,7 +110,7 @@ def read(path: Path, *, size: int) -> dict[str, Tensor]:
         raise Damaged(f"{path.name} is not a safetensors file: {error}") from None
 
 
-def _check_header(path: Path, size: int) -> None:
+def _check_header(path: Path, size: int, most: int) -> None:
     with open_regular(path, limit=size) as file:
         prefix = file.read(8)
         if len(prefix) < 8:
@@ -115,9 +119,16 @@ def _check_header(path: Path, size: int) -> None:
         limit = min(HEADER_LIMIT, size - 8)
         if length > limit:
             raise Damaged(f"{path.name}: a header of {length:,} bytes, at most {limit:,} are read")
-        header = parse_json(file.read(length), f"the header of {path.name}")
+        text = file.read(length)
+    name, parts = f"the header of {path.name}", ENTRY_PARTS * (most + 1)
+    check_parts(text, name, parts)
+    if length > ENTRY_LIMIT * (most + 1):
+        raise Damaged(f"{name} has {length:,} bytes, {ENTRY_LIMIT * (most + 1):,} are enough for {most:,} tensors")
+    header = parse_json(text, name, parts=parts)
     if not isinstance(header, dict):
         raise Damaged(f"the header of {path.name} is {type(header).__name__}, an object wanted")
+    if len(header) > most + 1:
+        raise Damaged(f"{path.name} names {len(header):,} tensors, at most {most:,} are read here")
     for key, entry in header.items():
         if key != "__metadata__":
             _check_entry(f"{path.name}: tensor {key[:80]!r}", entry)

@@ -19,7 +19,7 @@ from muzero import checkpoint, cli, train
 from muzero.agent import Agent, build_model
 from muzero.bot import MuZeroBot, load_bot
 from muzero.checkpoint import CheckpointError, Damaged
-from muzero.config import Config, ModelConfig, SearchConfig
+from muzero.config import Config, ModelConfig, SearchConfig, replace
 from muzero.records import SearchResult
 from selfplay.agents import SearchPlayer
 
@@ -174,6 +174,30 @@ def test_sizes_that_the_weights_can_not_have_cost_nothing(name: str, monkeypatch
     size = 256 if name.endswith("blocks") else 65_536
     with pytest.raises(Damaged, match=rf"tensors of .* numbers can't have model\.{name} {size:,}"):
         build_model(Config(model=dataclasses.replace(good, **{name: size})), weights)  # type: ignore[arg-type]
+
+
+WRONG: list[tuple[dict[str, object], str]] = [
+    ({"play.low": -0.5}, r"play\.low and play\.high: tic_tac_toe pays -1 to 1, got -0\.5 to 1"),
+    ({"search.high": 0.5}, r"search\.low and search\.high: tic_tac_toe pays -1 to 1"),
+    ({"model.value.high": 0.5}, r"model\.value\.low and model\.value\.high: tic_tac_toe pays -1 to 1"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG)
+def test_what_training_refuses_loading_refuses(change: dict[str, object], message: str, tmp_path: Path) -> None:
+    config = replace(tiny(), {"play.scale": "fixed", "search.scale": "fixed", **change})
+    with pytest.raises(ValueError, match=message):
+        train.run(config, tmp_path / "run")
+    folder = checkpoint.save(tmp_path / "other", 1, {"weights": build_model(config).state_dict()}, {}, config)
+    with pytest.raises(Damaged, match=rf"is damaged: config\.json: {message}"):
+        agents.load(str(folder))
+
+
+def test_weights_that_no_search_can_use_are_damage_of_a_folder(tmp_path: Path) -> None:
+    weights = {name: value * 1e25 for name, value in build_model(tiny()).state_dict().items()}
+    folder = checkpoint.save(tmp_path / "run", 1, {"weights": weights}, {}, tiny())
+    with pytest.raises(Damaged, match=rf"{folder} is damaged: weights\.safetensors: the weights of h are so large"):
+        agents.load(str(folder))
 
 
 def spring(folder: Path) -> str:

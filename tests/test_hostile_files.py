@@ -160,6 +160,81 @@ def test_hostile_json(tmp_path: Path, file: str, name: str) -> None:
         checkpoint.load(folder)
 
 
+BOMBS = {"lists": b"[" + b"[]," * 5_000_000 + b"[]]", "objects": b"[" + b"{}," * 5_000_000 + b"{}]",
+         "strings": b'{"a":[' + b'"ab",' * 3_000_000 + b'""]}'}
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the JSON texts that were made into values."""
+    sizes, loads = [], json.loads
+
+    def counting(text: str, **kinds: Any) -> Any:
+        sizes.append(len(text))
+        return loads(text, **kinds)
+
+    monkeypatch.setattr(storage.json, "loads", counting)  # type: ignore[attr-defined]
+    return sizes
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_large_state_is_refused_unread_and_no_agent_reads_one(
+    tmp_path: Path, name: str, parsed: list[int]
+) -> None:
+    folder = save(tmp_path, 1)
+    (folder / "state.json").write_bytes(BOMBS[name])
+    promise(folder)
+    with pytest.raises(Damaged, match=r"state\.json is too long or nested too deeply: about [\d,]+ lists, objects"):
+        checkpoint.load(folder)
+    assert checkpoint.load(folder, ["weights"]).state == {}
+    assert checkpoint.read_config(folder)
+    assert max(parsed) < 10_000, "the bomb was never made into values"
+
+
+def test_a_state_may_say_something_of_each_game(tmp_path: Path) -> None:
+    folder = save(tmp_path, 1)
+    games = checkpoint.read_config(folder).selfplay.games
+    for histories, sound in ((games, True), (4 * games + 5_000, False)):
+        (folder / "state.json").write_text(json.dumps({"histories": [[1, 2, 3]] * histories}))
+        promise(folder)
+        if sound:
+            assert len(checkpoint.load(folder).state["histories"]) == histories
+        else:
+            with pytest.raises(Damaged, match=r"state\.json is too long"):
+                checkpoint.load(folder)
+
+
+def test_a_header_may_name_as_many_tensors_as_the_config_can_need(tmp_path: Path, parsed: list[int]) -> None:
+    folder = save(tmp_path, 1)
+    entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    long = "too long or nested too deeply"
+    for count, message in ((200_000, long), (2_000, long), (1_000, "names 1,000 tensors")):
+        data = safetensors({f"t{number}": entry for number in range(count)})
+        if count == 1_000:
+            data = safetensors({f"{number}": {} for number in range(count)})
+        (folder / "weights.safetensors").write_bytes(data)
+        promise(folder)
+        with pytest.raises(Damaged, match=message):
+            checkpoint.load(folder, ["weights"])
+    assert max(parsed) < 20_000
+    name = "n" * 500_000
+    (folder / "weights.safetensors").write_bytes(safetensors({name: entry}))
+    promise(folder)
+    with pytest.raises(Damaged, match=r"the header of weights\.safetensors has 500,\d+ bytes, [\d,]+ are enough for"):
+        checkpoint.load(folder, ["weights"])
+
+
+def test_names_of_a_stranger_reach_no_terminal_as_they_are(tmp_path: Path) -> None:
+    folder = save(tmp_path, 1)
+    config = json.loads((folder / "config.json").read_text())
+    for change in ({"\x1b[2J": 1}, {"game": "tic_tac_toe\x1b[31m"}, {"game": "tic_tac_toe\x85"}):
+        (folder / "config.json").write_text(json.dumps(config | change))
+        promise(folder)
+        with pytest.raises(Damaged) as caught:
+            checkpoint.load(folder)
+        assert str(caught.value).isprintable()
+
+
 def test_many_repeated_keys_are_found_at_once(tmp_path: Path) -> None:
     keys = ",".join(f'"k{number}":0' for number in range(50_000))
     with pytest.raises(Damaged, match="'k49999' appears twice"):

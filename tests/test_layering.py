@@ -21,7 +21,7 @@ games.spiel_facts games.open_spiel games.rules games.guard games.single games.at
 games.families games.examples.*
 games.listing games games.symmetry games.contract games.trial games.solver games.compiled
 games.connect_four_search games.connect_four_openings games.connect_four games.exact games.__main__
-muzero.packages muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
+muzero.packages muzero.terminal muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
 muzero.sumtree muzero.targets muzero.gathering muzero.replay muzero.ahead
 muzero.networks.* muzero.precision muzero.models.* muzero.latents muzero.inference muzero.search
 muzero.tally muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner
@@ -30,7 +30,7 @@ muzero.presets.* muzero.agent muzero.bot muzero
 selfplay selfplay.statistics selfplay.suite selfplay.trajectory selfplay.actor
 selfplay.inbox selfplay.mailbox selfplay.orphans selfplay.worker selfplay.reanalyse
 selfplay.positions selfplay.perfect selfplay.repeats selfplay.agents selfplay.arena selfplay.ratings selfplay.tournament
-muzero.terminal muzero.film muzero.display muzero.interrupt muzero.verdict
+muzero.film muzero.display muzero.interrupt muzero.verdict
 muzero.measure.* muzero.survey muzero.sizing muzero.pace muzero.train muzero.commands.* muzero.cli muzero.__main__
 """
 ORDER = _LINES.split()
