@@ -50,8 +50,8 @@ CLOCK_LIMIT = 1 << 12
 """Bytes of the largest clock that is read."""
 TENSORS, BLOCK_TENSORS, FILE_TENSORS = 128, 12, 4
 """Tensors of a model at most: outside its residual blocks, and in each; and in another file for each of these."""
-STATE_PARTS, GAME_PARTS = 4_096, 4
-"""Lists, objects and strings of a state at most: outside its unfinished games, and for each."""
+STATE_PARTS, GAME_PARTS = 4_096, 64
+"""Lists, objects and strings of a state at most: outside its unfinished games, and for each. A game takes two or three."""
 EXACT = frozenset({"replay", "actors"})
 """Tensor files kept as they are. All others hold numbers of a network and must be finite."""
 WEIGHT_DTYPES = frozenset({"F32", "I64"})

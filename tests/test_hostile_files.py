@@ -194,7 +194,7 @@ def test_a_large_state_is_refused_unread_and_no_agent_reads_one(
 def test_a_state_may_say_something_of_each_game(tmp_path: Path) -> None:
     folder = save(tmp_path, 1)
     games = checkpoint.read_config(folder).selfplay.games
-    for histories, sound in ((games, True), (4 * games + 5_000, False)):
+    for histories, sound in ((20 * games, True), (80 * games + 5_000, False)):
         (folder / "state.json").write_text(json.dumps({"histories": [[1, 2, 3]] * histories}))
         promise(folder)
         if sound:
