@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
+from test_play import Scripted
 from test_resume import last, tiny
 
 import games
@@ -23,7 +24,10 @@ from games.base import GameBatch, GameError
 from games.rows import close, released
 from games.trial import try_game
 from muzero import checkpoint, train
+from muzero.commands.session import Session
+from muzero.commands.thoughts import expected_line
 from muzero.metrics import Progress
+from muzero.terminal import Ink
 from selfplay.agents import RandomPlayer
 from selfplay.arena import play_alone
 
@@ -261,6 +265,22 @@ def games_examples() -> type:
             self.generator = generator
 
     return Kept
+
+
+@pytest.mark.parametrize(("game", "said"), [
+    (CHANCE, f"1 can't be taken back: played again, {CHANCE} goes another way"), (HOLDING, "took back 1")])
+def test_what_can_not_be_had_again_is_not_taken_back(game: str, said: str) -> None:
+    """Nor is another game in its place looked at."""
+    session = Session(Scripted(game), Ink(False), False)
+    for move in (0, 1):
+        session.play(move)
+    seen = session.games.observe()
+    assert "!" not in expected_line(session.games, [1, 0], False)
+    assert session.undo() == said
+    assert (session.games.observe() == seen).all() == (game == CHANCE)
+    assert len(session.games.snapshot()["moves"][0]) == (2 if game == CHANCE else 1)
+    close(session.games)
+    assert not Holding.held
 
 
 @pytest.mark.parametrize(("game", "anew"), [(CHANCE, 8), (HOLDING, 0)])

@@ -254,9 +254,11 @@ class Session:
         if not own:
             return "nothing to undo"
         _, snapshot, name = self._past[own[-1]]
+        earlier = engines.make(self.spec.name, 1)
+        if earlier.restore(snapshot):
+            return f"{name} can't be taken back: played again, {self.spec.name} goes another way"
         del self._past[own[-1] :]
-        self.games.restore(snapshot)
-        self._before = None
+        self.games, self._before = earlier, None
         return f"took back {name}"
 
     def swap(self) -> str:

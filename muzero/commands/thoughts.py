@@ -53,16 +53,17 @@ def best_moves(games: GameBatch, analysis: Analysis, fancy: bool) -> str:
 def expected_line(games: GameBatch, variation: list[int], fancy: bool) -> str:
     """The principal variation; moves the real rules don't allow there are marked.
 
-    The search looks ahead in the learned model, which may err. With chance only the first move is checked, and
-    the line ends where a move has a name only once the dice are known.
+    The search looks ahead in the learned model, which may err. With chance only the first move is checked, and none
+    in a game that goes another way when it is played again; the line ends where a move has a name only once the dice
+    are known.
     """
     start, copy = (engines.make(games.spec.name, 1) for _ in range(2))
-    copy.restore(games.snapshot())
+    checked = not copy.restore(games.snapshot())
     sign = "✗" if fancy else "!"
     words: list[str] = []
     wrong = False
     for number, action in enumerate(variation[:LINE]):
-        unknown = games.spec.stochastic and number > 0
+        unknown = not checked or (games.spec.stochastic and number > 0)
         if not unknown and not wrong:
             wrong = copy.to_play()[0] == NO_PLAYER or not copy.legal()[0, action]
         name = name_anywhere((copy, games, start), action, dice_known=not unknown)
