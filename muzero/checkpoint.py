@@ -51,7 +51,7 @@ CLOCK_LIMIT = 1 << 12
 TENSORS, BLOCK_TENSORS, FILE_TENSORS = 128, 12, 4
 """Tensors of a model at most: outside its residual blocks, and in each; and in another file for each of these."""
 STATE_PARTS, GAME_PARTS = 4_096, 64
-"""Lists, objects and strings of a state at most: outside its unfinished games, and for each, which takes about three."""
+"""Lists, objects and strings of a state at most: outside its unfinished games, and for each one."""
 EXACT = frozenset({"replay", "actors"})
 """Tensor files kept as they are. All others hold numbers of a network and must be finite."""
 WEIGHT_DTYPES = frozenset({"F32", "I64"})

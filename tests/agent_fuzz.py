@@ -204,7 +204,7 @@ def rounds(first: int, count: int) -> dict[str, int]:
                 change = rng.choice(CHANGES)
                 try:
                     change(folder, rng)
-                except (ValueError, struct.error, LookupError, OverflowError, TypeError, AttributeError):
+                except (ValueError, struct.error, LookupError, OverflowError, TypeError, AttributeError, RecursionError):
                     continue  # what an earlier change left can't be changed so
             if rng.random() < 0.9:
                 renew(folder)
