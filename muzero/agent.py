@@ -228,7 +228,7 @@ def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> Lea
     model = LearnedModel(spec, config.model, config.learner.gamma)
     model.load_state_dict(weights)
     try:
-        border.check_weights(model, border.needs(model), border.reaches(model))
+        border.checked(model)
     except SearchError as error:
         raise checkpoint.Damaged(f"weights.safetensors: {error}") from error
     return model

@@ -153,7 +153,7 @@ class Learner:
             raise LearningError(f"step {self.steps}: weights not finite in: {', '.join(bad)[:500]}. Lower "
                                 f"learner.learning_rate or learner.clip; the checkpoints are as they were")
         try:
-            border.check_weights(self.averaged, border.needs(self.averaged), border.reaches(self.averaged))
+            border.checked(self.averaged)
         except SearchError as error:
             raise LearningError(f"step {self.steps}: {error}; the checkpoints are as they were") from error
 

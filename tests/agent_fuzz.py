@@ -32,6 +32,8 @@ from muzero.config import Config, ConfigError, ModelConfig, ScalarConfig, Search
 from muzero.models.base import SearchError
 
 REFUSALS = (CheckpointError, ConfigError, GameError, SearchError)
+UNCHANGEABLE = (ValueError, struct.error, LookupError, OverflowError, TypeError, AttributeError, RecursionError)
+"""What a change raises of an agent that an earlier change has left in no such state."""
 SHARE = 100
 SIMULATIONS = 8
 SMALL: dict[str, Any] = {"width": 4, "hidden": 4}
@@ -204,8 +206,8 @@ def rounds(first: int, count: int) -> dict[str, int]:
                 change = rng.choice(CHANGES)
                 try:
                     change(folder, rng)
-                except (ValueError, struct.error, LookupError, OverflowError, TypeError, AttributeError, RecursionError):
-                    continue  # what an earlier change left can't be changed so
+                except UNCHANGEABLE:
+                    continue
             if rng.random() < 0.9:
                 renew(folder)
             print(number, file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ Behind this border nothing looks any more, and what a network makes of NaN may b
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import torch
@@ -59,8 +60,21 @@ def reaches(model: Networks) -> Tensor:
 @torch.no_grad()
 def needs(model: Networks) -> dict[str, float]:
     """The largest entry that each of the `rows` must take."""
+    return _needs(model, rows(model))
+
+
+@torch.no_grad()
+def checked(model: Networks) -> Tensor:
+    """The `reaches` of a model. Raises as `check_weights`."""
+    laid_out = rows(model)
+    found = torch.stack([row.reach for row in laid_out.values()])
+    check_weights(model, _needs(model, laid_out), found)
+    return found
+
+
+def _needs(model: Networks, names: Iterable[str]) -> dict[str, float]:
     latent = bounds.latent_bound(model.h.normalise, math.prod(model.bare_shape))
-    known = {name: latent if name.startswith("f") or "." not in name else USUAL for name in rows(model)}
+    known = {name: latent if name.startswith("f") or "." not in name else USUAL for name in names}
     return {**known, "h": _largest_observation(model)}
 
 

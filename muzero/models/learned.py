@@ -175,9 +175,7 @@ class LearnedModel(nn.Module):
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         """The search's root: see `models.base.Model`. Raises SearchError for weights and observations it can't compute
         with."""
-        found = border.reaches(self)
-        border.check_weights(self, border.needs(self), found)
-        border.check_observations(self.spec.name, obs, border.readable(self, found))
+        border.check_observations(self.spec.name, obs, border.readable(self, border.checked(self)))
         latent = self.encode(obs)
         logits, value = self.predict(latent)
         return RootOutput(latent, logits.float(), scalar.decode(value, self.config.value))
