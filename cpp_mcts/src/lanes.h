@@ -164,11 +164,10 @@ MCTS_INLINE V exp_of_negative(V x) {
   return (V)((Integers)p + ((Integers)shifted << 52));
 }
 
-// The best score so far of each lane, and whose it is. Blocks and edges are counted from the first of a
-// chain.
+// The best score so far of each lane, and whose it is.
 struct Best {
   Doubles score = splat(-std::numeric_limits<double>::infinity());
-  Doubles edge = splat(0.0);  // every edge number is exact in a double
+  Doubles edge = splat(kNobody);  // every edge number is exact in a double
 
   // Blocks come in the order of the chain, in which edge numbers rise. Only lanes that count are looked at.
   MCTS_INLINE void offer(Doubles candidate, Longs counts, std::int32_t block) {
@@ -177,13 +176,18 @@ struct Best {
     score = better ? candidate : score;
     edge = better ? Doubles{0.0, 1.0, 2.0, 3.0} + base : edge;
   }
-  // The earliest edge of the highest score; the first one, which is always there, if no candidate counts or
-  // none is above -infinity. A score is never NaN, so some lane has the highest.
-  MCTS_INLINE EdgeId pick(double& highest) const {
+  // The earliest edge of the highest score; `first`, the first of the chain, if no candidate counts or none
+  // is above -infinity. A score is never NaN, so some lane has the highest.
+  MCTS_INLINE EdgeId pick(EdgeId first, double& highest) const {
     highest = largest(score);
-    const Doubles none = splat(std::numeric_limits<EdgeId>::max());
-    return static_cast<EdgeId>(smallest(score == splat(highest) ? edge : none));
+    const auto picked = static_cast<EdgeId>(smallest(score == splat(highest) ? edge : splat(kNobody)));
+    if (picked == kNobody) [[unlikely]]
+      return first;  // a branch: a choice would lengthen every walk
+    return picked;
   }
+
+ private:
+  static constexpr EdgeId kNobody = std::numeric_limits<EdgeId>::max();
 };
 
 }  // namespace mcts

@@ -258,14 +258,27 @@ class BatchSearch final : public SearchBase {
 
   void expand_trees(const ExpandRows& rows, int begin, int end, double* scratch, Refusal& refusal) {
     Tree trees[kChunk];
+    std::int32_t excludes = 0;  // 1 if a tree knows impossible actions
     for (int first = begin; first < end; first += kChunk) {
       typename Rule::Asked asked;
       for (int m = first; m < end && m < first + kChunk; ++m) {
         if (m + 1 < end) arena_.tree(leaf_tree_[m + 1]).prefetch();
         Tree& tree = trees[m - first] = arena_.tree(leaf_tree_[m]);
         if (expand_leaf(tree, rows, m, refusal)) ask(asked, tree, scratch);
+        excludes |= tree.state->excludes;
       }
       settle(asked, scratch);
+    }
+    if (excludes != 0) refuse_stuck(rows, begin, end, refusal);
+  }
+
+  // Refuses rows that exclude every action of a position that isn't the end.
+  MCTS_APART void refuse_stuck(const ExpandRows& rows, int begin, int end, Refusal& refusal) const {
+    for (int m = begin; m < end; ++m) {
+      if (arena_.tree(leaf_tree_[m]).state->excludes == 0 || rows.discount[m] == 0.0f) continue;
+      const float* const row = rows.logits + m * settings_.actions;
+      const auto possible = [](float logit) { return logit != kTaken; };
+      if (std::none_of(row, row + settings_.actions, possible)) refusal.note(m, Refusal::kPossible);
     }
   }
 
@@ -311,17 +324,10 @@ class BatchSearch final : public SearchBase {
     backup(*walk.tree, walk.tree->nodes[walk.node].raw_value);
   }
 
-  // Apart from the loop, which hardly ever needs it; the same below.
+  // Apart from the loop, which hardly ever needs it.
   MCTS_APART static bool refused(Refusal& refusal, int row, Refusal::Why why) {
     refusal.note(row, why);
     return false;
-  }
-
-  // Notes that the leaf's row excludes actions. False if it excludes all, and the leaf is not the end.
-  MCTS_APART static bool exclude(const Tree& tree, NodeId leaf, float discount) {
-    tree.state->excludes = 1;
-    const float* const row = tree.row(leaf);
-    return discount == 0.0f || row[largest_logit(row, tree.padded)] != kTaken;
   }
 
   bool expand_leaf(const Tree& tree, const ExpandRows& rows, int m, Refusal& refusal) {
@@ -330,12 +336,11 @@ class BatchSearch final : public SearchBase {
     const float* const logits = rows.logits + m * settings_.actions;
     const CopiedRow copied = copy_row(logits, tree.row(leaf), tree.actions, tree.padded);
     if (!copied.finite) return refused(refusal, m, Refusal::kLogits);
-    if (copied.excludes && !exclude(tree, leaf, rows.discount[m]))
-      return refused(refusal, m, Refusal::kPossible);
     const float discount = rows.discount[m];
     if (!is_finite(rows.value[m])) return refused(refusal, m, Refusal::kValue);
     if (!is_finite(rows.reward[m])) return refused(refusal, m, Refusal::kReward);
     if (!(discount >= -1.0f && discount <= 1.0f)) return refused(refusal, m, Refusal::kDiscount);
+    state.excludes |= copied.excludes ? 1 : 0;
     tree.make_node(leaf, state.leaf_action, rows.value[m], rows.reward[m], discount);
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
     assert(state.path_length < tree.first_free_block);

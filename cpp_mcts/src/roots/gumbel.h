@@ -181,7 +181,7 @@ class GumbelRoot {
       root += kLanes;
     }
     double highest;
-    const EdgeId edge = best.pick(highest);
+    const EdgeId edge = best.pick(kRoot * kLanes, highest);
     assert(tree.visits(edge) == visits);
     return edge;
   }

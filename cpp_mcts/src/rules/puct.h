@@ -91,9 +91,9 @@ class PuctRule {
       const Doubles visits = load_visits(edges);
       const Doubles score =
           lanes(load_q(edges)) + load_weight(edges) * splat(explore) / (splat(1.0) + visits);
-      best.offer(score, used(visits), block - id);
+      best.offer(score, used(visits), block);
     }
-    return id * kLanes + best.pick(highest);
+    return best.pick(id * kLanes, highest);
   }
 
   const Settings& settings_;
