@@ -67,12 +67,8 @@ def places() -> list[Path]:
     folder of caches. Nothing is written among installed packages: uninstalling them would leave it behind."""
     found = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
     found += [ROOT] if (ROOT / "pyproject.toml").is_file() else []
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    try:
-        caches = caches.expanduser()
-    except RuntimeError:
-        # Nobody's home: a user without an entry in the list of users.
-        return found
+    # It stays `~` where nobody is at home: a user without an entry in the list of users.
+    caches = Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache"))
     return [*found, caches / "muzero-engine"] if caches.is_absolute() else found
 
 

@@ -152,7 +152,7 @@ def slug(game: str) -> str:
 def names_folder(text: str) -> bool:
     """Whether `text` means a folder or file that is there and not a game or player of that name: it is spelled as a
     path, or holds an agent."""
-    path = Path(text).expanduser()
+    path = storage.named(text)
     with disk_errors(f"{path} could not be read"):
         if storage.mode_of(path) is None:
             return False
@@ -164,7 +164,7 @@ def resolve(path_or_game: str) -> Path:
 
     Raises CheckpointError naming the nearest shipped agent.
     """
-    path, name = Path(path_or_game).expanduser(), slug(path_or_game)
+    path, name = storage.named(path_or_game), slug(path_or_game)
     with disk_errors(f"{path} could not be read"):
         there = bool(path_or_game) and storage.mode_of(path) is not None
         if storage.is_file(path / manifest.NAME):

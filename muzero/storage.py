@@ -98,6 +98,11 @@ _MENDS = {
 }
 
 
+def named(text: str) -> Path:
+    """The path that a person names by `text`: `~` is a home where there is one, else a sign like any other."""
+    return Path(os.path.expanduser(text))
+
+
 def mode_of(path: Path, *, follow: bool = True) -> int | None:
     """What stands at `path`, as `stat.st_mode` says it; None where nothing does.
 

@@ -15,7 +15,7 @@ from games.own_names import same_game
 from muzero.limits import BOUNDS
 from muzero.records import FloatArray
 from muzero.runs import names_folder, resolve
-from muzero.storage import CheckpointError
+from muzero.storage import CheckpointError, named
 from selfplay.perfect import PerfectPlayer, refuse_foreign, spiel_state
 from selfplay.repeats import repeats_of
 
@@ -161,7 +161,7 @@ def split_simulations(text: str) -> tuple[str, int | None]:
     Raises GameError for a number no search can have.
     """
     name, at, number = text.rpartition(AT)
-    if not at or (Path(text).expanduser().exists() and (names_folder(text) or not _is_agent(name))):
+    if not at or (named(text).exists() and (names_folder(text) or not _is_agent(name))):
         return text, None
     most = int(BOUNDS["search.simulations"][1])
     if not (number.isascii() and number.isdecimal() and len(number) <= len(str(most)) and int(number) <= most):

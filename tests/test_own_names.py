@@ -231,6 +231,13 @@ def test_a_path_may_begin_with_home(here: Path) -> None:
     assert parse(suite.Arguments, ["--suite", "~/a", "b"], "evaluate", []).suite == (here / "house" / "a", Path("b"))
 
 
+@pytest.mark.parametrize("words", [
+    ["play"], ["train"], ["evaluate"], ["evaluate", "tic_tac_toe", "--games", "2", "--against"]])
+def test_a_home_of_nobody_is_a_name_like_any_other(words: list[str], here: Path, capsys: Captured) -> None:
+    assert cli.main([*words, "~nobody_of_that_name/run"]) != OK
+    assert "~nobody_of_that_name/run" in capsys.readouterr().err
+
+
 def test_commands_can_be_typed_into_a_shell() -> None:
     words = ["train", "hex(board_size=5)", "--out", Path("my run")]
     assert shlex.split(command(*words)) == ["muzero", *map(str, words)]

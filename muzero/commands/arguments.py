@@ -19,6 +19,7 @@ from muzero import runs
 from muzero.commands.console import USAGE, CommandError, log, quoted
 from muzero.config import Schedule
 from muzero.limits import BOUNDS
+from muzero.storage import named
 
 if TYPE_CHECKING:
     from games.base import GameSpec
@@ -75,7 +76,7 @@ def _path_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar="PATH",
-        instance_from_str=lambda texts: Path(os.path.expanduser(texts[0])),
+        instance_from_str=lambda texts: named(texts[0]),
         is_instance=lambda value: isinstance(value, Path),
         str_from_instance=lambda value: [str(value)],
     )
@@ -219,7 +220,7 @@ def _how_to_get_one(name: str) -> str | None:
     try:
         game = games.spec(name).name
     except games.GameError:
-        folder = Path(name).expanduser()
+        folder = named(name)
         if steps := runs.steps_in(folder):
             return f"name one of its folders, such as {steps[-1]}; --tournament takes {name} for all"
         return AGENT_WANTED if folder.exists() else None

@@ -13,7 +13,7 @@ from muzero.commands.console import USAGE, CommandError, log
 from muzero.commands.progress import Announced
 from muzero.commands.provenance import write_json
 from muzero.commands.subject import Subject
-from muzero.storage import Damaged, is_there, read_json
+from muzero.storage import Damaged, is_there, named, read_json
 from muzero.terminal import amount, counted, table, told_cut
 from selfplay.arena import SoloResult, move_limit, play_alone
 from selfplay.statistics import mean_interval
@@ -131,7 +131,7 @@ def human_normalised(rom: Rom, mean: float) -> float | None:
 
 def keep(agent: str, content: dict[str, Any]) -> None:
     """Save a measurement in the folder of the run it is of, if it is of one and counts more than what is there."""
-    folder = Path(agent).expanduser()
+    folder = named(agent)
     if runs.newest(folder) is None:
         return
     kept = folder / EVALUATION

@@ -173,7 +173,7 @@ def snapshots_of(text: str) -> list[str]:
         name, simulations = split_simulations(text)
     except GameError:
         return [text]
-    folder = Path(name).expanduser()
+    folder = storage.named(name)
     if folder.name != runs.SNAPSHOTS or not storage.is_folder(folder):
         return [text]
     found = runs.snapshots(folder.parent)

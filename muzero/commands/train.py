@@ -34,7 +34,7 @@ from muzero.config import (
     check_continues,
     unresolved,
 )
-from muzero.storage import TEMPORARY, disk_errors, is_folder, is_there, replace_file
+from muzero.storage import TEMPORARY, disk_errors, is_folder, is_there, named, replace_file
 
 if TYPE_CHECKING:
     from muzero.metrics import Progress
@@ -156,7 +156,7 @@ def with_preset(options: Sequence[str], name: str) -> list[str]:
 
 def locate(target: str) -> tuple[str, Path | None]:
     """Canonical name of the game, and the run's folder if `target` is one."""
-    folder = Path(target).expanduser()
+    folder = named(target)
     config = stored_config(folder)
     if config is not None and is_own(config.game):
         raise CommandError(
