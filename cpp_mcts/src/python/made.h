@@ -4,30 +4,23 @@
 
 #include <pybind11/pybind11.h>
 
-#include <typeinfo>
-
 #include "python/object.h"
-
-namespace mcts {
-
-inline bool is_made(pybind11::handle object) {
-  namespace detail = pybind11::detail;
-  auto* const instance = reinterpret_cast<detail::instance*>(object.ptr());
-  const auto* const type = detail::get_type_info(typeid(Search));
-  return instance->get_value_and_holder(type).holder_constructed();
-}
-
-}  // namespace mcts
 
 namespace pybind11::detail {
 
 template <>
 struct type_caster<mcts::Search> : type_caster_base<mcts::Search> {
   bool load(handle object, bool convert) {
-    if (isinstance<mcts::Search>(object) && !mcts::is_made(object)) {
+    if (PyObject_TypeCheck(object.ptr(), typeinfo->type) && !is_made(object)) {
       throw type_error("this Search was never made: call Search(trees, actions, simulations, algorithm=...)");
     }
     return type_caster_base<mcts::Search>::load(object, convert);
+  }
+
+ private:
+  bool is_made(handle object) const {
+    auto* const found = reinterpret_cast<instance*>(object.ptr());
+    return found->get_value_and_holder(typeinfo).holder_constructed();
   }
 };
 
