@@ -15,6 +15,8 @@ from muzero.records import Batch
 
 ROUNDING = 1e-6
 """Share of a bound by which a target may lie beyond it."""
+NOTABLE = 1e-4
+"""Share of targets outside of a support that is worth a warning; the metrics tell any."""
 RECENT = 100
 """Games that are judged together."""
 FEW = 10
@@ -66,8 +68,8 @@ class Supports:
         return {f"{name}_outside": count.newest() for name, count in self.counts.items()}
 
     def advice(self) -> list[str]:
-        """What to say of targets that were clipped; nothing where none was."""
-        return [self._advice(name, count.share) for name, count in self.counts.items() if count.outside]
+        """What to say of targets that were clipped; nothing where hardly any was."""
+        return [self._advice(name, count.share) for name, count in self.counts.items() if count.share >= NOTABLE]
 
     def _advice(self, name: str, share: float) -> str:
         low, high = getattr(self.config, name).reach

@@ -65,6 +65,15 @@ def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
     assert "--model.reward.scale" in reward
 
 
+def test_hardly_any_targets_outside_are_no_warning() -> None:
+    supports = Supports(ModelConfig(value=WIDE))
+    supports.add(batch([[500.0] + [5.0] * 20_000], [[1.0] * 20_000], [[True] * 20_001]))
+    assert supports.advice() == []
+    assert 0.0 < supports.newest()["value_outside"] < 1e-4
+    supports.add(batch([[500.0] * 2], [[1.0]], [[True] * 2]))
+    assert len(supports.advice()) == 1
+
+
 def test_sums_of_rewards_are_counted_where_sums_are_stated() -> None:
     supports = Supports(ModelConfig(reward=ScalarConfig(low=-2.0, high=2.0, bins=5), prefix=2))
     supports.add(batch([[0.0] * 4], [[1.5, 1.5, 1.5]], [[True] * 4]))
