@@ -153,7 +153,7 @@ def test_an_agent_of_an_older_version_plays_as_it_did() -> None:
     assert from_json(stored).alone.repeats == "same"
 
 
-@pytest.mark.parametrize("game", ["cliff_walking", "deep_sea(size=8)", "2048", "gym/CartPole-v1", "gym/FrozenLake-v1"])
+@pytest.mark.parametrize("game", ["cliff_walking", "deep_sea(size=8)", "gym/FrozenLake-v1"])
 def test_small_games_of_one_player_are_learned_as_rare_rewards_ask(game: str) -> None:
     config = presets.load(game)
     assert config.model.network == "mlp"
@@ -163,7 +163,8 @@ def test_small_games_of_one_player_are_learned_as_rare_rewards_ask(game: str) ->
 
 
 @pytest.mark.parametrize("game", [
-    "stones_and_gems", "catch", "tic_tac_toe", "backgammon", "games.examples.pixel_catch:PixelCatch", "atari/pong"])
+    "stones_and_gems", "2048", "gym/CartPole-v1", "gym/Taxi-v4", "catch", "tic_tac_toe", "backgammon",
+    "games.examples.pixel_catch:PixelCatch", "atari/pong"])
 def test_other_games_are_not(game: str) -> None:
     config = presets.load(game)
     assert config.alone == AloneConfig()

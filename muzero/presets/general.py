@@ -31,7 +31,7 @@ PART_MOVES = 300
 LONG_ALONE = 1_000
 """Moves within which most environments of one player end by themselves."""
 FEW_NUMBERS = 256
-"""Of an observation: up to so many are read as they come, which takes a tenth of the time of convolutions."""
+"""Of an observation: up to so many are read as they come, in a tenth of the time that convolutions take."""
 FIRST_POSITIONS = 20_000
 """From random play, which meets a reward of one game in hundreds a few times then."""
 
@@ -41,7 +41,7 @@ def preset(spec: GameSpec) -> Config:
     if spec.players == 2 and _plain(spec) and not spec.stochastic:
         return _duel(spec)
     careful = _careful(spec)
-    return _seeking(careful) if _alone(spec) and careful.model.network == "mlp" else careful
+    return _seeking(careful) if _few_places(spec) else careful
 
 
 def _careful(spec: GameSpec) -> Config:
@@ -140,7 +140,14 @@ def _alone(spec: GameSpec) -> bool:
 def _has_board(spec: GameSpec) -> bool:
     """True where convolutions have something to look at, and enough of it."""
     board = len(spec.observation_shape) == 3 and min(spec.observation_shape[1:]) >= 4
-    return board and not (_alone(spec) and math.prod(spec.observation_shape) <= FEW_NUMBERS)
+    return board and not _few_places(spec)
+
+
+def _few_places(spec: GameSpec) -> bool:
+    """True for one player whose positions are few whole numbers, so that they come again. Not for measurements such as
+    CartPole's, whose values suffer from what is good for a rare reward (docs/strength.md)."""
+    whole = spec.observation_dtype == "uint8" and not spec.pictures
+    return _alone(spec) and whole and math.prod(spec.observation_shape) <= FEW_NUMBERS
 
 
 def _needs_halving(spec: GameSpec) -> bool:
