@@ -10,20 +10,30 @@ policy that the search has found.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import GameBatch, IntArray, MaskArray
+from games.base import GameBatch, GameSpec, IntArray, MaskArray
 from muzero.records import FloatArray
 
 if TYPE_CHECKING:
-    from muzero.agent import Agent
+    from muzero.config import Config
 
 KEY_BYTES = 16
 MOST = 100_000
 """Moves that are remembered with what followed."""
+
+
+class Settled(Protocol):
+    """What is asked of an agent: its game and its settings."""
+
+    @property
+    def spec(self) -> GameSpec: ...
+
+    @property
+    def config(self) -> Config: ...
 
 
 class Repeats:
@@ -62,7 +72,7 @@ class Repeats:
         return before
 
 
-def repeats_of(agent: Agent, seed: int) -> Repeats | None:
+def repeats_of(agent: Settled, seed: int) -> Repeats | None:
     """What an agent's own settings ask for in its game; None where they leave the search's move as it is."""
     return Repeats(seed) if agent.spec.players == 1 and agent.config.alone.repeats == "next" else None
 

@@ -19,6 +19,7 @@ from muzero.commands.board import DRAWINGS, OWN_SIGNS, Board, draw, read_board
 from muzero.commands.moves import legal_names, move_name, parse_move, refusal
 from muzero.commands.session import Session
 from muzero.commands.thoughts import expected_line, value_bar
+from muzero.config import Config
 from muzero.terminal import Ink
 
 PLAIN = Ink(False)
@@ -33,7 +34,7 @@ class Scripted:
     name = "scripted"
 
     def __init__(self, game: str, moves: tuple[int, ...] = (), variation: tuple[int, ...] = ()) -> None:
-        self.spec = engines.spec(game)
+        self.spec, self.config = engines.spec(game), Config(game=game)
         self.moves = list(moves)
         self.variation = list(variation)
         self.asked: list[int | None] = []

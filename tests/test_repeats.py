@@ -16,8 +16,10 @@ from games.base import GameSpec
 from games.single import Lockstep
 from muzero import presets, sizing
 from muzero.agent import Agent
+from muzero.commands.session import Session
 from muzero.config import AloneConfig, Config, from_json, replace, to_json
 from muzero.records import FloatArray, MaskArray
+from muzero.terminal import Ink
 from muzero.train import Run
 from selfplay.agents import SearchPlayer
 from selfplay.arena import play_alone
@@ -82,8 +84,10 @@ class Stubborn:
         return np.where(legal, self.weights, 0).astype(np.float32), np.zeros(len(legal), np.float32)
 
     def search(self, obs: NDArray[Any], legal: MaskArray, *, simulations: int, seed: int) -> Any:
-        policy, _ = self.raw(obs, legal)
-        return SimpleNamespace(result=SimpleNamespace(policy=policy, action=policy.argmax(1).astype(np.int32)))
+        policy, value = self.raw(obs, legal)
+        action = policy.argmax(1).astype(np.int32)
+        found = SimpleNamespace(policy=policy, action=action, visits=legal.astype(np.int32), q=policy, value=value)
+        return SimpleNamespace(result=found, prior=policy, raw_value=value, variations=[[int(action[0])]])
 
 
 def goes(alone: AloneConfig, weights: tuple[float, ...], simulations: int, game: type[Corridor] = Corridor) -> Lockstep:
@@ -102,6 +106,18 @@ def test_play_leaves_a_circle_that_the_preferred_moves_walk_for_ever(simulations
     weights = (0.1, 0.6, 0.3)
     assert goes(AloneConfig("same"), weights, simulations).returns()[:, 0].tolist() == [0.0] * 3
     assert goes(AloneConfig("next"), weights, simulations).returns()[:, 0].tolist() == [1.0] * 3
+
+
+def test_a_game_that_is_watched_leaves_circles_as_the_measured_one_does() -> None:
+    for rule, paid in (("same", 0.0), ("next", 1.0)):
+        agent: Any = Stubborn(replace(Config(), {"alone.repeats": rule}).alone, (0.1, 0.6, 0.3))
+        agent.spec = games.spec(f"{Path(__file__)}:Corridor")
+        watched = Session(agent, Ink(False), False, watch=True, simulations=8)
+        for _ in range(2):
+            while not watched.over:
+                watched.think()
+            assert watched.games.returns()[0, 0] == paid, rule
+            watched.again()
 
 
 def test_coming_back_by_chance_is_no_circle() -> None:

@@ -15,10 +15,12 @@ from muzero.commands.moves import legal_names, listing, move_name, parse_move, r
 from muzero.commands.thoughts import best_moves, expected_line, value_bar
 from muzero.terminal import Ink
 from selfplay.arena import move_limit
+from selfplay.repeats import repeats_of
 
 if TYPE_CHECKING:
     from games.base import FloatArray, GameBatch, MaskArray
     from muzero.agent import Analysis
+    from muzero.config import Config
 
 HELP = {
     "moves": "list the legal moves",
@@ -43,6 +45,9 @@ class Thinker(Protocol):
     @property
     def spec(self) -> GameSpec: ...
 
+    @property
+    def config(self) -> Config: ...
+
     def see(self, batch: GameBatch) -> Any: ...
 
     def search(
@@ -60,10 +65,12 @@ class Session:
         simulations: int | None = None, seed: int = 0,
     ) -> None:
         self.agent, self.pen, self.fancy = agent, pen, fancy
-        self.simulations = simulations
+        self.simulations, self._seed = simulations, seed
         self.games = engines.make(agent.spec.name, 1, seed)
         self.spec = self.games.spec
         self._rng = np.random.default_rng(seed)
+        self._repeats = repeats_of(agent, seed)
+        """Only where the agent plays alone: it moves in no other game of one player"""
         self._longest = move_limit(self.spec)
         self._past: list[tuple[int, dict[str, Any], str]] = []
         self._before: drawing.Board | None = None
@@ -204,12 +211,19 @@ class Session:
     def think(self) -> str:
         """Let the agent move, and say why."""
         analysis = self._search()
-        action = int(analysis.result.action[0])
+        action = self._chosen(analysis)
         mover = self.who(self.to_play)
         said = [f"{self.pen(mover, 'bold')} plays {self.pen(move_name(self.games, action), 'bold')}"]
         said.append(self._explain(analysis))
         self.play(action)
         return "\n".join(said)
+
+    def _chosen(self, analysis: Analysis) -> int:
+        """The move that the agent makes, as in a measured game."""
+        found = analysis.result
+        if self._repeats is None:
+            return int(found.action[0])
+        return int(self._repeats.choose(self.games, np.arange(1), found.action, found.policy, self.games.legal())[0])
 
     def _search(self) -> Analysis:
         seed = int(self._rng.integers(2**31))
@@ -281,6 +295,7 @@ class Session:
         """A new game with the same seats."""
         self.games.reset()
         self._past.clear()
+        self._repeats = repeats_of(self.agent, self._seed)
         self._before, self.resigned = None, False
 
 
