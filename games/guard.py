@@ -23,6 +23,9 @@ REWARD = struct.Struct("<db")
 LARGEST = float(np.finfo(np.float32).max)
 SHOWN = 120
 """Characters of a wrong answer that are shown."""
+PASSED_ON = (KeyboardInterrupt, MemoryError)
+"""What a game's code may raise without being to blame. All else is its own, whatever it derives from: engines in Rust
+panic with a BaseException, some call `sys.exit`."""
 TOLERANCE = 1e-6
 
 
@@ -196,7 +199,7 @@ class Guarded:
         if type(given) is float:
             number = given
         else:
-            value = np.asarray(given)
+            value = self._ask(call, np.asarray, given)
             if value.size != 1 or value.dtype.kind not in "biuf":
                 self._refuse(call, "a reward, one number", shown(given))
             number = float(value.item())
@@ -231,9 +234,9 @@ class Guarded:
         """What a method of the game gives. Raises GameError for whatever it raises."""
         try:
             return method(*arguments)
-        except MemoryError:
+        except PASSED_ON:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise broken(f"{self._where()}: {call}", error) from error
 
 
@@ -242,8 +245,8 @@ def broken(where: str, error: BaseException) -> GameError:
     if isinstance(error, GameError):
         return GameError(f"{where}: {error}")
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return GameError(f"{where}: expected an answer, got {error!r:.{SHOWN}} in {last.name}, line {last.lineno} of "
-                     f"{last.filename}")
+    return GameError(f"{where}: expected an answer, got {text_of(error):.{SHOWN}} in {last.name}, line {last.lineno} "
+                     f"of {last.filename}")
 
 
 def inside(moves: list[int] | NDArray[Any], count: int) -> bool:
@@ -259,5 +262,15 @@ def _slack(bound: float) -> float:
 
 def shown(given: Any) -> str:
     """A wrong answer, with its type."""
-    text = "None" if given is None else f"{type(given).__name__} {given!r}"
+    text = "None" if given is None else f"{type(given).__name__} {text_of(given)}"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def text_of(given: Any) -> str:
+    """`repr` of what a game gave or raised; its type where even that fails."""
+    try:
+        return repr(given)
+    except PASSED_ON:
+        raise
+    except BaseException as error:
+        return f"<a {type(given).__name__} whose repr raises {type(error).__name__}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import sys
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import NO_LIMIT, GameError, GameSpec
-from games.guard import broken, shown
+from games.guard import PASSED_ON, broken, shown
 from games.gym_spaces import Form, form_of
 from games.naming import MAX_NAME_LENGTH, nearest, parse_name
 from games.own_names import OwnName, module_of, parse_own
@@ -63,9 +64,9 @@ class Maker:
             # An environment may have been moved to a package of its own, or need one.
             raise GameError(f"{self.name} can't be made, its code can't be imported: {error}\n"
                             "  install what it names, or choose a newer version of this environment") from error
-        except MemoryError:
+        except PASSED_ON:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise broken(f"{self.name}: a new environment", error) from error
 
 
@@ -150,7 +151,8 @@ class GymGame:
         """Play an action; its reward."""
         answer = self._environment.step(self._first_action + action)
         self._raw, reward, ended, cut, self._info = _taken_apart("step()", STEP, answer)
-        self._over, self._cut = bool(ended or cut), bool(cut and not ended)
+        ended, cut = _flag("terminated", ended), _flag("truncated", cut)
+        self._over, self._cut = ended or cut, cut and not ended
         if self._over:
             self.close()
         else:
@@ -195,6 +197,16 @@ def _taken_apart(call: str, parts: tuple[str, ...], answer: Any) -> tuple[Any, .
     return answer
 
 
+def _flag(name: str, given: Any) -> bool:
+    """Whether an episode is over, as an environment says. Raises GameError for what is neither yes nor no."""
+    if given is None or type(given) is bool:
+        return bool(given)
+    told = np.asarray(given)
+    if told.size != 1 or told.dtype.kind not in "biuf" or told.item() not in (0, 1):
+        raise GameError(f"{name}: expected True or False, got {shown(given)}")
+    return bool(told.item())
+
+
 def _named(name: str) -> Maker:
     """The maker of a registered environment by the game's name. Raises GameError naming the nearest id."""
     match = _NAME.fullmatch(name.strip().removeprefix(PREFIX)) if len(name) <= MAX_NAME_LENGTH else None
@@ -237,9 +249,9 @@ def imported(own: OwnName) -> ModuleType:
     """The module of a name; its code runs. Raises GameError for whatever it raises."""
     try:
         return module_of(own)
-    except (MemoryError, GameError):
+    except (*PASSED_ON, GameError):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise broken(f"the code of {own}", error) from error
 
 
@@ -277,10 +289,13 @@ def _facts(maker: Maker) -> tuple[GameSpec, Form]:
     """What a network has to know of an environment, and how its observations are seen."""
     name, environment = maker.name, maker()
     try:
-        actions, form = _actions(name, environment), form_of(name, _space(name, environment, "observation_space"))
-        steps = dict(maker.keywords).get(LIMIT) or getattr(environment.spec, "max_episode_steps", None)
-    finally:
-        environment.close()
+        with contextlib.closing(environment):
+            actions, form = _actions(name, environment), form_of(name, _space(name, environment, "observation_space"))
+            steps = dict(maker.keywords).get(LIMIT) or getattr(environment.spec, "max_episode_steps", None)
+    except (*PASSED_ON, GameError):
+        raise
+    except BaseException as error:
+        raise broken(f"{name}: its spaces, then close()", error) from error
     return GameSpec(
         name=name,
         players=1,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
-from games.guard import Guarded, SingleGame, broken
+from games.guard import PASSED_ON, Guarded, SingleGame, broken
 from games.own_names import module_of, parse_own, same_game
 from games.rows import check_snapshot, row_mask, rows_to_move
 
@@ -185,9 +185,9 @@ class Lockstep:
         generator = np.random.default_rng((self._seed, number))
         try:
             game = self._factory(generator)
-        except MemoryError:
+        except PASSED_ON:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             raise broken(f"{self.spec.name}: row {row}: a new game", error) from error
         return Guarded(game, self.spec, row)
 

@@ -76,7 +76,8 @@ class Agent:
 
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Policy [B, A] over legal actions and value [B] of positions [B, ...], without any search. Raises SearchError
-        where the model's numbers are not finite."""
+        where the model's numbers are not finite, ValueError for arrays that don't belong together."""
+        self._check(obs, legal)
         with torch.inference_mode(), self._threads():
             output = self.acting.root(torch.as_tensor(obs, device=self.acting.device), torch.as_tensor(legal))
             said, value = host(output.logits), host(output.value)
@@ -86,14 +87,29 @@ class Agent:
         weights = np.exp(logits - logits.max(1, keepdims=True))
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
 
+    def _check(self, obs: NDArray[Any], legal: MaskArray) -> None:
+        """Raises ValueError for positions and legal moves that don't belong together or to the agent's game."""
+        seen, told = np.shape(obs), np.shape(legal)
+        if len(told) != 2 or told[1] != self.spec.num_actions:
+            raise ValueError(f"legal: expected bool [B, {self.spec.num_actions}], got {list(told)}")
+        # Where the rules are given, a position is the moves that led to it.
+        shape = self.spec.observation_shape if self.config.model.dynamics == "learned" else seen[1:]
+        if seen != (told[0], *shape):
+            raise ValueError(f"obs: expected {[told[0], *shape]}, as many as there are rows of legal, got "
+                             f"{list(seen)}")
+        if not (some := np.any(legal, axis=1)).all():
+            raise ValueError(f"legal: expected at least one legal action, got none in row {int(np.argmin(some))}")
+
     def search(
         self, obs: NDArray[Any], legal: MaskArray, *, simulations: int | None = None, seed: int = 0
     ) -> Analysis:
         """Search positions obs [B, ...] with legal moves bool [B, A].
 
         simulations defaults to the agent's setting for play; with 0 the network's own policy and value stand in place
-        of a search's. Equal seeds give equal answers, whatever B is split into.
+        of a search's. Equal seeds give equal answers, whatever B is split into. Raises SearchError where the model's
+        numbers can't be searched, ValueError for arrays that don't belong together.
         """
+        self._check(obs, legal)
         count = self.simulations if simulations is None else simulations
         if count == 0:
             return self._unsearched(obs, legal)

@@ -140,8 +140,8 @@ def explain(error: Exception, argv: Sequence[str]) -> str | None:
 
     Expected are the project's own errors, those of the world outside (files, streams), and too little memory.
     """
-    if type(error).__module__.partition(".")[0] in packages.NAMES:
-        return str(error)
+    if ours(error):
+        return "\n  before that: ".join([str(error), *before(error)])
     first = next(iter(str(error).splitlines()), "")
     if out_of_memory(error):
         lower = LOWER.get(argv[0] if argv else "")
@@ -151,6 +151,24 @@ def explain(error: Exception, argv: Sequence[str]) -> str | None:
         named = isinstance(error.filename, (str, bytes))
         return f"{os.fsdecode(error.filename)}: {said}" if named else f"input or output failed: {said}"
     return None
+
+
+def ours(error: BaseException) -> bool:
+    """True for the project's own errors."""
+    return type(error).__module__.partition(".")[0] in packages.NAMES
+
+
+def before(error: BaseException) -> list[str]:
+    """What went wrong before an error that came while things were put in order, as in a game that breaks off and then
+    can't be closed. An error made from another one says already what that one said."""
+    found: list[str] = []
+    step: BaseException | None = error
+    while step is not None:
+        made_from = step.__cause__ is not None or step.__suppress_context__
+        step = step.__cause__ if made_from else step.__context__
+        if step is not None and not made_from and ours(step):
+            found.append(str(step))
+    return found
 
 
 def out_of_memory(error: Exception) -> bool:

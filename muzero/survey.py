@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 import games
 from games.base import GameSpec
 from games.rows import released
-from muzero.config import Config, ScalarConfig, SearchConfig, by_game, replace
+from muzero.config import Config, ConfigError, ScalarConfig, SearchConfig, by_game, replace
+from muzero.limits import NUMBER, SCALE
 from muzero.presets.general import PART_MOVES, least_moves
 from muzero.settings import squashed
 from selfplay.actor import draw_legal
@@ -155,8 +156,19 @@ def settle(config: Config, stored: Config | None = None) -> tuple[Config, Survey
     for name, (given, offset, reach) in parts.items():
         if f"{name}.bins" in left:
             support = fitting(given, survey.unit, offset, reach)
+            _check_stated(config.game, survey, support)
             numbers |= {f"{name}.{key}": value for key, value in dataclasses.asdict(support).items()}
     return _distinguishing(replace(config, numbers)), survey
+
+
+def _check_stated(game: str, survey: Survey, support: ScalarConfig) -> None:
+    """Refuse rewards of a size that no support is made for. Raises ConfigError."""
+    (least, most), (low, high) = SCALE, NUMBER
+    if not (least <= support.scale <= most and low <= support.offset <= high):
+        raise ConfigError(
+            f"{game}: expected rewards of a size between {least:g} and {most:g}, got about {survey.unit:.3g}, at most "
+            f"{survey.largest_reward:.3g}, and returns up to {survey.largest_return:.3g} in random games: have the "
+            "game pay in another unit")
 
 
 def _distinguishing(config: Config) -> Config:

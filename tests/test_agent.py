@@ -78,6 +78,27 @@ def test_an_analysis_fits_together() -> None:
     assert (prior[~batch.legal()] == 0).all()
 
 
+@pytest.mark.parametrize("simulations", [0, 4])
+@pytest.mark.parametrize(("change", "words"), [
+    (lambda obs, legal: (obs, np.zeros_like(legal)), "legal: expected at least one legal action, got none in row 0"),
+    (lambda obs, legal: (obs, legal[:, :5]), r"legal: expected bool \[B, 9\], got \[4, 5\]"),
+    (lambda obs, legal: (obs, legal[:1]), r"obs: expected \[1, 27\], .*, got \[4, 27\]"),
+    (lambda obs, legal: (obs[:1], legal), r"obs: expected \[4, 27\], .*, got \[1, 27\]"),
+    (lambda obs, legal: (obs[:, :9], legal), r"obs: expected \[4, 27\], .*, got \[4, 9\]"),
+    (lambda obs, legal: (None, legal), r"obs: expected \[4, 27\], .*, got \[\]"),
+])
+def test_arrays_that_do_not_belong_together_are_refused(change: Any, words: str, simulations: int) -> None:
+    player, batch = made(), positions(4)
+    obs, legal = change(batch.observe().reshape(4, 27), batch.legal())
+    shape = player.spec.observation_shape
+    if obs is not None and obs.shape[1:] == (27,):
+        obs = obs.reshape(-1, *shape)
+    with pytest.raises(ValueError, match=words.replace("27", ", ".join(map(str, shape)))):
+        player.search(obs, legal, simulations=simulations)
+    with pytest.raises(ValueError, match="expected"):
+        player.raw(obs, legal)
+
+
 def test_illegal_logits_of_any_size_leave_the_prior_alone() -> None:
     player, batch = made(), positions(4)
     legal = batch.legal()

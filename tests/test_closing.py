@@ -7,6 +7,7 @@ import gc
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from games.base import GameBatch, GameError
 from games.rows import close, released
 from games.trial import try_game
 from muzero import checkpoint, train
+from muzero.cli import main
 from muzero.commands.session import Session
 from muzero.commands.thoughts import expected_line
 from muzero.metrics import Progress
@@ -302,3 +304,39 @@ def test_a_run_that_was_left_and_goes_on_is_the_whole_run(tmp_path: Path) -> Non
     for out in ("parts", "whole"):
         assert train.run(tiny(**{**config, "train.steps": 8}), tmp_path / out) == 0
     assert checkpoint.same_content(last(tmp_path / "parts"), last(tmp_path / "whole")) == []
+
+
+def test_a_game_that_breaks_off_and_can_not_be_closed_is_told_with_both(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def step(self: Holding, action: Any) -> Any:
+        Holding.fails_at = "close"
+        raise RuntimeError("lost")
+
+    monkeypatch.setattr(Holding, "fails_at", "")
+    monkeypatch.setattr(Holding, "step", step)
+    assert main(["train", HOLDING]) == 1
+    said = capfd.readouterr().err
+    assert re.search(r"^error: gym/Holding-v0: .*RuntimeError\('stuck'\)", said, re.MULTILINE)
+    assert re.search(r"^  before that: gym/Holding-v0: row 0, move 1: step\(0\): .*'lost'", said, re.MULTILINE)
+
+
+def test_a_game_that_goes_to_another_folder_takes_no_run_along(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    reset = Holding.reset
+
+    def elsewhere(self: Holding, **named: Any) -> Any:
+        os.chdir(tmp_path / "there")
+        return reset(self, **named)
+
+    monkeypatch.setattr(Holding, "reset", elsewhere)
+    options = {"steps": 1, "train.actors": 0, "train.evaluate-minutes": 0, "selfplay.warmup-positions": 0,
+               "selfplay.games": 4, "replay.min-positions": 20, "search.simulations": 2, "learner.batch": 8}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    assert main(["train", HOLDING, "--out", "run", *words]) == 0
+    assert (tmp_path / "here" / "run" / "checkpoints").is_dir()
+    assert not any((tmp_path / "there").iterdir())

@@ -18,7 +18,7 @@ from test_resume import last, tiny
 
 import games
 from games.base import GameError, GameSpec
-from games.guard import Guarded
+from games.guard import Guarded, text_of
 from games.single import START_TRIES, Lockstep
 from games.trial import NO_REPEAT, try_game
 from muzero import checkpoint, train
@@ -62,6 +62,28 @@ class Fine:
         return str(action)
 
 
+class Panic(BaseException):
+    """As engines raise it that are written in Rust."""
+
+
+class Unsaid:
+    """Has no text."""
+
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+
+class UnsaidError(Unsaid, Exception):
+    pass
+
+
+class OnDevice:
+    """A number that numpy can't have, as those in the memory of a GPU are."""
+
+    def __array__(self, *arguments: Any, **named: Any) -> Any:
+        raise TypeError("not in this memory")
+
+
 def later(method: str, answer: Any, **spec: Any) -> type[Fine]:
     """A game whose `method` gives `answer` from the third move on; an exception is raised."""
     def given(self: Fine, *arguments: Any) -> Any:
@@ -96,6 +118,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("step", KeyError("order_book"),
      r"step\(0\): expected an answer, got KeyError\('order_book'\) in given, line \d+ of "),
     ("step", SystemExit(3), r"step\(0\): expected an answer, got SystemExit\(3\)"),
+    ("step", Panic("index"), r"step\(0\): expected an answer, got Panic\('index'\) in given, line"),
+    ("step", OnDevice(), r"step\(0\): expected an answer, got TypeError\('not in this memory'\) in __array__"),
+    ("legal", GeneratorExit(), r"legal\(\): expected an answer, got GeneratorExit\(\)"),
+    ("step", Unsaid(), r"step\(0\): expected a reward, one number, got Unsaid <a Unsaid whose repr raises ValueError"),
+    ("step", UnsaidError(), r"step\(0\): expected an answer, got <a UnsaidError whose repr raises ValueError> in "),
     ("to_play", 2, r"to_play\(\): expected player 0 or 1, got int 2"),
     ("to_play", -1, r"to_play\(\): expected player 0 or 1, got int -1"),
     ("to_play", None, r"to_play\(\): expected player 0 or 1, got None"),
@@ -117,7 +144,7 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "answer", "words"), WRONG, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(("method", "answer", "words"), WRONG, ids=lambda value: text_of(value)[:30])
 def test_a_wrong_answer_is_an_error_that_says_where(method: str, answer: Any, words: str) -> None:
     with pytest.raises(GameError, match=r"^odd: row \d, move [23]: " + words) as caught:
         play(later(method, answer))
@@ -291,6 +318,32 @@ def test_observations_outside_their_space_are_refused(
 ) -> None:
     with pytest.raises(GameError, match=words):
         step_on(odd(observation_space=space, first=first))
+
+
+@pytest.mark.parametrize("name", ["action_space", "observation_space", "close"])
+def test_an_environment_that_can_not_be_looked_at_says_so(odd: Callable[..., str], name: str) -> None:
+    def fails(self: Any) -> Any:
+        raise Panic("not ready")
+
+    broken = odd(**{name: fails if name == "close" else property(fails)})
+    with pytest.raises(GameError, match=rf"^{broken}: its spaces, then close\(\): expected an answer, got Panic"):
+        games.spec(broken)
+
+
+@pytest.mark.parametrize("over", ["False", np.nan, 2, np.zeros(2, np.bool_)], ids=str)
+@pytest.mark.parametrize("which", ["terminated", "truncated"])
+def test_only_yes_or_no_tells_that_an_episode_is_over(odd: Callable[..., str], over: Any, which: str) -> None:
+    then = [np.zeros(3, np.float32), 1.0, False, False, {}]
+    then[2 if which == "terminated" else 3] = over
+    with pytest.raises(GameError, match=rf"row 0, move 2: step\(0\): {which}: expected True or False, got "):
+        step_on(odd(then=tuple(then)))
+
+
+@pytest.mark.parametrize("over", [True, np.True_, 1, np.array([True]), np.array(1.0)], ids=repr)
+def test_yes_may_come_in_any_form_and_nothing_is_no(odd: Callable[..., str], over: Any) -> None:
+    batch = step_on(odd(then=(np.zeros(3, np.float32), 1.0, over, False, {})), 2)
+    assert (batch.to_play() == games.NO_PLAYER).all()
+    step_on(odd(then=(np.zeros(3, np.float32), 1.0, False, None, {})), 3)
 
 
 FORMS: list[tuple[Any, Any, tuple[int, ...], Any]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -112,6 +113,15 @@ def test_a_support_reaches_as_far_as_wanted(reach: float, unit: float) -> None:
     assert 7.0 - found.reach[0] >= reach * (1 - 1e-9)
     assert 20.0 <= found.high <= MOST_END
     assert found.bins == 2 * found.high + 1
+
+
+@pytest.mark.parametrize("size", [1e30, 3e38, 1e-40])
+def test_rewards_that_no_support_states_are_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch, size: float) -> None:
+    shown = survey_of(unit=size, largest_reward=2 * size, largest_return=40 * size)
+    monkeypatch.setattr(survey, "look", lambda config: shown)
+    with pytest.raises(ConfigError, match=r"^scaled:Walk: expected rewards of a size between 1e-12 and 1e\+12, got "
+                                          rf"about {re.escape(str(size))}, .*: have the game pay in another unit"):
+        settled("scaled:Walk")
 
 
 def test_a_scale_has_few_digits() -> None:

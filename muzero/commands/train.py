@@ -99,6 +99,8 @@ SECTIONS = tuple(field.name for field in dataclasses.fields(Config) if field.nam
 
 def run(argv: Sequence[str]) -> int:
     """Train; gives 0 when the limit is reached, 130 when it was interrupted and saved."""
+    # A game's own code may change the working folder.
+    here = Path.cwd()
     target, options = split(argv)
     game, folder = locate(target)
     preset = presets.load(game, asked_preset(options))
@@ -106,7 +108,7 @@ def run(argv: Sequence[str]) -> int:
     games.check_installed(game)
     if arguments.model.dynamics == "rules":
         arguments = without_learned_dynamics(arguments, preset)
-    out = arguments.out or folder or RUNS / runs.slug(game)
+    out = here / (arguments.out or folder or RUNS / runs.slug(game))
     stored = None if arguments.fresh else stored_config(out)
     if stored is None:
         config = to_config(arguments, game)
@@ -122,7 +124,7 @@ def run(argv: Sequence[str]) -> int:
         config = chosen(to_config(read(options, stored, game), game), out, stored)
         for name, (old, new) in check_continues(out, stored, config).items():
             log(f"changed: {name} {old} -> {new}")
-    return train(config, out, stored)
+    return train(config, out, stored, here)
 
 
 def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -338,23 +340,24 @@ def set_aside(out: Path) -> None:
     log(f"the run that was in {out} is now {aside}")
 
 
-def train(config: Config, out: Path, stored: Config | None) -> int:
-    """Run the training with its display, and say at the end what to type next."""
+def train(config: Config, out: Path, stored: Config | None, here: Path) -> int:
+    """Run the training with its display, and say at the end what to type next in the folder `here`."""
     from muzero import train as training
     from muzero.display import Display
     from muzero.replay import bytes_reserved
 
-    before = step_of(out)
+    before, shown = step_of(out), out.relative_to(here) if out.is_relative_to(here) else out
     reserved = bytes_reserved(games.spec(config.game), config.replay)
     log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
-    log(f"run folder {out}; the replay reserves {reserved / 1e6:,.0f} MB; Ctrl-C saves and stops")
+    log(f"run folder {shown}; the replay reserves {reserved / 1e6:,.0f} MB; Ctrl-C saves and stops")
     for warning in crowded(reserved):
         log(warning)
     if stored is None and (advice := for_a_gpu(config)):
         log(advice)
     with Display() as display:
         code = training.run(config, out, report=display.show)
-    say_next(out, code, before, config, display.newest)
+    os.chdir(here)
+    say_next(shown, code, before, config, display.newest)
     return code
 
 
