@@ -49,6 +49,8 @@ class Display:
         self._live: Live | None = None
         self._panel: RenderableType = ""
         self._losses: deque[float] = deque(maxlen=HISTORY)
+        self._learned = -1
+        """Learning step of the newest of them: a report without a step has no loss of its own"""
         self._last_line = -PLAIN_SECONDS
         self._status = ""
         self._off = False
@@ -89,8 +91,9 @@ class Display:
                 self._show(progress)
 
     def _show(self, progress: Progress) -> None:
-        if "total" in progress.losses:
+        if "total" in progress.losses and progress.step > self._learned:
             self._losses.append(progress.losses["total"])
+            self._learned = progress.step
         if self._live is not None:
             # Not told to the `Live`, whose lock is held while a terminal that stands still is written to.
             self._panel = panel(progress, list(self._losses), self._live.console.width)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from games.base import GameSpec
 from muzero.config import ModelConfig, ScalarConfig
 from muzero.networks.prefix import sums
 from muzero.records import Batch
@@ -23,12 +24,26 @@ FEW = 10
 """Games too few to judge."""
 
 
-class Outside:
-    """Counts targets that lie outside of a support, where they are learned as its end."""
+def possible(spec: GameSpec) -> tuple[float, float]:
+    """Lowest and highest return, and reward, that a game can pay; without an end where it pays on the way, as what it
+    pays in all is no bound of what is left to be paid."""
+    if spec.rewards_on_the_way:
+        return -math.inf, math.inf
+    low, high = min(0.0, spec.min_return), max(0.0, spec.max_return)
+    return (low, high) if spec.players == 1 else (min(low, -high), max(high, -low))
 
-    def __init__(self, config: ScalarConfig) -> None:
+
+class Outside:
+    """Counts targets that lie outside of a support, where they are learned as its end.
+
+    Where the support reaches as far as what is `possible` nothing is lost by that: what lies beyond is a search that
+    expects too much.
+    """
+
+    def __init__(self, config: ScalarConfig, possible: tuple[float, float]) -> None:
         low, high = config.reach
-        self.low, self.high = low - ROUNDING * abs(low), high + ROUNDING * abs(high)
+        self.low = -math.inf if low <= possible[0] else low - ROUNDING * abs(low)
+        self.high = math.inf if high >= possible[1] else high + ROUNDING * abs(high)
         self.seen = self.outside = self.seen_before = self.outside_before = 0
 
     def add(self, targets: NDArray[np.float32]) -> None:
@@ -51,9 +66,10 @@ class Outside:
 class Supports:
     """The targets of value and reward of a model, counted batch by batch."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, spec: GameSpec) -> None:
         self.config = config
-        self.counts = {"value": Outside(config.value), "reward": Outside(config.reward)}
+        outcomes = possible(spec)
+        self.counts = {"value": Outside(config.value, outcomes), "reward": Outside(config.reward, outcomes)}
 
     def add(self, batch: Batch) -> None:
         """Count what the loss learns from `batch`."""

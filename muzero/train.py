@@ -102,7 +102,7 @@ class Run:
         self.metrics = Metrics(out)
         self.drawn = 0
         self.games = self.cut = 0
-        self.ends, self.supports = Ends(), Supports(config.model)
+        self.ends, self.supports = Ends(), Supports(config.model, self.replay.spec)
         self.elapsed_before = 0.0
         self.clock = time.process_time if config.train.clock == "cpu" else time.monotonic
         self.started: float | None = None

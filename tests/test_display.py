@@ -126,6 +126,14 @@ def test_a_run_that_ended_has_no_rates_and_cannot_be_stopped(status: str) -> Non
     assert "Ctrl-C saves and stops" in running[1]
 
 
+def test_the_curve_of_losses_has_a_point_a_learning_step() -> None:
+    """In an evaluation reports come without a step: the last loss, again and again, would fill the curve."""
+    display = Display(io.StringIO(), clock=lambda: 0.0)
+    for step, loss in ((100, 3.0), (200, 2.0), (200, 2.0), (200, 2.0), (300, 1.0)):
+        display.show(progress(step=step, losses={"total": loss}))
+    assert list(display._losses) == [3.0, 2.0, 1.0]
+
+
 def test_plain_reports_are_throttled_lines() -> None:
     stream, now = io.StringIO(), [0.0]
     with Display(stream, lambda: now[0]) as display:

@@ -11,14 +11,16 @@ import pytest
 import torch
 from test_resume import last, tiny
 
+import games
 from muzero import metrics, scalar, train
 from muzero.config import ModelConfig, ScalarConfig
 from muzero.interrupt import Interrupt
 from muzero.metrics import Progress
 from muzero.records import Batch
-from muzero.tally import FEW, RECENT, Ends, Outside, Supports
+from muzero.tally import FEW, RECENT, Ends, Outside, Supports, possible
 
 WIDE = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True)
+ANY = (-math.inf, math.inf)
 
 
 def batch(value: list[list[float]], reward: list[list[float]], trained: list[list[bool]]) -> Batch:
@@ -36,7 +38,7 @@ def batch(value: list[list[float]], reward: list[list[float]], trained: list[lis
 def test_what_is_counted_is_what_two_hot_clips(config: ScalarConfig) -> None:
     low, high = config.reach
     targets = np.array([low - 1, low, (low + high) / 2, high, high + 1], np.float32)
-    count = Outside(config)
+    count = Outside(config, ANY)
     count.add(targets)
     assert (count.seen, count.outside) == (5, 2)
     coded = scalar.decode(torch.log(scalar.two_hot(torch.from_numpy(targets), config) + 1e-30), config).numpy()
@@ -48,13 +50,13 @@ def test_what_is_counted_is_what_two_hot_clips(config: ScalarConfig) -> None:
 
 def test_a_plain_number_has_no_end() -> None:
     assert ScalarConfig(kind="scalar").reach == (-math.inf, math.inf)
-    count = Outside(ScalarConfig(kind="scalar"))
+    count = Outside(ScalarConfig(kind="scalar"), ANY)
     count.add(np.array([1e30], np.float32))
     assert count.outside == 0
 
 
 def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
-    supports = Supports(ModelConfig(value=WIDE, reward=WIDE))
+    supports = Supports(ModelConfig(value=WIDE, reward=WIDE), games.spec("2048"))
     assert supports.advice() == []
     assert math.isnan(supports.newest()["value_outside"])
     supports.add(batch([[500.0, 500.0], [5.0, 500.0]], [[1.0], [9e9]], [[True, True], [True, False]]))
@@ -65,8 +67,22 @@ def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
     assert "--model.reward.scale" in reward
 
 
+@pytest.mark.parametrize(("game", "ends"), [
+    ("tic_tac_toe", (-1.0, 1.0)), ("2048", ANY), ("catch", (-1.0, 1.0))])
+def test_a_search_that_expects_more_than_a_game_can_pay_is_no_narrow_support(
+        game: str, ends: tuple[float, float]) -> None:
+    """Root values of an early network lie beyond 1 where 1 is a win."""
+    assert possible(games.spec(game)) == ends
+    count = Outside(ScalarConfig(), ends)
+    count.add(np.array([-1.2, 0.5, 1.1], np.float32))
+    assert count.outside == (0 if ends == (-1.0, 1.0) else 2)
+    narrow = Outside(ScalarConfig(low=-0.5, high=0.5), ends)
+    narrow.add(np.array([-1.2, 0.5, 1.1], np.float32))
+    assert narrow.outside == 2
+
+
 def test_hardly_any_targets_outside_are_no_warning() -> None:
-    supports = Supports(ModelConfig(value=WIDE))
+    supports = Supports(ModelConfig(value=WIDE), games.spec("2048"))
     supports.add(batch([[500.0] + [5.0] * 20_000], [[1.0] * 20_000], [[True] * 20_001]))
     assert supports.advice() == []
     assert 0.0 < supports.newest()["value_outside"] < 1e-4
@@ -75,7 +91,7 @@ def test_hardly_any_targets_outside_are_no_warning() -> None:
 
 
 def test_sums_of_rewards_are_counted_where_sums_are_stated() -> None:
-    supports = Supports(ModelConfig(reward=ScalarConfig(low=-2.0, high=2.0, bins=5), prefix=2))
+    supports = Supports(ModelConfig(reward=ScalarConfig(low=-2.0, high=2.0, bins=5), prefix=2), games.spec("2048"))
     supports.add(batch([[0.0] * 4], [[1.5, 1.5, 1.5]], [[True] * 4]))
     assert supports.newest()["reward_outside"] == pytest.approx(1 / 3), "1.5, 3 and, anew, 1.5"
 
