@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +38,8 @@ APART = 10.0
 """Rewards that are this many times as large as the differences between them are stated from their median on."""
 MOST_END = 300.0
 """Of a support; where that isn't enough the scale grows. As published for Atari (Schrittwieser et al. 2020)."""
+TELL_SECONDS = 10.0
+"""Between two words on how far slow games are."""
 OFFSET_DIGITS, SCALE_DIGITS = 3, 1
 
 
@@ -70,9 +74,12 @@ class _Played:
     over: NDArray[np.bool_]
 
 
-def look(config: Config) -> Survey:
-    """Play `GAMES` random games of at most `MOVES` moves, with the rewards that the learner would see."""
-    played = _play(config)
+def look(config: Config, tell: Callable[[str], None] = lambda _: None) -> Survey:
+    """Play `GAMES` random games of at most `MOVES` moves, with the rewards that the learner would see.
+
+    tell: hears of slow games how far they are.
+    """
+    played = _play(config, tell)
     made = np.arange(len(played.reward))[:, None] < played.length
     paid = played.reward[made]
     offset = _offset(paid) if games.spec(config.game).players == 1 else 0.0
@@ -85,13 +92,17 @@ def look(config: Config) -> Survey:
         largest_return=float(max(np.abs(returns - middle).max(), abs(middle))))
 
 
-def _play(config: Config) -> _Played:
+def _play(config: Config, tell: Callable[[str], None]) -> _Played:
     rng = np.random.default_rng(0)
     over, length = np.zeros(GAMES, dtype=np.bool_), np.zeros(GAMES, dtype=np.int64)
     rewards: list[NDArray[np.float32]] = []
     discounts: list[NDArray[np.float32]] = []
+    told = time.monotonic()
     with released(games.make(config.game, GAMES, seed=0)) as batch:
         while not over.all() and len(rewards) < MOVES:
+            if time.monotonic() - told >= TELL_SECONDS:
+                told = time.monotonic()
+                tell(f"{over.sum()} of {GAMES} random games over, {length.sum():,} moves made")
             length += ~over
             step = batch.step(draw_legal(batch.legal(), rng), ~over)
             rewards.append(np.sign(step.reward) if config.selfplay.clip_rewards else step.reward)
@@ -135,17 +146,19 @@ def _raised(number: float) -> float:
     return _rounded(math.ceil(number / step - 1e-9) * step, 2)
 
 
-def settle(config: Config, stored: Config | None = None) -> tuple[Config, Survey | None]:
+def settle(
+    config: Config, stored: Config | None = None, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Config, Survey | None]:
     """`config` with a number wherever one was left to the game, and what random games showed if any were played.
 
-    stored: the config of the run that goes on with `config`; the numbers it was begun with stay.
+    stored: the config of the run that goes on with `config`; the numbers it was begun with stay. tell: as in `look`.
     """
     left = by_game(config)
     if not left:
         return config, None
     if stored is not None:
         return _kept(config, stored, left), None
-    survey, spec = look(config), games.spec(config.game)
+    survey, spec = look(config, tell), games.spec(config.game)
     numbers = dict(_lengths(config, survey, spec)) if "selfplay.max_moves" in left else {}
     moves = numbers.get("selfplay.max_moves", config.selfplay.max_moves)
     parts = {

@@ -40,6 +40,15 @@ def test_a_survey_is_a_function_of_the_game() -> None:
     assert 4 < found.unit < 20 < found.largest_reward < found.largest_return
 
 
+def test_slow_games_are_told_of_while_they_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(survey, "TELL_SECONDS", 0.0)
+    survey.look(presets.load("scaled:Walk"), said.append)
+    assert len(said) == 40
+    assert said[0] == "0 of 16 random games over, 0 moves made"
+    assert said[-1] == f"0 of 16 random games over, {16 * 39} moves made"
+
+
 @pytest.mark.parametrize("name", sorted(BY_GAME))
 def test_what_is_left_to_the_game_is_refused_until_it_is_chosen(name: str) -> None:
     config = replace(settled("2048"), {"selfplay.games": 4, "search.threads": 1, name: BY_GAME[name]})
@@ -118,7 +127,7 @@ def test_a_support_reaches_as_far_as_wanted(reach: float, unit: float) -> None:
 @pytest.mark.parametrize("size", [1e30, 3e38, 1e-40])
 def test_rewards_that_no_support_states_are_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch, size: float) -> None:
     shown = survey_of(unit=size, largest_reward=2 * size, largest_return=40 * size)
-    monkeypatch.setattr(survey, "look", lambda config: shown)
+    monkeypatch.setattr(survey, "look", lambda *_: shown)
     with pytest.raises(ConfigError, match=r"^scaled:Walk: expected rewards of a size between 1e-12 and 1e\+12, got "
                                           rf"about {re.escape(str(size))}, .*: have the game pay in another unit"):
         settled("scaled:Walk")

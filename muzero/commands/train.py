@@ -266,7 +266,7 @@ def surveyed(config: Config, stored: Config | None) -> tuple[Config, Survey | No
 
     if stored is None:
         log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see what they pay ...")
-    settled, seen = survey.settle(config, stored)
+    settled, seen = survey.settle(config, stored, log)
     if seen is not None:
         log(f"{seen.games} random games: {seen.moves:,} moves (median), {seen.ended} ended by themselves, rewards of "
             f"about {seen.unit:.3g}, at most {seen.largest_reward:.3g}, returns up to {seen.largest_return:.3g}")
