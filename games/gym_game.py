@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from games.base import NO_LIMIT, GameError, GameSpec
 from games.guard import PASSED_ON, broken, shown
-from games.gym_spaces import Form, form_of
+from games.gym_spaces import Form, form_of, kind_of
 from games.naming import MAX_NAME_LENGTH, nearest, parse_name
 from games.own_names import OwnName, module_of, parse_own
 from games.single import GameFactory
@@ -316,7 +316,7 @@ def _facts(maker: Maker) -> tuple[GameSpec, Form]:
 def _actions(name: str, environment: Any) -> int:
     """The number of actions. Raises GameError for actions that are no numbered choice."""
     actions = _space(name, environment, "action_space")
-    if type(actions).__name__ != "Discrete":
+    if kind_of(actions) != "Discrete":
         raise GameError(f"{name}: expected discrete actions (Discrete), got {actions}")
     return int(actions.n)
 

@@ -37,9 +37,15 @@ class Form:
     note: str = ""
 
 
+def kind_of(space: Any) -> str:
+    """The name of a space's class, or of the one of Gymnasium that it derives from."""
+    kinds = (kind for kind in type(space).__mro__ if kind.__module__.startswith("gymnasium.spaces."))
+    return next(kinds, type(space)).__name__
+
+
 def form_of(name: str, space: Any) -> Form:
     """The form of an observation space. Raises GameError naming the mend for a space that has none."""
-    kind = type(space).__name__
+    kind = kind_of(space)
     if kind == "Discrete":
         return Form((int(space.n),), "uint8", 1, lambda seen: _one_of(space, seen))
     if kind == "MultiBinary":
@@ -60,7 +66,7 @@ def _array(name: str, space: Any, planes: bool) -> Form:
     if len(shape) < 2 or (len(shape) == 2 and not (pixels and min(shape) >= SMALLEST)):
         flat = (math.prod(shape),)
         # Vectors of 0 and 1 went through symlog in older versions, and their agents know them so.
-        if planes and type(space).__name__ == "MultiBinary":
+        if planes and kind_of(space) == "MultiBinary":
             return Form(flat, "uint8", 1, lambda seen: _fitting(space, seen, "b").reshape(flat).astype(np.uint8))
         return Form(flat, "float32", 1, lambda seen: symlog(_fitting(space, seen, "").reshape(flat)))
     order, note = _order(shape)

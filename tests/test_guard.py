@@ -320,6 +320,12 @@ def test_observations_outside_their_space_are_refused(
         step_on(odd(observation_space=space, first=first))
 
 
+def test_a_space_of_ones_own_kind_is_what_it_derives_from(odd: Callable[..., str]) -> None:
+    kinds = {name: type(f"My{kind.__name__}", (kind,), {}) for name, kind in (("a", Discrete), ("o", Box))}
+    spec = games.spec(odd(action_space=kinds["a"](5), observation_space=kinds["o"](-1.0, 1.0, (3,), np.float32)))
+    assert (spec.num_actions, spec.observation_shape) == (5, (3,))
+
+
 @pytest.mark.parametrize("name", ["action_space", "observation_space", "close"])
 def test_an_environment_that_can_not_be_looked_at_says_so(odd: Callable[..., str], name: str) -> None:
     def fails(self: Any) -> Any:
