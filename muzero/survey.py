@@ -62,6 +62,10 @@ class Survey:
     """largest distance from the offset"""
     largest_return: float
     """largest distance of a discounted return from the offset, over all positions"""
+    rewards: tuple[float, float]
+    """lowest and highest reward"""
+    returns: tuple[float, float]
+    """lowest and highest discounted return, over all positions"""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def look(config: Config, tell: Callable[[str], None] = lambda _: None) -> Survey
     return Survey(
         games=GAMES, moves=int(np.median(played.length)), ended=int(played.over.sum()), reward_offset=offset,
         value_offset=middle, unit=_unit(away), largest_reward=float(max(away.max(), abs(offset))),
-        largest_return=float(max(np.abs(returns - middle).max(), abs(middle))))
+        largest_return=float(max(np.abs(returns - middle).max(), abs(middle))),
+        rewards=_ends(paid), returns=_ends(returns))
 
 
 def _play(config: Config, tell: Callable[[str], None]) -> _Played:
@@ -109,6 +114,11 @@ def _play(config: Config, tell: Callable[[str], None]) -> _Played:
             discounts.append(step.discount)
             over |= (step.discount == 0.0) | step.truncated
     return _Played(np.array(rewards, dtype=np.float64), np.array(discounts, dtype=np.float64), length, over)
+
+
+def _ends(numbers: NDArray[np.float64]) -> tuple[float, float]:
+    """The lowest and the highest."""
+    return float(numbers.min()), float(numbers.max())
 
 
 def _offset(paid: NDArray[np.float64]) -> float:

@@ -98,6 +98,11 @@ def amount(number: float, decimals: int) -> str:
     return f"{number:.3g}" if 0.0 < abs(number) < 10.0 ** (1 - decimals) else f"{number:.{decimals}f}"
 
 
+def figure(number: float) -> str:
+    """A number with three digits, or whole with commas from a hundred on: `0.0237`, `-1` or `12,346`."""
+    return f"{number:,.0f}" if 100.0 <= abs(number) < 1e9 else f"{number:.3g}"
+
+
 def counted(number: int, what: str) -> str:
     """`1 game` or `3 games`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -99,9 +99,10 @@ def test_what_follows_a_time_limit_is_no_end() -> None:
     assert survey.look(presets.load("scaled:Endless")).value_offset == pytest.approx(1000 / 0.003, rel=0.01)
 
 
-def survey_of(**changes: float) -> Survey:
-    values = {"games": 16, "moves": 100, "ended": 16, "reward_offset": 0.0, "value_offset": 0.0, "unit": 1.0,
-              "largest_reward": 1.0, "largest_return": 50.0}
+def survey_of(**changes: float | tuple[float, float]) -> Survey:
+    values: dict[str, float | tuple[float, float]] = {
+        "games": 16, "moves": 100, "ended": 16, "reward_offset": 0.0, "value_offset": 0.0, "unit": 1.0,
+        "largest_reward": 1.0, "largest_return": 50.0, "rewards": (0.0, 1.0), "returns": (0.0, 50.0)}
     return Survey(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -216,9 +217,36 @@ def test_the_command_says_what_was_chosen_and_keeps_what_was_seen(
     assert "16 random games: 115 moves (median), 16 ended by themselves" in said
     assert "chosen for this game: --model.value.low -49, --model.value.high 49, --model.value.bins 99" in said
     assert "--selfplay.max-moves 1000" in said
+    assert "rewards from 0 to 268, discounted returns from 0 to 1,769\n" in said
     assert json.loads((tmp_path / "survey.json").read_text())["moves"] == 115
     assert command.chosen(config, tmp_path, config) == config
     assert capsys.readouterr().err == ""
+
+
+def said_of(game: str, capsys: pytest.CaptureFixture[str], **changes: object) -> str:
+    """What is said when the numbers of a new run are chosen."""
+    preset = presets.load(game)
+    command.surveyed(replace(preset, {name.replace("__", "."): value for name, value in changes.items()}), None)
+    return capsys.readouterr().err
+
+
+def test_what_was_paid_is_told_with_its_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "rewards from -100 to -1, discounted returns from -128 to -100\n" in said_of("cliff_walking", capsys)
+    assert "rewards of 1, discounted returns from 1 to " in said_of("gym/CartPole-v1", capsys)
+    none = survey_of(unit=0.0, largest_reward=0.0, largest_return=0.0, rewards=(-0.0, 0.0), returns=(0.0, 0.0))
+    assert command.paid(none) == "nothing was paid"
+
+
+def test_what_was_chosen_says_what_it_states_without_what_was_set_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
+    wide = "--model.value.low -20, --model.value.high 20, --model.value.bins 41"
+    usual = said_of("cliff_walking", capsys)
+    assert f"{wide} (values from -422 to 422), --model.reward.low -20" in usual
+    assert "--model.reward.bins 41 (rewards from -422 to 422)" in usual
+    assert f"{wide} (values from -12,673 to 12,673)" in said_of("cliff_walking", capsys, model__value__scale=30.0)
+    assert "--model.value.scale 9 (values" in said_of("2048", capsys)
+    given = said_of("2048", capsys, model__value__scale=30.0, selfplay__part_moves=77)
+    assert "--model.value.scale" not in given
+    assert "--selfplay.max-moves 1000\n" in given
 
 
 def test_scale_and_offset_are_those_of_the_numbers_stated() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -35,6 +36,7 @@ from muzero.config import (
     unresolved,
 )
 from muzero.storage import TEMPORARY, disk_errors, is_folder, is_there, named, replace_file
+from muzero.terminal import figure
 
 if TYPE_CHECKING:
     from muzero.metrics import Progress
@@ -268,14 +270,45 @@ def surveyed(config: Config, stored: Config | None) -> tuple[Config, Survey | No
         log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see what they pay ...")
     settled, seen = survey.settle(config, stored, log)
     if seen is not None:
-        log(f"{seen.games} random games: {seen.moves:,} moves (median), {seen.ended} ended by themselves, rewards of "
-            f"about {seen.unit:.3g}, at most {seen.largest_reward:.3g}, returns up to {seen.largest_return:.3g}")
-    said = {f"{section}.{key}": value for section in ("model.value", "model.reward") if f"{section}.bins" in left
-            for key, value in told(getattr(settled.model, section.removeprefix("model."))).items()}
+        log(f"{seen.games} random games: {seen.moves:,} moves (median), {seen.ended} ended by themselves, {paid(seen)}")
+    hand = by_hand(config) if stored is None else {}
+    supports = {"value": settled.model.value, "reward": settled.model.reward}
+    parts = [told_support(name, support, hand) for name, support in supports.items() if f"model.{name}.bins" in left]
     if "selfplay.max_moves" in left:
-        said |= {"selfplay.max-moves": settled.selfplay.max_moves, "selfplay.part-moves": settled.selfplay.part_moves}
-    log("chosen for this game: " + ", ".join(f"--{name} {value:g}" for name, value in said.items()))
+        lengths = {"max_moves": settled.selfplay.max_moves, "part_moves": settled.selfplay.part_moves}
+        parts.append(options_of("selfplay", lengths, hand))
+    log("chosen for this game: " + ", ".join(parts))
     return settled, seen
+
+
+def paid(seen: Survey) -> str:
+    """What random games paid, in words."""
+    if seen.rewards == (0.0, 0.0):
+        return "nothing was paid"
+    return f"rewards {from_to(*seen.rewards)}, discounted returns {from_to(*seen.returns)}"
+
+
+def from_to(low: float, high: float) -> str:
+    """`from -100 to -1`, or `of 1`."""
+    return f"of {figure(low)}" if low == high else f"from {figure(low)} to {figure(high)}"
+
+
+def by_hand(config: Config) -> dict[str, object]:
+    """What of `config` is not as its preset has it, by dotted names."""
+    preset = presets.load(config.game, preset_of(config))
+    return {name: new for name, (_, new) in changes(preset, config).items()}
+
+
+def options_of(section: str, numbers: Mapping[str, float], hand: Mapping[str, object]) -> str:
+    """The options that stand for `numbers`, without those that are as they were set by hand."""
+    return ", ".join(f"--{section}.{name.replace('_', '-')} {number:g}" for name, number in numbers.items()
+                     if hand.get(f"{section}.{name}") != number)
+
+
+def told_support(name: str, support: ScalarConfig, hand: Mapping[str, object]) -> str:
+    """What was chosen for the support of "value" or "reward", and what it can state."""
+    options, reach = options_of(f"model.{name}", told(support), hand), support.reach
+    return f"{options} ({name}s {from_to(*reach)})" if math.isfinite(reach[1]) else options
 
 
 def told(support: ScalarConfig) -> dict[str, float]:
