@@ -126,7 +126,8 @@ def run(argv: Sequence[str]) -> int:
         config = chosen(to_config(read(options, stored, game), game), out, stored)
         for name, (old, new) in check_continues(out, stored, config).items():
             log(f"changed: {name} {old} -> {new}")
-    return train(config, out, stored, here)
+    os.chdir(here)
+    return train(config, out, stored)
 
 
 def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -373,13 +374,14 @@ def set_aside(out: Path) -> None:
     log(f"the run that was in {out} is now {aside}")
 
 
-def train(config: Config, out: Path, stored: Config | None, here: Path) -> int:
-    """Run the training with its display, and say at the end what to type next in the folder `here`."""
+def train(config: Config, out: Path, stored: Config | None) -> int:
+    """Run the training with its display, and say at the end what to type next in the current folder."""
     from muzero import train as training
     from muzero.display import Display
     from muzero.replay import bytes_reserved
 
-    before, shown = step_of(out), out.relative_to(here) if out.is_relative_to(here) else out
+    before, here = step_of(out), Path.cwd()
+    shown = out.relative_to(here) if out.is_relative_to(here) else out
     reserved = bytes_reserved(games.spec(config.game), config.replay)
     log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
     log(f"run folder {shown}; the replay reserves {reserved / 1e6:,.0f} MB; Ctrl-C saves and stops")
