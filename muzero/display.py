@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from muzero.metrics import RANDOM_PLAY
+from muzero.metrics import EVALUATING, LAST_EVALUATION, RANDOM_PLAY
 from muzero.terminal import bar, duration, plain, quantity, takes_more, unicode_ok
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def line(progress: Progress) -> str:
         f"{progress.game}: {progress.status}" + (f": {_random_play(progress)}" if _warms_up(progress) else ""),
         f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
         _times(progress),
-        _games(progress) + ("" if _ended(progress) else
+        _games(progress) + ("" if _rests(progress) else
                                        f" ({progress.games_per_s:.0f}/s, "
                                        f"{quantity(progress.simulations_per_s)} simulations/s)"),
         f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
@@ -153,7 +153,7 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
     learning, playing = f"step {_of(progress.step, progress.steps_limit)}", _games(progress)
     if not math.isnan(progress.mean_return):
         playing += f"   mean return {progress.mean_return:.5g}"
-    if not _ended(progress):
+    if not _rests(progress):
         learning += f"   {progress.steps_per_s:.1f} steps/s   waits {progress.learner_wait:.0%} for games, "
         learning += f"{progress.data_wait:.0%} for data"
         playing += (f"   {progress.games_per_s:.1f} games/s   "
@@ -214,8 +214,13 @@ def _left(progress: Progress) -> float:
 
 
 def _ended(progress: Progress) -> bool:
-    """True in the last report of a sitting, when there is nothing left to stop and no rate to tell."""
+    """True in the last report of a sitting, when there is nothing left to stop."""
     return progress.status.endswith("saved")
+
+
+def _rests(progress: Progress) -> bool:
+    """True while nothing is learned or taken in from self-play, so that there is no rate to tell."""
+    return _ended(progress) or progress.status in (EVALUATING, LAST_EVALUATION)
 
 
 def _known(value: float) -> str:

@@ -68,15 +68,15 @@ class Watched:
 class Reported:
     """A player whose match is told of while it goes on, at its first move and then at most every `seconds`.
 
-    count: games of the match; tell: takes how far it is, in words.
+    count: games of the match; limit: moves after which one of them is cut; tell: takes how far it is, in words.
     """
 
     def __init__(
-        self, player: Player, count: int, tell: Callable[[str], None], seconds: float,
+        self, player: Player, count: int, limit: int, tell: Callable[[str], None], seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.player, self.name = player, player.name
-        self._count, self._tell, self._seconds, self._clock = count, tell, seconds, clock
+        self._count, self._limit, self._tell, self._seconds, self._clock = count, limit, tell, seconds, clock
         self._batch: GameBatch | None = None
         self._moves = self._before = 0
         self._told = -math.inf
@@ -89,6 +89,7 @@ class Reported:
             self._batch = games
         if self._clock() - self._told >= self._seconds:
             self._told = self._clock()
-            self._tell(f"{self._before + over:,} of {self._count:,} games over, {self._moves:,} moves made")
+            self._tell(f"{self._before + over:,} of {self._count:,} games over, of at most {self._limit:,} moves each, "
+                       f"{self._moves:,} moves made")
         self._moves += int(rows.sum())
         return self.player.act(games, rows)

@@ -28,6 +28,8 @@ BLOCK = 1 << 12
 
 RANDOM_PLAY = "random play first"
 """`Progress.status` while nothing is searched yet."""
+EVALUATING, LAST_EVALUATION = "evaluating", "a last evaluation"
+"""`Progress.status` during a match of the newest weights, and during that of the agent a run ends with."""
 _NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """JSON has no such numbers: they are written as these strings."""
 
@@ -88,6 +90,10 @@ class Progress:
     """what goes wrong without stopping the run, in words"""
     reanalysed: float = 0.0
     """stored positions searched again, a second"""
+    reached: bool = False
+    """the run is at its limit"""
+    unmeasured: bool = False
+    """the run evaluates now and then, but the weights of this step were not evaluated yet"""
 
 
 class Metrics:

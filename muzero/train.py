@@ -33,7 +33,7 @@ from muzero.interrupt import Interrupt, MatchLeftError, Reported, Watched
 from muzero.learner import Learner, StepReport
 from muzero.limits import check_outcomes
 from muzero.memory import give_back_freed_blocks, keep_freed_blocks
-from muzero.metrics import RANDOM_PLAY, Metrics, Progress
+from muzero.metrics import EVALUATING, LAST_EVALUATION, RANDOM_PLAY, Metrics, Progress
 from muzero.pace import Standing
 from muzero.records import Batch
 from muzero.replay import DrawConfig, Replay
@@ -42,7 +42,7 @@ from muzero.tally import Ends, Supports
 from muzero.terminal import amount, counted
 from muzero.verdict import verdict
 from selfplay.agents import Player, SearchPlayer, parse
-from selfplay.arena import play_alone, play_match
+from selfplay.arena import move_limit, play_alone, play_match
 from selfplay.perfect import PerfectPlayer
 from selfplay.reanalyse import Reanalyser
 from selfplay.worker import ActorError, InProcess, Processes, device_of
@@ -53,8 +53,6 @@ PICTURES = 2_048
 """Positions that tell what is usual in a game's pictures."""
 TRAINING = "training"
 """`Progress.status` while steps are learned."""
-EVALUATING, LAST_EVALUATION = "evaluating", "a last evaluation"
-"""`Progress.status` during a match of the newest weights, and during that of the agent a run ends with."""
 INTERRUPTED = 130
 """Exit code of a run stopped by Ctrl-C and saved."""
 
@@ -142,6 +140,11 @@ class Run:
     def done(self) -> bool:
         # A batch that is being drawn has taught nothing yet.
         return pace.done(self.config, dataclasses.replace(self.now, drawn=self.drawn - self.batches.begun))
+
+    @property
+    def unmeasured(self) -> bool:
+        """True in a run that evaluates now and then, where the newest weights were not evaluated yet."""
+        return self.config.train.evaluate_minutes > 0 and self.learner.steps > self.evaluated
 
     @property
     def warming_up(self) -> bool:
@@ -282,7 +285,8 @@ class Run:
         # A copy, not a new model: drawing first weights would move torch's random state, which is saved.
         model = copy.deepcopy(self.learner.averaged)
         watched = Watched(SearchPlayer(Agent(model, self.config, "newest", self.learner.steps)), interrupt)
-        player = Reported(watched, train.evaluate_games, tell, train.log_seconds)
+        most = move_limit(self.replay.spec, train.evaluate_moves)
+        player = Reported(watched, train.evaluate_games, most, tell, train.log_seconds)
         if self.opponent is None:
             solo = play_alone(self.config.game, player, train.evaluate_games, train.seed, train.evaluate_moves)
             self.evaluation = f"mean return {amount(solo.mean, 2)} in {train.evaluate_games} games"
@@ -301,8 +305,7 @@ class Run:
 
     def evaluate_last(self, report: Callable[[Progress], None], interrupt: Interrupt) -> None:
         """At the end of a run that evaluates now and then: the agent it ends with."""
-        due = self.config.train.evaluate_minutes > 0 and self.learner.steps > self.evaluated
-        if not due or interrupt.asked:
+        if not self.unmeasured or interrupt.asked:
             return
         report(self.snapshot_of_progress(LAST_EVALUATION))
         with contextlib.suppress(MatchLeftError):
@@ -353,7 +356,8 @@ class Run:
             mean_return=float(np.mean(self.returns)) if self.returns and self.replay.spec.players == 1 else math.nan,
             losses=losses, checks=checks, evaluation=self.evaluation, status=status, cut=self.cut,
             warnings=(*self.supports.advice(), *self.ends.advice(self.config.selfplay.max_moves), *self._begun_anew()),
-            warmup_positions=self.config.selfplay.warmup_positions if self.warming_up else 0)
+            warmup_positions=self.config.selfplay.warmup_positions if self.warming_up else 0,
+            reached=self.done, unmeasured=self.unmeasured)
 
     def _begun_anew(self) -> list[str]:
         if self.anew == 0:

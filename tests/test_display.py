@@ -19,7 +19,7 @@ from test_terminal import Screen
 from muzero.commands import train
 from muzero.commands.console import log
 from muzero.display import Display, by_step, line, panel, sparkline
-from muzero.metrics import RANDOM_PLAY, Progress
+from muzero.metrics import EVALUATING, LAST_EVALUATION, RANDOM_PLAY, Progress
 from muzero.settings import TrainConfig
 
 NAN = math.nan
@@ -124,6 +124,14 @@ def test_a_run_that_ended_has_no_rates_and_cannot_be_stopped(status: str) -> Non
     running = shown(progress())
     assert "0/s" in running[0]
     assert "Ctrl-C saves and stops" in running[1]
+
+
+@pytest.mark.parametrize("status", [EVALUATING, LAST_EVALUATION])
+def test_an_evaluation_has_no_rates_of_self_play(status: str) -> None:
+    plain, drawn = shown(progress(status, evaluation="3 of 20 games over, of at most 3,000 moves each, 9 moves made"))
+    assert "/s" not in plain + drawn
+    assert "of at most 3,000 moves each" in plain
+    assert "Ctrl-C saves and stops" in drawn
 
 
 def test_the_curve_of_losses_has_a_point_a_learning_step() -> None:

@@ -148,7 +148,7 @@ def test_a_training_on_a_game_without_end_ends(trained: tuple[Path, list[Progres
 
 def test_evaluations_tell_how_far_they_are(trained: tuple[Path, list[Progress]]) -> None:
     told = [progress.evaluation for progress in trained[1] if progress.status == train.EVALUATING]
-    assert told[:3] == [f"0 of 2 games over, {moves} moves made" for moves in (0, 2, 4)]
+    assert told[:3] == [f"0 of 2 games over, of at most 9 moves each, {moves} moves made" for moves in (0, 2, 4)]
 
 
 def test_a_film_and_a_watched_game_are_cut_where_the_measured_one_is(
@@ -178,13 +178,13 @@ class Still:
 
 def test_reports_of_a_match_are_counted_over_its_batches_and_not_too_many() -> None:
     now, told = [0.0], list[str]()
-    player = Reported(Still(), 6, told.append, 10.0, lambda: now[0])
+    player = Reported(Still(), 6, 1_000, told.append, 10.0, lambda: now[0])
     first, second = games.make("catch", 4), games.make("catch", 2)
     for batch in (first, second):
         while (going := batch.to_play() != games.NO_PLAYER).any():
             batch.step(player.act(batch, going), going)
             now[0] += 6.0
-    assert told[:2] == ["0 of 6 games over, 0 moves made", "0 of 6 games over, 8 moves made"]
+    assert told[:2] == [f"0 of 6 games over, of at most 1,000 moves each, {moves} moves made" for moves in (0, 8)]
     assert told[-1].startswith("4 of 6 games over, ")
     assert len(told) == 9
 

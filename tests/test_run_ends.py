@@ -18,6 +18,8 @@ from muzero.interrupt import Interrupt
 from muzero.metrics import RANDOM_PLAY, Progress
 
 torch.set_num_threads(1)
+SMALL = ("--train.actors", "0", "--selfplay.games", "8", "--learner.batch", "16", "--train.device", "cpu",
+         "--replay.min-positions", "64", "--selfplay.warmup-positions", "8")
 RARELY = {"train__evaluate_minutes": 1e6, "train__evaluate_games": 2, "train__log_seconds": 0.0}
 Captured = pytest.CaptureFixture[str]
 
@@ -70,6 +72,26 @@ def test_ctrl_c_ends_the_last_evaluation(tmp_path: Path, monkeypatch: pytest.Mon
     assert train.run(tiny(**RARELY), tmp_path) == train.INTERRUPTED
     assert moves == [0]
     assert last(tmp_path).name == "step-00000020"
+
+
+@pytest.mark.parametrize(("minutes", "said"), [("9999", "the last evaluation was left out; measure it"),
+                                               ("0", "measure it")])
+def test_a_run_stopped_at_its_limit_is_not_to_be_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, minutes: str, said: str
+) -> None:
+    save = train.Run.save
+
+    def stopped(run: train.Run, unfinished: bool = True) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save(run, unfinished)
+
+    monkeypatch.setattr(train.Run, "save", stopped)
+    out = str(tmp_path / "run")
+    assert cli.main(["train", "tic_tac_toe", "--out", out, "--steps", "2", *SMALL,
+                     "--train.evaluate-minutes", minutes]) == train.INTERRUPTED
+    told = capsys.readouterr().err
+    assert f"trained to step 2, the limit, and saved; {said}: muzero evaluate {out} --against random" in told
+    assert "continue with" not in told
 
 
 def test_a_run_that_is_stopped_evaluates_no_more(tmp_path: Path) -> None:

@@ -457,6 +457,13 @@ def say_next(out: Path, code: int, before: int, config: Config, last: Progress |
     step, game = step_of(out), config.game
     own = from_here(game) if is_own(game) else ""
     again = command("train", *([own, "--out"] if own else []), out)
+    trust = ["--own-game", own] if own else []
+    opponent = ["--against", "random"] if games.spec(game).players == 2 else []
+    measure = command("evaluate", out, *opponent, *trust)
+    if code == INTERRUPTED and last is not None and last.reached:
+        left_out = "the last evaluation was left out; " if last.unmeasured else ""
+        log(f"trained to step {step:,}, the limit, and saved; {left_out}measure it: {measure}")
+        return
     if code == INTERRUPTED:
         log(f"saved at step {step:,}; continue with: {again}")
         return
@@ -466,7 +473,5 @@ def say_next(out: Path, code: int, before: int, config: Config, last: Progress |
     elif step == before:
         print(f"this run had reached its limit; {further}")
     print(f"trained to step {step:,}; saved in {out}")
-    trust = ["--own-game", own] if own else []
-    opponent = ["--against", "random"] if games.spec(game).players == 2 else []
     print(f"  play it:     {command('play', out, *trust)}")
-    print(f"  measure it:  {command('evaluate', out, *opponent, *trust)}")
+    print(f"  measure it:  {measure}")
