@@ -8,21 +8,33 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
+import sysconfig
+import textwrap
 import traceback
 import zlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from games.base import GameError, GameSpec, MaskArray
+from games.own_names import ENGINE
 
 REWARD = struct.Struct("<db")
 """A reward and who got it, for a checksum."""
 LARGEST = float(np.finfo(np.float32).max)
 SHOWN = 120
 """Characters of a wrong answer that are shown."""
+SAID = 200
+"""Characters of an exception's message that are shown."""
+HOME = Path(__file__).parent.parent
+"""Folder of the engine's packages."""
+EXAMPLES = HOME / "games" / "examples"
+STANDARD = sysconfig.get_path("stdlib")
+_PACKAGES = {"site-packages", "dist-packages"}
 PASSED_ON = (KeyboardInterrupt, MemoryError)
 """What a game's code may raise without being to blame. All else is its own, whatever it derives from: engines in Rust
 panic with a BaseException, some call `sys.exit`."""
@@ -179,7 +191,8 @@ class Guarded:
         given = self._ask("legal()", self._game.legal)
         if isinstance(given, range) and given == range(count):
             return np.ones(count, np.bool_)
-        found = given if isinstance(given, np.ndarray) else self._ask("legal()", list, given)
+        whole = given is None or isinstance(given, (np.ndarray, int))
+        found = given if whole else self._ask("legal()", list, given)
         moves = self._ask("legal()", np.asarray, found)
         if moves.ndim != 1 or moves.size == 0 or moves.dtype.kind not in "iu" or not inside(found, count):
             self._refuse_moves(given, moves)
@@ -244,9 +257,38 @@ def broken(where: str, error: BaseException) -> GameError:
     """The error to raise from one that a game's own code raised in the call that `where` names."""
     if isinstance(error, GameError):
         return GameError(f"{where}: {error}")
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return GameError(f"{where}: expected an answer, got {text_of(error):.{SHOWN}} in {last.name}, line {last.lineno} "
-                     f"of {last.filename}")
+    return GameError(f"{where} raised {told(error)}{_line(error)}")
+
+
+def told(error: BaseException) -> str:
+    """The type of what was raised, and its message on one line, cut at a word where it is long."""
+    kind = type(error).__name__
+    try:
+        said = str(error)
+    except PASSED_ON:
+        raise
+    except BaseException as failure:
+        return f"{kind}, whose text raises {type(failure).__name__}"
+    return f"{kind}: {textwrap.shorten(said, SAID, placeholder=' ...')}" if said.strip() else kind
+
+
+def _line(error: BaseException) -> str:
+    """` (line N of FILE)`: the last line of the user's own code, else of a package; nothing where there is none."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _of_frameworks(Path(frame.filename))]
+    own = [frame for frame in frames if not _installed(Path(frame.filename))] or frames
+    return f" (line {own[-1].lineno} of {own[-1].filename})" if own else ""
+
+
+def _of_frameworks(file: Path) -> bool:
+    """True for a file of this engine, of Gymnasium or of Python, and for code that has no file."""
+    gymnasium = getattr(sys.modules.get("gymnasium"), "__file__", None)
+    folders = [HOME / package for package in ENGINE] + ([Path(gymnasium).parent] if gymnasium else [])
+    part = any(file.is_relative_to(folder) for folder in folders) and not file.is_relative_to(EXAMPLES)
+    return part or not file.exists() or (file.is_relative_to(STANDARD) and not _installed(file))
+
+
+def _installed(file: Path) -> bool:
+    return not _PACKAGES.isdisjoint(file.parts)
 
 
 def inside(moves: list[int] | NDArray[Any], count: int) -> bool:

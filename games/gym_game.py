@@ -33,6 +33,10 @@ MASK = "action_mask"
 """Key of `info` under which environments tell what is legal, as Taxi does."""
 PLUGINS = "gymnasium.envs"
 """Group of entry points by which packages declare environments, as MinAtar does."""
+WRAPPED = "was raised from the environment creator"
+"""What Gymnasium adds to the error of a constructor."""
+DISTRIBUTIONS = {"MinAtar": "minatar"}
+"""Packages to install, by the namespace of their ids."""
 LIMIT = "max_episode_steps"
 """Keyword of every environment: its time limit."""
 
@@ -67,7 +71,13 @@ class Maker:
         except PASSED_ON:
             raise
         except BaseException as error:
-            raise broken(f"{self.name}: a new environment", error) from error
+            raise broken(self.name, _raised_first(error)) from error
+
+
+def _raised_first(error: BaseException) -> BaseException:
+    """What an environment raised, where Gymnasium repeats it with more words around it."""
+    first = error.__cause__ or error.__context__
+    return first if first is not None and type(first) is type(error) and WRAPPED in str(error) else error
 
 
 def is_gym(name: str) -> bool:
@@ -224,10 +234,23 @@ def _named(name: str) -> Maker:
         imported(OwnName(match["module"], identity))
     failed = "" if identity in registry else "".join(f"\n  installed, but {failure}" for failure in _plugins())
     if identity not in registry:
-        known = [PREFIX + known for known in registry if not known.startswith("ALE/")]
-        raise GameError(f"{PREFIX}{identity} is no environment of Gymnasium{nearest(PREFIX + identity, known)}; one "
-                        f"that a module of yours registers is named {PREFIX}module:{identity}{failed}")
+        raise GameError(_unregistered(identity, match["module"]) + failed)
     return Maker(name.strip(), identity, keywords(name.strip(), match["arguments"] or ""))
+
+
+def _unregistered(identity: str, module: str | None) -> str:
+    """That no environment has this id, and what may have been meant."""
+    known = [other for other in _registered() if not other.startswith("ALE/")]
+    space = identity.rpartition("/")[0]
+    if space and module is None and not any(other.startswith(f"{space}/") for other in known):
+        package = DISTRIBUTIONS.get(space)
+        mend = f"is it installed (pip install {package})" if package else "is the package that registers it installed"
+        return f"{PREFIX}{identity}: no installed package registers {space}/...: {mend}?"
+    told = f"{PREFIX}{identity} is no environment of Gymnasium"
+    if module is not None:
+        return f"{told}, and {module} registers none of that id{nearest(identity, known)}"
+    near = nearest(PREFIX + identity, [PREFIX + other for other in known])
+    return told + (near or f"; one that a module of yours registers is named {PREFIX}module:{identity}")
 
 
 @functools.cache

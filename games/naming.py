@@ -74,5 +74,6 @@ def _split_top_level(name: str, inside: str) -> list[str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean X?` for a mistyped word, or nothing when no known word is near."""
-    matches = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    spelt = {one.lower(): one for one in known}
+    matches = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
+    return f"; did you mean {spelt[matches[0]]!r}?" if matches else ""

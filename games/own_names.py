@@ -8,6 +8,7 @@ spelling: relative, with `~`, through a link.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -25,8 +26,9 @@ from games.base import GameError
 FILE = ".py"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"(?P<where>.+):(?P<attribute>[^\W\d]\w*|[^\W\d][\w./-]*-v\d+)(?P<arguments>\(.*\))?", re.DOTALL)
-_ENGINE = ("checkpoints", "cpp_mcts", "games", "muzero", "selfplay")
+ENGINE = ("checkpoints", "cpp_mcts", "games", "muzero", "selfplay")
 """Packages of the engine, which hide a user's of the same name."""
+CLASSES_SHOWN = 5
 _folders: set[Path] = set()
 """Of the game files read so far."""
 
@@ -68,6 +70,24 @@ def is_own(name: str) -> bool:
 def canonical(name: str) -> str:
     """One name for all spellings of an own game; any other name without blanks around it. Reads no file."""
     return str(parse_own(name) or name.strip())
+
+
+def classes_in(name: str) -> str | None:
+    """What to name in place of a Python file alone: its classes, which are read, not run. None for any other name."""
+    path = Path(os.path.expanduser(name.strip()))
+    if path.suffix != FILE or not path.is_file():
+        return None
+    found = _classes(path)[:CLASSES_SHOWN] or ["Class"]
+    return f"name the class or environment in it: {', '.join(f'{name.strip()}:{kind}' for kind in found)}"
+
+
+def _classes(path: Path) -> list[str]:
+    """Names of a file's classes in order, those inside of others left out; none where it can't be read."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
 def same_game(stored: str, named: str) -> bool:
@@ -116,7 +136,7 @@ def _hidden(own: OwnName) -> str:
     """What to do where a package of the engine has the name of the user's own."""
     first = own.where.partition(".")[0]
     file = Path(*own.where.split(".")).with_suffix(FILE)
-    if first in _ENGINE:
+    if first in ENGINE:
         return f"; {first!r} is a package of this engine, which hides yours: name the file, {file}:{own.attribute}"
     return f"; looked in {os.getcwd()} and where Python looks. A file can be named too: {file}:{own.attribute}"
 
@@ -172,7 +192,7 @@ def _namesakes(folder: Path) -> list[str]:
     for name, module in list(sys.modules.items()):  # some modules import others as they are asked
         file = Path(getattr(module, "__file__", None) or os.devnull)
         place = file.parent.parent if file.name == "__init__.py" else file.parent
-        found = "." not in name and name not in _ENGINE and place in others
+        found = "." not in name and name not in ENGINE and place in others
         if found and ((folder / f"{name}{FILE}").is_file() or (folder / name / "__init__.py").is_file()):
             tops.add(name)
     return [name for name in sys.modules if name.partition(".")[0] in tops]

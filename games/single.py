@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
 from games.guard import PASSED_ON, Guarded, SingleGame, broken
+from games.naming import nearest
 from games.own_names import module_of, parse_own, same_game
 from games.rows import check_snapshot, row_mask, rows_to_move
 
@@ -223,7 +224,8 @@ def load_own(name: str) -> tuple[GameFactory, GameSpec]:
     where, attribute = own.where, own.attribute
     module = module_of(own)
     if not hasattr(module, attribute):
-        raise GameError(f"game {name!r}: {where} has no class {attribute!r}, and registers no environment of that id")
+        raise GameError(f"game {name!r}: {where} has no class {attribute!r}, and registers no environment of that id"
+                        f"{nearest(attribute, [key for key, kept in vars(module).items() if isinstance(kept, type)])}")
     if own.arguments:
         raise GameError(f"game {name!r}: arguments are for environments of Gymnasium, which {attribute} is not")
     factory = getattr(module, attribute)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from games.atari_protocol import PREFIX, roms
 from games.base import FloatArray, GameError, GameSpec, IntArray
 from games.naming import ParsedName, nearest, parse_name
+from games.own_names import classes_in
 from games.parameters import checked_parameters
 from games.views import View, view_of
 
@@ -101,6 +102,9 @@ def checked_name(name: ParsedName) -> ParsedName:
     known = registry()
     if name.short not in known:
         hint = f"; did you mean '{PREFIX}{name.short}'?" if name.short in roms() else nearest(name.short, known)
+        file = classes_in(name.short)
+        if file is not None:
+            raise GameError(f"{name.short!r} is a file: {file}")
         raise GameError(
             f"no OpenSpiel game is called {name.short!r}{hint} "
             "(a game of your own: 'module:Class' or 'path/to/file.py:Class')"

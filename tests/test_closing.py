@@ -130,7 +130,7 @@ def test_what_fails_on_the_way_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ZeroDivisionError
     assert not Holding.held
     monkeypatch.setattr(Holding, "fails_at", "reset")
-    with pytest.raises(GameError, match=r"row 2: a new game: .* got RuntimeError"):
+    with pytest.raises(GameError, match=r"row 2: a new game raised RuntimeError"):
         games.make(HOLDING, 5)
     assert not Holding.held
 
@@ -145,7 +145,7 @@ def test_measured_and_tried_games_let_go() -> None:
 def test_games_that_fail_to_let_go_are_told_after_all_were_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = games.make(HOLDING, 2)
     monkeypatch.setattr(Holding, "fails_at", "close")
-    with pytest.raises(GameError, match=r"row 0, move 1: close\(\): expected an answer, got RuntimeError\('stuck'\)"):
+    with pytest.raises(GameError, match=r"row 0, move 1: close\(\) raised RuntimeError: stuck"):
         close(batch)
 
 
@@ -158,7 +158,7 @@ def test_a_run_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails_at
     monkeypatch.setattr(Holding, "fails_at", fails_at)
     config = tiny(**{**SHORT, "game": HOLDING, "train.evaluate_minutes": 1e-9, "train.evaluate_games": 2})
     if fails_at:
-        with pytest.raises(GameError, match="got RuntimeError"):
+        with pytest.raises(GameError, match="raised RuntimeError"):
             train.run(config, tmp_path)
     else:
         assert train.run(config, tmp_path) == 0
@@ -317,8 +317,8 @@ def test_a_game_that_breaks_off_and_can_not_be_closed_is_told_with_both(
     monkeypatch.setattr(Holding, "step", step)
     assert main(["train", HOLDING]) == 1
     said = capfd.readouterr().err
-    assert re.search(r"^error: gym/Holding-v0: .*RuntimeError\('stuck'\)", said, re.MULTILINE)
-    assert re.search(r"^  before that: gym/Holding-v0: row 0, move 1: step\(0\): .*'lost'", said, re.MULTILINE)
+    assert re.search(r"^error: gym/Holding-v0: .*RuntimeError: stuck", said, re.MULTILINE)
+    assert re.search(r"^  before that: gym/Holding-v0: row 0, move 1: step\(0\) raised RuntimeError: lost", said, re.MULTILINE)
 
 
 def test_a_game_that_goes_to_another_folder_takes_no_run_along(

@@ -180,7 +180,7 @@ class Greedy(Subtraction):
 
 
 def test_a_game_that_fails_by_itself_is_told_where() -> None:
-    with pytest.raises(GameError, match=r"greedy: row \d, move \d+: observe\(\): .* got IndexError.* in observe, line"):
+    with pytest.raises(GameError, match=r"greedy: row \d, move \d+: observe\(\) raised IndexError: .* \(line"):
         check_contract(lambda size, seed: Lockstep("greedy", Greedy, Greedy.spec, size, seed), size=8)
 
 

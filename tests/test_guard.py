@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -74,7 +75,7 @@ class Unsaid:
 
 
 class UnsaidError(Unsaid, Exception):
-    pass
+    __str__ = Unsaid.__repr__
 
 
 class OnDevice:
@@ -116,19 +117,19 @@ WRONG: list[tuple[str, Any, str]] = [
     ("step", float("-inf"), r"step\(0\): expected a finite reward, got -inf"),
     ("step", 1e300, r"step\(0\): expected a reward that float32 holds, got 1e\+300"),
     ("step", KeyError("order_book"),
-     r"step\(0\): expected an answer, got KeyError\('order_book'\) in given, line \d+ of "),
-    ("step", SystemExit(3), r"step\(0\): expected an answer, got SystemExit\(3\)"),
-    ("step", Panic("index"), r"step\(0\): expected an answer, got Panic\('index'\) in given, line"),
-    ("step", OnDevice(), r"step\(0\): expected an answer, got TypeError\('not in this memory'\) in __array__"),
-    ("legal", GeneratorExit(), r"legal\(\): expected an answer, got GeneratorExit\(\)"),
+     r"step\(0\) raised KeyError: 'order_book' \(line \d+ of .*test_guard.py\)$"),
+    ("step", SystemExit(3), r"step\(0\) raised SystemExit: 3 \(line"),
+    ("step", Panic("index"), r"step\(0\) raised Panic: index \(line"),
+    ("step", OnDevice(), r"step\(0\) raised TypeError: not in this memory \(line"),
+    ("legal", GeneratorExit(), r"legal\(\) raised GeneratorExit \(line"),
     ("step", Unsaid(), r"step\(0\): expected a reward, one number, got Unsaid <a Unsaid whose repr raises ValueError"),
-    ("step", UnsaidError(), r"step\(0\): expected an answer, got <a UnsaidError whose repr raises ValueError> in "),
+    ("step", UnsaidError(), r"step\(0\) raised UnsaidError, whose text raises ValueError \(line"),
     ("to_play", 2, r"to_play\(\): expected player 0 or 1, got int 2"),
     ("to_play", -1, r"to_play\(\): expected player 0 or 1, got int -1"),
     ("to_play", None, r"to_play\(\): expected player 0 or 1, got None"),
     ("to_play", 1, r"to_play\(\) after step\(0\): expected player 0, as the spec says alternates=True, got player 1"),
     ("legal", [], r"legal\(\): expected at least one of whole numbers from 0 to 2, .*, got none"),
-    ("legal", None, r"legal\(\): expected an answer, got TypeError"),
+    ("legal", None, r"legal\(\): expected whole numbers from 0 to 2, the legal actions, got None$"),
     ("legal", [0, 3], r"legal\(\): expected whole numbers from 0 to 2, the legal actions, got list \[0, 3\]"),
     ("legal", [-1, 0], r"legal\(\): expected whole numbers from 0 to 2, the legal actions, got list \[-1, 0\]"),
     ("legal", np.ones(3, np.bool_), r"legal\(\): expected .*; of a mask, give np.flatnonzero\(mask\), got ndarray"),
@@ -137,10 +138,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("observe", np.zeros(4), r"observe\(\): expected float32 \[4\], got float64 \[4\]"),
     ("observe", np.zeros(5, np.float32), r"observe\(\): expected float32 \[4\], got float32 \[5\]"),
     ("observe", np.array([0, np.inf, 0, 0], np.float32), r"observe\(\): expected finite numbers, got inf at \[1\]"),
-    ("observe", IndexError("x"), r"observe\(\): expected an answer, got IndexError"),
-    ("over", ValueError("x"), r"over\(\): expected an answer, got ValueError"),
-    ("render", RuntimeError("no window"), r"render\(\): expected an answer, got RuntimeError\('no window'\)"),
-    ("action_name", LookupError("x"), r"action_name\(0\): expected an answer, got LookupError"),
+    ("observe", IndexError("x"), r"observe\(\) raised IndexError: x \(line"),
+    ("over", ValueError("x"), r"over\(\) raised ValueError: x \(line"),
+    ("render", RuntimeError("no window"), r"render\(\) raised RuntimeError: no window \(line"),
+    ("action_name", LookupError("x"), r"action_name\(0\) raised LookupError: x \(line"),
 ]
 
 
@@ -150,6 +151,20 @@ def test_a_wrong_answer_is_an_error_that_says_where(method: str, answer: Any, wo
         play(later(method, answer))
     if isinstance(answer, BaseException):
         assert caught.value.__cause__ is answer
+
+
+def test_the_line_told_is_the_user_s_and_a_long_text_ends_at_a_word() -> None:
+    def given(self: Any, action: int) -> Any:
+        return textwrap.shorten(3, "word " * 100)  # type: ignore[arg-type]
+
+    def spoken(self: Any, action: int) -> Any:
+        raise ValueError("first line\nword" + " word" * 100)
+
+    line = given.__code__.co_firstlineno + 1
+    with pytest.raises(GameError, match=rf"step\(0\) raised AttributeError: .* \(line {line} of .*test_guard.py\)$"):
+        play(type("Deep", (Fine,), {"step": given}))
+    with pytest.raises(GameError, match=r"raised ValueError: first line word( word)+ \.\.\. \(line \d+ of [^ ]+\)$"):
+        play(type("Long", (Fine,), {"step": spoken}))
 
 
 def test_a_fine_game_is_left_alone() -> None:
@@ -245,7 +260,7 @@ def test_a_game_that_cannot_be_begun_says_so() -> None:
     def fails(generator: np.random.Generator) -> Any:
         raise OSError("no display")
 
-    with pytest.raises(GameError, match=r"odd: row 0: a new game: expected an answer, got OSError\('no display'\)"):
+    with pytest.raises(GameError, match=r"odd: row 0: a new game raised OSError: no display \(line"):
         Lockstep("odd", fails, SPEC, 2, 0)
 
 
@@ -332,7 +347,7 @@ def test_an_environment_that_can_not_be_looked_at_says_so(odd: Callable[..., str
         raise Panic("not ready")
 
     broken = odd(**{name: fails if name == "close" else property(fails)})
-    with pytest.raises(GameError, match=rf"^{broken}: its spaces, then close\(\): expected an answer, got Panic"):
+    with pytest.raises(GameError, match=rf"^{broken}: its spaces, then close\(\) raised Panic: not ready"):
         games.spec(broken)
 
 
@@ -393,7 +408,7 @@ def test_channels_are_told_where_they_were_found_first(odd: Callable[..., str]) 
     ({"observation_space": None}, "expected a space of Gymnasium as observation_space, got NoneType"),
     ({"action_space": None}, "expected a space of Gymnasium as action_space, got NoneType"),
     ({"action_space": MultiBinary(2)}, r"expected discrete actions \(Discrete\), got MultiBinary\(2\)"),
-    ({"__init__": lambda self: {}["port"]}, r"a new environment: expected an answer, got KeyError\('port'\)"),
+    ({"__init__": lambda self: {}["port"]}, r"^gym/Odd[^ ]* raised KeyError: 'port' \(line"),
 ])
 def test_what_has_no_form_is_refused_with_the_mend(
     odd: Callable[..., str], attributes: dict[str, Any], words: str
@@ -503,7 +518,7 @@ def test_a_game_that_breaks_off_in_the_middle_of_a_run_loses_nothing(
     own: Callable[[str], str], tmp_path: Path
 ) -> None:
     config = tiny(game=own("Late"), train__steps=10_000, train__evaluate_minutes=0.0)
-    with pytest.raises(GameError, match=r"Late: row \d, move \d+: step\(\d\): .* got KeyError") as caught:
+    with pytest.raises(GameError, match=r"Late: row \d, move \d+: step\(\d\) raised KeyError") as caught:
         train.run(config, tmp_path / "run")
     assert isinstance(caught.value.__cause__, KeyError)
     assert checkpoint.load(last(tmp_path / "run")).step > 0

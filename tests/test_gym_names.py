@@ -118,18 +118,21 @@ def test_arguments_reach_the_environment() -> None:
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("gym/CartPole-v1(wind=3)", r"gym/CartPole-v1\(wind=3\): a new environment: .* got TypeError"),
+    ("gym/CartPole-v1(wind=3)", r"gym/CartPole-v1\(wind=3\) raised TypeError: .* argument 'wind'$"),
     ("gym/CartPole-v1(3)", r"'3' is no parameter \(wanted key=value\)"),
     ("gym/CartPole-v1(", "expected the id of a registered Gymnasium environment"),
-    ("gym/CartPol-v1", r"no environment of Gymnasium; did you mean 'gym/CartPole-v1'\?.* gym/module:CartPol-v1"),
+    ("gym/CartPol-v1", r"no environment of Gymnasium; did you mean 'gym/CartPole-v1'\?$"),
+    ("gym/Qqqqq-v1", "no environment of Gymnasium; one that a module of yours registers is named gym/module:Qqqqq-v1$"),
+    ("gym/Nowhere/Cartpole-v1", r"installed package registers Nowhere/\.\.\.: is the package that .* it installed\?$"),
+    ("FILE:Levl", "did you mean 'Level'"),
     ("gym/no_such_module:Mine-v0", "game module 'no_such_module' can't be imported"),
-    ("gym/math:Mine-v0", "gym/Mine-v0 is no environment of Gymnasium"),
+    ("gym/math:Mine-v0", "gym/Mine-v0 is no environment of Gymnasium, and math registers none of that id"),
     ("gym/math:Deep/Mine", "expected the id of a registered Gymnasium environment"),
     ("gym/../x.py:Mine-v0", "game file .* doesn't exist"),
     ("FILE:Plain", "has no attribute 'spec'"),
     ("FILE:Absent-v0", "has no class 'Absent-v0', and registers no environment of that id"),
-    ("FILE:nothing", "FILE:nothing: a new environment: expected an environment of Gymnasium, got None"),
-    ("FILE:Level(depth=2)", r"FILE:Level\(depth=2\): a new environment: .* got TypeError"),
+    ("FILE:nothing", "FILE:nothing: expected an environment of Gymnasium, got None"),
+    ("FILE:Level(depth=2)", r"FILE:Level\(depth=2\) raised TypeError: .* argument 'depth'$"),
     ("FILE:Parts", r"got Dict\(.*FlattenObservation"),
     ("games.examples.subtraction:Subtraction(pile=3)", "arguments are for environments of Gymnasium"),
 ])

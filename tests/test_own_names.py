@@ -131,6 +131,26 @@ def test_a_run_goes_on_from_another_folder(here: Path, monkeypatch: pytest.Monke
     assert cli.main(evaluate) == OK
 
 
+@pytest.mark.parametrize("verb", ["train", "play", "evaluate"])
+@pytest.mark.parametrize("file", ["nimlike.py", "a/nimlike.py"])
+def test_a_file_alone_is_answered_with_its_classes(verb: str, file: str, here: Path, capsys: Captured) -> None:
+    text = "".join(f"class Nim{number}:\n    class Inner:\n        pass\n" for number in range(7))
+    game_file(here / file, f"raise SystemExit('it ran')\n{text}")
+    assert cli.main([verb, file]) == USAGE
+    told = capsys.readouterr().err
+    named = ", ".join(f"{file}:Nim{number}" for number in range(5))
+    assert f"name the class or environment in it: {named}\n" in told
+    game_file(here / file, "class Broken(:\n")
+    assert cli.main([verb, file]) == USAGE
+    assert f"name the class or environment in it: {file}:Class" in capsys.readouterr().err
+
+
+def test_a_misspelt_class_is_answered_with_the_nearest(here: Path) -> None:
+    game_file(here / "mine.py", SOURCE.replace("Mine", "NimLike"))
+    with pytest.raises(GameError, match=r"no class 'nimlik'.*; did you mean 'NimLike'\?"):
+        load_own("mine.py:nimlik")
+
+
 # --- imports --------------------------------------------------------------------------------------------------
 
 

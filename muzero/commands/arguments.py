@@ -156,8 +156,12 @@ def find_agent(name: str) -> Path:
 
     Raises CommandError that says how to get one: usage for a name of nothing, failure where an agent is still missing.
     """
+    from games.own_names import classes_in
     from muzero import checkpoint
 
+    inside = classes_in(name)
+    if inside is not None:
+        raise CommandError(f"{name!r} is a file: {inside}", USAGE)
     try:
         return runs.resolve(name)
     except checkpoint.Damaged:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import games
 from games.families import family
 from games.machine import busy, free_memory, memory
-from games.own_names import from_here, is_own, same_game
+from games.own_names import classes_in, from_here, is_own, same_game
 from games.trial import try_game
 from muzero import checkpoint, presets, runs
 from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, note_folder, parse
@@ -173,6 +173,9 @@ def locate(target: str) -> tuple[str, Path | None]:
         return config.game, folder
     if is_folder(folder) and not is_game(target):
         raise CommandError(f"{target} holds no run: name a game, and the folder as --out {quoted(folder)}", USAGE)
+    inside = classes_in(target)
+    if inside is not None:
+        raise CommandError(f"{target!r} is a file: {inside}", USAGE)
     if os.sep in target and family(target) == "open_spiel":
         raise CommandError(f"no run {target}; wanted a game, or the folder of a run{near_run(target)}", USAGE)
     return game_spec(target).name, None
