@@ -318,7 +318,8 @@ def test_a_game_that_breaks_off_and_can_not_be_closed_is_told_with_both(
     assert main(["train", HOLDING]) == 1
     said = capfd.readouterr().err
     assert re.search(r"^error: gym/Holding-v0: .*RuntimeError: stuck", said, re.MULTILINE)
-    assert re.search(r"^  before that: gym/Holding-v0: row 0, move 1: step\(0\) raised RuntimeError: lost", said, re.MULTILINE)
+    first = r"^  before that: gym/Holding-v0: row 0, move 1: step\(0\) raised RuntimeError: lost"
+    assert re.search(first, said, re.MULTILINE)
 
 
 def test_a_game_that_goes_to_another_folder_takes_no_run_along(
