@@ -41,14 +41,6 @@ LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks i
 Pipe = tuple[Connection, Connection]
 
 
-@pytest.fixture(autouse=True)
-def terminal() -> Iterator[None]:
-    """SIGHUP as usual, also where the tests themselves are to outlive their terminal, which processes inherit."""
-    old = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, old)
-
-
 @pytest.fixture
 def limited() -> Iterator[None]:
     """An end to what would wait for ever."""
