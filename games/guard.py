@@ -36,8 +36,9 @@ EXAMPLES = HOME / "games" / "examples"
 STANDARD = sysconfig.get_path("stdlib")
 _PACKAGES = {"site-packages", "dist-packages"}
 PASSED_ON = (KeyboardInterrupt, MemoryError)
-"""What a game's code may raise without being to blame. All else is its own, whatever it derives from: engines in Rust
-panic with a BaseException, some call `sys.exit`."""
+"""What a game's code may raise without being to blame, also where it, or its `close()`, raises something else on the
+way out. All else is its own, whatever it derives from: engines in Rust panic with a BaseException, some call
+`sys.exit`."""
 TOLERANCE = 1e-6
 
 
@@ -254,10 +255,23 @@ class Guarded:
 
 
 def broken(where: str, error: BaseException) -> GameError:
-    """The error to raise from one that a game's own code raised in the call that `where` names."""
+    """The error to raise from one that a game's own code raised in the call that `where` names.
+
+    Raises the Ctrl-C or the want of memory that it came from, if it did: such a one is no fault of the game.
+    """
+    _pass_on(error)
     if isinstance(error, GameError):
         return GameError(f"{where}: {error}")
     return GameError(f"{where} raised {told(error)}{_line(error)}")
+
+
+def _pass_on(error: BaseException) -> None:
+    """Raise what `error` was made from, or came on the way out of, if that is passed on."""
+    step: BaseException | None = error
+    while step is not None:
+        if isinstance(step, PASSED_ON):
+            raise step
+        step = step.__cause__ or step.__context__
 
 
 def told(error: BaseException) -> str:

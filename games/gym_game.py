@@ -263,6 +263,8 @@ def _plugins() -> tuple[str, ...]:
     for plugin in entry_points(group=PLUGINS):
         try:
             plugin.load()()
+        except PASSED_ON:
+            raise
         except (Exception, SystemExit) as error:
             failed.append(f"{plugin.name} ({plugin.value}) can't register its environments: {error!r:.120}")
     return tuple(failed)

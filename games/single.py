@@ -205,15 +205,15 @@ class Lockstep:
 
 
 def _close_all(games: list[Guarded]) -> None:
-    """Close every game. Raises the first GameError once all were asked."""
-    errors: list[GameError] = []
+    """Close every game. Raises a Ctrl-C, else the first GameError, once all were asked."""
+    errors: list[BaseException] = []
     for game in games:
         try:
             game.close()
-        except GameError as error:
+        except (*PASSED_ON, GameError) as error:
             errors.append(error)
     if errors:
-        raise errors[0]
+        raise next((error for error in errors if isinstance(error, PASSED_ON)), errors[0])
 
 
 def load_own(name: str) -> tuple[GameFactory, GameSpec]:

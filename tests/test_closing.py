@@ -149,6 +149,53 @@ def test_games_that_fail_to_let_go_are_told_after_all_were_asked(monkeypatch: py
         close(batch)
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("method", ["reset", "step"])
+def test_a_ctrl_c_is_no_fault_of_a_game(
+    monkeypatch: pytest.MonkeyPatch, method: str, kind: type[BaseException]
+) -> None:
+    """Also where the game's own order is lost by it, and where it can't be closed then."""
+    usual = getattr(Holding, method)
+
+    def stopped(self: Holding, *arguments: Any, **named: Any) -> Any:
+        answer = usual(self, *arguments, **named)
+        if len(Holding.held) == 3:
+            monkeypatch.setattr(Holding, "fails_at", "close")
+            try:
+                raise kind
+            finally:
+                {}["lost"]
+        return answer
+
+    def played() -> None:
+        with released(games.make(HOLDING, 2)) as batch:
+            monkeypatch.setattr(Holding, method, stopped)
+            with released(games.make(HOLDING, 1)):
+                step(batch)
+
+    with pytest.raises(kind):
+        played()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_a_ctrl_c_while_games_let_go_lets_all_of_them_go(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    batch, usual = games.make(HOLDING, 4), Holding.close
+
+    def stopped(self: Holding) -> None:
+        usual(self)
+        if self.number == 0:
+            raise RuntimeError("stuck")
+        if self.number == 1:
+            raise kind
+
+    monkeypatch.setattr(Holding, "close", stopped)
+    with pytest.raises(kind):
+        close(batch)
+    assert not Holding.held
+
+
 SHORT: dict[str, Any] = {"search.scale": "minmax", "play.scale": "minmax", "selfplay.max_moves": 5, "train.steps": 4}
 
 
