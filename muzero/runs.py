@@ -14,8 +14,8 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import checkpoints
@@ -26,14 +26,17 @@ from muzero.manifest import Foreign
 from muzero.storage import TEMPORARY, CheckpointError, disk_errors
 
 __all__ = [
-    "CHECKPOINTS", "SNAPSHOTS", "Locked", "check_writable", "delete", "drop_snapshots", "is_step", "lock",
-    "names_folder", "newest", "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
+    "CHECKPOINTS", "SNAPSHOTS", "Locked", "check_writable", "delete", "drop_snapshots", "is_step", "leaving_nothing",
+    "lock", "names_folder", "newest", "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
 ]
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run with the states it can go on from."""
 SNAPSHOTS = "snapshots"
 """Folder of a run with the agents it left behind on its way."""
+
+LOCK = "lock"
+"""The file by which a run is held."""
 
 _STEP = re.compile(r"step-(\d{8,18})(?:\.(\d{1,9}))?")
 _PROBE = re.compile(re.escape(TEMPORARY) + r"\d+")
@@ -53,7 +56,7 @@ def lock(run: Path) -> Iterator[None]:
     with disk_errors(f"{run} could not be locked"):
         storage.make_folder(run)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(run / "lock", flags, 0o644)
+        handle = os.open(run / LOCK, flags, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(handle, 0)
@@ -69,6 +72,32 @@ def lock(run: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def leaving_nothing(run: Path, files: Collection[str]) -> Iterator[None]:
+    """What is refused inside leaves no folder behind that wasn't there before, unless more than `files` and the lock is
+    in it, or another process holds it."""
+    with disk_errors(f"{run} could not be read"):
+        missing = [folder for folder in (run, *run.parents) if not storage.is_there(folder)]
+    try:
+        yield
+    except BaseException:
+        # Why it was refused is told, not why a folder stayed.
+        with suppress(CheckpointError, OSError):
+            if run in missing and storage.is_folder(run):
+                _withdraw(missing, {LOCK, *files})
+        raise
+
+
+def _withdraw(made: list[Path], files: Collection[str]) -> None:
+    """Delete a run's folder, the first of `made`, and the parents made for it. Raises Locked, OSError."""
+    with lock(made[0]):
+        if {path.name for path in made[0].iterdir()} <= set(files):
+            for name in files:
+                (made[0] / name).unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
 
 
 def check_writable(run: Path, need: int = 0) -> None:

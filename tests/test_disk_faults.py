@@ -6,6 +6,7 @@ Only what is not found is absent. What can't be looked at is an error, never an 
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import json
 import os
@@ -19,9 +20,10 @@ import pytest
 from test_resume import TINY, last, tiny
 from test_train import words
 
-from muzero import agent_folder, checkpoint, metrics, runs, storage, train
+from muzero import agent_folder, checkpoint, metrics, runs, storage, survey, train
 from muzero.commands import episodes, provenance, video
 from muzero.commands.train import run as command
+from muzero.config import ConfigError
 from muzero.metrics import Metrics
 from muzero.storage import TEMPORARY, CheckpointError, Damaged
 
@@ -201,6 +203,75 @@ def test_a_run_killed_in_its_first_second_can_be_begun_again(tmp_path: Path, opt
     assert command([*words(out), *options]) == 0
     left = {path.name for path in out.rglob(f"{TEMPORARY}*")}
     assert left == (set() if options else {f"{TEMPORARY}film.mp4", f"{TEMPORARY}sizing.json"})
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Runs a training whose game pays what no support states, after it locked its folder."""
+    def look(*_: Any) -> NoReturn:
+        raise ConfigError("have the game pay in another unit")
+
+    monkeypatch.setattr(survey, "look", look)
+
+    def begin(out: Path, *options: str) -> None:
+        with pytest.raises(ConfigError):
+            command([*words(out), "--model.value.bins", "0", *options])
+
+    return begin
+
+
+def test_a_run_that_is_refused_leaves_no_folder(tmp_path: Path, refused: Callable[..., None]) -> None:
+    refused(tmp_path / "a" / "b" / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("device", ["cpu", "nowhere"])
+def test_nor_does_one_refused_after_it_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        assert {path.name for path in (tmp_path / "run").iterdir()} == {"lock", "survey.json"}
+        raise ConfigError("no such device")
+
+    if device == "nowhere":
+        monkeypatch.setattr(train, "device_of", refuse)
+        with pytest.raises(ConfigError):
+            command([*words(tmp_path / "run"), "--model.value.bins", "0"])
+    else:
+        assert command([*words(tmp_path / "run"), "--model.value.bins", "0"]) == 0
+    assert (tmp_path / "run").exists() == (device == "cpu")
+
+
+def test_a_refused_run_takes_nothing_along_that_was_there(tmp_path: Path, refused: Callable[..., None]) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear")
+    refused(tmp_path / "mine" / "run")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    assert (tmp_path / "empty").is_dir()
+    assert command(words(tmp_path / "trained")) == 0
+    before = everything(tmp_path / "trained")
+    refused(tmp_path / "trained", "--fresh")
+    assert everything(tmp_path / "trained.old1") == before
+    assert not (tmp_path / "trained").exists()
+
+
+def test_a_refused_run_leaves_a_folder_that_others_use(tmp_path: Path) -> None:
+    """It was made for this one, but another process holds it by now, or has left something in it."""
+    def left(name: str) -> None:
+        with runs.leaving_nothing(tmp_path / name, ()):
+            others.enter_context(runs.lock(tmp_path / name))
+            if name == "used":
+                others.close()
+                (tmp_path / name / "notes").touch()
+            raise ZeroDivisionError
+
+    for name in ("used", "held"):
+        with contextlib.ExitStack() as others, pytest.raises(ZeroDivisionError):
+            left(name)
+        assert (tmp_path / name).is_dir()
+    assert (tmp_path / "used" / "notes").exists()
 
 
 def test_a_folder_that_is_no_run_is_still_refused(tmp_path: Path) -> None:

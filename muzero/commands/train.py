@@ -59,7 +59,7 @@ SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
 SURVEY = "survey.json"
 """What random games showed to choose a run's supports and the length of its games."""
-LEFT_BEHIND = frozenset({"lock", SIZING, SURVEY, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
+LEFT_BEHIND = frozenset({runs.LOCK, SIZING, SURVEY, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
 """What a run killed before its first checkpoint leaves."""
 
 
@@ -118,16 +118,18 @@ def run(argv: Sequence[str]) -> int:
             log(f"{game}: {remark}")
         if arguments.fresh:
             set_aside(out)
-        config = chosen(config, out, None)
     else:
         check_game(out, stored, game)
         stored = dataclasses.replace(stored, game=game)
         check_preset(out, stored, argv)
-        config = chosen(to_config(read(options, stored, game), game), out, stored)
-        for name, (old, new) in check_continues(out, stored, config).items():
-            log(f"changed: {name} {old} -> {new}")
-    os.chdir(here)
-    return train(config, out, stored)
+        config = to_config(read(options, stored, game), game)
+    with runs.leaving_nothing(out, (SIZING, SURVEY)):
+        config = chosen(config, out, stored)
+        if stored is not None:
+            for name, (old, new) in check_continues(out, stored, config).items():
+                log(f"changed: {name} {old} -> {new}")
+        os.chdir(here)
+        return train(config, out, stored)
 
 
 def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
