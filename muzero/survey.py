@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 import games
 from games.base import GameSpec
 from games.rows import released
+from muzero import presets
 from muzero.config import Config, ConfigError, ScalarConfig, SearchConfig, by_game, replace
 from muzero.limits import NUMBER, SCALE
 from muzero.presets.general import PART_MOVES, least_moves
 from muzero.settings import squashed
+from muzero.terminal import figure
 from selfplay.actor import draw_legal
 
 GAMES = 16
@@ -41,6 +43,8 @@ MOST_END = 300.0
 TELL_SECONDS = 10.0
 """Between two words on how far slow games are."""
 OFFSET_DIGITS, SCALE_DIGITS = 3, 1
+ROUNDING = 1e-9
+"""Share of a distance that a support may lack of it."""
 
 
 @dataclass(frozen=True)
@@ -157,31 +161,49 @@ def _raised(number: float) -> float:
 
 
 def settle(
-    config: Config, stored: Config | None = None, tell: Callable[[str], None] = lambda _: None
+    config: Config, stored: Config | None = None, tell: Callable[[str], None] = lambda _: None,
+    asked: Collection[str] = (),
 ) -> tuple[Config, Survey | None]:
     """`config` with a number wherever one was left to the game, and what random games showed if any were played.
 
-    stored: the config of the run that goes on with `config`; the numbers it was begun with stay. tell: as in `look`.
+    stored: the config of the run that goes on with `config`; the numbers it was begun with stay. tell: as in `look`;
+    hears of numbers that are too small too. asked: dotted names that were set by hand, beside all that are not as the
+    preset has them.
     """
     left = by_game(config)
     if not left:
         return config, None
     if stored is not None:
         return _kept(config, stored, left), None
+    hand = presets.by_hand(config) | set(asked)
     survey, spec = look(config, tell), games.spec(config.game)
-    numbers = dict(_lengths(config, survey, spec)) if "selfplay.max_moves" in left else {}
+    numbers = dict(_lengths(config, survey, spec, hand)) if "selfplay.max_moves" in left else {}
     moves = numbers.get("selfplay.max_moves", config.selfplay.max_moves)
     parts = {
-        "model.value": (config.model.value, survey.value_offset,
-                        value_reach(survey, spec, config.learner.gamma, moves)),
-        "model.reward": (config.model.reward, survey.reward_offset, reward_reach(survey, spec)),
+        "value": (config.model.value, survey.value_offset, value_reach(survey, spec, config.learner.gamma, moves)),
+        "reward": (config.model.reward, survey.reward_offset, reward_reach(survey, spec)),
     }
     for name, (given, offset, reach) in parts.items():
-        if f"{name}.bins" in left:
-            support = fitting(given, survey.unit, offset, reach)
+        if f"model.{name}.bins" in left:
+            kept = frozenset(key for key in dataclasses.asdict(given) if f"model.{name}.{key}" in hand)
+            support = fitting(given, survey.unit, offset, reach, kept)
             _check_stated(config.game, survey, support)
-            numbers |= {f"{name}.{key}": value for key, value in dataclasses.asdict(support).items()}
-    return _distinguishing(replace(config, numbers)), survey
+            better = fitting(dataclasses.replace(given, scale=1.0), survey.unit, offset, reach, kept - {"scale"})
+            if support.scale < better.scale and not _states(support, offset, reach):
+                tell(_too_small(name, support, better, reach))
+            numbers |= {f"model.{name}.{key}": value for key, value in dataclasses.asdict(support).items()}
+    return _distinguishing(replace(config, numbers), hand), survey
+
+
+def _states(support: ScalarConfig, offset: float, reach: float) -> bool:
+    """Whether a support reaches as far as wanted, where it was left to itself."""
+    return support.reach[1] >= offset + reach * (1 - ROUNDING)
+
+
+def _too_small(name: str, support: ScalarConfig, better: ScalarConfig, reach: float) -> str:
+    low, high = support.reach
+    return (f"warning: --model.{name}.scale {support.scale:g}, set by hand, states {name}s from {figure(low)} to "
+            f"{figure(high)}, where up to {figure(reach)} may come: --model.{name}.scale {better.scale:g} states them")
 
 
 def _check_stated(game: str, survey: Survey, support: ScalarConfig) -> None:
@@ -194,11 +216,11 @@ def _check_stated(game: str, survey: Survey, support: ScalarConfig) -> None:
             "game pay in another unit")
 
 
-def _distinguishing(config: Config) -> Config:
+def _distinguishing(config: Config, hand: Collection[str]) -> Config:
     """`config` whose searches tell values apart that differ by as little of their scale as usual."""
     scale, usual = config.model.value.scale, SearchConfig().epsilon
     small = [name for name, search in (("search", config.search), ("play", config.play))
-             if scale < 1.0 and search.epsilon == usual]
+             if scale < 1.0 and search.epsilon == usual and f"{name}.epsilon" not in hand]
     return replace(config, {f"{name}.epsilon": usual * scale for name in small})
 
 
@@ -212,11 +234,12 @@ def _kept(config: Config, stored: Config, left: list[str]) -> Config:
     return replace(config, numbers)
 
 
-def _lengths(config: Config, survey: Survey, spec: GameSpec) -> dict[str, int]:
+def _lengths(config: Config, survey: Survey, spec: GameSpec, hand: Collection[str]) -> dict[str, int]:
     """Where a game is cut, and how long its parts are: those of games so long that all would reach the learner late."""
     most = min(MOST_MOVES, max(least_moves(spec), round(LONGER * survey.moves)))
-    parts = config.selfplay.part_moves or (PART_MOVES if survey.moves > PART_MOVES else 0)
-    return {"selfplay.max_moves": min(spec.max_length, most), "selfplay.part_moves": parts}
+    given = config.selfplay.part_moves
+    whole = given or "selfplay.part_moves" in hand or survey.moves <= PART_MOVES
+    return {"selfplay.max_moves": min(spec.max_length, most), "selfplay.part_moves": given if whole else PART_MOVES}
 
 
 def value_reach(survey: Survey, spec: GameSpec, gamma: float, moves: int) -> float:
@@ -240,15 +263,29 @@ def _bounded(bound: float, likely: float, survey: Survey) -> float:
     return bound if sensible else likely
 
 
-def fitting(given: ScalarConfig, unit: float, offset: float, reach: float) -> ScalarConfig:
+def fitting(
+    given: ScalarConfig, unit: float, offset: float, reach: float, hand: Collection[str] = ()
+) -> ScalarConfig:
     """`given`, whose bins are left open, with bins 1 apart that state `reach` on both sides of the offset, and a scale
-    of about the size of one reward. A scale or an offset set by hand stays, and ends are only moved outwards."""
+    of about the size of one reward; ends are only moved outwards.
+
+    hand: what of `given` was set by hand and stays. Ends that do are made to reach by the scale.
+    """
     usual = unit == 0.0 or USUAL[0] <= unit <= USUAL[1]
-    scale = given.scale if given.scale != 1.0 or usual else _rounded(unit, SCALE_DIGITS)
-    open_end = dataclasses.replace(given, scale=scale, low=-MOST_END, high=MOST_END, offset=0.0, bins=2)
-    if reach > open_end.reach[1]:
-        scale = _raised(scale * reach / open_end.reach[1])
-    end = float(math.ceil(squashed(reach / scale) if given.transform else reach / scale))
-    low, high = min(given.low, -end), max(given.high, end)
-    return dataclasses.replace(given, scale=scale, offset=given.offset or offset, low=low, high=high,
-                               bins=1 + math.ceil(high - low))
+    scale = given.scale if "scale" in hand or given.scale != 1.0 or usual else _rounded(unit, SCALE_DIGITS)
+    middle = given.offset if "offset" in hand else given.offset or offset
+    wanted, ends = reach + (abs(middle - offset) if "offset" in hand else 0.0), _ends_by_hand(given, hand)
+    most = min(ends, default=MOST_END)
+    furthest = dataclasses.replace(given, scale=scale, low=-most, high=most, offset=0.0, bins=2).reach[1]
+    if "scale" not in hand and wanted > furthest:
+        scale = _raised(scale * wanted / furthest)
+    end = min(MOST_END, float(math.ceil(squashed(wanted / scale) if given.transform else wanted / scale)))
+    low = given.low if "low" in hand else min(given.low, -end)
+    high = given.high if "high" in hand else max(given.high, end)
+    return dataclasses.replace(given, scale=scale, offset=middle, low=low, high=high, bins=1 + math.ceil(high - low))
+
+
+def _ends_by_hand(given: ScalarConfig, hand: Collection[str]) -> list[float]:
+    """How far the ends of a support reach that were set by hand; one at 0 says that nothing comes on its side."""
+    ends = {"low": -given.low, "high": given.high}
+    return [end for name, end in ends.items() if name in hand and end > 0.0]

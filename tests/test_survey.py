@@ -174,6 +174,51 @@ def test_numbers_that_were_given_stay() -> None:
     assert survey.settle(whole) == (whole, None)
 
 
+def test_a_scale_set_by_hand_stays_and_the_better_one_is_named() -> None:
+    said: list[str] = []
+    config = replace(presets.load("2048"), {"model.value.scale": 0.125})
+    value, usual = survey.settle(config, tell=said.append)[0].model.value, settled("2048").model.value
+    assert (value.scale, value.high, value.bins) == (0.125, MOST_END, 601)
+    better = re.search(r"^warning: --model\.value\.scale 0\.125, set by hand, states values from -7,\d{3} to 7,\d{3}, "
+                       r"where up to 20,\d{3} may come: --model\.value\.scale (\S+) states them$", said.pop())
+    assert said == []
+    assert better is not None
+    assert float(better[1]) == usual.scale
+    again = survey.settle(replace(config, {"model.value.scale": usual.scale + 1.0}), tell=said.append)[0].model.value
+    assert (again.scale, said) == (usual.scale + 1.0, [])
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_an_end_set_by_hand_stays_and_the_scale_grows(end: str) -> None:
+    sign = -1.0 if end == "low" else 1.0
+    value = settled("2048", **{f"model__value__{end}": 21.0 * sign}).model.value
+    assert getattr(value, end) == 21.0 * sign
+    assert value.scale > settled("2048").model.value.scale
+    assert max(map(abs, value.reach)) >= games.spec("2048").max_return
+    below_nothing = survey.fitting(dataclasses.replace(OPEN, low=0.0), 1.0, 0.0, 5e4, {"low"})
+    assert (below_nothing.low, below_nothing.bins) == (0.0, 1 + below_nothing.high)
+    assert below_nothing.reach[1] >= 5e4
+
+
+def test_an_offset_set_by_hand_stays_and_all_is_stated_from_there() -> None:
+    usual = settled("scaled:Constant").model.value
+    moved = settled("scaled:Constant", model__value__offset=9.0).model.value
+    assert moved.offset == 9.0
+    assert moved.reach[1] >= usual.reach[1] * 0.99
+
+
+def test_numbers_are_set_by_hand_though_the_preset_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    preset = presets.load("2048")
+    asked = command.named_in(["--model.value.scale", "1", "--selfplay.part-moves=0", "--play.epsilon", "1e-8", "-x"])
+    assert asked == {"model.value.scale", "selfplay.part_moves", "play.epsilon"}
+    assert command.surveyed(preset, None, asked)[0].model.value.scale == 1.0
+    assert "--model.value.scale" not in capsys.readouterr().err
+    assert command.surveyed(presets.load("go"), None, asked)[0].selfplay.part_moves == 0
+    assert "--selfplay.part-moves" not in capsys.readouterr().err
+    small = survey.settle(presets.load("scaled:Thousandths"), asked={"play.epsilon"})[0]
+    assert small.search.epsilon < small.play.epsilon == 1e-8
+
+
 def test_a_run_that_goes_on_keeps_its_numbers() -> None:
     stored = replace(settled("2048"), {"model.value.scale": 3.0, "selfplay.max_moves": 5_000})
     assert survey.settle(presets.load("2048"), stored)[0].model.value == stored.model.value

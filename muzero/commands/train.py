@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -31,7 +31,6 @@ from muzero.config import (
     SelfPlayConfig,
     TrainConfig,
     by_game,
-    changes,
     check_continues,
     unresolved,
 )
@@ -124,7 +123,7 @@ def run(argv: Sequence[str]) -> int:
         check_preset(out, stored, argv)
         config = to_config(read(options, stored, game), game)
     with runs.leaving_nothing(out, (SIZING, SURVEY)):
-        config = chosen(config, out, stored)
+        config = chosen(config, out, stored, named_in(options))
         if stored is not None:
             for name, (old, new) in check_continues(out, stored, config).items():
                 log(f"changed: {name} {old} -> {new}")
@@ -148,6 +147,12 @@ def asked_preset(options: Sequence[str]) -> str | None:
         if name == "--preset":
             return value if equals else following
     return None
+
+
+def named_in(options: Sequence[str]) -> frozenset[str]:
+    """The settings that options name, as dotted names."""
+    names = (option.partition("=")[0] for option in options if option.startswith("--"))
+    return frozenset(name.removeprefix("--").replace("-", "_") for name in names)
 
 
 def with_preset(options: Sequence[str], name: str) -> list[str]:
@@ -241,15 +246,16 @@ def check_memory(reserved: int) -> None:
                            "of memory in all: lower --replay.capacity", USAGE)
 
 
-def chosen(config: Config, out: Path, stored: Config | None) -> Config:
+def chosen(config: Config, out: Path, stored: Config | None, asked: Collection[str] = ()) -> Config:
     """`config` with a number for everything that was left to the machine; says what was chosen and, where games were
-    measured, keeps the figures in the run's folder. Raises Locked while a trainer is at work there."""
+    measured, keeps the figures in the run's folder. asked: what was set by hand, as dotted names. Raises Locked while a
+    trainer is at work there."""
     try:
         runs.check_writable(out)
     except checkpoint.CheckpointError as error:
         raise type(error)(f"{error}\n  name another folder by --out FOLDER") from error
     with runs.lock(out):
-        config, seen = surveyed(config, stored)
+        config, seen = surveyed(config, stored, asked)
         keep(out / SURVEY, seen, stored)
         settled, measured = resolved(config, stored)
         keep(out / SIZING, measured, stored)
@@ -265,7 +271,7 @@ def keep(path: Path, measured: Survey | Sizing | None, stored: Config | None) ->
             replace_file(path, f"{json.dumps(dataclasses.asdict(measured), indent=2)}\n".encode())
 
 
-def surveyed(config: Config, stored: Config | None) -> tuple[Config, Survey | None]:
+def surveyed(config: Config, stored: Config | None, asked: Collection[str] = ()) -> tuple[Config, Survey | None]:
     """`config` without a number left to the game, and what random games showed, if any were played."""
     left = by_game(config)
     if not left:
@@ -274,10 +280,10 @@ def surveyed(config: Config, stored: Config | None) -> tuple[Config, Survey | No
 
     if stored is None:
         log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see what they pay ...")
-    settled, seen = survey.settle(config, stored, log)
+    settled, seen = survey.settle(config, stored, log, asked)
     if seen is not None:
         log(f"{seen.games} random games: {seen.moves:,} moves (median), {seen.ended} ended by themselves, {paid(seen)}")
-    hand = by_hand(config) if stored is None else {}
+    hand = (presets.by_hand(config) | set(asked)) - set(left) if stored is None else frozenset()
     supports = {"value": settled.model.value, "reward": settled.model.reward}
     parts = [told_support(name, support, hand) for name, support in supports.items() if f"model.{name}.bins" in left]
     if "selfplay.max_moves" in left:
@@ -299,19 +305,13 @@ def from_to(low: float, high: float) -> str:
     return f"of {figure(low)}" if low == high else f"from {figure(low)} to {figure(high)}"
 
 
-def by_hand(config: Config) -> dict[str, object]:
-    """What of `config` is not as its preset has it, by dotted names."""
-    preset = presets.load(config.game, preset_of(config))
-    return {name: new for name, (_, new) in changes(preset, config).items()}
-
-
-def options_of(section: str, numbers: Mapping[str, float], hand: Mapping[str, object]) -> str:
-    """The options that stand for `numbers`, without those that are as they were set by hand."""
+def options_of(section: str, numbers: Mapping[str, float], hand: Collection[str]) -> str:
+    """The options that stand for `numbers`, without those that were set by hand."""
     return ", ".join(f"--{section}.{name.replace('_', '-')} {number:g}" for name, number in numbers.items()
-                     if hand.get(f"{section}.{name}") != number)
+                     if f"{section}.{name}" not in hand)
 
 
-def told_support(name: str, support: ScalarConfig, hand: Mapping[str, object]) -> str:
+def told_support(name: str, support: ScalarConfig, hand: Collection[str]) -> str:
     """What was chosen for the support of "value" or "reward", and what it can state."""
     options, reach = options_of(f"model.{name}", told(support), hand), support.reach
     return f"{options} ({name}s {from_to(*reach)})" if math.isfinite(reach[1]) else options
@@ -350,18 +350,12 @@ def check_game(out: Path, stored: Config, game: str) -> None:
 
 def check_preset(out: Path, stored: Config, argv: Sequence[str]) -> None:
     """Refuse another --preset than the one a run was made with; says how to go on."""
-    asked, made = asked_preset(argv), preset_of(stored)
+    asked, made = asked_preset(argv), presets.made_with(stored)
     if asked not in (None, made):
         raise CommandError(
             f"{out} holds a run made with --preset {made}, not with {asked}\n"
             f"  go on with: {command('train', *with_preset(argv, made))}\n"
             "  or choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE)
-
-
-def preset_of(stored: Config) -> str:
-    """The preset a run was made with: the one that its settings, some of them chosen by hand, differ from least."""
-    distances = {name: len(changes(presets.load(stored.game, name), stored)) for name in presets.names(stored.game)}
-    return min(distances, key=distances.__getitem__)
 
 
 def set_aside(out: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import games
 from games.atari_protocol import is_atari
 from games.naming import nearest
-from muzero.config import Config, ConfigError, replace
+from muzero.config import Config, ConfigError, changes, replace
 from muzero.presets import atari, boards, general
 
 ONLY = "usual"
@@ -38,6 +38,17 @@ def load(game: str, name: str | None = None) -> Config:
         return atari.PRESETS[name or next(iter(atari.PRESETS))](spec)
     known, family = PRESETS.get(spec.name), FAMILIES.get(spec.name.partition("(")[0], general.preset)
     return known() if known is not None else family(spec)
+
+
+def made_with(config: Config) -> str:
+    """The preset a config was made with: the one that its settings, some of them chosen by hand, differ from least."""
+    distances = {name: len(changes(load(config.game, name), config)) for name in names(config.game)}
+    return min(distances, key=distances.__getitem__)
+
+
+def by_hand(config: Config) -> frozenset[str]:
+    """What of `config` is not as its preset has it, as dotted names."""
+    return frozenset(changes(load(config.game, made_with(config)), config))
 
 
 def with_rules(preset: Config) -> Config:
