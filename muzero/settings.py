@@ -28,6 +28,12 @@ def unsquashed(y: float) -> float:
     return math.copysign(((root - 1.0) / (2.0 * EPSILON)) ** 2 - 1.0, y)
 
 
+def raised(number: float) -> float:
+    """The next larger number of two digits, for a positive one."""
+    step = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return float(f"{math.ceil(number / step - 1e-9) * step:.1e}")
+
+
 class ConfigError(ValueError):
     """A setting that is unknown, of the wrong type or out of range; the message names it and the mend."""
 

@@ -21,7 +21,7 @@ from muzero import presets
 from muzero.config import Config, ConfigError, ScalarConfig, SearchConfig, by_game, replace
 from muzero.limits import NUMBER, SCALE
 from muzero.presets.general import PART_MOVES, least_moves
-from muzero.settings import squashed
+from muzero.settings import raised, squashed
 from muzero.terminal import figure
 from selfplay.actor import draw_legal
 
@@ -154,12 +154,6 @@ def _rounded(number: float, digits: int) -> float:
     return float(f"{number:.{digits - 1}e}")
 
 
-def _raised(number: float) -> float:
-    """The next larger number of two digits."""
-    step = 10.0 ** (math.floor(math.log10(number)) - 1)
-    return _rounded(math.ceil(number / step - 1e-9) * step, 2)
-
-
 def settle(
     config: Config, stored: Config | None = None, tell: Callable[[str], None] = lambda _: None,
     asked: Collection[str] = (),
@@ -278,7 +272,7 @@ def fitting(
     most = min(ends, default=MOST_END)
     furthest = dataclasses.replace(given, scale=scale, low=-most, high=most, offset=0.0, bins=2).reach[1]
     if "scale" not in hand and wanted > furthest:
-        scale = _raised(scale * wanted / furthest)
+        scale = raised(scale * wanted / furthest)
     end = min(MOST_END, float(math.ceil(squashed(wanted / scale) if given.transform else wanted / scale)))
     low = given.low if "low" in hand else min(given.low, -end)
     high = given.high if "high" in hand else max(given.high, end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,17 +12,21 @@ from numpy.typing import NDArray
 
 from games.base import GameSpec
 from muzero.config import ModelConfig, ScalarConfig
+from muzero.limits import SCALE
 from muzero.networks.prefix import sums
 from muzero.records import Batch
+from muzero.settings import raised, squashed, unsquashed
 
 ROUNDING = 1e-6
-"""Share of a bound by which a target may lie beyond it."""
+"""Share of a bound, or of the scale, by which a target may lie beyond it."""
 NOTABLE = 1e-4
 """Share of targets outside of a support that is worth a warning; the metrics tell any."""
 RECENT = 100
 """Games that are judged together."""
 FEW = 10
 """Games too few to judge."""
+ROOM = 2.0
+"""A setting to try is so many times what was needed so far."""
 
 
 def possible(spec: GameSpec) -> tuple[float, float]:
@@ -41,20 +46,46 @@ class Outside:
     """
 
     def __init__(self, config: ScalarConfig, possible: tuple[float, float]) -> None:
+        self.config, self.possible = config, possible
+        self.lowest = self.highest = config.offset
+        """Targets so far"""
         low, high = config.reach
-        self.low = -math.inf if low <= possible[0] else low - ROUNDING * abs(low)
-        self.high = math.inf if high >= possible[1] else high + ROUNDING * abs(high)
+        self.low = -math.inf if low <= possible[0] else low - ROUNDING * max(abs(low), config.scale)
+        self.high = math.inf if high >= possible[1] else high + ROUNDING * max(abs(high), config.scale)
         self.seen = self.outside = self.seen_before = self.outside_before = 0
 
     def add(self, targets: NDArray[np.float32]) -> None:
         """Count targets [...] in the game's units."""
         self.seen += targets.size
         self.outside += int(np.count_nonzero((targets < self.low) | (targets > self.high)))
+        # Infinite ones stop the learner.
+        finite = targets[np.isfinite(targets)]
+        self.lowest = float(finite.min(initial=self.lowest))
+        self.highest = float(finite.max(initial=self.highest))
 
     @property
     def share(self) -> float:
         """Of all targets."""
         return self.outside / max(1, self.seen)
+
+    def wider(self) -> str:
+        """The setting, as `NAME VALUE`, with which a support states the targets so far and what is as far again, or all
+        that is possible: its scale, or an end where the support leaves that side out."""
+        larger = 1.0
+        for name, sign, furthest, possible in self._missed():
+            distance = min(ROOM * abs(furthest - self.config.offset), abs(possible - self.config.offset))
+            needed, end = distance / self.config.scale, sign * getattr(self.config, name)
+            if end <= 0.0:
+                return f"{name} {sign * math.ceil(squashed(needed) if self.config.transform else needed):g}"
+            larger = max(larger, needed / (unsquashed(end) if self.config.transform else end))
+        return f"scale {min(raised(self.config.scale * larger), SCALE[1]):g}"
+
+    def _missed(self) -> Iterator[tuple[str, float, float, float]]:
+        """Name, sign, furthest target and furthest possible one of each side that targets lie beyond."""
+        if self.lowest < self.low:
+            yield "low", -1.0, self.lowest, self.possible[0]
+        if self.highest > self.high:
+            yield "high", 1.0, self.highest, self.possible[1]
 
     def newest(self) -> float:
         """Share of the targets since this was last asked; NaN where there were none."""
@@ -85,12 +116,13 @@ class Supports:
 
     def advice(self) -> list[str]:
         """What to say of targets that were clipped; nothing where hardly any was."""
-        return [self._advice(name, count.share) for name, count in self.counts.items() if count.share >= NOTABLE]
+        return [_advice(name, count) for name, count in self.counts.items() if count.share >= NOTABLE]
 
-    def _advice(self, name: str, share: float) -> str:
-        low, high = getattr(self.config, name).reach
-        return (f"{100 * share:.3g} % of the {name} targets lie outside of what model.{name} can state, {low:.4g} to "
-                f"{high:.4g}, and are learned as its end: a new run with a larger --model.{name}.scale wanted")
+
+def _advice(name: str, count: Outside) -> str:
+    low, high = count.config.reach
+    return (f"{100 * count.share:.3g} % of the {name} targets lie outside of what model.{name} can state, {low:.4g} to "
+            f"{high:.4g}, and are learned as its end: a new run with --model.{name}.{count.wider()} wanted")
 
 
 class Ends:
@@ -103,9 +135,9 @@ class Ends:
         """Games that ended by themselves, and games that were cut."""
         self.cut.extend([False] * ended + [True] * cut)
 
-    def advice(self, max_moves: int) -> list[str]:
-        """What to say where most games are cut."""
+    def advice(self, max_moves: int, longest: int) -> list[str]:
+        """What to say where most games are cut. longest: moves that a game can take."""
         if len(self.cut) < FEW or 2 * sum(self.cut) <= len(self.cut):
             return []
         return [f"{sum(self.cut)} of the newest {len(self.cut)} games were cut at selfplay.max_moves {max_moves:,}, "
-                "so that nobody saw how they end: a larger --selfplay.max-moves wanted"]
+                f"so that nobody saw how they end: --selfplay.max-moves {min(round(ROOM * max_moves), longest)} wanted"]

@@ -355,9 +355,13 @@ class Run:
             data_wait=self.batches.waited / seconds, reanalysed=self.rates.reanalysed / seconds,
             mean_return=float(np.mean(self.returns)) if self.returns and self.replay.spec.players == 1 else math.nan,
             losses=losses, checks=checks, evaluation=self.evaluation, status=status, cut=self.cut,
-            warnings=(*self.supports.advice(), *self.ends.advice(self.config.selfplay.max_moves), *self._begun_anew()),
+            warnings=self._warnings(),
             warmup_positions=self.config.selfplay.warmup_positions if self.warming_up else 0,
             reached=self.done, unmeasured=self.unmeasured)
+
+    def _warnings(self) -> tuple[str, ...]:
+        cut = self.ends.advice(self.config.selfplay.max_moves, self.replay.spec.max_length)
+        return (*self.supports.advice(), *cut, *self._begun_anew())
 
     def _begun_anew(self) -> list[str]:
         if self.anew == 0:

@@ -63,8 +63,30 @@ def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
     assert supports.newest() == {"value_outside": pytest.approx(2 / 3), "reward_outside": 0.5}
     value, reward = supports.advice()
     assert value.startswith("66.7 % of the value targets lie outside of what model.value can state, -422.4 to 422.4")
-    assert "--model.value.scale" in value
+    assert value.endswith("a new run with --model.value.scale 2.4 wanted")
     assert "--model.reward.scale" in reward
+
+
+@pytest.mark.parametrize(("config", "target", "setting"), [
+    (WIDE, 500.0, "scale 2.4"), (WIDE, -500.0, "scale 2.4"), (dataclasses.replace(WIDE, scale=512.0), 3e5, "scale 1500"),
+    (dataclasses.replace(WIDE, offset=300.0), 900.0, "scale 2.9"), (ScalarConfig(), 3.0, "scale 6"),
+    (dataclasses.replace(WIDE, low=0.0), 500.0, "scale 2.4"), (dataclasses.replace(WIDE, low=0.0), -12.0, "low -5"),
+    (ScalarConfig(low=-9.0, high=0.0, scale=2.0), 7.0, "high 7")])
+def test_the_setting_told_states_twice_what_came(config: ScalarConfig, target: float, setting: str) -> None:
+    count = Outside(config, ANY)
+    count.add(np.array([target, config.offset, math.inf, math.nan], np.float32))
+    assert count.wider() == setting
+    name, value = setting.split()
+    better = dataclasses.replace(config, **{name: float(value)})
+    again = Outside(better, ANY)
+    again.add(np.array([target + (target - config.offset)], np.float32))
+    assert again.outside == 0
+
+
+def test_no_more_is_told_than_a_game_can_pay() -> None:
+    count = Outside(ScalarConfig(low=-0.5, high=0.5), (-1.0, 1.0))
+    count.add(np.array([1.0, -1.3], np.float32))
+    assert count.wider() == "scale 2"
 
 
 @pytest.mark.parametrize(("game", "ends"), [
@@ -99,13 +121,14 @@ def test_sums_of_rewards_are_counted_where_sums_are_stated() -> None:
 def test_most_games_cut_is_said_once_there_are_enough() -> None:
     ends = Ends()
     ends.add(0, FEW - 1)
-    assert ends.advice(300) == []
+    assert ends.advice(300, 1_000) == []
     ends.add(1, 0)
-    assert ends.advice(300) == [
+    assert ends.advice(300, 1_000) == [
         "9 of the newest 10 games were cut at selfplay.max_moves 300, so that nobody saw how they end: "
-        "a larger --selfplay.max-moves wanted"]
+        "--selfplay.max-moves 600 wanted"]
+    assert ends.advice(300, 400)[0].endswith("--selfplay.max-moves 400 wanted"), "no game is longer"
     ends.add(RECENT // 2, 0)
-    assert ends.advice(300) == []
+    assert ends.advice(300, 1_000) == []
 
 
 def test_cut_games_and_clipped_targets_are_reported(tmp_path: Path) -> None:
@@ -117,8 +140,9 @@ def test_cut_games_and_clipped_targets_are_reported(tmp_path: Path) -> None:
     report = shown[-1]
     assert 0 < report.cut < report.games
     value, cut = report.warnings
-    assert "model.value.scale" in value
+    assert "--model.value.scale 2 wanted" in value
     assert "selfplay.max_moves 6" in cut
+    assert "--selfplay.max-moves 9 wanted" in cut
     records = [record for record in metrics.read(tmp_path) if "check/value_outside" in record]
     assert any(0 < record["check/value_outside"] < 1 for record in records)
     assert not any(record["check/reward_outside"] > 0 for record in records)
