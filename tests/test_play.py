@@ -336,9 +336,21 @@ def test_moves_the_rules_do_not_allow_are_marked_from_the_first_on() -> None:
     marked = expected_line(batch, [4, 4, 0], True)
     assert marked.startswith("b2 b2✗ a1✗ ")
     assert expected_line(batch, [4, 4], False).startswith("b2 b2! ")
-    won = [0, 3, 1, 4, 2, 5]
-    assert expected_line(batch, won, True).split()[:6] == ["a1", "a2", "b1", "b2", "c1", "c2✗"]
     assert batch.to_play()[0] == 0
+
+
+@pytest.mark.parametrize(("game", "made", "variation", "line"), [
+    ("tic_tac_toe", [], [0, 3, 1, 4, 2, 5, 5], "a1 a2 b1 b2 c1"),
+    ("tic_tac_toe", [0, 3, 1, 4], [2, 5], "c1"), ("catch", [1] * 7, [0, 2, 1, 1, 1], "LEFT RIGHT"),
+    ("games.examples.subtraction:Subtraction", [2] * 6, [1, 0, 1], "take 2 take 1")])
+def test_a_line_ends_with_the_game(game: str, made: list[int], variation: list[int], line: str) -> None:
+    """Where the rules allow all its moves; with chance and without."""
+    batch = engines.make(game, 1)
+    for move in made:
+        batch.step(np.array([move], np.int32))
+    before = batch.observe()
+    assert expected_line(batch, variation, True) == line
+    assert (batch.observe() == before).all()
 
 
 def test_moves_the_rules_do_not_allow_keep_their_names() -> None:
@@ -346,9 +358,9 @@ def test_moves_the_rules_do_not_allow_keep_their_names() -> None:
     assert expected_line(hexes, [9, 9, 15], True).startswith("b3 b3✗ d4✗ ")
     assert expected_line(engines.make("othello", 1), [19, 19, 64], True).startswith("d3 d3✗ pass✗ ")
     pile = engines.make("games.examples.subtraction:Subtraction", 1)
-    for take in [2] * 6 + [0]:
+    for take in [2] * 6:
         pile.step(np.array([take], np.int32))
-    assert expected_line(pile, [0, 2, 1], True).startswith("take 1 take 3✗ take 2✗ ")
+    assert expected_line(pile, [1, 2, 1], True).startswith("take 2 take 3✗ take 2✗ ")
     assert expected_line(engines.make("nim", 1), [0, 4], True).split()[-1] != "#4✗"
 
 

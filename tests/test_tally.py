@@ -68,7 +68,8 @@ def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
 
 
 @pytest.mark.parametrize(("config", "target", "setting"), [
-    (WIDE, 500.0, "scale 2.4"), (WIDE, -500.0, "scale 2.4"), (dataclasses.replace(WIDE, scale=512.0), 3e5, "scale 1500"),
+    (WIDE, 500.0, "scale 2.4"), (WIDE, -500.0, "scale 2.4"),
+    (dataclasses.replace(WIDE, scale=512.0), 3e5, "scale 1500"),
     (dataclasses.replace(WIDE, offset=300.0), 900.0, "scale 2.9"), (ScalarConfig(), 3.0, "scale 6"),
     (dataclasses.replace(WIDE, low=0.0), 500.0, "scale 2.4"), (dataclasses.replace(WIDE, low=0.0), -12.0, "low -5"),
     (ScalarConfig(low=-9.0, high=0.0, scale=2.0), 7.0, "high 7")])

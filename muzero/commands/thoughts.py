@@ -8,6 +8,7 @@ import numpy as np
 
 import games as engines
 from games.base import NO_PLAYER, GameBatch, GameSpec
+from games.rows import released
 from muzero.commands.moves import move_name, name_anywhere
 from muzero.terminal import Ink, bar, table
 
@@ -51,18 +52,18 @@ def best_moves(games: GameBatch, analysis: Analysis, fancy: bool) -> str:
 
 
 def expected_line(games: GameBatch, variation: list[int], fancy: bool) -> str:
-    """The principal variation; moves the real rules don't allow there are marked.
+    """The principal variation up to the end of the game; moves the real rules don't allow there are marked.
 
-    The search looks ahead in the learned model, which may err. With chance only the first move is checked, and none
-    in a game that goes another way when it is played again; the line ends where a move has a name only once the dice
-    are known.
+    The search looks ahead in the learned model, which may err, and knows no end. With chance only the first move is
+    checked, and none in a game that goes another way when it is played again; the line ends where a move has a name
+    only once the dice are known.
     """
     start, copy = (engines.make(games.spec.name, 1) for _ in range(2))
     checked = not copy.restore(games.snapshot())
     sign = "✗" if fancy else "!"
     words: list[str] = []
     wrong = False
-    for number, action in enumerate(variation[:LINE]):
+    for number, action in enumerate(_until_over(games, variation[:LINE])):
         unknown = not checked or (games.spec.stochastic and number > 0)
         if not unknown and not wrong:
             wrong = copy.to_play()[0] == NO_PLAYER or not copy.legal()[0, action]
@@ -75,3 +76,17 @@ def expected_line(games: GameBatch, variation: list[int], fancy: bool) -> str:
             copy.step(np.array([action], np.int32))
     line = " ".join(words)
     return f"{line}   ({sign} not possible by the rules: the model is learned)" if wrong else line
+
+
+def _until_over(games: GameBatch, variation: list[int]) -> list[int]:
+    """The moves before the game is over, where the rules allow all of them; with chance, as it falls in a copy."""
+    with released(engines.make(games.spec.name, 1)) as copy:
+        if copy.restore(games.snapshot()):
+            return variation
+        for number, action in enumerate(variation):
+            if copy.to_play()[0] == NO_PLAYER:
+                return variation[:number]
+            if not copy.legal()[0, action]:
+                break
+            copy.step(np.array([action], np.int32))
+    return variation
