@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from muzero import packages
-from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, silence
+from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, silence, tell
 from muzero.terminal import printable
 
 COMMANDS = {
@@ -60,7 +60,7 @@ def overview() -> str:
 def dispatch(argv: Sequence[str]) -> int:
     """Run one command. Raises whatever it raises."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(overview())
+        tell(overview())
         return OK if argv else USAGE
     if argv[0] == "--version":
         from muzero.commands.provenance import versions

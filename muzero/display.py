@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from muzero.metrics import EVALUATING, LAST_EVALUATION, RANDOM_PLAY
 from muzero.terminal import bar, duration, plain, quantity, takes_more, unicode_ok
+from muzero.wrapping import fit
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -103,7 +104,7 @@ class Display:
             return
         if now - self._last_line >= PLAIN_SECONDS or progress.status != self._status:
             self._last_line, self._status = now, progress.status
-            print(line(progress), file=self._stream, flush=True)
+            print(fit(line(progress), self._stream), file=self._stream, flush=True)
 
 
 def line(progress: Progress) -> str:

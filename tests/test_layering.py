@@ -21,7 +21,8 @@ games.spiel_facts games.open_spiel games.rules games.guard games.single games.at
 games.families games.examples.*
 games.listing games games.symmetry games.contract games.trial games.solver games.compiled
 games.connect_four_search games.connect_four_openings games.connect_four games.exact games.__main__
-muzero.packages muzero.terminal muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
+muzero.packages muzero.terminal muzero.wrapping
+muzero.settings muzero.limits muzero.config muzero.records muzero.memory muzero.scalar
 muzero.sumtree muzero.targets muzero.gathering muzero.replay muzero.ahead
 muzero.networks.* muzero.precision muzero.models.* muzero.latents muzero.inference muzero.search
 muzero.tally muzero.loss muzero.graphs muzero.muon muzero.optimizers muzero.update muzero.learner

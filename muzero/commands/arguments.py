@@ -16,7 +16,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from games.own_names import from_here
 from muzero import runs
-from muzero.commands.console import USAGE, CommandError, log, quoted
+from muzero.commands.console import USAGE, CommandError, log, quoted, tell
 from muzero.config import Schedule
 from muzero.limits import BOUNDS
 from muzero.storage import named
@@ -129,7 +129,7 @@ def parse(
         if not leaving.code and any(flag in argv for flag in HELP):
             print_examples(examples)
         if leaving.code and (switch := _spelt_out(argv)) is not None:
-            print(f"  a switch takes no value: {switch}", file=sys.stderr)
+            log(f"  a switch takes no value: {switch}")
         raise
 
 
@@ -145,9 +145,9 @@ def _spelt_out(argv: Sequence[str]) -> str | None:
 
 def print_examples(examples: Sequence[str]) -> None:
     """The last lines of every help."""
-    print("\nexamples:")
+    tell("\nexamples:")
     for line in examples:
-        print(f"  {line}")
+        tell(f"  {line}")
     sys.stdout.flush()
 
 

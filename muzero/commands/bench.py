@@ -15,7 +15,7 @@ import tyro
 
 from games.naming import nearest
 from muzero.commands.arguments import HELP, QUIET, Maybe, game_spec, in_bounds, parse
-from muzero.commands.console import OK, USAGE, CommandError
+from muzero.commands.console import OK, USAGE, CommandError, tell
 from muzero.config import Config, replace
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Found:
 def run(argv: Sequence[str]) -> int:
     """Measure, print the table, write the JSON."""
     if not argv or argv[0] in HELP:
-        print(overview())
+        tell(overview())
         return OK if argv else USAGE
     kind, *rest = argv
     if kind not in KINDS:
@@ -162,12 +162,12 @@ def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> No
         sys.stdout.write("\n")
         return
     machine, versions = hardware(), content["versions"]
-    print(f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; GPU: "
-          f"{machine['gpu'] or 'none'}; torch {versions['torch']}, numpy {versions['numpy']}; "
-          f"commit {short(content['commit']) or 'unknown'}\n")
-    print(found.table)
+    tell(f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; GPU: "
+         f"{machine['gpu'] or 'none'}; torch {versions['torch']}, numpy {versions['numpy']}; "
+         f"commit {short(content['commit']) or 'unknown'}\n")
+    tell(found.table)
     if found.said:
-        print("\n" + "\n".join(found.said))
+        tell("\n" + "\n".join(found.said))
     if target is not None:
         write_json(Path(target), content)
 

@@ -12,6 +12,8 @@ import shlex
 import sys
 from typing import Final, TextIO
 
+from muzero.wrapping import fit
+
 OK: Final = 0
 FAILURE: Final = 1
 USAGE: Final = 2
@@ -30,9 +32,14 @@ class CommandError(Exception):
 def log(text: str) -> None:
     """A line for people, on stderr. Lost where nobody can read it: no result hangs on it."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(fit(text, sys.stderr), file=sys.stderr, flush=True)
     except OSError:
         silence(sys.stderr)
+
+
+def tell(text: str, indent: int | None = None) -> None:
+    """Text of a result, on stdout. indent: as in `muzero.wrapping.fit`."""
+    print(fit(text, sys.stdout, indent), flush=True)
 
 
 def command(*words: object) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from games.machine import busy, cores, memory
 from muzero.commands.arguments import RUNS, parse
-from muzero.commands.console import FAILURE, OK
+from muzero.commands.console import FAILURE, OK, tell
 from muzero.commands.provenance import processor, versions
 from muzero.terminal import counted, ink, plain, unicode_ok
 
@@ -21,6 +21,8 @@ DISK_GIB = 1.0
 OPTIONAL = ("ale-py",)
 """Packages of extras."""
 """Free space below which checkpoints are at risk."""
+BESIDE = 16
+"""Columns before what a check says."""
 STONES, MOST = 7, 3
 """The self-test's game: take 1 to 3 of 7 stones, whoever takes the last one wins. Only taking 3 wins."""
 SIMULATIONS = 400
@@ -48,8 +50,8 @@ def run(argv: Sequence[str]) -> int:
             verdict, said = pen("FAIL", "red", "bold"), f"{type(error).__name__}: {error}"
             if isinstance(error, Unfit):
                 said = str(error)
-        print(f"{verdict}  {name:<10}{said}", flush=True)
-    print(f"\n{failed} of {len(CHECKS)} checks failed" if failed else "\nall is well")
+        tell(f"{verdict}  {name:<10}{said}", BESIDE)
+    tell(f"\n{failed} of {len(CHECKS)} checks failed" if failed else "\nall is well")
     return FAILURE if failed else OK
 
 

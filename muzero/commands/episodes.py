@@ -9,7 +9,7 @@ from typing import Any
 import games as engines
 from games.atari_protocol import AtariFacts, Rom, atari_facts, is_atari
 from muzero import runs
-from muzero.commands.console import USAGE, CommandError, log
+from muzero.commands.console import USAGE, CommandError, log, tell
 from muzero.commands.progress import Announced
 from muzero.commands.provenance import write_json
 from muzero.commands.subject import Subject
@@ -44,21 +44,21 @@ def episodes(
     facts = atari_facts(name) if is_atari(name) else None
     protocol = described(facts, limit)
     interval = interval_of(result)
-    print(f"{result.game}: {result.player}, {counted(result.games, 'game')}, seed {result.seed}")
-    print(f"protocol: {protocol}\n")
+    tell(f"{result.game}: {result.player}, {counted(result.games, 'game')}, seed {result.seed}")
+    tell(f"protocol: {protocol}\n")
     header = ("mean return", "95 % interval", "median", "deviation", "lowest", "highest", "moves")
-    print(table(header, [(
+    tell(table(header, [(
         score(result.mean), "-" if interval is None else f"{score(interval[0])} to {score(interval[1])}",
         f"{result.median:g}", score(result.deviation), f"{min(result.returns):g}", f"{max(result.returns):g}",
         f"{sum(result.lengths) / result.games:.1f}",
     )], left=()))
     if result.cut:
-        print("\n" + told_cut(result.cut, result.games, limit))
+        tell("\n" + told_cut(result.cut, result.games, limit))
     if interval is None:
-        print(f"\nno interval: {without_interval(result)}")
+        tell(f"\nno interval: {without_interval(result)}")
     elif facts is not None and 2 * (different := different_games(result)) < result.games:
-        print(f"\nonly {different} of the games differ in score or length, so the interval is too narrow: it takes "
-              "each for a game of its own")
+        tell(f"\nonly {different} of the games differ in score or length, so the interval is too narrow: it takes "
+             "each for a game of its own")
     return {
         "protocol": protocol,
         "returns": as_json(result),
@@ -116,9 +116,9 @@ def _beside(facts: AtariFacts, mean: float) -> dict[str, Any]:
     content: dict[str, Any] = {"protocol_settings": {"name": facts.protocol_name, **dataclasses.asdict(facts.protocol)}}
     normalised = human_normalised(rom, mean)
     if normalised is None:
-        print(f"\nNobody has published random and human scores of {rom.name}.")
+        tell(f"\nNobody has published random and human scores of {rom.name}.")
         return content
-    print(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1)")
+    tell(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1)")
     return {**content, "human_normalised": normalised, "random": rom.random, "human": rom.human}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import games as engines
 from games.exact import exact
 from games.solver import Solver
-from muzero.commands.console import DAMAGED, CommandError, log
+from muzero.commands.console import DAMAGED, CommandError, log, tell
 from muzero.commands.progress import Ticker, solve_aloud
 from muzero.commands.subject import Subject
 from muzero.terminal import table
@@ -33,18 +33,18 @@ def every_position(subject: Subject) -> dict[str, Any]:
     log(f"asking {', '.join(player.name for player in players)} ...")
     progress = Ticker("asked about")
     reports = dict(zip((player.name for player in players), keeps_value(players, solver, progress), strict=True))
-    print(f"{subject.game}: every position with a move to choose, seed {subject.seed}\n")
+    tell(f"{subject.game}: every position with a move to choose, seed {subject.seed}\n")
     rows = [
         (name, f"{r.positions:,}", f"{r.lose_value:,}", f"{1 - r.lose_value / r.positions:.2%}")
         for name, r in reports.items()
     ]
-    print(table(("player", "positions", "lose value", "keep value"), rows))
+    tell(table(("player", "positions", "lose value", "keep value"), rows))
     for name, r in reports.items():
-        print(f"\n{name}\n{_quality_table(r.qualities)}")
+        tell(f"\n{name}\n{_quality_table(r.qualities)}")
         for first in r.first_lapses[:1]:
-            print(f"first lapse: after {list(first.history)} it plays {first.action}, worth {first.got:+g} "
-                  f"where {first.value:+g} was to be had")
-    print(f"\n{_legend(solver.timed)}")
+            tell(f"first lapse: after {list(first.history)} it plays {first.action}, worth {first.got:+g} "
+                 f"where {first.value:+g} was to be had")
+    tell(f"\n{_legend(solver.timed)}")
     return {
         "protocol": "every reachable decision position, the move as in play, against exact values",
         "every_position": [{"player": name, **dataclasses.asdict(r)} for name, r in reports.items()],
@@ -69,10 +69,10 @@ def known_positions(subject: Subject, path: Path) -> dict[str, Any]:
     for player in _players(subject):
         log(f"asking {player.name} ...")
         found[player.name] = judge(positions, choose(player, positions))
-    print(f"{subject.game}: {len(positions)} positions of {path}, seed {subject.seed}\n")
+    tell(f"{subject.game}: {len(positions)} positions of {path}, seed {subject.seed}\n")
     for name, qualities in found.items():
-        print(f"{name}\n{_quality_table(qualities)}\n")
-    print(_legend(positions.timed))
+        tell(f"{name}\n{_quality_table(qualities)}\n")
+    tell(_legend(positions.timed))
     return {
         "protocol": f"one move in each of {len(positions)} positions with exact scores: {path}",
         "positions": {name: [dataclasses.asdict(q) for q in found[name]] for name in found},

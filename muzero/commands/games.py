@@ -14,7 +14,7 @@ from games import list_games
 from games.listing import GameListing, list_atari
 from muzero.checkpoint import read_config
 from muzero.commands.arguments import parse
-from muzero.commands.console import OK
+from muzero.commands.console import OK, tell
 from muzero.runs import slug
 from muzero.terminal import table
 
@@ -45,18 +45,18 @@ def run(argv: Sequence[str]) -> int:
         return OK
     supported = [game for game in listed if game.supported]
     shipped = checkpoints.shipped()
-    print(table(
+    tell(table(
         ("game", "players", "observation", "actions", "class", "note"),
         [_row(game, slug(game.name) in shipped) for game in supported],
         left=(0, 2, 4, 5),
     ))
-    print(f"\n{len(supported)} games; * = an agent is shipped: muzero play GAME\n"
-          f"{_others(shipped, supported)}"
-          "gym/ID is any Gymnasium environment with discrete actions, FILE.py:Class a game of your own")
+    tell(f"\n{len(supported)} games; * = an agent is shipped: muzero play GAME\n"
+         f"{_others(shipped, supported)}"
+         "gym/ID is any Gymnasium environment with discrete actions, FILE.py:Class a game of your own")
     if arguments.all:
         refused = [(game.name, game.reason) for game in listed if not game.supported]
-        print(f"\n{len(refused)} games are not supported:\n")
-        print(table(("game", "why"), refused, left=(0, 1)))
+        tell(f"\n{len(refused)} games are not supported:\n")
+        tell(table(("game", "why"), refused, left=(0, 1)))
     return OK
 
 

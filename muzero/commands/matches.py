@@ -9,7 +9,7 @@ from typing import Any
 
 import games as engines
 from games.exact import Exact
-from muzero.commands.console import log
+from muzero.commands.console import log, tell
 from muzero.commands.progress import Announced, solve_aloud
 from muzero.commands.subject import Subject
 from muzero.terminal import table, told_cut
@@ -42,13 +42,13 @@ def match(
     result = summary(played, subject.game, (player.name, opponent.name), subject.seed, plies, max_moves)
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
     openings = f", {plies} random opening moves, each opening from both seats" if plies else ""
-    print(f"{result.game}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
+    tell(f"{result.game}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
     header = ("", "games", "won", "drawn", "lost", "score", "95 % interval")
-    print(table(header, [_score_row(name, score) for name, score in rows.items()]))
-    print(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
-          "score: wins + draws / 2; its interval: the score test's (Wilson's where nothing is drawn)")
+    tell(table(header, [_score_row(name, score) for name, score in rows.items()]))
+    tell(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
+         "score: wins + draws / 2; its interval: the score test's (Wilson's where nothing is drawn)")
     if result.cut:
-        print(told_cut(result.cut, games, result.max_moves))
+        tell(told_cut(result.cut, games, result.max_moves))
     lost = {} if solver is None or plies or not solver.timed else _value_lost(played, solver)
     return {
         "protocol": f"match, both seats equally often, {plies} random opening plies",
@@ -70,10 +70,10 @@ def _value_lost(played: PairedGames, solver: Exact) -> dict[str, Any]:
         f"{len(lapses)} of {_games(games)} {seat.replace('_', ' ')} (the start is worth a {OUTCOMES[worth]})"
         for seat, (worth, games, lapses) in seats.items()
     )
-    print(f"value lost in {told}")
+    tell(f"value lost in {told}")
     for seat, (_, _, lapses) in seats.items():
         if lapses:
-            print(f"where, {seat.replace('_', ' ')}: {_places(lapses)}")
+            tell(f"where, {seat.replace('_', ' ')}: {_places(lapses)}")
     return {"value_lost": {
         seat: {"value": worth, "games": games, "got_less": len(lapses), "first_lapses": _counted(lapses)}
         for seat, (worth, games, lapses) in seats.items()

@@ -13,7 +13,7 @@ from typing import Literal
 import tyro
 
 from muzero.commands.arguments import Maybe, in_bounds, load_agent, parse
-from muzero.commands.console import OK, USAGE, CommandError
+from muzero.commands.console import OK, USAGE, CommandError, tell
 from muzero.commands.players import named_simulations
 from muzero.commands.session import Session, Thinker
 from muzero.terminal import ink, printable, unicode_ok
@@ -143,4 +143,4 @@ def piped(prompt: str) -> str:
 
 def say(text: str) -> None:
     """A result line."""
-    print(text, flush=True)
+    tell(text)

@@ -13,7 +13,7 @@ from typing import Any
 from games.atari_protocol import roms
 from muzero import runs, storage
 from muzero.commands.arguments import Maybe, parse
-from muzero.commands.console import OK, USAGE, CommandError, quoted
+from muzero.commands.console import OK, USAGE, CommandError, quoted, tell
 from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, searched, whole_games
 from muzero.terminal import counted, printable, table
 
@@ -74,14 +74,14 @@ def run(argv: Sequence[str]) -> int:
         raise CommandError(f"--suite: {error}", USAGE) from error
     rows = [_row(game, many) for game, many in by_game.items()]
     seeds = len(found) // len(by_game)
-    print(f"{counted(len(by_game), 'game')}, {counted(seeds, 'training seed')} each; {found[0].conditions}\n")
-    print(table(("game", "scores", "of games", "after steps", "mean", "human-normalised"), rows, left=(0, 1, 2, 3)))
-    print("\n" + table(("human-normalised", "value", "95 % interval"), [
+    tell(f"{counted(len(by_game), 'game')}, {counted(seeds, 'training seed')} each; {found[0].conditions}\n")
+    tell(table(("game", "scores", "of games", "after steps", "mean", "human-normalised"), rows, left=(0, 1, 2, 3)))
+    tell("\n" + table(("human-normalised", "value", "95 % interval"), [
         (title, f"{numbers[name].value:.3f}",
          "-" if seeds == 1 else f"{numbers[name].low:.3f} to {numbers[name].high:.3f}")
         for name, title in NAMES.items()]))
     if seeds == 1:
-        print("\nno interval: it comes from the differences between training seeds, and there is one of each game")
+        tell("\nno interval: it comes from the differences between training seeds, and there is one of each game")
     if arguments.json is not None:
         from muzero.commands.provenance import provenance, write_json
 

@@ -19,7 +19,7 @@ from games.own_names import classes_in, from_here, is_own, same_game
 from games.trial import try_game
 from muzero import checkpoint, presets, runs
 from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, note_folder, parse
-from muzero.commands.console import INTERRUPTED, USAGE, CommandError, command, log, quoted
+from muzero.commands.console import INTERRUPTED, USAGE, CommandError, command, log, quoted, tell
 from muzero.config import (
     AloneConfig,
     Config,
@@ -468,9 +468,9 @@ def say_next(out: Path, code: int, before: int, config: Config, last: Progress |
         return
     further = f"go further with: {again} {twice(config.train, step)}"
     if missing := not_yet(last):
-        print(f"too short: {missing}; {further}")
+        tell(f"too short: {missing}; {further}")
     elif step == before:
-        print(f"this run had reached its limit; {further}")
-    print(f"trained to step {step:,}; saved in {out}")
-    print(f"  play it:     {command('play', out, *trust)}")
-    print(f"  measure it:  {measure}")
+        tell(f"this run had reached its limit; {further}")
+    tell(f"trained to step {step:,}; saved in {out}")
+    tell(f"  play it:     {command('play', out, *trust)}")
+    tell(f"  measure it:  {measure}")

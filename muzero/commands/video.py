@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muzero.commands.console import USAGE, CommandError, log
+from muzero.commands.console import USAGE, CommandError, log, tell
 from muzero.commands.progress import Ticker
 from muzero.commands.viewing import Viewing
 from muzero.film import Picture, picture
@@ -45,7 +45,7 @@ def record(agent: Agent, path: Path, seed: int, simulations: int | None, max_mov
     write(path, film(viewing))
     rest = "" if viewing.over else f" (films end at {LONGEST:,} moves; the game goes on)"
     rest += f" (cut after {viewing.limit:,} moves)" if viewing.cut_short else ""
-    print(f"filmed {len(viewing.values):,} moves, score {viewing.score:g}: {path}{rest}")
+    tell(f"filmed {len(viewing.values):,} moves, score {viewing.score:g}: {path}{rest}")
     return {"video": {"file": str(path), "moves": len(viewing.values), "score": viewing.score,
                       "whole": viewing.over and not viewing.cut_short}}
 

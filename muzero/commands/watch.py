@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from muzero.commands.console import tell
 from muzero.commands.viewing import Viewing
 from muzero.film import Picture, Scene, standing
 from muzero.terminal import bar, plain, unicode_ok
@@ -50,7 +51,7 @@ def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str]
     viewing = Viewing(agent, seed, simulations)
     begin(viewing, colour)
     who = "the agent" if agent.name == viewing.spec.name else agent.name
-    print(f"{viewing.spec.name}: {who} plays, you watch   ? for help\n", flush=True)
+    tell(f"{viewing.spec.name}: {who} plays, you watch   ? for help\n")
     while True:
         typed = read("again or quit> " if viewing.over else "Enter, a number of moves, run or quit> ").strip().lower()
         if typed in LEAVE:
@@ -78,7 +79,7 @@ def ahead(word: str) -> int:
         return 1
     if word.isascii() and word.isdecimal() and len(word) <= 6:
         return int(word)
-    print(HELP if word in ("?", "help") else f"not understood: {word[:40]!r}\n{HELP}", flush=True)
+    tell(HELP if word in ("?", "help") else f"not understood: {word[:40]!r}\n{HELP}")
     return 0
 
 
