@@ -227,7 +227,8 @@ def model_checks(stated: Stated) -> dict[str, Tensor]:
     """How good the model is at each step k of the unroll: the first thing to look at when a run doesn't learn.
 
     recall@k        share of real rewards (other than 0) it sees with the right sign, at least half as large
-    false@k         share of real moves without a reward where it sees one above half of the smallest paid in the batch
+    false@k         share of real moves without a reward where it sees more than half of a usual one, the mean size of
+                    those paid in the batch: where chance decides, moves that it thinks likelier paid than not
     value_error@k   mean |value - target| on real positions whose target is known
 
     NaN where there is nothing to judge.
@@ -240,10 +241,10 @@ def model_checks(stated: Stated) -> dict[str, Tensor]:
     reward, wanted, played = scalar.decode(stated.rewards, stated.config.reward), data.reward.T, inside[:-1]
     if stated.config.prefix:
         reward = differences(reward, stated.config.prefix)
-    smallest = torch.where(wanted != 0, wanted.abs(), torch.inf).amin().clamp(max=1e6)
     pays, empty = played & (wanted != 0), played & (wanted == 0)
     seen = pays & (reward * wanted.sign() >= 0.5 * wanted.abs())
-    wrong = empty & (reward.abs() > 0.5 * smallest)
+    # Where nothing was paid there is no usual size, and no number is larger than NaN.
+    wrong = empty & (reward.abs() > 0.5 * (wanted.abs() * pays).sum() / pays.sum())
     found |= {"recall": seen.sum(1) / pays.sum(1), "false": wrong.sum(1) / empty.sum(1).clamp(min=1)}
     names = ["value_error@0"] + [f"{name}@{k}" for k in range(1, len(inside)) for name in found]
     return {name: _at(found, name, len(inside)) for name in names}

@@ -324,14 +324,28 @@ def checks(
 def test_recall_and_false_alarms_of_known_outputs() -> None:
     rewards = [[1.0, 0.0], [-1.0, 0.0], [2.0, 0.0], [1.0, -1.0], [0.0, 0.0]]
     #          seen        wrong sign   too small   seen; missed  alarm; silent
-    stated = [[0.5, 0.4], [1.0, 0.6], [0.9, 0.0], [1.0, 0.0], [-0.7, 0.5]]
+    stated = [[0.5, 0.4], [1.0, 0.7], [0.9, 0.0], [1.0, 0.0], [-0.7, 0.5]]
     inside = [[True] * 3, [True] * 3, [True] * 3, [True, True, False], [True, True, False]]
     found = checks(rewards, stated, inside)
     assert found["recall@1"] == pytest.approx(2 / 4)
     assert found["false@1"] == pytest.approx(1 / 1)
     assert found["recall@2"] == 0.0
-    assert found["false@2"] == pytest.approx(1 / 4), "0.6 counts, 0.4 and 0.5 don't"
+    assert found["false@2"] == pytest.approx(1 / 4), "0.7 counts, 0.4 and 0.5 don't: 1.2 is usual"
     assert found["value_error@2"] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("share", "alarms"), [(0.3, 0.0), (0.4, 0.0), (0.7, 1.0)])
+def test_what_chance_may_pay_is_no_false_alarm_unless_it_is_likely(share: float, alarms: float) -> None:
+    """A model that knows no more than the odds states their mean after every move: rewards of 4 to 64, or nothing."""
+    paid = [4.0, 8.0, 64.0] * (round(10 * share) * 4)
+    rewards = [[reward] for reward in paid + [0.0] * (round(10 * (1 - share)) * 12)]
+    mean = sum(reward for reward, in rewards) / len(rewards)
+    assert checks(rewards, [[mean]] * len(rewards), [[True] * 2] * len(rewards))["false@1"] == alarms
+
+
+def test_without_any_reward_nothing_is_judged_by_its_size() -> None:
+    found = checks([[0.0, 0.0]], [[9.0, 9.0]], [[True] * 3])
+    assert found["false@1"] == 0.0
 
 
 def test_moves_past_the_end_are_not_checked() -> None:
