@@ -122,6 +122,11 @@ def test_no_path_of_one_machine(path: Path) -> None:
             assert not pattern.search(line), f"line {number} names a place on one machine: {line.strip()}"
 
 
+def test_the_readme_has_no_line_over_240_characters() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert [number for number, line in enumerate(lines, start=1) if len(line) > 240] == []
+
+
 def test_the_rules_can_fail(tmp_path: Path) -> None:
     path = tmp_path / "bad.py"
     path.write_text(
