@@ -323,6 +323,7 @@ def test_the_picture_knows_every_part() -> None:
 
 def test_gains_of_a_search_are_the_moves_that_pay() -> None:
     """Catch pays once, with its last move: 1 or -1 in each game, nothing before."""
+    torch.manual_seed(0)
     config = replace(presets.load("catch"), TINY)
     agent = search_gain.with_scale(Agent(build_model(config), config, "catch", 0), 0.001)
     assert agent.config.play.c_scale == 0.001
