@@ -28,7 +28,7 @@ import muzero
 from games import make
 from games.base import FloatArray
 from muzero.agent import Agent
-from selfplay.positions import CHUNK, PositionSet, place, read
+from selfplay.strength.positions import CHUNK, PositionSet, place, read
 
 ROOT = Path(__file__).resolve().parent.parent
 GAME = "connect_four"

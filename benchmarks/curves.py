@@ -21,10 +21,10 @@ from typing import Any
 from panels import COLOURS, level, panels, save
 
 import muzero
-from muzero import manifest, runs
-from muzero.metrics import read as read_metrics
-from selfplay.agents import SearchPlayer
-from selfplay.positions import PositionSet, choose, judge, read
+from muzero.storage import manifest, runs
+from muzero.storage.metrics import read as read_metrics
+from selfplay.players import SearchPlayer
+from selfplay.strength.positions import PositionSet, choose, judge, read
 
 ROOT = Path(__file__).resolve().parent.parent
 SIMULATIONS = (0, 1, 2, 4, 8, 16, 32, 64, 100, 200, 400, 800, 1600)

@@ -25,7 +25,7 @@ from games.atari_protocol import PREFIX
 from muzero import presets
 from muzero.agent import build_model
 from muzero.config import replace
-from muzero.models.learned import LearnedModel
+from muzero.model.learned import LearnedModel
 
 ROMS = ("pong", "ms_pacman", "boxing", "up_n_down", "crazy_climber")
 WAYS: dict[str, dict[str, Any]] = {

@@ -21,12 +21,13 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from muzero import presets, sizing
-from muzero.commands.provenance import commit, hardware, versions
+from muzero import presets
+from muzero.bench import sizing
+from muzero.bench.learn import Learning
+from muzero.bench.selfplay import SelfPlay, SelfPlayRow
+from muzero.bench.watch import Watch
 from muzero.config import Config, replace
-from muzero.measure.learn import Learning
-from muzero.measure.selfplay import SelfPlay, SelfPlayRow
-from muzero.measure.watch import Watch
+from muzero.evaluation.provenance import commit, hardware, versions
 
 ATARI = f"{Path(__file__).with_name('atari_shaped.py')}:AtariShaped"
 GAMES = (1024, 2048, 4096, 8192)

@@ -28,7 +28,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from muzero import checkpoint, runs
 from muzero.config import (
     Config,
     LearnerConfig,
@@ -39,6 +38,7 @@ from muzero.config import (
     TrainConfig,
     replace,
 )
+from muzero.storage import checkpoint, runs
 
 LONGEST = 0.2
 """Seconds a life may last after its first checkpoint."""
@@ -66,9 +66,9 @@ def settings(kills: int) -> Config:
 
 def run(config: Config, out: Path) -> None:
     """One life of the run."""
-    from muzero import train
+    from muzero.training import loop
 
-    train.run(config, out)
+    loop.run(config, out)
 
 
 def live_and_die(context: Any, config: Config, out: Path, delay: float) -> bool:
@@ -260,7 +260,7 @@ def main(words: Sequence[str] | None = None) -> int:
     rng, config, started = random.Random(options.seed), settings(options.kills), time.monotonic()
     context = multiprocessing.get_context("forkserver")
     # The second is what the first optimizer of a process imports.
-    context.set_forkserver_preload(["muzero.train", "torch._dynamo"])
+    context.set_forkserver_preload(["muzero.training.loop", "torch._dynamo"])
     if options.deaths:
         return with_actors(context, options.deaths, options.kills, rng)
     saving = replace(config, {"train.checkpoint_seconds": 0.0})

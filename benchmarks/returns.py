@@ -17,8 +17,8 @@ from typing import Any
 from panels import COLOURS, level, panels, save
 
 from games.atari_protocol import atari_facts, is_atari
-from muzero import checkpoint, runs
-from muzero.metrics import read as read_metrics
+from muzero.storage import checkpoint, runs
+from muzero.storage.metrics import read as read_metrics
 
 
 def curve(run: Path) -> list[tuple[float, float]]:

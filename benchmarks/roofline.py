@@ -20,12 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from muzero import presets, survey
-from muzero.commands.provenance import commit, hardware, versions
+from muzero import presets
 from muzero.config import Config
-from muzero.memory import keep_freed_blocks
-from muzero.models.prepared import PreparedModel
-from selfplay.worker import acting_model
+from muzero.device.allocator import keep_freed_blocks
+from muzero.evaluation.provenance import commit, hardware, versions
+from muzero.model.prepared import PreparedModel
+from muzero.presets import survey
+from muzero.training.sources import acting_model
 
 ROUNDS = 7
 CHANNELS = 128

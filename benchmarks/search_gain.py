@@ -21,7 +21,7 @@ import torch
 import games
 import muzero
 from muzero.agent import Agent
-from selfplay.statistics import wilson
+from selfplay.strength.statistics import wilson
 
 MOST = 4
 """Actions that are named."""

@@ -13,9 +13,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from muzero import agent_folder, checkpoint, runs
-from muzero.commands.provenance import commit, hardware, versions
-from muzero.metrics import read
+from muzero.evaluation.provenance import commit, hardware, versions
+from muzero.storage import agent_folder, checkpoint, runs
+from muzero.storage.metrics import read
 
 CLOCKS = {"wall": "wall clock", "cpu": "CPU time"}
 

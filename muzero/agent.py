@@ -22,15 +22,15 @@ from torch import Tensor
 import games
 from games.base import GameBatch, GameSpec
 from games.own_names import canonical, is_own, same_game
-from muzero import checkpoint, runs
 from muzero.config import Config, ConfigError
-from muzero.limits import check_outcomes
-from muzero.models import border
-from muzero.models.acting import acting, sight
-from muzero.models.base import SearchError
-from muzero.models.learned import LearnedModel
+from muzero.config.limits import check_outcomes
+from muzero.model import border
+from muzero.model.build import acting, sight
+from muzero.model.learned import LearnedModel
+from muzero.model.protocol import SearchError
 from muzero.records import FloatArray, MaskArray, SearchResult
-from muzero.search import TreeSearch, host, parts_on
+from muzero.search.tree import TreeSearch, host, parts_on
+from muzero.storage import checkpoint, runs
 
 CHUNK = 256
 """Positions searched at once; bounds the memory of latents."""

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from muzero import packages
-from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, silence, tell
-from muzero.terminal import printable
+from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, silence, tell
+from muzero.view.terminal import printable
 
 COMMANDS = {
     "train": "train an agent on a game, or go on with a run",
@@ -63,7 +63,7 @@ def dispatch(argv: Sequence[str]) -> int:
         tell(overview())
         return OK if argv else USAGE
     if argv[0] == "--version":
-        from muzero.commands.provenance import versions
+        from muzero.evaluation.provenance import versions
 
         print(f"muzero-engine {versions()['muzero-engine']}")
         return OK

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from games.base import GameBatch, Step
 from muzero.config import SearchConfig, SelfPlayConfig, at
-from muzero.models.base import Model, Sight, observed
+from muzero.model.protocol import Model, Sight, observed
 from muzero.records import Findings, FloatArray, IntArray, MaskArray, SearchResult, Trajectory
-from muzero.search import TreeSearch
+from muzero.search.tree import TreeSearch
 from selfplay.trajectory import Recorder
 
 

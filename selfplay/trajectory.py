@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from games.base import GameSpec
 from muzero.records import Findings, FloatArray, IntArray, MaskArray, Trajectory
-from muzero.replay import impossible, upgraded
+from muzero.replay.buffer import impossible, upgraded
 
 START_LENGTH = 32
 

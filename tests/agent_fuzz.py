@@ -26,10 +26,10 @@ import torch
 import games
 from games.base import GameError
 from muzero import agent as agents
-from muzero import agent_folder
-from muzero.checkpoint import CheckpointError
 from muzero.config import Config, ConfigError, ModelConfig, ScalarConfig, SearchConfig
-from muzero.models.base import SearchError
+from muzero.model.protocol import SearchError
+from muzero.storage import agent_folder
+from muzero.storage.checkpoint import CheckpointError
 
 REFUSALS = (CheckpointError, ConfigError, GameError, SearchError)
 UNCHANGEABLE = (ValueError, struct.error, LookupError, OverflowError, TypeError, AttributeError, RecursionError)

@@ -377,7 +377,7 @@ class Answering:
 def driver_sequence(rng: np.random.Generator) -> Counter[str]:
     """One `TreeSearch`, or the refusal of its settings, and some searches, whether or not the last one failed."""
     from muzero.config import SearchConfig
-    from muzero.search import TreeSearch
+    from muzero.search.tree import TreeSearch
 
     trees, actions = int(rng.integers(1, 5)), int(rng.choice([1, 2, 7, 17]))
     simulations = int(rng.choice([1, 2, 5, 12]))
@@ -394,7 +394,7 @@ def driver_sequence(rng: np.random.Generator) -> Counter[str]:
 
 
 def one_search(rng: np.random.Generator, driver: Any, count: int, simulations: int) -> str:
-    from muzero.search import SearchError
+    from muzero.search.tree import SearchError
 
     model = Answering(rng, driver.actions, int(rng.choice([0, 0, 0, 1, 2, 3, 4, 5, 6])))
     legal = rng.random((count, driver.actions)) < rng.choice([0.0, 0.5, 1.0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selfplay.agents import SearchPlayer
+from selfplay.players import SearchPlayer
 
 
 def interrupting(monkeypatch: pytest.MonkeyPatch) -> list[int]:

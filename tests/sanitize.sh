@@ -36,8 +36,9 @@ check() { # sanitizer, its runtime library, sequences of odd calls of the C++ cl
     echo "sanitize: running with $1"
     # Only sys is captured: a sanitizer writes to the descriptor and ends the process.
     sanitized "$out" "$2" -m pytest -x --capture=sys -p no:cacheprovider --rootdir "$root" -c "$root/pyproject.toml" \
-        "$root/tests/test_search_core.py" "$root/tests/test_search_errors.py" "$root/tests/test_search_refusals.py" \
-        "$root/tests/test_search_memory.py" "$root/tests/test_search_threads.py" "$root/tests/test_search_equality.py"
+        "$root/tests/tree/test_search_core.py" "$root/tests/tree/test_search_errors.py" \
+        "$root/tests/tree/test_search_refusals.py" "$root/tests/tree/test_search_memory.py" \
+        "$root/tests/tree/test_search_threads.py" "$root/tests/tree/test_search_equality.py"
     sanitized "$out" "$2" "$root/tests/fuzz_search.py" core --sequences "$3"
 }
 

@@ -14,7 +14,7 @@ from muzero.records import RootOutput, StepOutput
 
 @dataclass
 class TableModel:
-    """`muzero.models.base.Model` over numbered states; an observation [B, 1] and a latent [B] are state numbers."""
+    """`muzero.model.protocol.Model` over numbered states; an observation [B, 1] and a latent [B] are state numbers."""
 
     following: Tensor
     """int64 [states, A] state after an action"""

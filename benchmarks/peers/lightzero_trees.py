@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from muzero.measure.stub import Stub
+from muzero.bench.stub import Stub
 from peers.contestant import (
     C_BASE,
     C_INIT,

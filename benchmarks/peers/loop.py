@@ -11,7 +11,7 @@ from distutils.sysconfig import customize_compiler
 from pathlib import Path
 from typing import Any
 
-from muzero.measure.stub import ANSWERS
+from muzero.bench.stub import ANSWERS
 from peers.contestant import Refused, Shape
 from peers.own import SETTINGS, make_stub
 

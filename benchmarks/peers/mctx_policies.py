@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import mctx
 import numpy as np
 
-from muzero.measure.stub import ANSWERS
+from muzero.bench.stub import ANSWERS
 from peers.contestant import (
     C_BASE,
     C_INIT,

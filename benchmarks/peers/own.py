@@ -15,7 +15,7 @@ the search's own counter.
 from __future__ import annotations
 
 from cpp_mcts import Search
-from muzero.measure.stub import Stub, run
+from muzero.bench.stub import Stub, run
 from peers.contestant import (
     C_BASE,
     C_INIT,

@@ -15,11 +15,11 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from games.own_names import from_here
-from muzero import runs
-from muzero.commands.console import USAGE, CommandError, log, quoted, tell
 from muzero.config import Schedule
-from muzero.limits import BOUNDS
-from muzero.storage import named
+from muzero.config.limits import BOUNDS
+from muzero.storage import runs
+from muzero.storage.disk import named
+from muzero.view.console import USAGE, CommandError, log, quoted, tell
 
 if TYPE_CHECKING:
     from games.base import GameSpec
@@ -157,7 +157,7 @@ def find_agent(name: str) -> Path:
     Raises CommandError that says how to get one: usage for a name of nothing, failure where an agent is still missing.
     """
     from games.own_names import classes_in
-    from muzero import checkpoint
+    from muzero.storage import checkpoint
 
     inside = classes_in(name)
     if inside is not None:
@@ -180,7 +180,7 @@ def load_agent(name: str, own_game: str | None = None, noise: float | None = Non
     """
     find_agent(name)
     from muzero.agent import load
-    from muzero.memory import keep_freed_blocks
+    from muzero.device.allocator import keep_freed_blocks
 
     keep_freed_blocks()
     note_folder(name)

@@ -15,12 +15,12 @@ import tyro
 
 from games.naming import nearest
 from muzero.commands.arguments import HELP, QUIET, Maybe, game_spec, in_bounds, parse
-from muzero.commands.console import OK, USAGE, CommandError, tell
 from muzero.config import Config, replace
+from muzero.view.console import OK, USAGE, CommandError, tell
 
 if TYPE_CHECKING:
-    from muzero.measure.search import SearchRow
-    from muzero.measure.selfplay import SelfPlayRow
+    from muzero.bench.search import SearchRow
+    from muzero.bench.selfplay import SelfPlayRow
 
 KINDS = {
     "search": "the tree alone, a stub stands in for the network",
@@ -153,7 +153,7 @@ def overview() -> str:
 
 def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> None:
     """The table and what it says on stdout, or JSON there instead."""
-    from muzero.commands.provenance import hardware, provenance, write_json
+    from muzero.evaluation.provenance import hardware, provenance, write_json
 
     content = {**provenance(["bench", *argv]), "bench": kind, **found.facts,
                "rows": [dataclasses.asdict(row) for row in found.rows]}
@@ -215,9 +215,9 @@ def search(arguments: SearchArguments) -> Found:
     for threads in arguments.threads:
         in_bounds("--threads", threads, "search.threads", low=1)
     wanted = [numbers(text) for text in arguments.shapes]
-    from muzero.measure import search as tree
-    from muzero.measure.memory import free_bytes
-    from muzero.measure.tables import SEARCH
+    from muzero.bench import search as tree
+    from muzero.bench.memory import free_bytes
+    from muzero.bench.tables import SEARCH
 
     shapes = [tree.Shape(*sizes) for sizes in wanted]
     for shape in shapes:
@@ -241,8 +241,8 @@ def best_threads(rows: Sequence[SearchRow]) -> tuple[str, ...]:
 
 def fewest(rates: dict[int, float]) -> int:
     """The smallest number whose rate is near the best."""
-    from muzero.measure.selfplay import smallest_near_best
-    from muzero.sizing import NEAR
+    from muzero.bench.selfplay import smallest_near_best
+    from muzero.bench.sizing import NEAR
 
     return smallest_near_best(rates, NEAR)
 
@@ -266,10 +266,10 @@ def selfplay(arguments: SelfPlayArguments) -> Found:
     if arguments.simulations is not None:
         in_bounds("--simulations", arguments.simulations, "search.simulations")
     in_bounds("--threads", arguments.threads, "search.threads")
-    from muzero.measure import selfplay as playing
-    from muzero.measure.memory import free_bytes, selfplay_bytes
-    from muzero.measure.tables import SELFPLAY
-    from muzero.memory import keep_freed_blocks
+    from muzero.bench import selfplay as playing
+    from muzero.bench.memory import free_bytes, selfplay_bytes
+    from muzero.bench.tables import SELFPLAY
+    from muzero.device.allocator import keep_freed_blocks
 
     if not arguments.plain_allocator:
         keep_freed_blocks()
@@ -288,7 +288,8 @@ def selfplay(arguments: SelfPlayArguments) -> Found:
 
 def variants(arguments: SelfPlayArguments, game: str, device: str, precision: str) -> list[Config]:
     """The preset for each number of games asked for, or for those that a run could have."""
-    from muzero import presets, sizing
+    from muzero import presets
+    from muzero.bench import sizing
 
     preset = presets.load(game, arguments.preset)
     if arguments.dynamics == "rules":
@@ -317,11 +318,12 @@ def learn(arguments: LearnArguments) -> Found:
     game = game_spec(arguments.game).name
     for size in arguments.batch:
         in_bounds("--batch", size, "learner.batch")
-    from muzero import presets, survey
-    from muzero.measure import learn as learning
-    from muzero.measure.memory import free_bytes, learning_bytes
-    from muzero.measure.tables import LEARN
-    from muzero.memory import keep_freed_blocks
+    from muzero import presets
+    from muzero.bench import learn as learning
+    from muzero.bench.memory import free_bytes, learning_bytes
+    from muzero.bench.tables import LEARN
+    from muzero.device.allocator import keep_freed_blocks
+    from muzero.presets import survey
 
     keep_freed_blocks()
     config, _ = survey.settle(presets.load(game, arguments.preset))
@@ -346,9 +348,9 @@ def lockstep(arguments: GamesArguments) -> Found:
     names = [game_spec(name).name for name in arguments.game]
     for number in arguments.games:
         in_bounds("--games", number, "selfplay.games", low=1)
-    from muzero.measure import games as playing
-    from muzero.measure.memory import free_bytes, lockstep_bytes
-    from muzero.measure.tables import GAMES
+    from muzero.bench import games as playing
+    from muzero.bench.memory import free_bytes, lockstep_bytes
+    from muzero.bench.tables import GAMES
 
     for name in names:
         for number in arguments.games:

@@ -12,9 +12,9 @@ import numpy as np
 
 from games.machine import busy, cores, memory
 from muzero.commands.arguments import RUNS, parse
-from muzero.commands.console import FAILURE, OK, tell
-from muzero.commands.provenance import processor, versions
-from muzero.terminal import counted, ink, plain, unicode_ok
+from muzero.evaluation.provenance import processor, versions
+from muzero.view.console import FAILURE, OK, tell
+from muzero.view.terminal import counted, ink, plain, unicode_ok
 
 EXAMPLES = ("muzero doctor",)
 DISK_GIB = 1.0

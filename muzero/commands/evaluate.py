@@ -13,11 +13,11 @@ import tyro
 
 from games.own_names import is_own
 from muzero.commands.arguments import QUIET, Maybe, find_agent, game_spec, in_bounds, load_agent, parse
-from muzero.commands.console import OK, USAGE, CommandError
 from muzero.commands.players import check_player, named_simulations, stored_game
+from muzero.view.console import OK, USAGE, CommandError
 
 if TYPE_CHECKING:
-    from muzero.commands.subject import Subject
+    from muzero.evaluation.subject import Subject
 
 EXAMPLES = (
     "muzero evaluate tic_tac_toe --against perfect --games 200",
@@ -102,8 +102,9 @@ def run(argv: Sequence[str]) -> int:
     check_players(arguments)
     agent = None if arguments.player is not None else load_agent(
         arguments.agent, arguments.own_game, arguments.noise)
-    from muzero.commands import episodes, exact_tests, matches, video
-    from muzero.commands.subject import Subject
+    from muzero.commands import video
+    from muzero.evaluation import episodes, exact_tests, matches
+    from muzero.evaluation.subject import Subject
 
     subject = Subject(
         game=game_spec(arguments.agent).name if agent is None else agent.spec.name,
@@ -137,7 +138,7 @@ def run(argv: Sequence[str]) -> int:
 
 def write(arguments: Arguments, content: dict[str, Any]) -> None:
     """The JSON where --json says."""
-    from muzero.commands.provenance import write_json
+    from muzero.evaluation.provenance import write_json
 
     if arguments.json is not None:
         write_json(arguments.json, content)
@@ -204,7 +205,7 @@ def check(arguments: Arguments) -> None:
 
 def check_players(arguments: Arguments) -> None:
     """Refuse an agent or opponent that can't be had, before anything is loaded."""
-    from selfplay.agents import split_simulations
+    from selfplay.players import split_simulations
 
     named = arguments.player is not None
     game = game_spec(arguments.agent).name if named else stored_game(find_agent(arguments.agent))
@@ -222,7 +223,7 @@ def check_players(arguments: Arguments) -> None:
 
 def report(subject: Subject, argv: Sequence[str], results: dict[str, Any]) -> dict[str, Any]:
     """Everything that is needed to repeat the figures."""
-    from muzero.commands.provenance import provenance
+    from muzero.evaluation.provenance import provenance
 
     agent, asked = subject.agent, subject.simulations[0]
     return {

@@ -12,11 +12,11 @@ from pathlib import Path
 import checkpoints
 from games import list_games
 from games.listing import GameListing, list_atari
-from muzero.checkpoint import read_config
 from muzero.commands.arguments import parse
-from muzero.commands.console import OK, tell
-from muzero.runs import slug
-from muzero.terminal import table
+from muzero.storage.checkpoint import read_config
+from muzero.storage.runs import slug
+from muzero.view.console import OK, tell
+from muzero.view.terminal import table
 
 EXAMPLES = (
     "muzero games",

@@ -13,10 +13,10 @@ from typing import Literal
 import tyro
 
 from muzero.commands.arguments import Maybe, in_bounds, load_agent, parse
-from muzero.commands.console import OK, USAGE, CommandError, tell
 from muzero.commands.players import named_simulations
-from muzero.commands.session import Session, Thinker
-from muzero.terminal import ink, printable, unicode_ok
+from muzero.play.session import Session, Thinker
+from muzero.view.console import OK, USAGE, CommandError, tell
+from muzero.view.terminal import ink, printable, unicode_ok
 
 EXAMPLES = (
     "muzero play tic_tac_toe",

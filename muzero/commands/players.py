@@ -10,16 +10,16 @@ from games.base import GameError
 from games.naming import nearest
 from games.own_names import is_own, same_game
 from muzero.commands.arguments import find_agent, game_spec
-from muzero.commands.console import USAGE, CommandError
-from muzero.limits import MCTS_MOST, names_mcts
-from muzero.runs import names_folder
+from muzero.config.limits import MCTS_MOST, names_mcts
+from muzero.storage.runs import names_folder
+from muzero.view.console import USAGE, CommandError
 
 KINDS = ("random", "mcts", "perfect")
 
 
 def check_player(option: str, text: str, game: str) -> None:
     """Refuse a text that names no player of `game`. Raises CommandError (usage) with the nearest kind."""
-    from selfplay.agents import split_simulations
+    from selfplay.players import split_simulations
 
     if not text.strip():
         raise CommandError(f"{option} {text!r}: nobody is named; wanted random, mcts:N, perfect or an agent", USAGE)
@@ -44,7 +44,7 @@ def named_simulations(text: str, given: bool) -> tuple[str, int | None]:
 
     given: whether an option says how many too. Raises CommandError (usage).
     """
-    from selfplay.agents import split_simulations
+    from selfplay.players import split_simulations
 
     try:
         name, own = split_simulations(text)
@@ -57,7 +57,7 @@ def named_simulations(text: str, given: bool) -> tuple[str, int | None]:
 
 def stored_game(folder: Path) -> str:
     """Canonical name of the game an agent plays. Runs no code of an own game."""
-    from muzero.checkpoint import read_config
+    from muzero.storage.checkpoint import read_config
 
     game = read_config(folder).game
     return game if is_own(game) else game_spec(game).name

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from games.atari_protocol import roms
-from muzero import runs, storage
 from muzero.commands.arguments import Maybe, parse
-from muzero.commands.console import OK, USAGE, CommandError, quoted, tell
-from muzero.commands.episodes import EVALUATION, LIMIT, human_normalised, searched, whole_games
-from muzero.terminal import counted, printable, table
+from muzero.evaluation.episodes import EVALUATION, LIMIT, human_normalised, searched, whole_games
+from muzero.storage import disk, runs
+from muzero.view.console import OK, USAGE, CommandError, quoted, tell
+from muzero.view.terminal import counted, printable, table
 
 EXAMPLES = (
     "muzero evaluate checkpoints/runs/atari_pong --episodes 100          # each run first: RUN/evaluation.json",
@@ -58,7 +58,7 @@ class Measured:
 
 def run(argv: Sequence[str]) -> int:
     """Combine, print, and write the JSON."""
-    from selfplay.suite import UnevenError, aggregate
+    from selfplay.strength.suite import UnevenError, aggregate
 
     arguments = parse(Arguments, argv, "muzero evaluate", EXAMPLES)
     if not arguments.suite:
@@ -83,7 +83,7 @@ def run(argv: Sequence[str]) -> int:
     if seeds == 1:
         tell("\nno interval: it comes from the differences between training seeds, and there is one of each game")
     if arguments.json is not None:
-        from muzero.commands.provenance import provenance, write_json
+        from muzero.evaluation.provenance import provenance, write_json
 
         write_json(arguments.json, {
             **provenance(["evaluate", *argv]), "conditions": found[0].conditions,
@@ -103,14 +103,14 @@ def read(path: Path) -> Measured:
     """The evaluation in a run's folder or a file. Raises CommandError naming what is missing."""
     file = path
     try:
-        file = path / EVALUATION if storage.is_folder(path) else path
-        if storage.mode_of(path) is None:
+        file = path / EVALUATION if disk.is_folder(path) else path
+        if disk.mode_of(path) is None:
             raise CommandError(f"--suite: {path} isn't there; wanted the folder of a measured run, or the file of "
                                "muzero evaluate AGENT --episodes 100 --json FILE", USAGE)
-        if not storage.is_file(file) and runs.newest(path) is None:
+        if not disk.is_file(file) and runs.newest(path) is None:
             raise CommandError(f"--suite: {path} holds no run, which would keep its measurement: name the file of "
                                f"muzero evaluate {quoted(path)} --episodes 100 --json FILE", USAGE)
-        if not storage.is_file(file):
+        if not disk.is_file(file):
             raise CommandError(f"--suite: {path} was not measured yet: "
                                f"muzero evaluate {quoted(path)} --episodes 100", USAGE)
         if file.stat().st_size > LIMIT:

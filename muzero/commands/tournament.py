@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from games.base import GameError
 from muzero.commands.arguments import find_agent, game_spec
-from muzero.commands.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, quoted
 from muzero.commands.players import check_player, short_names
-from muzero.runs import names_folder
-from muzero.storage import CheckpointError, Damaged
-from muzero.terminal import duration
+from muzero.storage.disk import CheckpointError, Damaged
+from muzero.storage.runs import names_folder
+from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, quoted
+from muzero.view.terminal import duration
 
 if TYPE_CHECKING:
-    from selfplay.ratings import Difference
-    from selfplay.tournament import Entrant, Meeting, Standings
+    from selfplay.strength.ratings import Difference
+    from selfplay.strength.tournament import Entrant, Meeting, Standings
 
 GAMES = 20
 """Games of each pairing unless told otherwise."""
@@ -44,7 +44,7 @@ class Wanted:
     skip_unreadable: bool
     json: Path | None
     max_moves: int = 0
-    """after which a game is cut; 0 = as `selfplay.arena.move_limit` says"""
+    """after which a game is cut; 0 = as `selfplay.strength.arena.move_limit` says"""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ def run(wanted: Wanted, argv: Sequence[str]) -> int:
     if not meetings:
         log("stopped before the first pairing was over: too little was played to rate anybody")
         return INTERRUPTED
-    from muzero.commands import standings as shown
-    from selfplay.arena import move_limit
-    from selfplay.tournament import standings
+    from muzero.evaluation import standings as shown
+    from selfplay.strength.arena import move_limit
+    from selfplay.strength.tournament import standings
 
     anchor = next((number for number, named in enumerate(found.named) if named.text == "random"), 0)
     table = standings(meetings, anchor, wanted.seed)
     if wanted.json is not None:
-        from muzero.commands.provenance import provenance, write_json
+        from muzero.evaluation.provenance import provenance, write_json
 
         facts = {**provenance(["evaluate", *argv]), "game": game, "seed": wanted.seed}
         write_json(wanted.json, {**facts, **as_json(wanted, found, labels, meetings, table, interrupted)})
@@ -120,7 +120,7 @@ def check(wanted: Wanted) -> str:
         raise CommandError(f"{wanted.game}: a tournament begins with the game's name, the players follow "
                            f"{OPTION}: muzero evaluate GAME {OPTION} {quoted(wanted.game)} ...", USAGE)
     game = game_spec(wanted.game).name
-    from selfplay.tournament import check_game
+    from selfplay.strength.tournament import check_game
 
     try:
         check_game(game)
@@ -166,15 +166,15 @@ def check_enough(found: Field) -> None:
 
 def snapshots_of(text: str) -> list[str]:
     """All snapshots of a run for `RUN/snapshots` and `RUN/snapshots@N`, oldest first; else the text alone."""
-    from muzero import runs, storage
-    from selfplay.agents import AT, split_simulations
+    from muzero.storage import disk, runs
+    from selfplay.players import AT, split_simulations
 
     try:
         name, simulations = split_simulations(text)
     except GameError:
         return [text]
-    folder = storage.named(name)
-    if folder.name != runs.SNAPSHOTS or not storage.is_folder(folder):
+    folder = disk.named(name)
+    if folder.name != runs.SNAPSHOTS or not disk.is_folder(folder):
         return [text]
     found = runs.snapshots(folder.parent)
     if not found:
@@ -185,8 +185,8 @@ def snapshots_of(text: str) -> list[str]:
 
 def locate(text: str, simulations: int | None) -> Named:
     """A player whose text `check_player` took. A run is the checkpoint that is its newest now, whatever comes later."""
-    from muzero import checkpoint
-    from selfplay.agents import split_simulations
+    from muzero.storage import checkpoint
+    from selfplay.players import split_simulations
 
     if not is_agent(text):
         return Named(text)
@@ -206,10 +206,10 @@ def is_agent(text: str) -> bool:
 
 def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
     """All players, ready to be made; those that can't be loaded leave `found`. Raises CommandError."""
-    from muzero.memory import keep_freed_blocks
-    from selfplay.agents import AT, maker, split_simulations
-    from selfplay.perfect import PerfectPlayer
-    from selfplay.tournament import Entrant
+    from muzero.device.allocator import keep_freed_blocks
+    from selfplay.players import AT, maker, split_simulations
+    from selfplay.strength.perfect import PerfectPlayer
+    from selfplay.strength.tournament import Entrant
 
     keep_freed_blocks()
     makers = []
@@ -234,7 +234,7 @@ def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
 
 def play(wanted: Wanted, game: str, entrants: Sequence[Entrant]) -> tuple[list[Meeting], bool]:
     """The meetings, with a line for each as it ends, and whether Ctrl-C came before the last one."""
-    from selfplay import tournament
+    from selfplay.strength import tournament
 
     total = len(entrants) * (len(entrants) - 1) // 2
     log(f"{len(entrants)} players, {total} pairing{'s' * (total > 1)} of {wanted.games} games; "
@@ -262,8 +262,8 @@ def as_json(
     interrupted: bool,
 ) -> dict[str, Any]:
     """All results and what follows from them; an open end of an interval is null."""
-    from selfplay.arena import move_limit
-    from selfplay.ratings import END_PAIRS, PRIOR_DRAWS, RESAMPLES
+    from selfplay.strength.arena import move_limit
+    from selfplay.strength.ratings import END_PAIRS, PRIOR_DRAWS, RESAMPLES
 
     return {
         "protocol": f"round robin, {wanted.games} games a pairing in pairs with seats swapped, {wanted.opening_plies} "

@@ -17,9 +17,8 @@ from games.families import family
 from games.machine import busy, free_memory, memory
 from games.own_names import classes_in, from_here, is_own, same_game
 from games.trial import try_game
-from muzero import checkpoint, presets, runs
+from muzero import presets
 from muzero.commands.arguments import HELP, RUNS, Maybe, game_spec, near_run, note_folder, parse
-from muzero.commands.console import INTERRUPTED, USAGE, CommandError, command, log, quoted, tell
 from muzero.config import (
     AloneConfig,
     Config,
@@ -34,13 +33,15 @@ from muzero.config import (
     check_continues,
     unresolved,
 )
-from muzero.storage import TEMPORARY, disk_errors, is_folder, is_there, named, replace_file
-from muzero.terminal import figure
+from muzero.storage import checkpoint, runs
+from muzero.storage.disk import TEMPORARY, disk_errors, is_folder, is_there, named, replace_file
+from muzero.view.console import INTERRUPTED, USAGE, CommandError, command, log, quoted, tell
+from muzero.view.terminal import figure
 
 if TYPE_CHECKING:
-    from muzero.metrics import Progress
-    from muzero.sizing import Sizing
-    from muzero.survey import Survey
+    from muzero.bench.sizing import Sizing
+    from muzero.presets.survey import Survey
+    from muzero.view.progress import Progress
 
 EXAMPLES = (
     "muzero train tic_tac_toe",
@@ -223,7 +224,7 @@ def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:
 
 def to_config(arguments: Arguments, game: str) -> Config:
     """The config of a run. Raises ConfigError for values no run can use, such as too large a replay."""
-    from muzero.replay import bytes_reserved
+    from muzero.replay.buffer import bytes_reserved
 
     sections = {name: getattr(arguments, name) for name in SECTIONS}
     given = (arguments.steps, arguments.minutes, arguments.positions)
@@ -276,7 +277,7 @@ def surveyed(config: Config, stored: Config | None, asked: Collection[str] = ())
     left = by_game(config)
     if not left:
         return config, None
-    from muzero import survey
+    from muzero.presets import survey
 
     if stored is None:
         log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see what they pay ...")
@@ -328,8 +329,8 @@ def resolved(config: Config, stored: Config | None) -> tuple[Config, Sizing | No
     """`config` without a number left to the machine, and what was measured for it, if anything was."""
     if not unresolved(config):
         return config, None
-    from muzero import sizing
-    from muzero.memory import keep_freed_blocks
+    from muzero.bench import sizing
+    from muzero.device.allocator import keep_freed_blocks
 
     keep_freed_blocks()
     settled, measured = sizing.resolve(config, stored)
@@ -375,9 +376,9 @@ def set_aside(out: Path) -> None:
 
 def train(config: Config, out: Path, stored: Config | None) -> int:
     """Run the training with its display, and say at the end what to type next in the current folder."""
-    from muzero import train as training
-    from muzero.display import Display
-    from muzero.replay import bytes_reserved
+    from muzero.replay.buffer import bytes_reserved
+    from muzero.training import loop as training
+    from muzero.view.display import Display
 
     before, here = step_of(out), Path.cwd()
     shown = out.relative_to(here) if out.is_relative_to(here) else out
@@ -407,7 +408,7 @@ def crowded(reserved: int) -> list[str]:
 
 def for_a_gpu(config: Config) -> str:
     """What to say of a training on pictures that would keep a processor busy for many hours; nothing on a GPU."""
-    from selfplay.worker import device_of
+    from muzero.training.sources import device_of
 
     samples = config.train.positions * config.learner.replay_ratio
     if config.model.network != "pixels" or samples <= MANY_SAMPLES or device_of(config).type != "cpu":

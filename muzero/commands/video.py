@@ -7,11 +7,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muzero.commands.console import USAGE, CommandError, log, tell
-from muzero.commands.progress import Ticker
-from muzero.commands.viewing import Viewing
-from muzero.film import Picture, picture
-from muzero.storage import TEMPORARY
+from muzero.evaluation.progress import Ticker
+from muzero.play.viewing import Viewing
+from muzero.storage.disk import TEMPORARY
+from muzero.view.console import USAGE, CommandError, log, tell
+from muzero.view.film import Picture, picture
 
 if TYPE_CHECKING:
     from muzero.agent import Agent

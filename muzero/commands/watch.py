@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from muzero.commands.console import tell
-from muzero.commands.viewing import Viewing
-from muzero.film import Picture, Scene, standing
-from muzero.terminal import bar, plain, unicode_ok
+from muzero.play.viewing import Viewing
+from muzero.view.console import tell
+from muzero.view.film import Picture, Scene, standing
+from muzero.view.terminal import bar, plain, unicode_ok
 
 if TYPE_CHECKING:
     from muzero.agent import Agent

@@ -1,0 +1,1 @@
+"""Speed measurements, and the sizes that a run chooses by them."""

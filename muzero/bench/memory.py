@@ -1,0 +1,69 @@
+"""What measurements take of memory, estimated before they are made, and what there is."""
+
+from __future__ import annotations
+
+import math
+import resource
+
+import torch
+
+import games
+from games.machine import free_memory
+from muzero.bench.search import Shape
+from muzero.bench.search import memory_needed as tree_bytes
+from muzero.config import Config
+from muzero.model.networks.pixels import board
+from muzero.presets.general import position_bytes
+from muzero.training.sources import device_of
+
+FLOAT_BYTES = 4
+STATE_BYTES = 2_000
+"""Of the rules' own state of one game."""
+
+
+def peak_bytes() -> int:
+    """The most memory this process has held so far (Linux counts it in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def free_bytes(device: str = "cpu") -> int:
+    """What a device could still give; on a CPU what `games.machine.free_memory` says."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0]
+    return free_memory()
+
+
+def latent_numbers(config: Config) -> int:
+    """Numbers of one latent; of the rules' state where that stands in its place."""
+    if config.model.dynamics == "rules":
+        return STATE_BYTES // FLOAT_BYTES
+    memory = 2 * config.model.prefix_hidden + 2 if config.model.prefix else 0
+    if config.model.network == "mlp":
+        return config.model.width + memory
+    places = games.spec(config.game).observation_shape[1:]
+    if config.model.network == "pixels":
+        places = board(places[0], places[1])
+    return config.model.width * math.prod(places) + memory
+
+
+def selfplay_bytes(config: Config) -> dict[str, int]:
+    """By device, what the trees, latents and unfinished games of an actor take; games are cut at most at 32 moves."""
+    spec, count, simulations = games.spec(config.game), config.selfplay.games, config.search.simulations
+    trees = tree_bytes(Shape(count, simulations, spec.num_actions), config.search.algorithm)
+    latents = (simulations + 1) * count * latent_numbers(config) * FLOAT_BYTES
+    unfinished = count * min(spec.max_length, config.selfplay.max_moves, 32) * position_bytes(spec)
+    if device_of(config).type == "cuda":
+        return {"cpu": trees + unfinished, "cuda": latents}
+    return {"cpu": trees + unfinished + latents}
+
+
+def lockstep_bytes(name: str, count: int) -> int:
+    """About what a batch of games takes: positions, what is read of them at once, and the states of the rules."""
+    return count * (3 * position_bytes(games.spec(name)) + STATE_BYTES)
+
+
+def learning_bytes(config: Config, batch: int) -> int:
+    """A lower bound on what one learning step takes: the batch and what is kept of the unroll for the way back."""
+    spec, kept = games.spec(config.game), 2 * (config.model.dynamics_blocks + 1)
+    position = 2 * math.prod(spec.observation_shape) + 3 * spec.num_actions + kept * latent_numbers(config)
+    return batch * (config.unroll + 1) * position * FLOAT_BYTES

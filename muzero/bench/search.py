@@ -1,0 +1,81 @@
+"""The tree by itself: a stub with answers made in advance stands in for the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import cpp_mcts
+from muzero.bench.stub import ANSWERS, Stub, run
+from muzero.bench.watch import Watch
+
+
+@dataclass(frozen=True)
+class Shape:
+    """B trees of S simulations over A actions."""
+
+    trees: int
+    simulations: int
+    actions: int
+
+    def __str__(self) -> str:
+        return f"{self.trees}x{self.simulations}x{self.actions}"
+
+
+@dataclass(frozen=True)
+class SearchRow:
+    """One line: the best of the rounds; everything through the Python binding counts."""
+
+    algorithm: str
+    trees: int
+    simulations: int
+    actions: int
+    threads: int
+    simulations_per_second: float
+    """Of wall clock."""
+    simulations_per_cpu_second: float
+    edges_per_cpu_second: float
+    depth: float
+    """Mean number of edges walked by a simulation."""
+    bytes_per_simulation: float
+    """Of the memory reserved."""
+    memory_bytes: int
+    rounds: int
+
+
+def settings(algorithm: str, threads: int = 1) -> dict[str, Any]:
+    """What every measured search is made with."""
+    return {"algorithm": algorithm, "dirichlet_fraction": 0.25, "threads": threads}
+
+
+def memory_needed(shape: Shape, algorithm: str) -> int:
+    """Bytes a measurement of this shape reserves, its arrays included; nothing is reserved to find out."""
+    arrays = (ANSWERS + 6 * shape.trees) * shape.actions * np.dtype(np.float32).itemsize
+    return arrays + cpp_mcts.memory_needed(shape.trees, shape.actions, shape.simulations, **settings(algorithm))
+
+
+def measure(shape: Shape, algorithm: str, threads: int, seconds: float) -> SearchRow:
+    """The best round of as many as fit into `seconds` of wall clock, three at least.
+
+    The CPU time of several threads is the mean over all rounds, the making of their arrays included: what another
+    thread is running is counted only now and then, so that short times are wrong.
+    """
+    search = cpp_mcts.Search(shape.trees, shape.actions, shape.simulations, **settings(algorithm, threads))
+    stub, whole, rounds = Stub.make(shape.trees, shape.actions), Watch(), 0
+    best_wall = best_cpu = float("inf")
+    edges = 0
+    while rounds < 3 or whole.read().wall < seconds:
+        took = run(search, stub, rounds)
+        if took.cpu_seconds < best_cpu:
+            edges = search.edges_visited
+        best_wall, best_cpu = min(best_wall, took.wall_seconds), min(best_cpu, took.cpu_seconds)
+        rounds += 1
+    cpu = best_cpu if threads == 1 else whole.read().cpu / rounds
+    done = shape.trees * shape.simulations
+    return SearchRow(
+        algorithm=algorithm, trees=shape.trees, simulations=shape.simulations, actions=shape.actions, threads=threads,
+        simulations_per_second=done / best_wall, simulations_per_cpu_second=done / cpu,
+        edges_per_cpu_second=edges / cpu, depth=edges / done, bytes_per_simulation=search.memory_bytes / done,
+        memory_bytes=search.memory_bytes, rounds=rounds)

@@ -1,0 +1,189 @@
+"""Numbers left to the machine, chosen before a run is made: games in lockstep, self-play processes, tree threads.
+
+A larger batch makes a network faster up to a point, and games fresher up to another: wanted are the fewest games that
+are about as fast as any number.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+import games
+from games.base import GameSpec
+from games.machine import cores
+from muzero.bench.memory import free_bytes, selfplay_bytes
+from muzero.bench.selfplay import SelfPlay, smallest_near_best
+from muzero.bench.watch import Watch
+from muzero.config import AUTO, Config, check_resolved, replace, unresolved
+from muzero.presets import survey
+from muzero.presets.general import position_bytes
+from muzero.training.sources import device_of
+
+CANDIDATES = {"cpu": (64, 128, 192, 256, 384, 512), "cuda": (256, 512, 1024, 2048, 4096, 8192)}
+"""Numbers of games that are tried."""
+NEAR = 0.95
+"""A number of games is fast enough with this share of the best rate."""
+EACH_SECONDS = 0.3
+ALL_SECONDS = 3.0
+"""Time for one candidate, and after which nothing more is begun."""
+ROUNDS = 2
+UNMEASURED = 128
+"""Games where nothing is measured, if they fit."""
+LEAST = 4
+WINDOW_SHARE = 30
+"""The games under way are at most 1 / this of the positions that are learned from."""
+GAMES_BYTES = 256 * 2**20
+"""Memory that the unfinished games of an actor may take."""
+MEMORY_SHARE = 0.25
+"""Of the free memory, for all actors' trees, latents and games."""
+MOST_ACTORS = 256
+MOST_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One candidate."""
+
+    games: int
+    simulations_per_second: float
+    """On a CPU of CPU time; of one self-play process, alone."""
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How a number of games was chosen."""
+
+    games: int
+    device: str
+    most: int
+    """More games than this would not fit in memory, or would make the replay stale."""
+    measured: tuple[Measured, ...]
+    """Empty where nothing was measured."""
+
+
+def resolve(config: Config, stored: Config | None = None) -> tuple[Config, Sizing | None]:
+    """`config` with a number wherever one was left to the machine, and how the games were chosen if they were measured.
+
+    stored: the config of the run that goes on with `config`; the games it was begun with stay. Raises ConfigError for
+    a stored config without them.
+    """
+    settled = settle(config, stored)
+    if settled.selfplay.games != AUTO["selfplay.games"]:
+        return settled, None
+    if stored is not None:
+        kept = replace(settled, {"selfplay.games": stored.selfplay.games})
+        check_resolved(kept)
+        return kept, None
+    if settled.train.actors == 0:
+        # A run in one process is a function of its seed, whatever the machine.
+        return replace(settled, {"selfplay.games": unmeasured_games(settled)}), None
+    sizing = best_games(settled)
+    return replace(settled, {"selfplay.games": sizing.games}), sizing
+
+
+def settle(config: Config, stored: Config | None = None) -> Config:
+    """`config` with all numbers that don't depend on how fast the machine is: what was left to the game, processes by
+    the cores, threads for a tree that would keep a GPU waiting.
+
+    stored: as for `resolve`.
+    """
+    config, _ = survey.settle(config, stored)
+    on_gpu = device_of(config).type == "cuda"
+    wanted = {
+        "train.actors": 1 if on_gpu else min(MOST_ACTORS, cores()),
+        "search.threads": max(1, min(MOST_THREADS, cores() // 2)) if on_gpu else 1,
+    }
+    left = unresolved(config)
+    return replace(config, {name: number for name, number in wanted.items() if name in left})
+
+
+def most_games(config: Config, spec: GameSpec) -> int:
+    """Games an actor may have under way: they fit in memory, and all actors' leave the replay's window fresh."""
+    moves = min(config.selfplay.max_moves, config.selfplay.part_moves or spec.max_length, spec.max_length)
+    fit = GAMES_BYTES // (moves * position_bytes(spec))
+    window = max(config.replay.min_window, math.floor(config.replay.window_fraction * config.replay.capacity))
+    fresh = window // (WINDOW_SHARE * max(1, config.train.actors))
+    return max(LEAST, min(fit, fresh))
+
+
+def unmeasured_games(config: Config) -> int:
+    """Games where nothing may be measured: a power of two, the same on every machine."""
+    most = min(UNMEASURED, most_games(config, games.spec(config.game)))
+    return 1 << (most.bit_length() - 1)
+
+
+def fitting(config: Config, candidates: Sequence[int] | None = None) -> list[int]:
+    """The candidates that a run could have, smallest first; the smallest of all, or as many games as fit, if none."""
+    most = most_games(config, games.spec(config.game))
+    tried = sorted(candidates or CANDIDATES[device_of(config).type])
+    some = [number for number in tried if number <= most and _fits(replace(config, {"selfplay.games": number}))]
+    return some or [min(tried[0], 1 << (most.bit_length() - 1))]
+
+
+def _fits(config: Config) -> bool:
+    """True if all actors together take a small part of what memory is free now."""
+    taken = selfplay_bytes(config)
+    return all(max(1, config.train.actors) * size <= MEMORY_SHARE * free_bytes(device)
+               for device, size in taken.items())
+
+
+def best_games(config: Config, candidates: Sequence[int] | None = None) -> Sizing:
+    """The smallest number of games, of those that fit, whose rate is near the best; measured in about three seconds.
+
+    config: resolved but for `selfplay.games`. Changes no random state.
+    """
+    device = device_of(config).type
+    most = most_games(config, games.spec(config.game))
+    tried = fitting(config, candidates)
+    if len(tried) == 1:
+        return Sizing(tried[0], device, most, ())
+    threads = torch.get_num_threads()
+    try:
+        measured = _measure(config, tried)
+    finally:
+        torch.set_num_threads(threads)
+    rates = {one.games: one.simulations_per_second for one in measured}
+    return Sizing(smallest_near_best(rates, NEAR), device, most, tuple(measured))
+
+
+def _measure(config: Config, candidates: Sequence[int]) -> list[Measured]:
+    """The best rate of each candidate, in turns, so that what else the machine does hits all alike. Stops when the time
+    is up. Searches as long as all can afford."""
+    start, actors, best = time.monotonic(), dict[int, SelfPlay](), dict[int, float]()
+    simulations = _affordable_here(config, candidates)
+    for _ in range(ROUNDS):
+        for number in candidates:
+            if len(best) > 1 and time.monotonic() - start > ALL_SECONDS:
+                break
+            if number not in actors:
+                actors[number] = _probe(config, number, simulations)
+                actors[number].play()
+            best[number] = max(best.get(number, 0.0), actors[number].best_rate(EACH_SECONDS / ROUNDS))
+    return [Measured(number, rate) for number, rate in best.items()]
+
+
+def _affordable_here(config: Config, candidates: Sequence[int]) -> int:
+    """How long searches may be, by one short move of the fewest games."""
+    number, simulations = min(candidates), min(4, config.search.simulations)
+    actor = _probe(config, number, simulations)
+    actor.play()
+    watch = Watch(actor.device)
+    actor.play()
+    return affordable(config.search.simulations, watch.read().wall / (number * simulations), candidates)
+
+
+def _probe(config: Config, number: int, simulations: int) -> SelfPlay:
+    return SelfPlay(replace(config, {
+        "selfplay.games": number, "search.simulations": simulations, "selfplay.simulations_share": [[0.0, 1.0]],
+    }))
+
+
+def affordable(simulations: int, each: float, candidates: Sequence[int]) -> int:
+    """Simulations of a search, `simulations` at most, with which all candidates' moves take the time there is: one to
+    begin with, one each round; each: seconds of one simulation."""
+    return max(1, min(simulations, int(ALL_SECONDS / ((1 + ROUNDS) * each * sum(candidates)))))

@@ -1,0 +1,1 @@
+"""Where and in what precision networks compute, and what the allocator keeps."""

@@ -1,0 +1,1 @@
+"""Measuring agents: matches, episodes, exact tests, standings."""

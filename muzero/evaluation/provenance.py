@@ -1,0 +1,109 @@
+"""The JSON of results, and where its figures come from: command, versions, machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from games.machine import cores, memory
+from muzero.storage import disk
+from muzero.view.console import CommandError, log
+
+PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel", "ale-py")
+FROM_SOURCE = "source"
+"""Our own version where the code runs without being installed."""
+GIT_SECONDS = 5.0
+
+
+def provenance(command: Sequence[str]) -> dict[str, Any]:
+    """Command, time, commit, versions and hardware as JSON values."""
+    return {
+        "command": ["muzero", *command],
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "versions": versions(),
+        "hardware": hardware(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Version of Python and of each package that matters: `missing` where not installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = FROM_SOURCE if name == PACKAGES[0] else "missing"
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores and memory this process may use, GPU."""
+    import torch
+
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "memory_gib": round(memory() / 2**30, 1),
+        "gpu": gpu,
+    }
+
+
+def processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def commit() -> str:
+    """The source's git commit, with `+changes` if files differ from it; empty for an installed package."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+changes" if head and _git(root, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=GIT_SECONDS, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def write_json(path: Path, content: dict[str, Any], failed: str = "--json ") -> None:
+    """Write results, whole or not at all. Raises CommandError, beginning with `failed`, where the disk refuses."""
+    data = (json.dumps(_strict(content), indent=2) + "\n").encode()
+    try:
+        # What is no file of its own, such as a device or a link, is written to, not replaced.
+        if disk.is_there(path) and not disk.is_file(path, follow=False):
+            path.write_bytes(data)
+        else:
+            disk.replace_file(path, data)
+    except OSError as error:
+        raise CommandError(f"{failed}{path}: {error.strerror}") from error
+    log(f"wrote {path}")
+
+
+def _strict(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON doesn't have."""
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

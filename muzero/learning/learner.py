@@ -1,0 +1,170 @@
+"""The learner: optimizer, schedule, averaged weights, and one `step`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from muzero.config import LearnerConfig
+from muzero.learning.graph_step import CudaGraphs, Recorder
+from muzero.learning.loss import Losses, Tensors
+from muzero.learning.optimizers import Optimizers
+from muzero.learning.update import DeviceUpdate, Members, diagnosis, figures, gradients
+from muzero.model import border
+from muzero.model.learned import LearnedModel
+from muzero.model.protocol import SearchError
+from muzero.records import Batch
+
+
+class LearningError(RuntimeError):
+    """Loss, gradient or weights are not finite: no learning goes on from here, and nothing here is worth saving."""
+
+
+def learning_rate(config: LearnerConfig, progress: float) -> float:
+    """Linear warm-up, a plateau until `decay_from`, then a cosine down to final_rate; progress in [0, 1]."""
+    if config.warmup > 0 and progress < config.warmup:
+        return config.learning_rate * max(progress / config.warmup, 1e-2)
+    if progress <= config.decay_from:
+        return config.learning_rate
+    done = (min(progress, 1.0) - config.decay_from) / max(1e-9, 1.0 - config.decay_from)
+    low = config.final_rate
+    return config.learning_rate * (low + (1.0 - low) * 0.5 * (1.0 + math.cos(math.pi * done)))
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a step found; its tensors may still be on their way."""
+
+    losses: Losses
+    gradient_norm: Tensor
+    learning_rate: float
+
+
+class Learner:
+    """Owns the trained weights. `model` is trained; `averaged` (the same object when ema = 0) is for play."""
+
+    def __init__(
+        self, model: LearnedModel, config: LearnerConfig, *, deferred: bool | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        """deferred: start updates and look at their verdict one step later (on a GPU, unless told otherwise), as
+        recordings of `recorder` if there is one."""
+        self.model, self.config = model, config
+        self.averaged: LearnedModel = model
+        if config.ema > 0:
+            self.averaged = LearnedModel(model.spec, model.config, model.gamma).to(model.device)
+            self.averaged.load_state_dict(model.state_dict())
+            self.averaged.requires_grad_(False)
+        on_gpu = model.device.type == "cuda"
+        later = on_gpu if deferred is None else deferred
+        self.optimizers = Optimizers(model, config, on_device=later)
+        if on_gpu and recorder is None and config.graphs == "auto":
+            recorder = CudaGraphs()
+        self.deferred = DeviceUpdate(model, self.averaged, self.optimizers, config, recorder) if later else None
+        self.members, self.followers = Members(model), Members(self.averaged)
+        self.steps = 0
+
+    def step(self, batch: Batch, progress: float) -> StepReport:
+        """One update on `batch` at training progress in [0, 1]. Raises LearningError before any weight moves; where
+        updates are deferred it is about the update before, after which none has moved a weight, or about observations.
+
+        The report's tensors are good until the next step.
+        """
+        rate, data = learning_rate(self.config, progress), Tensors.of(batch)
+        for obs in (data.obs, data.next_obs):
+            self._check_observations(obs)
+        self.model.train()
+        update = self._update if self.deferred is None else self._update_later
+        losses, norm = update(data, rate)
+        return StepReport(losses, norm, rate)
+
+    def see(self, obs: NDArray[Any]) -> None:
+        """Learn from obs [B, *O] what is usual, where the model tells positions by that; before the first step. Raises
+        LearningError for one that isn't finite."""
+        self._check_observations(torch.from_numpy(obs))
+        for model in {id(model): model for model in (self.model, self.averaged)}.values():
+            if model.standard is not None:
+                model.standard.measure(torch.from_numpy(obs))
+
+    def _check_observations(self, obs: Tensor | None) -> None:
+        # A ReLU may turn what isn't finite into 0, and the loss would show nothing of it.
+        if obs is not None and not border.finite(obs):
+            raise LearningError(f"step {self.steps + 1}: an observation of the game {self.model.spec.name} holds NaN "
+                                "or infinity: the game must give finite ones; the checkpoints are as they were")
+
+    @property
+    def _blend(self) -> float:
+        """Share of the trained weights in the averaged ones after the next step."""
+        # Early on the average follows quickly, so that it forgets the random start.
+        return 1.0 - min(self.config.ema, (2.0 + self.steps) / (11.0 + self.steps))
+
+    def _update(self, data: Tensors, rate: float) -> tuple[Losses, Tensor]:
+        self.optimizers.set_rate(rate)
+        running = [buffer.clone() for buffer in self.members.buffers]
+        losses, norms = gradients(self.model, self.members, data.to(self.model.device), self.config)
+        norm = torch.linalg.vector_norm(norms)
+        if not bool(torch.isfinite(norm) & torch.isfinite(losses.total)):
+            for buffer, before in zip(self.members.buffers, running, strict=True):
+                buffer.copy_(before)
+            raise self._error(self.steps + 1, diagnosis(self.model, losses, figures(losses, norm, norms)))
+        nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
+        self.optimizers.step()
+        if self.averaged is not self.model:
+            with torch.no_grad():
+                torch._foreach_lerp_(self.followers.parameters, self.members.parameters, self._blend)
+                for kept, new in zip(self.followers.buffers, self.members.buffers, strict=True):
+                    kept.copy_(new)
+        self.steps += 1
+        return losses, norm
+
+    def _update_later(self, data: Tensors, rate: float) -> tuple[Losses, Tensor]:
+        assert self.deferred is not None
+        on_gpu = self.model.device.type == "cuda"
+        losses, norm = self.deferred.start(data.pinned() if on_gpu else data, rate, self._blend)
+        self.settle()
+        self.deferred.send(losses)
+        self.steps += 1
+        # A recording gives the same object each time: what was computed from the old numbers must not stay with it.
+        return replace(losses), norm
+
+    def settle(self) -> None:
+        """Look at the verdict of the last update, where that waits. Raises LearningError."""
+        if self.deferred is not None and (trouble := self.deferred.trouble()) is not None:
+            self.steps -= 1
+            raise self._error(self.steps + 1, trouble)
+
+    @staticmethod
+    def _error(step: int, diagnosis: str) -> LearningError:
+        return LearningError(f"step {step}: {diagnosis}. Lower learner.learning_rate or learner.clip; "
+                             f"the checkpoints are as they were")
+
+    def check_finite(self) -> None:
+        """Raises LearningError naming the weights that an update made NaN or infinite, or too large to play with."""
+        self.settle()
+        parts = (self.model.state_dict(), self.averaged.state_dict(), self.optimizers.tensors())
+        bad = {name: None for held in parts for name, value in held.items()
+               if value.is_floating_point() and not value.isfinite().all()}
+        if bad:
+            raise LearningError(f"step {self.steps}: weights not finite in: {', '.join(bad)[:500]}. Lower "
+                                f"learner.learning_rate or learner.clip; the checkpoints are as they were")
+        try:
+            border.checked(self.averaged)
+        except SearchError as error:
+            raise LearningError(f"step {self.steps}: {error}; the checkpoints are as they were") from error
+
+    def restore(self, weights: dict[str, Tensor], averaged: dict[str, Tensor], optimizer: dict[str, Tensor],
+                steps: int) -> None:
+        """Take back weights, averaged weights and optimizer state of a checkpoint. Raises ValueError or RuntimeError
+        naming a tensor that doesn't fit: a fused update reads and writes what it is given without a look.
+        """
+        self.optimizers.check(optimizer)
+        self.model.load_state_dict(weights)
+        if self.averaged is not self.model:
+            self.averaged.load_state_dict(averaged)
+        self.optimizers.restore(optimizer)
+        self.steps = steps

@@ -1,0 +1,255 @@
+"""The K-step unroll and its losses: pure, no state, no I/O.
+
+Every step of the unroll is compared with what really happened (Schrittwieser et al. 2020, eq. 1 and appendix G). Each
+later step weighs 1/K, step 0 what `learner.step_weights` says. The gradient that flows through a latent into the step
+before is scaled after that step's heads have read it, so that the heads keep their full gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from muzero.config import LearnerConfig, ModelConfig
+from muzero.model import scalar
+from muzero.model.learned import LearnedModel
+from muzero.model.networks.prefix import differences, sums
+from muzero.records import Batch
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """What the loss reads of a `Batch`; shapes as there."""
+
+    obs: Tensor
+    action: Tensor
+    reward: Tensor
+    turn: Tensor
+    value: Tensor
+    policy: Tensor
+    alive: Tensor
+    inside: Tensor
+    trained: Tensor
+    weight: Tensor
+    next_obs: Tensor | None
+
+    @staticmethod
+    def of(batch: Batch) -> Tensors:
+        """The batch's own arrays, on the CPU."""
+        arrays = {field.name: getattr(batch, field.name) for field in fields(Tensors)}
+        found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
+        return Tensors(**{"next_obs": None, **found})
+
+    def named(self) -> dict[str, Tensor]:
+        """All there are, by name."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
+
+    def pinned(self) -> Tensors:
+        """Copies in memory that a GPU reads by itself."""
+        return replace(self, **{name: tensor.pin_memory() for name, tensor in self.named().items()})
+
+    def to(self, device: torch.device) -> Tensors:
+        """On `device`; from pinned memory nothing waits for it."""
+        return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self.named().items()})
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Raw outputs along the unroll: the first axis is the step, K+1 of them or, for what an action brings, K."""
+
+    latents: list[Tensor]
+    """K+1 times [B, *L]"""
+    logits: Tensor
+    """[K+1, B, A]"""
+    values: Tensor
+    """[K+1, B, units]"""
+    rewards: Tensor
+    """[K, B, units]"""
+    turns: Tensor
+    """[K, B, 3 or 0]"""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the model said and what was true, without gradients: enough to judge it later."""
+
+    values: Tensor
+    """[K+1, B, units]"""
+    rewards: Tensor
+    """[K, B, units], or nothing to say: [0, B, 0]"""
+    data: Tensors
+    config: ModelConfig
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What one learning step gave; tensors so that nothing waits for the device."""
+
+    total: Tensor
+    """[] what is minimised"""
+    parts: dict[str, Tensor]
+    """[] each, unweighted means over the batch, summed over steps with the step weights"""
+    stated: Stated
+
+    def detached(self) -> Losses:
+        """The same numbers, which keep no graph of operations alive."""
+        return Losses(self.total.detach(), self.parts, self.stated)
+
+    @cached_property
+    def checks(self) -> dict[str, Tensor]:
+        """[] each, how well the model unrolls: see `model_checks`. Computed when first read, before the next step."""
+        return model_checks(self.stated)
+
+    @cached_property
+    def value_error(self) -> Tensor:
+        """[B] |value - target| at the root in the scale of values, for priorities: where the target isn't known, the
+        mean of those that are; NaN where none is. Computed when first read, before the next step."""
+        data, known = self.stated.data, self.stated.data.trained[:, 0]
+        with torch.no_grad():
+            error = (scalar.decode(self.stated.values[0], self.stated.config.value) - data.value[:, 0]).abs()
+            error = error / self.stated.config.value.scale
+            return torch.where(known, error, (error * known).sum() / known.sum())
+
+
+class _ScaleGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient * ctx.factor, None
+
+
+def scale_gradient(x: Tensor, factor: float) -> Tensor:
+    """x, whose gradient is multiplied by `factor` on the way back."""
+    scaled: Tensor = _ScaleGradient.apply(x, factor)  # type: ignore[no-untyped-call]
+    return scaled
+
+
+def unroll(model: LearnedModel, data: Tensors, state_gradient: float) -> Unrolled:
+    """Run h once and g along the K real actions, and f on every latent. K is 0 for a model without g."""
+    latents = [model.encode(data.obs)]
+    rewards: list[Tensor] = []
+    turns: list[Tensor] = []
+    for k in range(data.action.shape[1]):
+        latent, reward, turn = model.advance(scale_gradient(latents[-1], state_gradient), data.action[:, k])
+        for found, kept in ((latent, latents), (reward, rewards), (turn, turns)):
+            kept.append(found)
+    # One call of f a latent: a call on all of them at once is no faster, its arrays outgrow the cache.
+    said = [model.predict(latent) for latent in latents]
+    return Unrolled(latents, torch.stack([x for x, _ in said]), torch.stack([x for _, x in said]),
+                    _steps(rewards, data), _steps(turns, data))
+
+
+def _steps(found: list[Tensor], data: Tensors) -> Tensor:
+    """K times [B, units] as [K, B, units], also where K is 0."""
+    return torch.stack(found) if found else data.value.new_zeros((0, len(data.value), 0))
+
+
+def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
+    """Losses of one batch. Means are over the batch, masked steps count as 0."""
+    out = unroll(model, data, config.state_gradient)
+    weights = {"policy": config.policy_weight, "value": config.value_weight, "reward": config.reward_weight,
+               "turn": config.discount_weight, "reconstruction": config.reconstruction_weight,
+               "consistency": config.consistency_weight}
+    share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
+    if config.step_weights == "mean":
+        share[:1].fill_(1.0)
+    terms = _terms(model, data, out, config.consistency_steps)
+    sums = {name: (share[-len(term) :] * term).sum(0) for name, term in terms.items()}
+    total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
+    with torch.no_grad():
+        parts = {name: sums[name].mean() if name in sums else total.new_zeros(())
+                 for name, weight in weights.items() if weight > 0 and (name in sums or len(out.rewards) > 0)}
+    stated = Stated(out.values.detach(), out.rewards.detach(), data, model.config)
+    return Losses((data.weight * total).mean(), parts, stated)
+
+
+def _terms(model: LearnedModel, data: Tensors, out: Unrolled, compared: int) -> dict[str, Tensor]:
+    """Each loss by step and row: [K+1, B], or [K, B] where an action brings it, 0 where there is nothing to learn.
+
+    compared: steps of self-consistency, [compared, B] then; 0 = all.
+    """
+    inside, trained = data.inside.T, data.trained.T
+    terms = {
+        "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.alive.T),
+        "value": scalar.loss(out.values, data.value.T, model.config.value) * trained,
+    }
+    if len(out.rewards) > 0:
+        paid = data.reward.T if model.prefix is None else sums(data.reward.T, model.prefix.period)
+        # A move really made has a known reward, also the last one, after which the next step lies past the end.
+        known = inside[:-1] | trained[1:]
+        terms["reward"] = scalar.loss(out.rewards, paid, model.config.reward) * known
+    if out.turns.shape[2] > 0:
+        missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.turn.T.flatten(), reduction="none")
+        terms["turn"] = missed.view_as(data.turn.T) * inside[:-1]
+    if data.next_obs is None:
+        return terms
+    # Rows in the order of the outputs: step by step, [K * B, ...].
+    seen = data.next_obs.transpose(0, 1).flatten(0, 1)
+    if model.decoder is not None:
+        output = torch.cat([model.decoder(model.bare(latent)) for latent in out.latents[1:]])
+        terms["reconstruction"] = reconstruction_loss(output, seen).view_as(inside[1:]) * inside[1:]
+    if model.consistency is not None:
+        first = slice(compared or None)
+        with torch.no_grad():
+            encoded = torch.cat([model.bare(model.encode(step)) for step in data.next_obs.unbind(1)[first]])
+        imagined = torch.cat([model.bare(latent) for latent in out.latents[1:][first]])
+        known = inside[1:][first]
+        terms["consistency"] = model.consistency(imagined, encoded).view_as(known) * known
+    return terms
+
+
+def policy_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy [...] of logits [..., A] against target [..., A], 0 where mask [...] is False."""
+    return -(target * F.log_softmax(logits.float(), -1)).sum(-1) * mask
+
+
+def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
+    """[B]: binary cross-entropy for whole-number observations, squared error for others; mean over entries."""
+    wanted = seen.float()
+    if seen.dtype == torch.uint8:
+        entries = F.binary_cross_entropy_with_logits(output.float(), wanted.clamp(max=1.0), reduction="none")
+    else:
+        entries = (output.float() - wanted) ** 2
+    return entries.flatten(1).mean(1)
+
+
+@torch.no_grad()
+def model_checks(stated: Stated) -> dict[str, Tensor]:
+    """How good the model is at each step k of the unroll: the first thing to look at when a run doesn't learn.
+
+    recall@k        share of real rewards (other than 0) it sees with the right sign, at least half as large
+    false@k         share of real moves without a reward where it sees more than half of a usual one, the mean size of
+                    those paid in the batch: where chance decides, moves that it thinks likelier paid than not
+    value_error@k   mean |value - target| on real positions whose target is known
+
+    NaN where there is nothing to judge.
+    """
+    data, inside = stated.data, stated.data.inside.T
+    error, known = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs(), inside & data.trained.T
+    found = {"value_error": (error * known).sum(1) / known.sum(1)}
+    if len(stated.rewards) == 0:
+        return {"value_error@0": found["value_error"][0]}
+    reward, wanted, played = scalar.decode(stated.rewards, stated.config.reward), data.reward.T, inside[:-1]
+    if stated.config.prefix:
+        reward = differences(reward, stated.config.prefix)
+    pays, empty = played & (wanted != 0), played & (wanted == 0)
+    seen = pays & (reward * wanted.sign() >= 0.5 * wanted.abs())
+    # Where nothing was paid there is no usual size, and no number is larger than NaN.
+    wrong = empty & (reward.abs() > 0.5 * (wanted.abs() * pays).sum() / pays.sum())
+    found |= {"recall": seen.sum(1) / pays.sum(1), "false": wrong.sum(1) / empty.sum(1).clamp(min=1)}
+    names = ["value_error@0"] + [f"{name}@{k}" for k in range(1, len(inside)) for name in found]
+    return {name: _at(found, name, len(inside)) for name in names}
+
+
+def _at(found: dict[str, Tensor], name: str, steps: int) -> Tensor:
+    kind, _, k = name.partition("@")
+    return found[kind][int(k) - steps]

@@ -1,0 +1,135 @@
+"""Gradients, their verdict, and an update of the weights that only the device looks at.
+
+An update whose loss or gradient is not finite moves nothing. A host that looked at each one would wait for its GPU; so
+the device skips such an update by itself, and every later one, until the host has seen it, one step later.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from muzero.config import LearnerConfig
+from muzero.device.precision import learning
+from muzero.learning.graph_step import Recorded, Recorder, Sent
+from muzero.learning.loss import Losses, Tensors, compute
+from muzero.learning.optimizers import Optimizers
+from muzero.model import border
+from muzero.model.learned import LearnedModel
+
+
+class Members:
+    """A model's parameters and buffers, found once: walking through its modules takes longer than a small layer."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.parameters: list[Tensor] = list(model.parameters())
+        self.buffers = list(model.buffers())
+
+
+def forward(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
+    """Losses of a batch in the numbers of `learner.precision`."""
+    low = learning(config.precision, model.config.network, model.device) == torch.bfloat16
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=low):
+        return compute(model, data, config)
+
+
+def gradients(
+    model: LearnedModel, members: Members, data: Tensors, config: LearnerConfig
+) -> tuple[Losses, Tensor]:
+    """Losses of a batch, and the norm [P] of the gradient of each parameter that has one."""
+    for parameter in members.parameters:
+        parameter.grad = None
+    losses = forward(model, data, config)
+    losses.total.backward()  # type: ignore[no-untyped-call]
+    found = [p.grad for p in members.parameters if p.grad is not None]
+    return losses.detached(), torch.stack(torch._foreach_norm(found))
+
+
+def figures(losses: Losses, norm: Tensor, norms: Tensor) -> Tensor:
+    """What a diagnosis needs of a step: [loss, gradient norm, parts, norms]."""
+    return torch.cat((torch.stack((losses.total, norm, *losses.parts.values())).float(), norms.float()))
+
+
+def diagnosis(model: nn.Module, losses: Losses, found: Tensor) -> str:
+    """In words, which of `figures` are not finite; `losses` gives the names of the parts."""
+    total, norm, *rest = found.tolist()
+    parts = ", ".join(f"{name} {value:.4g}" for name, value in zip(losses.parts, rest, strict=False))
+    norms = found[2 + len(losses.parts) :].isfinite().tolist()
+    names = [name for name, p in model.named_parameters() if p.grad is not None]
+    bad = [name for name, finite in zip(names, norms, strict=True) if not finite]
+    # An observation may be finite and yet too large for any network.
+    largest = float(losses.stated.data.obs.abs().amax())
+    seen = f"; observations have entries up to {largest:.3g}" if largest > border.USUAL else ""
+    return (f"loss {total:.4g}, gradient norm {norm:.4g} ({parts}); "
+            f"gradients not finite in: {', '.join(bad) or 'none'}{seen}")
+
+
+class DeviceUpdate:
+    """Updates `model`, and `averaged` unless it is the same object, without a look from the host."""
+
+    def __init__(
+        self, model: LearnedModel, averaged: LearnedModel, optimizers: Optimizers, config: LearnerConfig,
+        recorder: Recorder | None,
+    ) -> None:
+        self.model, self.optimizers, self.config = model, optimizers, config
+        self.members = Members(model)
+        self.averaged = None if averaged is model else Members(averaged)
+        self.rate, self.blend, self.bad = (torch.zeros((), device=model.device) for _ in range(3))
+        """learning rate; how far the averaged weights go; 1 from the first update on that was not finite."""
+        self.figures: Tensor | None = None
+        """[F] those of the newest update, or of the first that was not finite."""
+        self.newest: tuple[Losses, Sent, Sent] | None = None
+        self.recorded = None if recorder is None else Recorded(self._update, model.device, recorder)
+        optimizers.skip_where(self.bad)
+        optimizers.set_rate(self.rate)
+
+    def start(self, data: Tensors, rate: float, blend: float) -> tuple[Losses, Tensor]:
+        """Start an update on a batch that lies on the host, pinned if the device is a GPU; losses and gradient norm,
+        good until the next one. `trouble` must have been asked of the one before the last."""
+        self.rate.fill_(rate)
+        self.blend.fill_(blend)
+        if self.recorded is not None:
+            return self.recorded(data)
+        return self._update(data.to(self.model.device))
+
+    def send(self, losses: Losses) -> None:
+        """Have the newest update's verdict sent to the host."""
+        assert self.figures is not None
+        self.newest = (losses, Sent(self.bad), Sent(self.figures))
+
+    def trouble(self) -> str | None:
+        """What was not finite in the update last sent, if anything. Waits for that one."""
+        if self.newest is None:
+            return None
+        losses, bad, found = self.newest
+        if not bool(bad.read()):
+            return None
+        # Whoever goes on from here starts with a clean sheet.
+        self.bad.zero_()
+        self.newest = None
+        return diagnosis(self.model, losses, found.read())
+
+    def _update(self, data: Tensors) -> tuple[Losses, Tensor]:
+        before = [buffer.clone() for buffer in self.members.buffers]
+        losses, norms = gradients(self.model, self.members, data, self.config)
+        with torch.no_grad():
+            norm = torch.linalg.vector_norm(norms)
+            found = figures(losses, norm, norms)
+            if self.figures is None:
+                self.figures = torch.zeros_like(found)
+            self.figures.copy_(torch.where(self.bad > 0, self.figures, found))
+            self.bad.copy_(torch.maximum(self.bad, (~(norm + losses.total).isfinite()).float()))
+            nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
+            self.optimizers.step()
+            for buffer, old in zip(self.members.buffers, before, strict=True):
+                buffer.copy_(torch.where(self.bad > 0, old, buffer))
+            if self.averaged is not None:
+                self._average(self.averaged)
+        return losses, norm
+
+    def _average(self, averaged: Members) -> None:
+        step = list(torch._foreach_sub(self.members.parameters, averaged.parameters))
+        torch._foreach_mul_(step, self.blend * (1.0 - self.bad))
+        torch._foreach_add_(averaged.parameters, step)
+        for held, buffer in zip(averaged.buffers, self.members.buffers, strict=True):
+            held.copy_(buffer)

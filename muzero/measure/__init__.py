@@ -1,1 +1,0 @@
-"""What `muzero bench` measures: the tree, self-play, learning and games, each in a file of its own."""

@@ -1,0 +1,188 @@
+"""MuZero's model: representation h, dynamics g, prediction f, learned together (Schrittwieser et al. 2020, eq. 1)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from games.base import ActionLayout, GameSpec
+from muzero.config import ConfigError, ModelConfig
+from muzero.model import border, scalar
+from muzero.model.networks import mlp, pixels, resnet
+from muzero.model.networks.consistency import Consistency
+from muzero.model.networks.input_norm import Standardise
+from muzero.model.networks.prefix import Packing, Prefix
+from muzero.records import RootOutput, StepOutput
+
+Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""g: latent and action -> next latent and facts; a value prefix: next latent and memory -> sum and memory."""
+TURNS = 3
+"""Classes of the learned turn: 0 the game ended, 1 the same player moves, 2 the other one does."""
+
+
+class LearnedModel(nn.Module):
+    """h, g, f with heads as configured. `root` and `step` are the search's protocol; the rest serves the loss.
+
+    There is no g where the game's own rules are searched (model.dynamics = rules): only real positions are judged.
+    gamma is the discount of one move; values and rewards are in the game's own units.
+    """
+
+    def __init__(self, spec: GameSpec, config: ModelConfig, gamma: float) -> None:
+        super().__init__()
+        self.spec, self.config, self.gamma = spec, config, gamma
+        self.num_actions = spec.num_actions
+        self.imagines = config.dynamics == "learned"
+        """Has a g, to go on from a position without the game."""
+        if self.imagines and config.discount == "fixed" and spec.players == 2 and not spec.alternates:
+            raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
+        self.reward_units = 0 if config.prefix else scalar.units(config.reward)
+        """Units of g itself that state a reward."""
+        facts = self.reward_units + (TURNS if config.discount == "learned" else 0)
+        self.standard = Standardise(spec.frame_shape, spec.observation_high) if config.standardise else None
+        self._build(facts)
+
+    def _build(self, facts: int) -> None:
+        config, values = self.config, scalar.units(self.config.value)
+        self.h: nn.Module
+        self.g: nn.Module | None
+        self.f: nn.Module
+        self.decoder: nn.Module | None
+        self.latent_shape: tuple[int, ...]
+        """Of one latent; with a value prefix, of it and its memory."""
+        if self.spatial:
+            self._convolutional(facts, values)
+        else:
+            self._dense(facts, values)
+        self.bare_shape = self.latent_shape
+        """Of one latent as h and g give it."""
+        self.consistency = Consistency(self.latent_shape, config.consistency_width) if config.consistency else None
+        self.prefix: Prefix | None = None
+        if config.prefix and self.imagines:
+            self.prefix = Prefix(self.latent_shape, config.prefix_hidden, scalar.units(config.reward), config.prefix,
+                                 functools.partial(scalar.decode, config=config.reward))
+            self.packing = Packing(self.latent_shape, self.prefix.size)
+            self.latent_shape = self.packing.shape
+        if self.spatial:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _dense(self, facts: int, values: int) -> None:
+        config, actions, shape = self.config, self.spec.num_actions, self.spec.observation_shape
+        self.h = mlp.Representation(shape, config.width, config.hidden, config.latent_norm)
+        self.g = mlp.Dynamics(
+            actions, config.width, config.hidden, facts, config.latent_norm) if self.imagines else None
+        self.f = mlp.Prediction(actions, config.width, config.hidden, values)
+        self.latent_shape = (config.width,)
+        self.decoder = mlp.Reconstruction(shape, config.width) if config.reconstruction else None
+
+    def _convolutional(self, facts: int, values: int) -> None:
+        spec, config, shape = self.spec, self.config, self.spec.observation_shape
+        if len(shape) != 3:
+            raise ConfigError(
+                f"{spec.name}: model.network {config.network} wants observations [C, H, W], got {shape}; use mlp")
+        seen = (shape[0], shape[1], shape[2])
+        rest = (config.norm, config.latent_norm, config.position_bias)
+        picture = config.network == "pixels"
+        if picture:
+            # Places of a small board are no places of actions.
+            board, layout = pixels.board(*seen[1:]), ActionLayout()
+            blocks = (config.picture_blocks, config.representation_blocks)
+            self.h = pixels.Representation(seen, config.width, blocks, *rest)
+        else:
+            board, layout = seen[1:], spec.layout
+            self.h = resnet.Representation(seen, config.width, config.representation_blocks, *rest)
+        self.g = resnet.Dynamics(
+            spec.num_actions, board, layout, config.width, config.hidden, config.dynamics_blocks, facts, config.norm,
+            config.latent_norm, picture) if self.imagines else None
+        self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values, picture)
+        self.latent_shape = (config.width, *board)
+        self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def spatial(self) -> bool:
+        """Whether latents are boards [width, H, W]."""
+        return self.config.network != "mlp"
+
+    def planes(self, obs: Tensor, dtype: torch.dtype, standard: Standardise | None = None) -> Tensor:
+        """obs [B, *O] of the game's dtype as h reads it, in `dtype`. standard: in place of the model's own."""
+        standard = standard or self.standard
+        if standard is not None:
+            planes: Tensor = standard(obs).to(dtype)
+        else:
+            planes = obs.to(dtype)
+            if self.spec.observation_high != 1:
+                planes = planes * (1.0 / self.spec.observation_high)
+        return planes.contiguous(memory_format=torch.channels_last) if self.spatial else planes
+
+    def encode(self, obs: Tensor) -> Tensor:
+        """obs [B, *O] of the game's dtype -> latent [B, *L]."""
+        latent: Tensor = self.h(self.planes(obs, next(self.parameters()).dtype))
+        return self.remembering(latent)
+
+    def remembering(self, latent: Tensor) -> Tensor:
+        """What h gives with the empty memory of a root."""
+        if self.prefix is None:
+            return latent
+        return self.packing.pack(latent, latent.new_zeros((len(latent), self.prefix.size)))
+
+    def bare(self, latent: Tensor) -> Tensor:
+        """The latent [B, *L] without the memory of its rewards, as h gives it."""
+        return latent if self.prefix is None else self.packing.latent(latent)
+
+    def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """latent [M, *L], action [M] -> next latent, reward output [M, units], turn logits [M, 3 or 0]."""
+        return self.moved(self.g, self.prefix, latent, action)
+
+    def moved(
+        self, g: Transition | None, prefix: Transition | None, latent: Tensor, action: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`advance` by the model's own g and prefix, or by others that compute the same."""
+        assert g is not None, "without dynamics nothing is imagined"
+        reached, facts = g(self.bare(latent), action)
+        if prefix is None:
+            return reached, facts[:, : self.reward_units], facts[:, self.reward_units :]
+        total, memory = prefix(reached, self.packing.memory(latent))
+        return self.packing.pack(reached, memory), total, facts
+
+    def reward(self, before: Tensor, after: Tensor, output: Tensor) -> Tensor:
+        """Reward [M] of the move between two latents [M, *L], stated as output [M, units]."""
+        if self.prefix is None:
+            return scalar.decode(output, self.config.reward)
+        return self.prefix.paid(self.packing.memory(before), self.packing.memory(after))
+
+    def predict(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """latent [B, *L] -> policy logits [B, A], value output [B, units]."""
+        logits, value = self.f(self.bare(latent))
+        return logits, value
+
+    def discount(self, turn: Tensor) -> Tensor:
+        """Signed discount [M] expected under turn logits [M, 3 or 0]."""
+        if turn.shape[1] == 0:
+            sign = -1.0 if self.spec.players == 2 else 1.0
+            return torch.full((turn.shape[0],), sign * self.gamma, device=turn.device)
+        chances = torch.softmax(turn.float(), 1)
+        if self.spec.players == 1:
+            return self.gamma * (chances[:, 1] + chances[:, 2])
+        return self.gamma * (chances[:, 1] - chances[:, 2])
+
+    def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
+        """The search's root, as in `muzero.model.protocol.Model`. Raises SearchError for weights and observations it
+        can't compute with."""
+        border.check_observations(self.spec.name, obs, border.readable(self, border.checked(self)))
+        latent = self.encode(obs)
+        logits, value = self.predict(latent)
+        return RootOutput(latent, logits.float(), scalar.decode(value, self.config.value))
+
+    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
+        """The search's step: see `muzero.model.protocol.Model`."""
+        reached, output, turn = self.advance(latent, action)
+        logits, value = self.predict(reached)
+        return StepOutput(
+            reached, self.reward(latent, reached, output), self.discount(turn), logits.float(),
+            scalar.decode(value, self.config.value))

@@ -1,0 +1,194 @@
+"""How large the numbers inside a network can become, told from its weights alone.
+
+A fused convolution turns NaN into 0, and a latent's norm turns everything into 0 once its squares leave the range of a
+float: a network that does so goes on with finite, wrong numbers. So it is proven that none does, by interval bound
+propagation (Gowal et al. 2018, "On the Effectiveness of Interval Bound Propagation"): if |x| <= m where a row of layers
+begins, then |W x + b| <= |W| m + |b|. The largest m that keeps everything within range is the row's reach.
+
+Bounds grow with each layer as real numbers hardly ever do. So a row has one residual block at most, and what enters
+the next one is measured while the network runs (`watch.Watch`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from muzero.model.networks import mlp, pixels, prefix, resnet
+from muzero.model.networks.fused import folded
+from muzero.model.networks.latent_norm import minmax
+
+LARGEST = float(torch.finfo(torch.bfloat16).max) / 4
+"""What no number on the way may exceed."""
+ROUNDING = 1.0 + 2.0**-6
+"""What rounding can add at a layer, bfloat16's of weights and sums included."""
+
+
+class Row:
+    """Layers one after the other: |x| of each channel is at most slope * m + offset, where m bounds all that enters."""
+
+    def __init__(self, columns: Tensor) -> None:
+        """columns: slope and offset, float64 [C, 2]."""
+        self.columns = columns
+        self.reach = columns.new_full((), torch.inf)
+        """[] the largest m that keeps everything within range; NaN where a weight isn't finite."""
+        self.blocks = 0
+        """Residual blocks it has."""
+
+    @staticmethod
+    def of(channels: int, device: torch.device) -> Row:
+        """Entries of up to m in each channel."""
+        return Row(torch.tensor([[1.0, 0.0]], dtype=torch.float64, device=device).repeat(channels, 1))
+
+    def fork(self) -> Row:
+        """Another row that has come as far as this one."""
+        return Row(self.columns)
+
+    def limit(self, most: float | Tensor = LARGEST) -> Row:
+        """Nothing may be larger than `most` here."""
+        slope, offset = self.columns.unbind(1)
+        self.reach = torch.minimum(self.reach, ((most - offset) / slope).amin())
+        return self
+
+    def layer(self, module: nn.Module, added: Tensor | None = None) -> Row:
+        """A linear layer, or a convolution as `resnet.conv` makes it. added [C]: what joins its output, at most."""
+        weight, bias = (module.weight, module.bias) if isinstance(module, nn.Linear) else folded(module)
+        return self.weighed(weight, bias.abs() if added is None else bias.abs() + added)
+
+    def weighed(self, weight: Tensor, bias: Tensor) -> Row:
+        """Weights [out, in, ...] and biases [out] of at most this size."""
+        sizes = weight.abs().flatten(2).sum(2) if weight.dim() > 2 else weight.abs()
+        self.columns = sizes.double() @ self.columns
+        self.columns[:, 1] += bias
+        self.columns *= ROUNDING
+        return self.limit()
+
+    def plus(self, columns: Tensor) -> Row:
+        """A sum with what is bounded by other columns [C, 2]."""
+        self.columns = self.columns + columns
+        return self.limit()
+
+    def repeated(self, times: int) -> Row:
+        """Each channel as `times` channels."""
+        self.columns = self.columns.repeat_interleave(times, 0)
+        return self
+
+
+def norm_limit(normalise: object, numbers: int) -> float:
+    """The largest entry of which a latent of `numbers` entries may consist before its norm."""
+    return LARGEST if normalise is minmax else math.sqrt(LARGEST / numbers)
+
+
+def latent_bound(normalise: object, numbers: int) -> float:
+    """The largest entry a latent may have after its norm."""
+    return ROUNDING * (1.0 if normalise is minmax else math.sqrt(numbers))
+
+
+def tower(rows: list[Row], blocks: nn.Module) -> list[Row]:
+    """`rows` and those that begin at blocks behind them."""
+    for block in blocks.children():
+        assert isinstance(block, resnet.Block)
+        if rows[-1].blocks:
+            rows = [*rows, Row.of(len(rows[-1].columns), rows[-1].columns.device)]
+        before, rows[-1].blocks = rows[-1].columns, 1
+        rows[-1].layer(block.first).layer(block.second).plus(before)
+    return rows
+
+
+def representation(h: nn.Module, shape: tuple[int, ...], numbers: int) -> list[Row]:
+    """The rows of h, for observations of this shape and latents of `numbers` entries."""
+    first = next(h.parameters())
+    if isinstance(h, mlp.Representation):
+        row = Row.of(math.prod(shape), first.device).layer(h.inner).layer(h.outer)
+        return [row.limit(norm_limit(h.normalise, numbers))]
+    row = Row.of(shape[0], first.device)
+    rows = _downsampling(h, row) if isinstance(h, pixels.Representation) else _level(h, row)
+    rows[-1].limit(norm_limit(h.normalise, numbers))
+    return rows
+
+
+def _level(h: nn.Module, row: Row) -> list[Row]:
+    assert isinstance(h, resnet.Representation)
+    return tower([row.layer(h.stem, None if h.position is None else h.position.abs().amax((1, 2)))], h.blocks)
+
+
+def _downsampling(h: pixels.Representation, row: Row) -> list[Row]:
+    rows = tower([row.layer(h.first)], h.towers[0])
+    rows[-1].layer(h.second)
+    for later in (h.towers[1], h.towers[2]):
+        rows = tower(rows, later)
+    if h.position is not None:
+        position = h.position.abs().amax((1, 2)).double()
+        rows[-1].plus(torch.stack((torch.zeros_like(position), position), 1))
+    return tower(rows, h.towers[3])
+
+
+
+
+def dynamics(g: nn.Module, width: int, numbers: int) -> list[Row]:
+    """The rows of g."""
+    row = Row.of(width, next(g.parameters()).device)
+    if isinstance(g, mlp.Dynamics):
+        row.layer(g.inner, g.action.weight.abs().amax(0))
+        rows, facts = [row], None if g.facts is None else row.fork().layer(g.facts)
+        row.layer(g.outer)
+    else:
+        assert isinstance(g, resnet.Dynamics)
+        latent = row.columns
+        if g.planes is not None:
+            marks = torch.tensor([[0.0, 1.0]], dtype=latent.dtype, device=latent.device)
+            row.columns = torch.cat((latent, marks.repeat(g.planes.planes, 1)))
+        row.layer(g.enter, None if g.bias is None else g.bias.weight.abs().amax(0)).plus(latent)
+        rows = tower([row], g.blocks)
+        facts = None if g.facts is None else head(rows[-1].fork(), g.facts)
+    rows[-1].limit(norm_limit(g.normalise, numbers))
+    if facts is not None:
+        rows[-1].reach = torch.minimum(rows[-1].reach, facts.reach)
+    return rows
+
+
+def head(row: Row, module: nn.Module) -> Row:
+    """`row` with a head of `resnet` behind it."""
+    if isinstance(module, resnet.PooledHead):
+        row.layer(module.local)
+        row.columns = row.columns.repeat(2, 1)
+        return row.layer(module.inner).layer(module.outer)
+    if isinstance(module, resnet.FlatHead):
+        row.layer(module.local).repeated(module.inner.in_features // resnet.FLAT_CHANNELS)
+        return row.layer(module.inner).layer(module.outer)
+    assert isinstance(module, resnet.PolicyHead)
+    extra = None if module.extra is None else head(row.fork(), module.extra)
+    if isinstance(module.inner, nn.Sequential):
+        local, inner = module.inner[0], module.inner[3]
+        assert isinstance(local, nn.Conv2d)
+        assert isinstance(inner, nn.Linear)
+        row.layer(local).repeated(inner.in_features // local.out_channels).layer(inner).layer(module.outer)
+    else:
+        row.layer(module.inner).layer(module.outer)
+    if extra is not None:
+        row.reach = torch.minimum(row.reach, extra.reach)
+    return row
+
+
+def prediction(f: nn.Module, width: int) -> list[Row]:
+    """The rows of f, which all begin at the latent: policy and value."""
+    row = Row.of(width, next(f.parameters()).device)
+    if isinstance(f, mlp.Prediction):
+        inner = row.layer(f.inner)
+        return [inner.fork().layer(f.policy), inner.fork().layer(f.value), inner]
+    assert isinstance(f, resnet.Prediction)
+    return [head(row.fork(), f.policy), head(row.fork(), f.value)]
+
+
+def memory(module: prefix.Prefix, width: int) -> Row:
+    """The row of a value prefix, from the latent on."""
+    cell = module.cell
+    row = Row.of(width, cell.weight_ih.device)
+    if module.narrow is not None:
+        row.layer(module.narrow).repeated(cell.input_size // prefix.NARROW)
+    # What the cell remembers is the product of a sigmoid and a hyperbolic tangent.
+    row.weighed(cell.weight_ih, cell.bias_ih.abs() + cell.bias_hh.abs() + cell.weight_hh.abs().sum(1))
+    row.columns = row.columns.new_tensor([[0.0, 1.0]]).repeat(module.hidden, 1)
+    return row.layer(module.inner).layer(module.outer)

@@ -1,0 +1,68 @@
+"""Fully connected h, g and f with one hidden layer each."""
+
+from __future__ import annotations
+
+import math
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from muzero.model.networks.latent_norm import NORMS
+from muzero.model.networks.output_layer import answer
+
+
+class Representation(nn.Module):
+    """h: observation [B, *O] -> latent [B, width]."""
+
+    def __init__(self, observation_shape: tuple[int, ...], width: int, hidden: int, norm: str) -> None:
+        super().__init__()
+        self.inner = nn.Linear(math.prod(observation_shape), hidden)
+        self.outer = nn.Linear(hidden, width)
+        self.normalise = NORMS[norm]
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return self.normalise(self.outer(F.relu(self.inner(obs.flatten(1)))))
+
+
+class Dynamics(nn.Module):
+    """g: latent [M, width], action [M] -> next latent [M, width], transition facts [M, facts]."""
+
+    def __init__(self, num_actions: int, width: int, hidden: int, facts: int, norm: str) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, hidden)
+        self.action = nn.Embedding(num_actions, hidden)
+        self.outer = nn.Linear(hidden, width)
+        self.facts = answer(nn.Linear(hidden, facts)) if facts else None
+        self.normalise = NORMS[norm]
+
+    def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = F.relu(self.inner(latent) + self.action(action))
+        facts = hidden.new_zeros((len(hidden), 0)) if self.facts is None else self.facts(hidden)
+        return self.normalise(self.outer(hidden)), facts
+
+
+class Prediction(nn.Module):
+    """f: latent [B, width] -> policy logits [B, A], value [B, units]."""
+
+    def __init__(self, num_actions: int, width: int, hidden: int, value_units: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, hidden)
+        self.policy = answer(nn.Linear(hidden, num_actions), zero=True)
+        self.value = answer(nn.Linear(hidden, value_units), zero=True)
+
+    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = F.relu(self.inner(latent))
+        return self.policy(hidden), self.value(hidden)
+
+
+class Reconstruction(nn.Module):
+    """Latent [B, width] -> observation logits [B, *O]."""
+
+    def __init__(self, observation_shape: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        self.shape = observation_shape
+        self.outer = answer(nn.Linear(width, math.prod(observation_shape)))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        out: Tensor = self.outer(latent)
+        return out.view(-1, *self.shape)

@@ -1,0 +1,108 @@
+"""A learned model laid out for the search: the same numbers up to rounding, in fewer and faster operations."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from muzero.model import border, scalar
+from muzero.model.learned import LearnedModel, Transition
+from muzero.model.networks import fused, pixels, resnet
+from muzero.model.networks.watch import Watch
+from muzero.records import RootOutput, StepOutput
+
+Encoder = Callable[[Tensor], Tensor]
+Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def _networks(model: LearnedModel) -> tuple[Encoder, Transition | None, Heads]:
+    return model.h, model.g, model.f
+
+
+class PreparedModel:
+    """Speaks the search's protocol (`muzero.model.protocol.Model`) with the weights of a `LearnedModel`, which it only
+    reads.
+
+    Latents and convolutions are in `dtype`, outputs in float32. After the model's weights have changed, `refresh`
+    takes them over, in place.
+    """
+
+    def __init__(self, model: LearnedModel, dtype: torch.dtype = torch.float32) -> None:
+        self.model, self.dtype = model, dtype
+        self.num_actions = model.num_actions
+        self.derived = fused.Derived(dtype)
+        self.needs, self.reaches = border.needs(model), self.derived.hold(lambda: border.reaches(model))
+        """What the model's `border.rows` must take, and [R] what they do take."""
+        self.watch = Watch(model.device)
+        self.twin: LearnedModel | None = None
+        self.standard = copy.deepcopy(model.standard)
+        self.prefix: Transition | None = None
+        """None where each reward is stated by itself."""
+        self.h: Encoder
+        self.g: Transition | None = None
+        """None where the game's own rules are searched."""
+        self.f: Heads
+        self._lay_out(model)
+        self._check()
+
+    def _lay_out(self, model: LearnedModel) -> None:
+        if model.config.network == "mlp":
+            self.twin = copy.deepcopy(model).eval().requires_grad_(False).to(self.dtype)
+            self.h, self.g, self.f = _networks(self.twin)
+            self.prefix = self.twin.prefix
+            return
+        assert isinstance(model.f, resnet.Prediction)
+        if isinstance(model.h, pixels.Representation):
+            self.h = fused.Downsampling(self.derived, model.h, self._entries("h"))
+        else:
+            assert isinstance(model.h, resnet.Representation)
+            self.h = fused.Representation(self.derived, model.h, self._entries("h"))
+        if model.g is not None:
+            assert isinstance(model.g, resnet.Dynamics)
+            self.g = fused.Dynamics(self.derived, model.g, model.num_actions, self._entries("g"))
+        self.f = fused.Prediction(self.derived, model.f)
+        if model.prefix is not None:
+            self.prefix = fused.Prefix(self.derived, model.prefix)
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    def refresh(self) -> None:
+        """Take over the model's weights as they are now. Raises SearchError for those it can't compute with."""
+        if self.twin is not None:
+            self.twin.load_state_dict(self.model.state_dict())
+        self.derived.refresh()
+        if self.standard is not None and self.model.standard is not None:
+            self.standard.load_state_dict(self.model.standard.state_dict())
+        self._check()
+
+    def _entries(self, network: str) -> fused.Entries:
+        """What may enter the blocks of h or g."""
+        later = [index for index, name in enumerate(self.needs) if name.startswith(f"{network}.")]
+        return fused.Entries(self.watch, [self.reaches[index] for index in later])
+
+    def _check(self) -> None:
+        border.check_weights(self.model, self.needs, self.reaches)
+        self.most = border.readable(self.model, self.reaches)
+        """Largest entry of an observation."""
+
+    def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
+        border.check_observations(self.model.spec.name, obs, self.most)
+        self.watch.begin()
+        latent = self.h(self.model.planes(obs, self.dtype, self.standard))
+        logits, value = self.f(latent)
+        return RootOutput(
+            self.model.remembering(latent), logits.float(),
+            self.watch.mark(scalar.decode(value, self.model.config.value)))
+
+    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
+        model = self.model
+        reached, output, turn = model.moved(self.g, self.prefix, latent, action)
+        logits, value = self.f(model.bare(reached))
+        return StepOutput(
+            reached, model.reward(latent, reached, output), model.discount(turn), logits.float(),
+            self.watch.mark(scalar.decode(value, model.config.value)))

@@ -1,0 +1,86 @@
+"""The game's own rules in place of learned dynamics: the search of AlphaZero (Silver et al. 2018).
+
+An observation is the history of a position's actions, a latent the handle of a position that the search has reached;
+a network says policy and value of each one that isn't the end. All on the host, wherever the network computes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from games.base import GameBatch, GameError
+from games.open_spiel import OpenSpielBatch
+from games.rules import Positions, Reached
+from muzero.model.protocol import Acting
+from muzero.records import RootOutput, StepOutput
+
+IMPOSSIBLE = float(np.finfo(np.float32).min)
+"""Logit of an illegal action. The tree takes this very number for an action that isn't there; any other, however low,
+it would try where an action without visits promises more than all those with visits."""
+
+
+def histories(games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+    """What the root of a `RulesModel` takes of games: int32 [N, T]. A `Sight`."""
+    del obs
+    if not isinstance(games, OpenSpielBatch):
+        raise GameError(f"{games.spec.name}: not an OpenSpiel game, so its rules can't be searched")
+    return games.histories()
+
+
+class RulesModel:
+    """Speaks the search's protocol (`muzero.model.protocol.Model`) with true moves; `network.root` judges positions.
+
+    One search at a time: new roots forget the positions of the search before.
+    """
+
+    def __init__(self, network: Acting, positions: Positions, gamma: float) -> None:
+        self.network, self.positions, self.gamma = network, positions, gamma
+        self.num_actions = network.num_actions
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.network.dtype
+
+    def refresh(self) -> None:
+        self.network.refresh()
+
+    def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
+        """Histories int [B, T] and legal moves bool [B, A] of the positions they lead to.
+
+        Raises GameError if one doesn't lead to a position with these moves.
+        """
+        reached = self.positions.begin(obs.numpy())
+        wrong = (legal.numpy() & ~reached.legal).any(1)
+        if wrong.any():
+            raise GameError(f"{self.positions.spec.name}: the history of row {int(wrong.argmax())} leads to a position "
+                            "with other legal moves")
+        logits, value = self._judged(reached)
+        return RootOutput(torch.from_numpy(reached.handle)[:, None], logits, value)
+
+    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
+        """Actions [M] played at handles int64 [M, 1]. Raises GameError for an illegal one."""
+        reached = self.positions.move(latent[:, 0].numpy(), action.numpy())
+        logits, value = self._judged(reached)
+        return StepOutput(torch.from_numpy(reached.handle)[:, None], torch.from_numpy(reached.reward),
+                          self.gamma * torch.from_numpy(reached.discount), logits, value)
+
+    def _judged(self, reached: Reached) -> tuple[Tensor, Tensor]:
+        """Logits [M, A] and value [M] of positions, 0 where the game is over."""
+        size = len(reached.going)
+        logits, value = torch.zeros(size, self.num_actions), torch.zeros(size)
+        if len(reached.obs) > 0:
+            device, legal = self.network.device, torch.from_numpy(reached.legal)
+            output = self.network.root(torch.from_numpy(reached.obs).to(device), legal.to(device))
+            rows = torch.from_numpy(np.flatnonzero(reached.going))
+            logits.index_copy_(0, rows, output.logits.float().cpu().masked_fill(~legal, IMPOSSIBLE))
+            value.index_copy_(0, rows, output.value.float().cpu())
+        return logits, value

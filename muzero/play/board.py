@@ -1,0 +1,219 @@
+"""Boards drawn for people: colour and shape, coordinates, the newest stone marked.
+
+Games without an entry here are shown as OpenSpiel (or their own class) prints them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from muzero.view.terminal import Ink
+
+Cell = tuple[int, int]
+"""(row, column), both counted from the top left of the picture."""
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+GO_LETTERS = LETTERS.replace("i", "")
+FIRST, SECOND = ("red", "bold"), ("yellow", "bold")
+"""Colours of player 0 and player 1."""
+ROUND = {True: ("●", "○"), False: ("X", "O")}
+"""Stones of player 0 and player 1, by whether more than ASCII can be shown."""
+CROSSES = {True: ("X", "O"), False: ("X", "O")}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How one game's printed position becomes a picture."""
+
+    line: str
+    """Pattern of a printed line that holds a row of the board; its group holds the cells."""
+    stones: tuple[str, str]
+    """Characters of player 0's and of player 1's pieces."""
+    style: Literal["dots", "grid", "columns", "skewed"] = "dots"
+    shapes: Mapping[bool, tuple[str, str]] = field(default_factory=lambda: ROUND)
+    from_below: bool = False
+    """Rows are numbered from the bottom up."""
+    letters: str = LETTERS
+    own_letters: bool = False
+    """Pieces are shown as printed (chess), coloured by player."""
+    legend: tuple[str, str] = ("", "")
+    """What each player is about, where the shape alone doesn't tell."""
+    show_legal: bool = False
+    """Mark the cells where a move is possible."""
+
+
+RANKS = r"^ ?\d+ *([^\s\d]+)\s*$"
+CELLS = r"^([.xo]+)$"
+
+DRAWINGS: Mapping[str, Drawing] = {
+    "tic_tac_toe": Drawing(CELLS, ("x", "o"), "grid", CROSSES),
+    "mnk": Drawing(CELLS, ("x", "o"), "grid", CROSSES),
+    "connect_four": Drawing(CELLS, ("x", "o"), "columns"),
+    "gomoku": Drawing(r"^([.bw]+)$", ("b", "w")),
+    "othello": Drawing(r"^\d ([-xo ]+) \d$", ("x", "o"), show_legal=True),
+    "go": Drawing(RANKS, ("X", "O"), from_below=True, letters=GO_LETTERS),
+    "hex": Drawing(
+        r"^ *((?:[.xyzXopqO] )+)$", ("xyzX", "opqO"), "skewed", legend=("top to bottom", "left to right")
+    ),
+    "breakthrough": Drawing(RANKS, ("b", "w"), from_below=True, legend=("downwards", "upwards")),
+    "clobber": Drawing(RANKS, ("o", "x"), from_below=True),
+    "checkers": Drawing(r"^\d([.o+8*]+)$", ("o8", "+*"), from_below=True),
+    "chess": Drawing(r"^([.A-Za-z]{8})$", ("pnbrqk", "PNBRQK"), from_below=True, own_letters=True),
+}
+OWN_SIGNS: Mapping[str, tuple[str, str]] = {
+    "amazons": ("X", "O"),
+    "antichess": ("black (small letters)", "white (capitals)"),
+    "backgammon": ("x", "o"),
+    "chinese_checkers": ("1", "2"),
+    "crazyhouse": ("black (small letters)", "white (capitals)"),
+    "einstein_wurfelt_nicht": ("b", "w"),
+    "havannah": ("O", "@"),
+    "hive": ("w", "b"),
+    "lines_of_action": ("x", "o"),
+    "maedn": ("1", "2"),
+    "mancala": ("lower row", "upper row"),
+    "nine_mens_morris": ("W", "B"),
+    "oware": ("A to F", "a to f"),
+    "pentago": ("O", "@"),
+    "shogi": ("capitals", "small letters"),
+    "twixt": ("x", "o"),
+    "ultimate_tic_tac_toe": ("x", "o"),
+    "xiangqi": ("capitals", "small letters"),
+    "y": ("O", "@"),
+}
+"""Signs of player 0's and of player 1's pieces in OpenSpiel's own text of games without a drawing."""
+KINGS = {"8": ("◆", "K"), "*": ("◇", "Q")}
+"""Crowned pieces of checkers: with more than ASCII, and with ASCII alone."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """The cells of a printed position."""
+
+    drawing: Drawing
+    rows: tuple[str, ...]
+    """One character a cell, from the top down."""
+
+    def name(self, cell: Cell) -> str:
+        """`b3`"""
+        row, column = cell
+        number = len(self.rows) - row if self.drawing.from_below else row + 1
+        return f"{self.drawing.letters[column]}{number}"
+
+    def cell(self, name: str) -> Cell | None:
+        """The cell called `name`, None if there is none."""
+        found = re.fullmatch(r"([a-z])(\d{1,2})", name.lower())
+        if not found or found[1] not in self.drawing.letters:
+            return None
+        number = int(found[2])
+        row = len(self.rows) - number if self.drawing.from_below else number - 1
+        column = self.drawing.letters.index(found[1])
+        return (row, column) if 0 <= row < len(self.rows) and column < len(self.rows[0]) else None
+
+    def owner(self, cell: Cell) -> int | None:
+        """The player whose piece stands in a cell."""
+        character = self.rows[cell[0]][cell[1]]
+        owners = [player for player in (0, 1) if character in self.drawing.stones[player]]
+        return owners[0] if owners else None
+
+    def added(self, before: Board | None) -> set[Cell]:
+        """Cells that were empty `before` and hold a piece now."""
+        if before is None or (len(before.rows), len(before.rows[0])) != (len(self.rows), len(self.rows[0])):
+            return set()
+        cells = [(row, column) for row in range(len(self.rows)) for column in range(len(self.rows[0]))]
+        return {cell for cell in cells if before.owner(cell) is None and self.owner(cell) is not None}
+
+
+def read_board(game: str, text: str) -> Board | None:
+    """The board in a printed position of `game`, None if there is no drawing for it."""
+    short = game.partition("(")[0]
+    drawing = DRAWINGS.get(short)
+    if drawing is None:
+        return None
+    lines = _ranks(text) if short == "chess" else text.splitlines()
+    matches = (re.match(drawing.line, line) for line in lines)
+    rows = tuple(found[1].replace(" ", "") for found in matches if found)
+    if not rows or len({len(row) for row in rows}) != 1 or len(rows[0]) > len(drawing.letters):
+        return None
+    return Board(drawing, rows)
+
+
+def _ranks(text: str) -> list[str]:
+    """Lines of eight characters from the first field of a FEN."""
+    ranks = text.partition(" ")[0].split("/")
+    return [re.sub(r"\d", lambda digits: "." * int(digits[0]), rank) for rank in ranks]
+
+
+def draw(
+    board: Board, pen: Ink, fancy: bool, marked: Collection[Cell] = (), possible: Collection[Cell] = ()
+) -> str:
+    """The picture. `marked` cells are put in brackets; `possible` ones get a `+`."""
+    cells = [
+        [_cell(board, (row, column), pen, fancy, (row, column) in marked, (row, column) in possible)
+         for column in range(len(board.rows[0]))]
+        for row in range(len(board.rows))
+    ]
+    if board.drawing.style == "columns":
+        return _columns(cells, pen, fancy)
+    if board.drawing.style == "grid":
+        return _grid(board, cells, pen, fancy)
+    return _dots(board, cells, pen, skew=board.drawing.style == "skewed")
+
+
+def stone(drawing: Drawing, player: int, pen: Ink, fancy: bool) -> str:
+    """One player's piece, as in the picture."""
+    shape = drawing.stones[player][-1] if drawing.own_letters else drawing.shapes[fancy][player]
+    return pen(shape, *(FIRST, SECOND)[player])
+
+
+def _cell(board: Board, cell: Cell, pen: Ink, fancy: bool, marked: bool, possible: bool) -> str:
+    """Three columns: a piece, in brackets if it is new, or an empty place."""
+    owner = board.owner(cell)
+    if owner is None:
+        open_place = board.drawing.style in ("grid", "columns")
+        empty = "+" if possible else " " if open_place else "·" if fancy else "."
+        return f" {empty if empty == ' ' else pen(empty, 'dim')} "
+    character = board.rows[cell[0]][cell[1]]
+    shape = board.drawing.shapes[fancy][owner]
+    if board.drawing.own_letters:
+        shape = character
+    elif character in KINGS:
+        shape = KINGS[character][0 if fancy else 1]
+    piece = pen(shape, *(FIRST, SECOND)[owner])
+    return f"({piece})" if marked else f" {piece} "
+
+
+def _columns(cells: list[list[str]], pen: Ink, fancy: bool) -> str:
+    """Connect Four: numbered columns in a frame."""
+    side, floor, left, middle, right = "│─└┴┘" if fancy else "|-+++"
+    wall = pen(side, "blue")
+    numbers = "  " + "".join(f"  {column + 1} " for column in range(len(cells[0])))
+    rows = ["  " + wall + wall.join(row) + wall for row in cells]
+    bottom = left + middle.join([floor * 3] * len(cells[0])) + right
+    return "\n".join([numbers, *rows, "  " + pen(bottom, "blue")])
+
+
+def _grid(board: Board, cells: list[list[str]], pen: Ink, fancy: bool) -> str:
+    """Tic-Tac-Toe: lines between the cells."""
+    side, floor, cross = "│─┼" if fancy else "|-+"
+    between = "      " + pen(cross.join([floor * 3] * len(cells[0])), "dim")
+    lines = ["      " + " ".join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])]
+    for number, row in enumerate(cells):
+        lines += [between] if number else []
+        lines.append(f"  {board.name((number, 0))[1:]:>2}  " + pen(side, "dim").join(row))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _dots(board: Board, cells: list[list[str]], pen: Ink, skew: bool) -> str:
+    """Cells without lines; each skewed row starts half a cell further right, as on a Hex board."""
+    letters = "     " + "".join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])
+    lines = [letters]
+    for number, row in enumerate(cells):
+        indent = " " * (3 * number // 2) if skew else ""
+        lines.append(f"{indent}  {board.name((number, 0))[1:]:>2} " + "".join(row))
+    if not skew:
+        lines.append(letters)
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,148 @@
+"""Moves as people write them: names of actions, and what is wrong with what was typed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from games.base import GameBatch
+from muzero.play.board import GO_LETTERS, LETTERS, Board
+from muzero.view.terminal import printable
+
+LISTED = 30
+"""Legal moves named in an error at most."""
+BY_CELL: Mapping[str, str] = {
+    "tic_tac_toe": LETTERS, "mnk": LETTERS, "gomoku": LETTERS, "hex": LETTERS, "othello": LETTERS,
+    "y": LETTERS, "havannah": LETTERS, "go": GO_LETTERS,
+}
+"""Games whose action numbers the cells row by row, with the letters of their columns."""
+PASSING = ("othello", "go")
+"""Those in which the action after the last cell is a pass."""
+SQUARES = re.compile(r"[a-h][1-8][a-h][1-8][qrbn]?")
+"""A chess move as the square it leaves and the one it enters."""
+
+
+def move_name(games: GameBatch, action: int) -> str:
+    """An action of the game in row 0 as people write it.
+
+    `#action` where the position doesn't allow it and the name depends on the position.
+    """
+    short = games.spec.name.partition("(")[0]
+    if short == "connect_four":
+        return str(action + 1)
+    cell = _cell_name(games, short, action)
+    if cell is not None:
+        return cell
+    # Backgammon numbers its moves; numbers that differ by the order of the dice share a text and an effect.
+    return games.action_name(0, action).removeprefix(_numbered(action))
+
+
+def name_anywhere(positions: Sequence[GameBatch], action: int, dice_known: bool) -> str:
+    """The name of an action in the first of these positions that has one; `#action` where none has.
+
+    Unless `dice_known`, names that hang on the dice of those positions don't count: OpenSpiel numbers these.
+    """
+    for games in positions:
+        name = move_name(games, action)
+        of_dice = games.action_name(0, action).startswith(_numbered(action))
+        if not name.startswith("#") and (dice_known or not of_dice):
+            return name
+    return f"#{action}"
+
+
+def _cell_name(games: GameBatch, short: str, action: int) -> str | None:
+    """`b3` or `pass` where actions are cells, None elsewhere."""
+    letters, layout, shape = BY_CELL.get(short), games.spec.layout, games.spec.observation_shape
+    if letters is None or layout.kind != "cells" or layout.planes != 1:
+        return None
+    height, width = shape[-2:]
+    if action >= height * width:
+        return "pass" if short in PASSING else None
+    return f"{letters[action % width]}{action // width + 1}" if width <= len(letters) else None
+
+
+def _numbered(action: int) -> str:
+    return f"{action} - "
+
+
+def legal_names(games: GameBatch) -> dict[str, int]:
+    """Every legal move of row 0 by its name."""
+    return {move_name(games, action): action for action in np.flatnonzero(games.legal()[0]).tolist()}
+
+
+def parse_move(games: GameBatch, text: str) -> int | None:
+    """The legal action a person means by a coordinate, a column, its own text or `#number`; else None.
+
+    Also a number alone, where the moves differ in their last number or OpenSpiel's text starts with it, and a
+    chess move by its two squares.
+    """
+    typed = _squeezed(text)
+    actions: list[int] = np.flatnonzero(games.legal()[0]).tolist()
+    short = {move_name(games, action): action for action in reversed(actions)}
+    own = {games.action_name(0, action): action for action in reversed(actions)}
+    numbers = {f"#{action}": action for action in actions}
+    numbers |= {str(action): action for name, action in own.items() if name.startswith(_numbered(action))}
+    squares = _by_squares(games, actions) if SQUARES.fullmatch(typed) else {}
+    for named in (short, own, numbers, _by_last_number(short), squares):
+        # Chess tells Bxc3 from bxc3: capitals count where both are legal.
+        if text.strip() in named:
+            return named[text.strip()]
+        squeezed = {_squeezed(name): action for name, action in named.items()}
+        if typed in squeezed:
+            return squeezed[typed]
+    return None
+
+
+def _by_last_number(named: Mapping[str, int]) -> dict[str, int]:
+    """`2` for `take 2`, if the names are all the same words and then a number."""
+    parts = [(re.fullmatch(r"(.*\s)(\d+)", name), action) for name, action in named.items()]
+    found = [(part[1], part[2], action) for part, action in parts if part]
+    if len(found) < len(parts) or len({words for words, _, _ in found}) != 1:
+        return {}
+    return {number: action for _, number, action in found}
+
+
+def _by_squares(games: GameBatch, actions: Sequence[int]) -> dict[str, int]:
+    """Chess moves by the squares they leave and enter, such as `e2e4` or `a7a8q`."""
+    from games.open_spiel import OpenSpielBatch
+
+    if games.spec.name.partition("(")[0] != "chess" or not isinstance(games, OpenSpielBatch):
+        return {}
+    import pyspiel
+
+    board = games.state(0).board()
+    return {pyspiel.chess.action_to_move(action, board).to_lan(): action for action in actions}
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.lower().split())
+
+
+def refusal(games: GameBatch, board: Board | None, text: str, words: Collection[str] = ()) -> str:
+    """Why `text` is no legal move, which word or move is nearest, and which moves are legal."""
+    names = list(legal_names(games))
+    return f"{_reason(games, board, text, names, words)}; legal: {listing(names)}"
+
+
+def listing(names: list[str], most: int = LISTED) -> str:
+    """Names one after the other, cut where they are too many."""
+    separator = " | " if any(" " in name for name in names) else " "
+    rest = f"{separator}... (`moves` lists all {len(names)})" if len(names) > most else ""
+    return separator.join(names[:most]) + rest
+
+
+def _reason(games: GameBatch, board: Board | None, text: str, names: list[str], words: Collection[str]) -> str:
+    shown = text if len(text) <= 30 else f"{text[:30]}..."
+    if games.spec.name.partition("(")[0] == "connect_four" and re.fullmatch(r"\d{1,3}", text):
+        there = 1 <= int(text) <= games.spec.num_actions
+        return f"column {int(text)} is full" if there else f"there is no column {int(text)}"
+    cell = board.cell(text) if board is not None else None
+    if cell is not None and board is not None:
+        why = "is taken" if board.owner(cell) is not None else "is not possible now"
+        return f"{printable(shown)} {why}"
+    lower = {name.lower(): name for name in (*words, *names)}
+    near = difflib.get_close_matches(text.lower(), lower, n=1) if len(text) <= 30 else []
+    return f"no move {shown!r} here" + (f", nearest: {lower[near[0]]}" if near else "")

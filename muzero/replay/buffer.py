@@ -1,0 +1,335 @@
+"""The newest positions of finished games, in rings reserved once; batches with targets are drawn from them.
+
+Where an observation is F frames, each frame is stored once: a game takes F - 1 places for the frames before its first
+move, then one a move. Those places hold nothing else, and are never drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import GameSpec
+from games.symmetry import Symmetries
+from muzero.config import ConfigError, LearnerConfig, ReplayConfig
+from muzero.records import Batch, Findings, Trajectory
+from muzero.replay.gather import mix_values, rows, shifted_frames, stacked_rows, turn_actions, turned_rows
+from muzero.replay.sum_tree import SumTree
+from muzero.replay.targets import fill_targets
+
+PRIORITY_FLOOR = 1e-3
+"""Added to every priority, so that nothing is forgotten for ever."""
+LARGE_POSITION_MB = 0.2
+"""From here on it is observations that are too large for a replay of the usual size."""
+
+
+def bytes_per_position(spec: GameSpec) -> int:
+    """Memory of one stored position."""
+    obs = math.prod(spec.frame_shape) * (1 if spec.observation_dtype == "uint8" else 4)
+    return obs + 3 * spec.num_actions + 4 * 5 + 2
+
+
+def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:
+    """Memory of a replay of this game. Raises ConfigError for one that is too large, or holds no observation."""
+    memory = config.capacity * bytes_per_position(spec) + SumTree.bytes_for(config.capacity) * config.prioritized
+    if memory > config.memory_limit_mb * 10**6:
+        each = bytes_per_position(spec) / 10**6
+        smaller = "" if each < LARGE_POSITION_MB else (
+            f"; or make observations smaller, a position takes {each:.1f} MB (of pictures: "
+            "gymnasium.wrappers.ResizeObservation)")
+        raise ConfigError(
+            f"replay.capacity {config.capacity} needs {memory / 10**6:.0f} MB, more than "
+            f"replay.memory_limit_mb {config.memory_limit_mb}; lower the capacity or raise the limit{smaller}")
+    if config.capacity < spec.frames:
+        raise ConfigError(f"replay.capacity {config.capacity} holds no observation of {spec.frames} frames; raise it")
+    return memory
+
+
+@dataclass(frozen=True)
+class DrawConfig:
+    """What a batch is made of."""
+
+    unroll: int
+    td_steps: int
+    gamma: float
+    search_share: float
+    absorbing: bool
+    symmetries: bool
+    next_obs: int
+    """later observations, from the first on"""
+    td_age: int = 0
+    shift: int = 0
+
+    @staticmethod
+    def of(config: LearnerConfig, unroll: int) -> DrawConfig:
+        """unroll: steps after the root, `Config.unroll`."""
+        compared = min(unroll, config.consistency_steps or unroll) if config.consistency_weight > 0 else 0
+        later = unroll if config.reconstruction_weight > 0 else compared
+        return DrawConfig(unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
+                          config.symmetries, later, config.td_age, config.shift)
+
+
+class Replay:
+    """A ring of positions. Whole games go in; the oldest positions are overwritten."""
+
+    def __init__(self, spec: GameSpec, config: ReplayConfig, symmetries: Symmetries) -> None:
+        self.spec, self.config, self.symmetries = spec, config, symmetries
+        self.capacity = config.capacity
+        self.memory_bytes = bytes_reserved(spec, config)
+        self.lead = spec.frames - 1
+        """Places that each game takes before its first move."""
+        self.rings = self._reserve()
+        self.added = 0
+        """Positions so far."""
+        self.written = 0
+        """Places so far: the next one is this number modulo the capacity."""
+        self.tree = SumTree(self.capacity) if config.prioritized else None
+        self.max_priority = 1.0
+
+    def _reserve(self) -> dict[str, NDArray[Any]]:
+        n, actions = self.capacity, self.spec.num_actions
+        return {
+            "obs": np.zeros((n, *self.spec.frame_shape), dtype=self.spec.observation_dtype),
+            "action": np.zeros(n, dtype=np.int32),
+            "reward": np.zeros(n, dtype=np.float32),
+            "discount": np.zeros(n, dtype=np.float32),
+            "legal": np.zeros((n, actions), dtype=np.bool_),
+            "policy": np.zeros((n, actions), dtype=np.float16),
+            "root_value": np.zeros(n, dtype=np.float32),
+            "searched": np.zeros(n, dtype=np.bool_),
+            "exploratory": np.zeros(n, dtype=np.bool_),
+            "left": np.zeros(n, dtype=np.int32),
+        }
+
+    def __len__(self) -> int:
+        return min(self.written, self.capacity)
+
+    @property
+    def window(self) -> int:
+        """Newest places that are drawn from."""
+        wanted = max(self.config.min_window, math.ceil(self.config.window_fraction * self.written))
+        # The oldest position left has lost its earlier frames.
+        return min(wanted, len(self) - self.lead)
+
+    @property
+    def ready(self) -> bool:
+        return self.added >= self.config.min_positions and self.window > 0
+
+    def add(self, game: Trajectory) -> None:
+        """Store one whole game. A game longer than the ring keeps its newest positions."""
+        length = len(game)
+        if length == 0:
+            return
+        keep = min(length, self.capacity - self.lead)
+        places = (self.written + np.arange(self.lead + keep)) % self.capacity
+        frames, moves = places[: self.lead], places[self.lead :]
+        self.rings["obs"][places] = game.obs[length - keep :]
+        self.rings["left"][frames] = 0
+        self.rings["left"][moves] = np.arange(keep, 0, -1)
+        for name, ring in self.rings.items():
+            if name not in ("obs", "left"):
+                ring[moves] = getattr(game, name)[length - keep :]
+        self.written += len(places)
+        self.added += keep
+        if self.tree is not None:
+            self.tree.update(moves, np.full(keep, self.max_priority))
+            if self.lead:
+                cut = (self.written + np.arange(self.lead)) % self.capacity
+                self.tree.update(np.concatenate((frames, cut)), np.zeros(2 * self.lead))
+
+    def drawable(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the places [B] hold a position with all its frames."""
+        age = (self.written - 1 - places) % self.capacity
+        found: NDArray[np.bool_] = (self.rings["left"][places] > 0) & (age < len(self) - self.lead)
+        return found
+
+    def observations(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """[B, *O] of drawable places [B]."""
+        return self._gather("obs", places[:, None], None)[:, 0]
+
+    def draw(self, size: int, config: DrawConfig, rng: np.random.Generator) -> Batch:
+        """`size` positions with the targets of config.unroll steps."""
+        places, weight = self._places(size, rng)
+        return self.batch(places, weight, config, rng)
+
+    def _places(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        if self.tree is None:
+            places = self._uniform(size, rng)
+            while self.lead and not (fine := self.drawable(places)).all():
+                places[~fine] = self._uniform(int((~fine).sum()), rng)
+            return places, np.ones(size, dtype=np.float32)
+        places = rng.permutation(self.tree.draw(size, rng))
+        chance = self.tree.get(places) / self.tree.total
+        weight = (len(self) * chance) ** -self.config.beta
+        return places, (weight / weight.max()).astype(np.float32)
+
+    def _uniform(self, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        return (self.written - rng.integers(1, self.window + 1, size)) % self.capacity
+
+    def batch(
+        self, places: NDArray[np.int64], weight: NDArray[np.float32], config: DrawConfig, rng: np.random.Generator
+    ) -> Batch:
+        """The batch of given places int64 [B]; random actions and symmetries come from `rng`."""
+        size, unroll, rings = len(places), config.unroll, self.rings
+        action = rng.integers(0, self.spec.num_actions, (size, unroll))
+        reward = np.zeros((size, unroll), dtype=np.float32)
+        turn = np.zeros((size, unroll), dtype=np.int64)
+        value = np.zeros((size, unroll + 1), dtype=np.float32)
+        step_place = np.zeros((size, unroll + 1), dtype=np.int64)
+        inside = np.zeros((size, unroll + 1), dtype=np.bool_)
+        trained = np.zeros((size, unroll + 1), dtype=np.bool_)
+        fill_targets(
+            places, rings["left"], rings["action"], rings["reward"], rings["discount"], rings["root_value"],
+            rings["searched"], rings["exploratory"], self._td_steps(places, config), config.gamma,
+            action, reward, turn, value, step_place, inside, trained)
+        searched = inside & rings["searched"][step_place]
+        if config.search_share > 0.0:
+            mix_values(value, searched, step_place, rings["root_value"], np.float32(1.0 - config.search_share),
+                       np.float32(config.search_share))
+        chosen = None
+        if config.symmetries and self.symmetries.count > 1:
+            chosen = rng.integers(0, self.symmetries.count, size)
+            turn_actions(action, self.symmetries.action_index, chosen)
+        obs = self._see(step_place[:, :1], chosen, config.shift, rng)
+        reached = step_place[:, 1 : 1 + config.next_obs]
+        later = self._see(reached, chosen, config.shift, rng) if config.next_obs else None
+        legal = self._gather("legal", step_place, chosen)
+        legal &= inside[:, :, None]
+        if not config.absorbing:
+            trained &= inside
+        return Batch(
+            obs=obs[:, 0], action=action, reward=reward, turn=turn, value=value,
+            policy=self._gather("policy", step_place, chosen).astype(np.float32), legal=legal, alive=searched,
+            inside=inside, trained=trained, next_obs=later, weight=weight, index=places)
+
+    def _td_steps(self, places: NDArray[np.int64], config: DrawConfig) -> NDArray[np.int64]:
+        """n of the n-step target of each of the places [B]."""
+        if config.td_age == 0:
+            return np.full(len(places), config.td_steps)
+        age = (self.written - 1 - places) % self.capacity
+        return np.maximum(1, config.td_steps - age // config.td_age)
+
+    def _see(
+        self, places: NDArray[np.int64], chosen: NDArray[np.int64] | None, shift: int, rng: np.random.Generator
+    ) -> NDArray[Any]:
+        """Observations [B, K, *O] at places [B, K], turned by symmetry chosen[b], or moved by up to `shift` pixels."""
+        if shift == 0:
+            return self._gather("obs", places, chosen)
+        moved = rng.integers(-shift, shift + 1, (*places.shape, 2))
+        seen = np.empty((*places.shape, *self.spec.observation_shape), dtype=self.rings["obs"].dtype)
+        frames = seen.reshape(*places.shape, self.spec.frames, *self.spec.frame_shape)
+        shifted_frames(self.rings["obs"], places, self.spec.frames, moved, frames)
+        return seen
+
+    def _gather(self, name: str, places: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> NDArray[Any]:
+        """Ring `name` at places [B, K], row b turned by symmetry chosen[b]: [B, K, ...]; frames as observations."""
+        ring = self.rings[name]
+        if name == "obs" and self.lead:
+            seen = np.empty((*places.shape, *self.spec.observation_shape), dtype=ring.dtype)
+            frames = seen.reshape(*places.shape, self.spec.frames, -1)
+            stacked_rows(ring.reshape(len(ring), -1), places, self.spec.frames, frames)
+            return seen
+        out = np.empty((*places.shape, *ring.shape[1:]), dtype=ring.dtype)
+        # Compiled loops know no half precision: its bytes travel as whole numbers.
+        flat = [array.view(np.int16) if ring.dtype == np.float16 else array for array in (ring, out)]
+        flat = [array.reshape(*array.shape[:lead], -1) for array, lead in zip(flat, (1, 2), strict=True)]
+        if chosen is None:
+            rows(flat[0], places, flat[1])
+        else:
+            index = self.symmetries.observation_index if name == "obs" else self.symmetries.action_index
+            turned_rows(flat[0], places, index, chosen, flat[1])
+        return out
+
+    def set_priorities(self, places: NDArray[np.int64], error: NDArray[np.float32]) -> None:
+        """Priorities |error|^alpha of places drawn before; nothing to do for a uniform replay. NaN: not known."""
+        if self.tree is None:
+            return
+        places, error = places[told := ~np.isnan(error)], error[told]
+        if len(places) == 0:
+            return
+        values = (np.abs(error).astype(np.float64) + PRIORITY_FLOOR) ** self.config.alpha
+        self.max_priority = max(self.max_priority, float(values.max()))
+        # Some may have been overwritten since.
+        fine = self.drawable(places) if self.lead else np.ones(len(places), dtype=np.bool_)
+        self.tree.update(places[fine], values[fine])
+
+    def renew(self, places: NDArray[np.int64], found: Findings) -> None:
+        """Overwrite the searches of places [B] by newer ones."""
+        for name, value in vars(found).items():
+            self.rings[name][places] = value
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The filled part of every ring, for a checkpoint."""
+        filled = {name: ring[: len(self)] for name, ring in self.rings.items()}
+        if self.tree is not None:
+            filled["priority"] = self.tree.get(np.arange(len(self)))
+        return filled
+
+    def restore(
+        self, arrays: dict[str, NDArray[Any]], added: int, max_priority: float, written: int | None = None
+    ) -> None:
+        """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
+        fit. written: None where every place holds a position."""
+        written = added if written is None else written
+        arrays, filled = upgraded(arrays), min(written, self.capacity)
+        for name, ring in self.rings.items():
+            held = arrays.get(name)
+            if held is None or held.shape != (filled, *ring.shape[1:]) or held.dtype != ring.dtype:
+                raise ValueError(f"stored replay doesn't fit this run: {name}")
+        self._check_stored(arrays, written, filled)
+        for name, ring in self.rings.items():
+            ring[:filled] = arrays[name]
+        self.added, self.written, self.max_priority = added, written, max_priority
+        if self.tree is not None:
+            held, places = arrays.get("priority"), np.arange(filled)
+            if held is None or held.shape != (filled,) or not ((held > 0) == self.drawable(places)).all():
+                raise ValueError("stored replay doesn't fit this run: priority")
+            self.tree.update(places, np.asarray(held, dtype=np.float64))
+
+    def _check_stored(self, arrays: dict[str, NDArray[Any]], written: int, filled: int) -> None:
+        """Compiled loops follow these numbers without a look."""
+        wrong = impossible({name: arrays[name] for name in self.rings}, self.spec.num_actions)
+        # Oldest first: the moves left count down to 1, and the newest game is whole.
+        left = arrays["left"][(written - filled + np.arange(filled)) % self.capacity]
+        if filled and not (_counts_down(left[left != 0]) and left[-1] == 1 and self._leads(left)):
+            wrong = "left"
+        if wrong:
+            raise ValueError(f"stored replay doesn't fit this run: {wrong} holds what no game gives")
+
+    def _leads(self, left: NDArray[np.int32]) -> bool:
+        """Whether the places without a position in left [n], oldest first, are those before each game."""
+        starts = np.flatnonzero(np.diff(left, prepend=1) > 0)
+        wanted = np.zeros(len(left), dtype=np.bool_)
+        for before in range(1, self.lead + 1):
+            wanted[np.maximum(starts - before, 0)] = True
+        return bool(((left == 0) == wanted)[self.lead :].all())
+
+
+def _counts_down(left: NDArray[np.int32]) -> bool:
+    """Whether left [n] falls by 1 to 1, again and again."""
+    falls = (left[:-1] == 1) | (left[1:] == left[:-1] - 1)
+    return bool((left >= 1).all() and (left <= len(left)).all() and falls.all())
+
+
+def upgraded(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Arrays [n, ...] of moves as this version means them. Older ones didn't always store what was searched, or had
+    searches that left no policy: what has a policy was searched."""
+    return {**arrays, "searched": np.asarray(arrays["policy"].any(-1))} if "policy" in arrays else arrays
+
+
+def impossible(moves: Mapping[str, NDArray[Any]], actions: int) -> str | None:
+    """The first of the arrays [n, ...] of moves, named as in `Trajectory`, that holds what no move gives, or None."""
+    for name, held in moves.items():
+        if held.dtype.kind == "f" and not np.isfinite(held).all():
+            return name
+        # A byte beyond 0 and 1 would be counted as many.
+        if held.dtype == np.bool_ and (held.view(np.uint8) > 1).any():
+            return name
+    if not ((moves["action"] >= 0) & (moves["action"] < actions)).all():
+        return "action"
+    return None if np.isin(moves["discount"], (-1.0, 0.0, 1.0)).all() else "discount"

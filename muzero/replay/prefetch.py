@@ -1,0 +1,60 @@
+"""Batches drawn while the learner is at work on the one before."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import numpy as np
+
+from muzero.records import Batch
+from muzero.replay.buffer import DrawConfig, Replay
+
+
+class Batches:
+    """Draws from one replay, here or in a thread of its own.
+
+    The replay and `rng` have no lock: between `begin` and `rest` or `take` nothing else may use them. The loops of a
+    draw don't hold the interpreter, so that they run beside a learning step.
+    """
+
+    def __init__(self, replay: Replay, config: DrawConfig, rng: np.random.Generator) -> None:
+        self.replay, self.config, self.rng = replay, config, rng
+        self.waited = 0.0
+        """Seconds in which the caller had to wait for a batch."""
+        self.begun = 0
+        """Positions of the batch that was begun and not yet taken."""
+        self._thread = ThreadPoolExecutor(1, "batches")
+        self._next: Future[Batch] | None = None
+
+    def draw(self, size: int) -> Batch:
+        """A batch of `size` positions, at once."""
+        before = time.monotonic()
+        batch = self.replay.draw(size, self.config, self.rng)
+        self.waited += time.monotonic() - before
+        return batch
+
+    def begin(self, size: int) -> None:
+        """Begin to draw `size` positions in the background; the batch begun before must have been taken."""
+        assert self._next is None
+        self.begun = size
+        self._next = self._thread.submit(self.replay.draw, size, self.config, self.rng)
+
+    def rest(self) -> None:
+        """Wait until no draw is under way."""
+        if self._next is not None and not self._next.done():
+            before = time.monotonic()
+            wait([self._next])
+            self.waited += time.monotonic() - before
+
+    def take(self) -> Batch | None:
+        """The batch that was begun, None if none was. Raises what its draw raised."""
+        if self._next is None:
+            return None
+        self.rest()
+        drawn, self._next, self.begun = self._next, None, 0
+        return drawn.result()
+
+    def close(self) -> None:
+        """End the thread; a batch under way is finished and lost."""
+        self._thread.shutdown(cancel_futures=True)

@@ -1,0 +1,223 @@
+"""Runs a model for one part of a search's batch and keeps its latents where it computes.
+
+The tree writes leaves into `leaves`; `launch` starts the model on them, `wait` gives its answers. On a CPU a launch is
+the whole work. On CUDA it is one captured graph, small copies in both directions included, so that the tree can work on
+another part meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from muzero.model.protocol import Model
+from muzero.records import FloatArray, IntArray, MaskArray
+from muzero.search.latents import LatentPool
+
+WARM_UPS = 3
+"""Runs before a capture, in which libraries choose their algorithms and reserve memory."""
+
+
+@dataclass
+class Spent:
+    """Where the time of searches went, in nanoseconds of wall clock."""
+
+    tree: int = 0
+    network: int = 0
+    """On CUDA: what was left to wait for when the tree had nothing else to do."""
+    copies: int = 0
+    """Gathering and scattering of latents, answers to the host. On CUDA: the launches."""
+    leaves: int = 0
+    """No time: leaves that the model was asked for."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model says of M leaves, as the tree takes it; float32, valid until the next launch."""
+
+    reward: FloatArray
+    """[M]"""
+    discount: FloatArray
+    """[M]"""
+    logits: FloatArray
+    """[M, A]"""
+    value: FloatArray
+    """[M]"""
+
+
+class Inference(Protocol):
+    """The model as a search uses it, for up to `width` trees."""
+
+    leaves: IntArray
+    """[3, width] tree, slot of the parent, action: filled by the tree before a launch"""
+    pool: LatentPool | None
+    """None before the first search"""
+
+    def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
+        """Logits [B, A] and value [B] of obs [B, *O]; their latents are kept."""
+
+    def launch(self, slot: int, count: int) -> None:
+        """Start on the first `count` leaves; their latents will lie in `slot`."""
+
+    def wait(self) -> Answers:
+        """The answers to the last launch."""
+
+
+def host(tensor: Tensor) -> FloatArray:
+    """A float32 C-contiguous numpy array with the tensor's values; no copy on a CPU."""
+    array: FloatArray = tensor.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
+    return array
+
+
+def fitting(pool: LatentPool | None, simulations: int, trees: int, roots: Tensor) -> LatentPool:
+    """`pool` if it can hold the search, else a new one."""
+    if pool is not None and pool.fits(simulations, trees, roots):
+        return pool
+    return LatentPool(simulations, trees, roots)
+
+
+class HostInference:
+    """A model on a CPU: a launch is the work itself."""
+
+    def __init__(self, model: Model, simulations: int, width: int, spent: Spent) -> None:
+        self.model, self.simulations, self.width, self.spent = model, simulations, width, spent
+        self.leaves: IntArray = np.zeros((3, width), dtype=np.int32)
+        self.pool: LatentPool | None = None
+        self.answers: Answers | None = None
+
+    def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
+        start = perf_counter_ns()
+        output = self.model.root(torch.as_tensor(obs), torch.as_tensor(legal))
+        self.spent.network += perf_counter_ns() - start
+        self.pool = fitting(self.pool, self.simulations, self.width, output.latent)
+        self.pool.put(0, output.latent)
+        return host(output.logits), host(output.value)
+
+    def launch(self, slot: int, count: int) -> None:
+        assert self.pool is not None
+        start = perf_counter_ns()
+        tree, parent, action = torch.from_numpy(self.leaves[:, :count].astype(np.int64))
+        latent = self.pool.gather(parent * self.width + tree)
+        gathered = perf_counter_ns()
+        output = self.model.step(latent, action)
+        stepped = perf_counter_ns()
+        self.pool.scatter(tree + slot * self.width, output.latent)
+        self.answers = Answers(host(output.reward), host(output.discount), host(output.logits), host(output.value))
+        self.spent.network += stepped - gathered
+        self.spent.copies += gathered - start + perf_counter_ns() - stepped
+
+    def wait(self) -> Answers:
+        assert self.answers is not None
+        return self.answers
+
+
+class GraphedInference:
+    """A model on CUDA (or, for tests, any device): one replay a simulation, at a width that never changes.
+
+    Rows without a leaf compute on a latent that nobody reads. `capture` turns the step into something that repeats it.
+    """
+
+    def __init__(
+        self, model: Model, simulations: int, width: int, spent: Spent,
+        capture: Callable[[Callable[[], None]], Captured] | None = None,
+    ) -> None:
+        self.model, self.simulations, self.width, self.spent = model, simulations, width, spent
+        self.capture = capture or CudaGraph
+        cuda = model.device.type == "cuda"
+        self.given_host = torch.zeros(3 * width + 1, dtype=torch.int32, pin_memory=cuda)
+        self.given = torch.zeros(3 * width + 1, dtype=torch.int32, device=model.device)
+        self.leaves: IntArray = self.given_host[:-1].numpy().reshape(3, width)
+        size = width * (model.num_actions + 3)
+        self.found_host = torch.zeros(size, dtype=torch.float32, pin_memory=cuda)
+        self.found = torch.zeros(size, dtype=torch.float32, device=model.device)
+        self.pool: LatentPool | None = None
+        self.captured: Captured | None = None
+        self.count = 0
+
+    def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
+        start, device = perf_counter_ns(), self.model.device
+        output = self.model.root(torch.as_tensor(obs, device=device), torch.as_tensor(legal, device=device))
+        pool = fitting(self.pool, self.simulations, self.width + 1, output.latent)
+        if pool is not self.pool:
+            self.pool, self.captured = pool, None
+        pool.put(0, output.latent)
+        answers = host(output.logits), host(output.value)
+        self.spent.network += perf_counter_ns() - start
+        return answers
+
+    def launch(self, slot: int, count: int) -> None:
+        start = perf_counter_ns()
+        self.count = count
+        self.leaves[0, count:] = self.width
+        self.given_host[-1] = slot
+        if self.captured is None:
+            self.captured = self.capture(self._step)
+        self.captured.replay()
+        self.spent.copies += perf_counter_ns() - start
+
+    def _step(self) -> None:
+        assert self.pool is not None
+        self.given.copy_(self.given_host, non_blocking=True)
+        given = self.given.long()
+        tree, parent, action = given[:-1].view(3, self.width)
+        trees = self.width + 1
+        output = self.model.step(self.pool.gather(parent * trees + tree), action)
+        self.pool.scatter(given[-1] * trees + tree, output.latent)
+        parts = (output.logits.flatten(), output.reward, output.discount, output.value)
+        torch.cat([part.float() for part in parts], out=self.found)
+        self.found_host.copy_(self.found, non_blocking=True)
+
+    def wait(self) -> Answers:
+        assert self.captured is not None
+        start = perf_counter_ns()
+        self.captured.wait()
+        self.spent.network += perf_counter_ns() - start
+        width, count, numbers = self.width, self.count, self.found_host.numpy()
+        logits, (reward, discount, value) = numbers[: -3 * width], numbers[-3 * width :].reshape(3, width)
+        return Answers(reward[:count], discount[:count], logits.reshape(width, -1)[:count], value[:count])
+
+
+class Captured(Protocol):
+    """A piece of work that can be repeated."""
+
+    def replay(self) -> None:
+        """Start it once more."""
+
+    def wait(self) -> None:
+        """Until the last replay is done."""
+
+
+class CudaGraph:
+    """Work on fixed tensors recorded as a CUDA graph, replayed on a stream of its own."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            for _ in range(WARM_UPS):
+                work()
+        self.stream.synchronize()
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, stream=self.stream):
+            work()
+
+    def replay(self) -> None:
+        with torch.cuda.stream(self.stream):
+            self.graph.replay()
+
+    def wait(self) -> None:
+        self.stream.synchronize()
+
+
+def inference(model: Model, simulations: int, width: int, spent: Spent) -> Inference:
+    """The way to run `model` where it is."""
+    if model.device.type == "cpu":
+        return HostInference(model, simulations, width, spent)
+    return GraphedInference(model, simulations, width, spent)

@@ -1,0 +1,1 @@
+"""Runs, checkpoints and agents on disk: durable writes, and reads that treat every file as hostile."""

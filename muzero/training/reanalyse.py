@@ -1,0 +1,91 @@
+"""Searches stored positions again with newer weights, so that old games give fresh targets.
+
+Schrittwieser et al. 2021, "Online and Offline RL by Planning with a Learned Model". A cursor walks over the positions
+that are drawn from, oldest to newest and then again, in batches as large as a search likes them. The renewed policies
+and root values are written back to the replay: everyone who draws them later profits. A position that
+self-play didn't search has a policy to train from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from muzero.agent import build_model
+from muzero.config import Config
+from muzero.records import Findings
+from muzero.replay.buffer import Replay
+from muzero.search.tree import TreeSearch, parts_on
+from muzero.storage import checkpoint
+from muzero.training.sources import device_of, prepare
+
+DEBT_LIMIT = float(1 << 21)
+"""Searches that a run can owe at most: less than a batch of them, and what one batch of samples adds."""
+
+
+class Reanalyser:
+    """Owes `learner.reanalyse_fraction` of a search for each sample drawn, and pays in batches of
+    `learner.reanalyse_batch`."""
+
+    def __init__(self, config: Config) -> None:
+        self.fraction, self.batch = config.learner.reanalyse_fraction, config.learner.reanalyse_batch
+        self.config = config.search
+        self.model = build_model(config).eval().to(device_of(config))
+        self.model.requires_grad_(False)
+        self.prepared = prepare(self.model, config)
+        self.search: TreeSearch | None = None
+        self.cursor = 0
+        """The next position to search, counted from the first that was ever stored."""
+        self.debt = 0.0
+        """Searches owed."""
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Search with these weights of a model from now on."""
+        self.model.load_state_dict(weights)
+        self.prepared.refresh()
+
+    def owe(self, samples: int) -> None:
+        """`samples` positions were drawn."""
+        self.debt += self.fraction * samples
+
+    def pay(self, replay: Replay, rng: np.random.Generator) -> int:
+        """Search the next positions of the replay as long as a whole batch is owed; how many they were. No draw may be
+        under way."""
+        searched = 0
+        while self.debt >= self.batch:
+            searched += self._renew(replay, self.places(replay), rng)
+            self.debt -= self.batch
+        return searched
+
+    def places(self, replay: Replay) -> NDArray[np.int64]:
+        """Places [<= B] of the next positions, each once; the cursor moves on behind them."""
+        window = replay.window
+        oldest = replay.written - window
+        # What the cursor pointed to may have been overwritten meanwhile.
+        start = self.cursor - oldest if oldest <= self.cursor < replay.written else 0
+        numbers = oldest + (start + np.arange(min(self.batch, window))) % window
+        self.cursor = int(numbers[-1]) + 1
+        places = numbers % replay.capacity
+        return places[replay.drawable(places)]
+
+    def _renew(self, replay: Replay, places: NDArray[np.int64], rng: np.random.Generator) -> int:
+        if self.search is None:
+            parts = parts_on(self.model.device)
+            self.search = TreeSearch(self.config, replay.spec.num_actions, self.batch, parts)
+        seeds = rng.integers(0, 2**63, len(places), dtype=np.uint64)
+        result = self.search.run(self.prepared, replay.observations(places), replay.rings["legal"][places], seeds)
+        replay.renew(places, Findings.of(result))
+        return len(places)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Where it stands, as JSON values."""
+        return {"cursor": self.cursor, "debt": self.debt}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `snapshot` gave. Raises KeyError or ValueError for anything else."""
+        self.cursor = checkpoint.count_of(state, "cursor")
+        self.debt = checkpoint.number_of(state, "debt", DEBT_LIMIT)

@@ -1,0 +1,62 @@
+"""What all commands share: exit codes, errors that carry one, and lines for people.
+
+Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import sys
+from typing import Final, TextIO
+
+from muzero.view.wrapping import fit
+
+OK: Final = 0
+FAILURE: Final = 1
+USAGE: Final = 2
+DAMAGED: Final = 3
+INTERRUPTED: Final = 130
+
+
+class CommandError(Exception):
+    """A command can't do what was asked; the message says what, why and the mend."""
+
+    def __init__(self, message: str, code: int = FAILURE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def log(text: str) -> None:
+    """A line for people, on stderr. Lost where nobody can read it: no result hangs on it."""
+    try:
+        print(fit(text, sys.stderr), file=sys.stderr, flush=True)
+    except OSError:
+        silence(sys.stderr)
+
+
+def tell(text: str, indent: int | None = None) -> None:
+    """Text of a result, on stdout. indent: as in `muzero.view.wrapping.fit`."""
+    print(fit(text, sys.stdout, indent), flush=True)
+
+
+def command(*words: object) -> str:
+    """`muzero WORDS` as it can be typed into a shell."""
+    return shlex.join(["muzero", *map(str, words)])
+
+
+def quoted(word: object) -> str:
+    """One word as it can be typed into a shell."""
+    return shlex.quote(str(word))
+
+
+def silence(stream: TextIO) -> None:
+    """Let everything written to a stream that failed vanish, also what it still holds at the end of the process."""
+    # A stream made up in memory has no descriptor, and doesn't fail at the end.
+    with contextlib.suppress(io.UnsupportedOperation):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)

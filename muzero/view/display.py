@@ -1,0 +1,273 @@
+"""How a training run looks while it runs: a live panel in a terminal, one line now and then anywhere else.
+
+No run waits for whoever looks: the panel is drawn by a thread of its own, and a line that nobody takes is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from muzero.view.progress import EVALUATING, LAST_EVALUATION, RANDOM_PLAY
+from muzero.view.terminal import bar, duration, plain, quantity, takes_more, unicode_ok
+from muzero.view.wrapping import fit
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from muzero.view.progress import Progress
+
+PLAIN_SECONDS = 10.0
+"""Seconds between lines where there is no panel."""
+HISTORY = 40
+"""Reports in the small curve of the loss."""
+WIDTH = 100
+"""Columns of the panel at most."""
+BAR = 30
+"""Characters."""
+NAMES = 17
+"""Columns of the names on the left, so that the panel doesn't move with the status."""
+SPARKS = "▁▂▃▄▅▆▇█"
+UNKNOWN = "-"
+"""In place of a number that was not to be measured, such as the recall of rewards in a batch without any."""
+ESTIMATE_SECONDS, ESTIMATE_SHARE = 30.0, 0.02
+"""Training that must be done before the time left is estimated: at first games are played and nothing learnt."""
+
+
+class Display:
+    """Shows reports of one run. Use it in a `with` block: the panel must be closed however the run ends."""
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._live: Live | None = None
+        self._panel: RenderableType = ""
+        self._losses: deque[float] = deque(maxlen=HISTORY)
+        self._learned = -1
+        """Learning step of the newest of them: a report without a step has no loss of its own"""
+        self._last_line = -PLAIN_SECONDS
+        self._status = ""
+        self._off = False
+        self.newest: Progress | None = None
+        """The last report taken in"""
+
+    def __enter__(self) -> Display:
+        if not plain(self._stream) and unicode_ok(self._stream):
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self._stream)
+            self._live = Live(console=console, refresh_per_second=4, transient=False,
+                              get_renderable=lambda: self._panel)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            with self._nobody_may_look():
+                self._live.stop()
+
+    @contextlib.contextmanager
+    def _nobody_may_look(self) -> Iterator[None]:
+        """Training doesn't hang on who looks: a stream that fails ends the display, nothing else."""
+        try:
+            yield
+        except OSError:
+            self._off = True
+
+    def show(self, progress: Progress) -> None:
+        """Take in a report. Plain lines come at most every `PLAIN_SECONDS`, or when the status changes."""
+        self.newest = progress
+        if not self._off:
+            with self._nobody_may_look():
+                self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
+        if "total" in progress.losses and progress.step > self._learned:
+            self._losses.append(progress.losses["total"])
+            self._learned = progress.step
+        if self._live is not None:
+            # Not told to the `Live`, whose lock is held while a terminal that stands still is written to.
+            self._panel = panel(progress, list(self._losses), self._live.console.width)
+            return
+        now = self._clock()
+        if not takes_more(self._stream):
+            return
+        if now - self._last_line >= PLAIN_SECONDS or progress.status != self._status:
+            self._last_line, self._status = now, progress.status
+            print(fit(line(progress), self._stream), file=self._stream, flush=True)
+
+
+def line(progress: Progress) -> str:
+    """One report as one line without control codes."""
+    parts = [
+        f"{progress.game}: {progress.status}" + (f": {_random_play(progress)}" if _warms_up(progress) else ""),
+        f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
+        _times(progress),
+        _games(progress) + ("" if _rests(progress) else
+                                       f" ({progress.games_per_s:.0f}/s, "
+                                       f"{quantity(progress.simulations_per_s)} simulations/s)"),
+        f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
+    ]
+    parts += [f"{_of(progress.positions, progress.positions_limit)} positions"] if progress.positions_limit else []
+    parts += [f"mean return {progress.mean_return:.5g}"] if not math.isnan(progress.mean_return) else []
+    parts += [f"loss {_figures(progress.losses)}"] if progress.losses else []
+    for name, found in by_step(progress.checks).items():
+        parts.append(f"{name} {'/'.join(map(_known, found))}")
+    parts += [progress.evaluation] if progress.evaluation else []
+    parts += [f"warning: {warning}" for warning in progress.warnings]
+    return " | ".join(parts)
+
+
+def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> RenderableType:
+    """One report as a rich panel. `losses`: the totals of the last reports, oldest first."""
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="cyan", no_wrap=True, min_width=NAMES)
+    grid.add_column(ratio=1)
+    for name, content in _rows(progress, losses):
+        grid.add_row(name, Text.from_markup(content, emoji=False))
+    return Panel(
+        grid,
+        title=f"[bold]muzero[/] {_escape(progress.game)}",
+        subtitle=_escape(progress.run) + ("" if _ended(progress) else " · Ctrl-C saves and stops"),
+        border_style="blue",
+        width=min(width, WIDTH),
+    )
+
+
+def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
+    fill = progress.replay_positions / max(1, progress.replay_capacity)
+    done = _share_done(progress)
+    learning, playing = f"step {_of(progress.step, progress.steps_limit)}", _games(progress)
+    if not math.isnan(progress.mean_return):
+        playing += f"   mean return {progress.mean_return:.5g}"
+    if not _rests(progress):
+        learning += f"   {progress.steps_per_s:.1f} steps/s   waits {progress.learner_wait:.0%} for games, "
+        learning += f"{progress.data_wait:.0%} for data"
+        playing += (f"   {progress.games_per_s:.1f} games/s   "
+                    f"{quantity(progress.simulations_per_s)} simulations/s")
+    rows = [
+        (progress.status, f"[green]{bar(done, BAR)}[/] {done:.0%}  {_times(progress)}"),
+        *([("", f"{_random_play(progress)}, then searches begin")] if _warms_up(progress) else []),
+        ("learning", learning),
+        ("self-play", playing),
+        ("replay", f"[blue]{bar(fill, BAR)}[/] {progress.replay_positions:,} of "
+                   f"{progress.replay_capacity:,} positions"),
+        ("", _ratio(progress)),
+    ]
+    if progress.positions_limit:
+        rows.append(("positions", f"{_of(progress.positions, progress.positions_limit)} played"))
+    if progress.losses:
+        rows.append(("loss", f"[yellow]{sparkline(losses)}[/]"))
+        rows.append(("", _figures(progress.losses)))
+    rows += [(name, _check(found)) for name, found in by_step(progress.checks).items()]
+    rows += [("evaluation", _escape(progress.evaluation))] if progress.evaluation else []
+    rows += [("[bold red]warning[/]", f"[red]{_escape(warning)}[/]") for warning in progress.warnings]
+    return rows
+
+
+def _games(progress: Progress) -> str:
+    """How many games are over, and how many of them were cut."""
+    return f"{progress.games:,} games" + (f" ({progress.cut:,} of them cut)" if progress.cut else "")
+
+
+def _warms_up(progress: Progress) -> bool:
+    return progress.status == RANDOM_PLAY
+
+
+def _random_play(progress: Progress) -> str:
+    """How far the random play is."""
+    return f"{progress.positions:,} of {progress.warmup_positions:,} positions"
+
+
+def sparkline(values: list[float]) -> str:
+    """A curve of one character a value, between the smallest and the largest; `?` where it isn't a number."""
+    finite = [value for value in values if abs(value) < float("inf")]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(SPARKS[round((v - low) * scale)] if abs(v) < float("inf") else "?" for v in values)
+
+
+def _times(progress: Progress) -> str:
+    seconds = _left(progress)
+    left = f", {duration(seconds)} left" if seconds > 0 else ""
+    return f"{duration(progress.elapsed_s)} done{left}" + (" (CPU time)" if progress.clock == "cpu" else "")
+
+
+def _left(progress: Progress) -> float:
+    """Seconds left; the clock's limit alone, or 0, while it is too early to estimate how long the steps take."""
+    if progress.elapsed_s >= ESTIMATE_SECONDS and _share_done(progress) >= ESTIMATE_SHARE:
+        return progress.eta_s
+    return 0.0 if _ended(progress) else max(0.0, 60 * progress.minutes_limit - progress.elapsed_s)
+
+
+def _ended(progress: Progress) -> bool:
+    """True in the last report of a sitting, when there is nothing left to stop."""
+    return progress.status.endswith("saved")
+
+
+def _rests(progress: Progress) -> bool:
+    """True while nothing is learned or taken in from self-play, so that there is no rate to tell."""
+    return _ended(progress) or progress.status in (EVALUATING, LAST_EVALUATION)
+
+
+def _known(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else f"{value:.3g}"
+
+
+def _of(count: int, limit: int) -> str:
+    return f"{count:,} of {limit:,}" if limit else f"{count:,}"
+
+
+def _ratio(progress: Progress) -> str:
+    return (f"each position drawn {progress.replay_ratio:.2f} times "
+            f"({progress.replay_ratio_wanted:.2f} wanted)")
+
+
+def _share_done(progress: Progress) -> float:
+    """How near the limit is, in [0, 1]; the schedules' own progress where there is none."""
+    shares = [progress.step / progress.steps_limit] if progress.steps_limit else []
+    shares += [progress.elapsed_s / (60 * progress.minutes_limit)] if progress.minutes_limit else []
+    return min(1.0, max(shares, default=progress.progress))
+
+
+def by_step(checks: Mapping[str, float]) -> dict[str, list[float]]:
+    """`recall@1`, `recall@2`, ... (one check at each unrolled step) together under `recall`."""
+    grouped: dict[str, list[float]] = {}
+    for name, value in checks.items():
+        grouped.setdefault(name.partition("@")[0].replace("_", " "), []).append(value)
+    return grouped
+
+
+def _figures(values: Mapping[str, float]) -> str:
+    """Losses. A policy loss of exactly 0 had no target: none of the positions drawn was searched."""
+    shown = {name: f"{value:.4g}" for name, value in values.items()}
+    if values.get("policy") == 0:
+        shown["policy"] = UNKNOWN
+    return "  ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items())
+
+
+def _check(values: list[float]) -> str:
+    """The numbers, with a bar of the last one where it lies in [0, 1]."""
+    numbers = "  ".join(map(_known, values))
+    return f"[magenta]{bar(values[-1], BAR)}[/] {numbers}" if 0 <= values[-1] <= 1 else numbers
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return str(escape(text))
+

@@ -1,0 +1,1 @@
+"""Playing strength: matches, tournaments, ratings, positions with known values."""

@@ -1,0 +1,85 @@
+"""Recorded work, with a stand-in for the recorder: inputs that stay in place, and no way round a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from test_learner import batch
+from torch import Tensor
+
+from muzero.learning.graph_step import WARM_UPS, Recorded, Sent
+from muzero.learning.loss import Tensors
+
+T = TypeVar("T")
+CPU = torch.device("cpu")
+
+
+class StandIn:
+    """Repeats work by doing it again, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def warm(self, work: Callable[[], T]) -> T:
+        self.calls.append("warm")
+        return work()
+
+    def record(self, work: Callable[[], T]) -> Callable[[], T]:
+        self.calls.append("record")
+
+        def repeat() -> T:
+            self.calls.append("repeat")
+            return work()
+
+        return repeat
+
+
+def test_every_call_sees_its_own_numbers_in_the_same_place() -> None:
+    recorder, places = StandIn(), []
+
+    def work(data: Tensors) -> float:
+        places.append({name: tensor.data_ptr() for name, tensor in data.named().items()})
+        return float(data.value.sum())
+
+    recorded = Recorded(work, CPU, recorder)
+    for seed in range(WARM_UPS + 3):
+        data = Tensors.of(batch(seed))
+        assert recorded(data) == float(data.value.sum())
+        assert places[-1] == places[0]
+        assert not set(places[0].values()) & {tensor.data_ptr() for tensor in data.named().values()}
+    assert recorder.calls == ["warm"] * WARM_UPS + ["record", "repeat", "repeat", "repeat"]
+
+
+def test_each_shape_has_its_own_recording() -> None:
+    recorder = StandIn()
+    recorded = Recorded(lambda data: len(data.obs), CPU, recorder)
+    for _ in range(WARM_UPS + 1):
+        assert [recorded(Tensors.of(batch(0, size))) for size in (3, 8)] == [3, 8]
+    assert recorder.calls == ["warm"] * 2 * WARM_UPS + ["record", "repeat"] * 2
+    assert [recorded(Tensors.of(batch(1, size))) for size in (3, 8)] == [3, 8]
+    assert recorder.calls[-2:] == ["repeat", "repeat"]
+
+
+def test_a_recording_that_fails_is_told() -> None:
+    class Refusing(StandIn):
+        def record(self, work: Callable[[], T]) -> Callable[[], T]:
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    recorded = Recorded(lambda data: 0, CPU, Refusing())
+    for _ in range(WARM_UPS):
+        recorded(Tensors.of(batch(0)))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="not permitted"):
+            recorded(Tensors.of(batch(0)))
+
+
+def test_what_is_sent_stays_as_it_was() -> None:
+    tensor: Any = torch.arange(3.0, requires_grad=True)
+    sent = Sent(tensor)
+    tensor.detach().zero_()
+    found: Tensor = sent.read()
+    assert found.tolist() == [0.0, 1.0, 2.0]
+    assert not found.requires_grad
