@@ -16,7 +16,7 @@ help:
 	  'make setup     install everything into .venv and build the C++ search' \
 	  'make demo      train Tic-Tac-Toe from nothing, then measure it against a perfect player' \
 	  'make test      the whole test suite' \
-	  'make lint      ruff, mypy, clang-format' \
+	  'make lint      ruff, mypy, import-linter, clang-format' \
 	  'make sanitize  the C++ search, and odd uses of it, under address, undefined-behaviour and thread sanitizers' \
 	  'make fuzz      agents from strangers: 3,000 changed ones, each refused in words or at work' \
 	  'make bench     speed of the C++ search' \
@@ -70,6 +70,7 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/clang-format --dry-run -Werror $(filter %.cpp %.h,$(NATIVE)) benchmarks/tree_loop.cpp
 
 sanitize: setup

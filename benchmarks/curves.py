@@ -21,9 +21,9 @@ from typing import Any
 from panels import COLOURS, level, panels, save
 
 import muzero
+from muzero.players import SearchPlayer
 from muzero.storage import manifest, runs
 from muzero.storage.metrics import read as read_metrics
-from selfplay.players import SearchPlayer
 from selfplay.strength.positions import PositionSet, choose, judge, read
 
 ROOT = Path(__file__).resolve().parent.parent

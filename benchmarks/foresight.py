@@ -23,8 +23,8 @@ from torch.nn import functional as F
 import games
 from games.atari_protocol import PREFIX
 from muzero import presets
-from muzero.agent import build_model
 from muzero.config import replace
+from muzero.model.build import build_model
 from muzero.model.learned import LearnedModel
 
 ROMS = ("pong", "ms_pacman", "boxing", "up_n_down", "crazy_climber")

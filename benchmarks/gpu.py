@@ -80,13 +80,13 @@ def atari_shaped(seconds: float) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for games, what in ((64, "decisions"), (4096, "positions searched again")):
         playing = SelfPlay(settled(ATARI, {**shape, "selfplay.games": games}))
-        batch, search, model = playing.actor.games, playing.actor.search, playing.model
+        batch, planner = playing.actor.games, playing.planner
         seeds = np.arange(games, dtype=np.uint64)
         obs, legal = batch.observe(), batch.legal()
-        search.run(model, obs, legal, seeds)
+        planner.plan(obs, legal, seeds)
         watch, done = Watch(DEVICE), 0
         while watch.read().wall < seconds:
-            search.run(model, obs, legal, seeds)
+            planner.plan(obs, legal, seeds)
             done += games
         rate = done / watch.read().wall
         print(f"6x6x64 latent, 50 simulations, {games} games: {rate:,.0f} {what}/s", flush=True)

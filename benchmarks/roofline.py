@@ -26,7 +26,7 @@ from muzero.device.allocator import keep_freed_blocks
 from muzero.evaluation.provenance import commit, hardware, versions
 from muzero.model.prepared import PreparedModel
 from muzero.presets import survey
-from muzero.training.sources import acting_model
+from muzero.training.sources import selfplay_network
 
 ROUNDS = 7
 CHANNELS = 128
@@ -96,7 +96,7 @@ def roof(dtype: torch.dtype, device: torch.device) -> Roof:
 
 def distance(config: Config, dtype: torch.dtype, rows: int, peak: Roof, device: torch.device) -> Distance:
     """One imagined move of `rows` positions: g and f, as the search asks for them."""
-    model = acting_model(config).to(device)
+    model = selfplay_network(config).to(device)
     prepared = PreparedModel(model, dtype)
     latent = torch.randn(rows, *model.latent_shape, device=device, dtype=dtype)
     if latent.dim() == 4:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from games.base import GameSpec
+from games.base import GameBatch, GameError, GameSpec
 from games.families import family
+from games.open_spiel import OpenSpielBatch
 from games.solver import Solver
 from games.spiel_facts import load_facts
 
@@ -35,3 +36,16 @@ def exact(game: str) -> Exact:
         if can_solve(load_facts(game).game):
             return ConnectFourSolver(game)
     return Solver(game)
+
+
+def spiel_state(games: GameBatch, row: int) -> Any:
+    """A copy of the row's OpenSpiel state. Raises GameError for a game that isn't OpenSpiel's."""
+    refuse_foreign(games.spec.name)
+    assert isinstance(games, OpenSpielBatch)
+    return games.state(row)
+
+
+def refuse_foreign(game: str) -> None:
+    """Raise GameError for a game that isn't OpenSpiel's: searching by the rules and solving need one that is."""
+    if family(game) != "open_spiel":
+        raise GameError(f"{game}: not an OpenSpiel game, so its rules can't be searched or solved")

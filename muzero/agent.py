@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import games
-from games.base import GameBatch, GameSpec
+from games.base import FloatArray, GameBatch, GameSpec, MaskArray
 from games.own_names import canonical, is_own, same_game
 from muzero.config import Config, ConfigError
 from muzero.config.limits import check_outcomes
-from muzero.model import border
-from muzero.model.build import acting, sight
+from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
-from muzero.records import FloatArray, MaskArray, SearchResult
-from muzero.search.tree import TreeSearch, host, parts_on
+from muzero.search.inference import host
+from muzero.search.planners import TreePlanner, planner
 from muzero.storage import checkpoint, runs
+from selfplay.planner import Plan
 
 CHUNK = 256
 """Positions searched at once; bounds the memory of latents."""
@@ -40,7 +40,7 @@ CHUNK = 256
 class Analysis:
     """What an agent thinks of B positions."""
 
-    result: SearchResult
+    result: Plan
     prior: FloatArray
     """[B, A] the network's own policy, over legal actions"""
     raw_value: FloatArray
@@ -59,12 +59,12 @@ class Agent:
     ) -> None:
         """threads and simulations: as in `load`."""
         self.model = model.eval()
-        self.acting = acting(model)
+        self.acting = search_model(model)
         self.config, self.name, self.step, self.threads = config, name, step, threads
         self.spec: GameSpec = model.spec
         self.simulations = config.play.simulations if simulations is None else simulations
         """Of a search that isn't told how many; 0 = no search"""
-        self._searches: dict[tuple[int, int], TreeSearch] = {}
+        self._planners: dict[tuple[int, int], TreePlanner] = {}
 
     def anew(self) -> Agent:
         """The same agent without the memory of its searches, which goes when the last who uses it does."""
@@ -72,7 +72,7 @@ class Agent:
 
     def see(self, batch: GameBatch) -> NDArray[Any]:
         """Positions [N, ...] of a batch of the agent's game, for `raw` and `search`."""
-        return sight(self.model.config)(batch, batch.observe())
+        return self.acting.view(batch, batch.observe())
 
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Policy [B, A] over legal actions and value [B] of positions [B, ...], without any search. Raises SearchError
@@ -117,10 +117,8 @@ class Agent:
         parts = [self._chunk(obs[i : i + CHUNK], legal[i : i + CHUNK], seeds[i : i + CHUNK], count)
                  for i in range(0, len(legal), CHUNK)]
         prior, value = self._raw_in_chunks(obs, legal)
-        fields = [field.name for field in dataclasses.fields(SearchResult)]
-        merged = {name: np.concatenate([getattr(result, name) for result, _ in parts]) for name in fields}
         variations = [variation for _, found in parts for variation in found]
-        return Analysis(SearchResult(**merged), prior, value, variations)
+        return Analysis(Plan.joined([plan for plan, _ in parts]), prior, value, variations)
 
     def _raw_in_chunks(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         prior, value = zip(*(self.raw(obs[i : i + CHUNK], legal[i : i + CHUNK])
@@ -132,24 +130,23 @@ class Agent:
         prior, value = self._raw_in_chunks(obs, legal)
         action = np.where(legal, prior, -1.0).argmax(1).astype(np.int32)
         q = np.repeat(value[:, None], legal.shape[1], 1)
-        result = SearchResult(np.zeros(legal.shape, np.int32), prior, q, value, action)
-        return Analysis(result, prior, value, [[int(move)] for move in action])
+        plan = Plan(np.zeros(legal.shape, np.int32), prior, q, value, action)
+        return Analysis(plan, prior, value, [[int(move)] for move in action])
 
     def _chunk(
         self, obs: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], simulations: int
-    ) -> tuple[SearchResult, list[list[int]]]:
+    ) -> tuple[Plan, list[list[int]]]:
         # A GPU's captured step has one width: better some idle rows than one capture for each number of rows.
         trees = len(legal) if self.acting.device.type == "cpu" else CHUNK
         key = (trees, simulations)
-        if key not in self._searches:
-            self._searches.clear()
+        if key not in self._planners:
+            self._planners.clear()
             settings = dataclasses.replace(self.config.play, simulations=simulations)
-            self._searches[key] = TreeSearch(
-                settings, self.spec.num_actions, trees, parts_on(self.acting.device))
-        search = self._searches[key]
+            self._planners[key] = planner(self.acting, settings, trees)
+        chosen = self._planners[key]
         with self._threads():
-            result = search.run(self.acting, obs, legal, seeds)
-        return result, [search.variation(row) for row in range(len(legal))]
+            plan = chosen.plan(obs, legal, seeds)
+        return plan, [chosen.variation(row) for row in range(len(legal))]
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -183,7 +180,7 @@ def load(
     spec = games.spec(config.game)
     with checkpoint.reading(folder):
         _check_outcomes(config, spec)
-        model = build_model(config, stored.tensors["weights"])
+        model = _built(config, stored.tensors["weights"])
     settled = dataclasses.replace(config, play=play)
     return Agent(model.to(device), settled, str(path_or_game), stored.step, threads, simulations)
 
@@ -209,42 +206,9 @@ def _check_outcomes(config: Config, spec: GameSpec) -> None:
         raise checkpoint.Damaged(f"config.json: {error}") from error
 
 
-def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
-    """Refuse sizes that these weights can't have, before even an outline of the model is made: that takes its time."""
-    model, numbers = config.model, sum(value.numel() for value in weights.values())
-    limits = {"width": (model.width, numbers), "hidden": (model.hidden, numbers)}
-    if model.network != "mlp":
-        limits["representation_blocks"] = (model.representation_blocks, len(weights))
-        if model.dynamics == "learned":
-            limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))
-    if model.network == "pixels":
-        limits["picture_blocks"] = (model.picture_blocks, len(weights))
-    for name, (size, limit) in limits.items():
-        if size > limit:
-            raise checkpoint.Damaged(f"weights don't fit the config: {len(weights)} tensors of {numbers:,} numbers "
-                                     f"can't have model.{name} {size:,}")
-
-
-def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> LearnedModel:
-    """The model of a config, untrained or with `weights`.
-
-    Weights that don't fit the config are refused (checkpoint.Damaged) before any memory is taken for the model, and
-    those that it can't compute with are refused too.
-    """
-    spec = games.spec(config.game)
-    if weights is None:
-        return LearnedModel(spec, config.model, config.learner.gamma)
-    _check_sizes(config, weights)
-    with torch.device("meta"):
-        wanted = LearnedModel(spec, config.model, config.learner.gamma).state_dict()
-    for name in sorted(wanted.keys() | weights.keys()):
-        shapes = [tuple(held[name].shape) if name in held else None for held in (wanted, weights)]
-        if shapes[0] != shapes[1]:
-            raise checkpoint.Damaged(f"weights don't fit the config: {name} has shape {shapes[1]}, {shapes[0]} wanted")
-    model = LearnedModel(spec, config.model, config.learner.gamma)
-    model.load_state_dict(weights)
+def _built(config: Config, weights: dict[str, Tensor]) -> LearnedModel:
+    """The model of a stored agent. Raises Damaged."""
     try:
-        border.checked(model)
-    except SearchError as error:
-        raise checkpoint.Damaged(f"weights.safetensors: {error}") from error
-    return model
+        return build_model(config, weights)
+    except WeightsError as error:
+        raise checkpoint.Damaged(str(error)) from error

@@ -1,4 +1,4 @@
-"""Plays N games in lockstep with a batched search, chooses, steps and records; never trains."""
+"""Self-play of N games in lockstep: plan, choose, step, record."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import GameBatch, Step
-from muzero.config import SearchConfig, SelfPlayConfig, at
-from muzero.model.protocol import Model, Sight, observed
-from muzero.records import Findings, FloatArray, IntArray, MaskArray, SearchResult, Trajectory
-from muzero.search.tree import TreeSearch
-from selfplay.trajectory import Recorder
+from games.base import FloatArray, GameBatch, IntArray, MaskArray, Step
+from selfplay.planner import Plan, Planner
+from selfplay.recorder import Recorder
+from selfplay.settings import SelfPlayConfig, at
+from selfplay.trajectory import StoredPlan, Trajectory
 
 
 @dataclass
 class Spent:
-    """Where an actor's time went, in nanoseconds of wall clock; the parts of a search are in `TreeSearch.spent`."""
+    """Where an actor's time went, in nanoseconds of wall clock; a planner counts its own."""
 
     games: int = 0
     search: int = 0
@@ -40,13 +39,8 @@ class Counters:
 class Actor:
     """One lockstep batch of self-play games. All randomness comes from `seed`."""
 
-    def __init__(
-        self, games: GameBatch, search: SearchConfig, config: SelfPlayConfig, seed: int, parts: int = 1,
-        sight: Sight = observed,
-    ) -> None:
-        """sight: what the models that will play take of games."""
-        self.games, self.search_config, self.config, self.sight = games, search, config, sight
-        self.search = TreeSearch(search, games.spec.num_actions, games.size, parts)
+    def __init__(self, games: GameBatch, config: SelfPlayConfig, seed: int) -> None:
+        self.games, self.config = games, config
         self.recorder = Recorder(games.spec, games.size)
         self.rng = np.random.default_rng(seed)
         self.counters = Counters()
@@ -63,23 +57,23 @@ class Actor:
         self.opening = np.zeros(games.size, dtype=np.int64)
         self._draw_openings(np.ones(games.size, dtype=np.bool_))
 
-    def play(self, model: Model | None, progress: float) -> list[Trajectory]:
-        """One move in every game, searched with `model` at training progress in [0, 1]; the games, or parts of games,
+    def play(self, planner: Planner | None, progress: float) -> list[Trajectory]:
+        """One move in every game, chosen by `planner` at training progress in [0, 1]; the games, or parts of games,
         that ended.
 
-        With model None the move is uniformly random and nothing is searched (warm-up).
+        Without a planner the move is uniformly random (warm-up).
         """
         times = [perf_counter_ns()]
         obs, legal = self.games.observe(), self.games.legal()
         times.append(perf_counter_ns())
-        result = None if model is None else self._search(model, obs, legal, progress)
+        plan = None if planner is None else self._plan(planner, obs, legal, progress)
         times.append(perf_counter_ns())
-        if result is None:
+        if plan is None:
             action, exploratory = draw_legal(legal, self.rng), np.zeros(len(legal), dtype=np.bool_)
-            found = Findings.nothing(legal)
+            found = StoredPlan.nothing(legal)
         else:
-            action, exploratory = self._choose(result, legal, progress)
-            found = Findings.of(result)
+            action, exploratory = self._choose(plan, legal, progress)
+            found = StoredPlan.of(plan)
         times.append(perf_counter_ns())
         step = self.games.step(action)
         times.append(perf_counter_ns())
@@ -100,20 +94,20 @@ class Actor:
         self.spent.search += search
         self.spent.recording += choose + record
 
-    def _search(self, model: Model, obs: NDArray[Any], legal: MaskArray, progress: float) -> SearchResult:
-        share = at(self.config.simulations_share, progress)
-        simulations = max(1, round(share * self.search_config.simulations))
+    def _plan(self, planner: Planner, obs: NDArray[Any], legal: MaskArray, progress: float) -> Plan:
+        effort = at(self.config.simulations_share, progress)
         seeds = self.rng.integers(0, 2**63, self.games.size, dtype=np.uint64)
-        self.counters.simulations += simulations * self.games.size
-        return self.search.run(model, self.sight(self.games, obs), legal, seeds, simulations)
+        plan = planner.plan(planner.view(self.games, obs), legal, seeds, effort)
+        self.counters.simulations += plan.work * self.games.size
+        return plan
 
-    def _choose(self, result: SearchResult, legal: MaskArray, progress: float) -> tuple[IntArray, MaskArray]:
+    def _choose(self, plan: Plan, legal: MaskArray, progress: float) -> tuple[IntArray, MaskArray]:
         """The move of each row, and where it was random."""
-        action = result.action
+        action = plan.action
         temperature = at(self.config.temperature, progress)
-        if self.search_config.algorithm == "puct" and temperature > 0.0:
+        if plan.weights is not None and temperature > 0.0:
             early = self.made < self.config.temperature_moves
-            action = np.where(early, draw_visits(result.visits, temperature, self.rng), action)
+            action = np.where(early, draw_weighted(plan.weights, temperature, self.rng), action)
         random = self.made < self.opening
         random |= self.rng.random(len(legal)) < self.config.random_fraction
         return np.where(random, draw_legal(legal, self.rng), action).astype(np.int32), random
@@ -172,9 +166,9 @@ def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:
     return chosen
 
 
-def draw_visits(visits: IntArray, temperature: float, rng: np.random.Generator) -> IntArray:
-    """One action for each row of visits [N, A], in proportion to visits^(1/temperature)."""
-    share = visits / np.maximum(visits.max(1, keepdims=True), 1)
+def draw_weighted(weights: IntArray | FloatArray, temperature: float, rng: np.random.Generator) -> IntArray:
+    """One action for each row of weights [N, A], such as visits, in proportion to weights^(1/temperature)."""
+    share = weights / np.maximum(weights.max(1, keepdims=True), 1)
     weight = np.cumsum(share ** (1.0 / temperature), 1)
-    chosen: IntArray = (weight <= rng.random((len(visits), 1)) * weight[:, -1:]).sum(1).astype(np.int32)
+    chosen: IntArray = (weight <= rng.random((len(weights), 1)) * weight[:, -1:]).sum(1).astype(np.int32)
     return chosen

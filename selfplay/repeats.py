@@ -10,30 +10,15 @@ policy that the search has found.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import GameBatch, GameSpec, IntArray, MaskArray
-from muzero.records import FloatArray
-
-if TYPE_CHECKING:
-    from muzero.config import Config
+from games.base import FloatArray, GameBatch, IntArray, MaskArray
 
 KEY_BYTES = 16
 MOST = 100_000
 """Moves that are remembered with what followed."""
-
-
-class Settled(Protocol):
-    """What is asked of an agent: its game and its settings."""
-
-    @property
-    def spec(self) -> GameSpec: ...
-
-    @property
-    def config(self) -> Config: ...
 
 
 class Repeats:
@@ -70,11 +55,6 @@ class Repeats:
         if left and (left in self._followed or len(self._followed) < MOST):
             self.varied |= self._followed.setdefault(left, here) != here
         return before
-
-
-def repeats_of(agent: Settled, seed: int) -> Repeats | None:
-    """What an agent's own settings ask for in its game; None where they leave the search's move as it is."""
-    return Repeats(seed) if agent.spec.players == 1 and agent.config.alone.repeats == "next" else None
 
 
 def key(observation: NDArray[np.generic]) -> bytes:

@@ -1,110 +1,136 @@
-"""Collects the moves of N games in lockstep and hands out whole games."""
+"""One game as it was played: the fields of a move, stated once, and checks of stored ones.
+
+Shape letters: N positions, T moves of a game, A actions, F frames of one observation, *O one observation.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from games.base import GameSpec
-from muzero.records import Findings, FloatArray, IntArray, MaskArray, Trajectory
-from muzero.replay.buffer import impossible, upgraded
-
-START_LENGTH = 32
+from games.base import FloatArray, GameSpec, IntArray, MaskArray
+from selfplay.planner import Plan
 
 
-class Recorder:
-    """Unfinished games of N rows, in arrays [N, L, ...] whose length L doubles when a game outgrows it."""
+@dataclass(frozen=True)
+class MoveField:
+    """One number, or one number an action, of each move."""
 
-    def __init__(self, spec: GameSpec, size: int) -> None:
-        self.spec, self.size = spec, size
-        self.moves = np.zeros(size, dtype=np.int64)
-        self.lead = np.zeros((size, spec.frames - 1, *spec.frame_shape), dtype=spec.observation_dtype)
-        """[N, F - 1, *frame] the frames before each row's first move here"""
-        self.columns = self._reserve(min(START_LENGTH, spec.max_length))
+    dtype: type[np.generic]
+    """in a `Trajectory`"""
+    per_action: bool = False
+    stored: type[np.generic] | None = None
+    """in the replay, where that is another"""
 
-    def _reserve(self, length: int) -> dict[str, NDArray[Any]]:
-        shape, actions = (self.size, length), self.spec.num_actions
-        return {
-            "obs": np.zeros((*shape, *self.spec.frame_shape), dtype=self.spec.observation_dtype),
-            "action": np.zeros(shape, dtype=np.int32),
-            "reward": np.zeros(shape, dtype=np.float32),
-            "discount": np.zeros(shape, dtype=np.float32),
-            "legal": np.zeros((*shape, actions), dtype=np.bool_),
-            "policy": np.zeros((*shape, actions), dtype=np.float32),
-            "root_value": np.zeros(shape, dtype=np.float32),
-            "exploratory": np.zeros(shape, dtype=np.bool_),
-            "searched": np.zeros(shape, dtype=np.bool_),
-        }
 
-    def add(
-        self, obs: NDArray[Any], legal: MaskArray, found: Findings, action: IntArray, exploratory: MaskArray,
-        reward: FloatArray, discount: FloatArray,
-    ) -> None:
-        """Append one move of every row; arrays [N, ...] as in `Trajectory` without T."""
-        length = self.columns["action"].shape[1]
-        if int(self.moves.max()) >= length:
-            self._grow(2 * length)
-        rows = np.arange(self.size)
-        frames = obs.reshape(self.size, self.spec.frames, *self.spec.frame_shape)
-        self.lead[self.moves == 0] = frames[self.moves == 0, :-1]
-        given = {"obs": frames[:, -1], "legal": legal, "action": action, "exploratory": exploratory, "reward": reward,
-                 "discount": discount, **vars(found)}
-        for name, column in self.columns.items():
-            column[rows, self.moves] = given[name]
-        self.moves += 1
+MOVE_FIELDS: dict[str, MoveField] = {
+    "action": MoveField(np.int32),
+    "reward": MoveField(np.float32),
+    "discount": MoveField(np.float32),
+    "legal": MoveField(np.bool_, per_action=True),
+    "policy": MoveField(np.float32, per_action=True, stored=np.float16),
+    "root_value": MoveField(np.float32),
+    "exploratory": MoveField(np.bool_),
+    "searched": MoveField(np.bool_),
+}
+"""All fields of a `Trajectory` but its frames, by name: what a recorder and a replay reserve."""
 
-    def _grow(self, length: int) -> None:
-        larger = self._reserve(length)
-        for name, column in self.columns.items():
-            larger[name][:, : column.shape[1]] = column
-        self.columns = larger
 
-    def finish(self, row: int, truncated: bool) -> Trajectory:
-        """The game of `row`, whose place is free again.
+def move_columns(spec: GameSpec, shape: tuple[int, ...], *, stored: bool = False) -> dict[str, NDArray[Any]]:
+    """Zeroed columns [*shape, ...] for the frame and the fields of each move. stored: as a replay keeps them."""
+    return {name: np.zeros((*shape, *entry), dtype) for name, (entry, dtype) in _entries(spec, stored).items()}
 
-        A game cut by a time limit ends with an exploratory mark: its last search value stands for the rest.
-        """
-        length = int(self.moves[row])
-        self.moves[row] = 0
-        parts = {name: column[row, :length].copy() for name, column in self.columns.items()}
-        if self.lead.shape[1]:
-            parts["obs"] = np.concatenate((self.lead[row], parts["obs"]))
-        if truncated:
-            parts["exploratory"][-1] = True
-        return Trajectory(**parts)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """The unfinished games, for a checkpoint; cells beyond a row's last move are zero."""
-        longest = int(self.moves.max())
-        played = np.arange(longest) < self.moves[:, None]
-        cells = {name: column[:, :longest].copy() for name, column in self.columns.items()}
-        for column in cells.values():
-            column[~played] = 0
-        lead = {"lead": self.lead.copy()} if self.lead.shape[1] else {}
-        return {"moves": self.moves.copy(), **lead, **cells}
+def _entries(spec: GameSpec, stored: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of what is kept of one move, by name."""
+    fields = {
+        name: ((spec.num_actions,) if field.per_action else (),
+               np.dtype(field.stored if stored and field.stored else field.dtype))
+        for name, field in MOVE_FIELDS.items()
+    }
+    return {"obs": (spec.frame_shape, np.dtype(spec.observation_dtype)), **fields}
 
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
-        fit."""
-        arrays, moves = upgraded(arrays), arrays["moves"]
-        if moves.shape != (self.size,):
-            raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
-        if moves.dtype != np.int64 or (moves < 0).any():
-            raise ValueError("stored games don't fit this run: moves are no numbers of moves")
-        lead = arrays["lead"] if self.lead.shape[1] else self.lead
-        if lead.shape != self.lead.shape or lead.dtype != self.lead.dtype:
-            raise ValueError(f"stored games don't fit this run: lead {lead.shape}")
-        longest = int(moves.max())
-        for name, column in self.columns.items():
-            if arrays[name].shape != (self.size, longest, *column.shape[2:]) or arrays[name].dtype != column.dtype:
-                raise ValueError(f"stored games don't fit this run: {name} {arrays[name].shape}")
-        if wrong := impossible({name: arrays[name] for name in self.columns}, self.spec.num_actions):
-            raise ValueError(f"stored games don't fit this run: {wrong} holds what no game gives")
-        if longest > self.columns["action"].shape[1]:
-            self._grow(longest)
-        for name, column in self.columns.items():
-            column[:, :longest] = arrays[name]
-        self.lead[:] = lead
-        self.moves[:] = moves
+
+def stored_bytes(spec: GameSpec) -> int:
+    """Bytes of one position in a replay, with the number of moves that are left of its game (int32)."""
+    return 4 + sum(math.prod(entry) * dtype.itemsize for entry, dtype in _entries(spec, stored=True).values())
+
+
+def unfinished_bytes(spec: GameSpec) -> int:
+    """An upper bound on the bytes of one position of an unfinished game."""
+    return 4 * math.prod(spec.observation_shape) + 5 * spec.num_actions + 32
+
+
+@dataclass(frozen=True)
+class StoredPlan:
+    """What is stored of the plans for N positions."""
+
+    policy: FloatArray
+    """[N, A] all zero where nothing was searched"""
+    root_value: FloatArray
+    """[N] for the player to move; 0 where nothing was searched"""
+    searched: MaskArray
+    """[N]"""
+
+    @staticmethod
+    def of(plan: Plan) -> StoredPlan:
+        return StoredPlan(plan.policy, plan.value, np.ones(len(plan.value), dtype=np.bool_))
+
+    @staticmethod
+    def nothing(legal: MaskArray) -> StoredPlan:
+        """Of positions that nobody searched; legal [N, A]."""
+        count = len(legal)
+        return StoredPlan(np.zeros(legal.shape, dtype=np.float32), np.zeros(count, dtype=np.float32),
+                          np.zeros(count, dtype=np.bool_))
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One whole game as one actor saw it, or a part of a long one."""
+
+    obs: NDArray[Any]
+    """[F - 1 + T, *frame] the frame before each move, after the F - 1 that came before the first; F, the frames of one
+    observation, is 1 in most games: [T, *O]"""
+    action: IntArray
+    """[T]"""
+    reward: FloatArray
+    """[T] of the move, seen by the player who moved"""
+    discount: FloatArray
+    """[T] signed, after the move; 0 at the end"""
+    legal: MaskArray
+    """[T, A]"""
+    policy: FloatArray
+    """[T, A] from the search before the move; all zero where nothing was searched"""
+    root_value: FloatArray
+    """[T] from the search before the move"""
+    exploratory: MaskArray
+    """[T] True where the move was random, so that what followed says nothing of the position's worth"""
+    searched: MaskArray
+    """[T] True where policy and root_value are those of a search"""
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+
+def upgraded(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Arrays [n, ...] of moves as this version means them. Older ones didn't always store what was searched, or had
+    searches that left no policy: what has a policy was searched."""
+    return {**arrays, "searched": np.asarray(arrays["policy"].any(-1))} if "policy" in arrays else arrays
+
+
+def impossible(moves: Mapping[str, NDArray[Any]], actions: int) -> str | None:
+    """The first of the arrays [n, ...] of moves, named as in `Trajectory`, that holds what no move gives, or None."""
+    for name, held in moves.items():
+        if held.dtype.kind == "f" and not np.isfinite(held).all():
+            return name
+        # A byte beyond 0 and 1 would be counted as many.
+        if held.dtype == np.bool_ and (held.view(np.uint8) > 1).any():
+            return name
+    if not ((moves["action"] >= 0) & (moves["action"] < actions)).all():
+        return "action"
+    return None if np.isin(moves["discount"], (-1.0, 0.0, 1.0)).all() else "discount"

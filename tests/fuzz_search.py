@@ -358,14 +358,14 @@ class Answering:
     def root(self, obs: Any, legal: Any) -> Any:
         import torch
 
-        from muzero.records import RootOutput
+        from muzero.model.protocol import RootOutput
 
         n = len(obs)
         return RootOutput(torch.zeros(n, 1), self.tensor(self.numbers(n, self.num_actions), 1),
                           self.tensor(self.numbers(n), 2))
 
     def step(self, latent: Any, action: Any) -> Any:
-        from muzero.records import StepOutput
+        from muzero.model.protocol import StepOutput
 
         n, rng = len(action), self.rng
         discount = np.asarray(rng.choice([-1.0, 1.0, 0.0, 0.5], size=n), np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selfplay.players import SearchPlayer
+from muzero.players import SearchPlayer
 
 
 def interrupting(monkeypatch: pytest.MonkeyPatch) -> list[int]:

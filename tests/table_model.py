@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from muzero.records import RootOutput, StepOutput
+from games.base import GameBatch
+from muzero.config import SearchConfig
+from muzero.model.protocol import RootOutput, StepOutput
+from muzero.search.planners import TreePlanner
 
 
 @dataclass
@@ -96,6 +100,13 @@ class Blank:
 
     num_actions: int
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+
+    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+        return obs
+
+    def refresh(self) -> None:
+        """Nothing to take over."""
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         return RootOutput(torch.zeros(len(obs), 1), torch.zeros(len(obs), self.num_actions), torch.zeros(len(obs)))
@@ -103,3 +114,8 @@ class Blank:
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         nothing = torch.zeros(len(latent))
         return StepOutput(latent, nothing, nothing - 1.0, torch.zeros(len(latent), self.num_actions), nothing)
+
+
+def blank_planner(actions: int, batch: int, search: SearchConfig) -> TreePlanner:
+    """A tree search over a model that knows nothing."""
+    return TreePlanner(Blank(actions), search, batch)

@@ -10,16 +10,16 @@ import torch
 
 import games
 from games.symmetry import symmetries
-from muzero.agent import build_model
 from muzero.bench.memory import peak_bytes
 from muzero.bench.watch import Lap, Watch
-from muzero.config import Config, SearchConfig
+from muzero.config import Config
 from muzero.learning.learner import Learner
-from muzero.learning.loss import Tensors
 from muzero.learning.update import forward
-from muzero.records import Batch, Trajectory
+from muzero.model.build import build_model
+from muzero.replay.batch import Batch, Tensors
 from muzero.replay.buffer import DrawConfig, Replay
 from selfplay.actor import Actor
+from selfplay.trajectory import Trajectory
 
 PROGRESS = 1.0
 PLAYED = 4_096
@@ -70,7 +70,7 @@ def random_games(config: Config, positions: int) -> list[Trajectory]:
     """Whole games of uniformly random moves, with uniform policies as if they had been searched."""
     settings = dataclasses.replace(config.selfplay, max_moves=min(config.selfplay.max_moves, LONGEST), part_moves=0)
     batch = games.make(config.game, LOCKSTEP, seed=0)
-    actor = Actor(batch, SearchConfig(simulations=1), settings, seed=0)
+    actor = Actor(batch, settings, seed=0)
     played: list[Trajectory] = []
     while sum(map(len, played)) < positions:
         played += actor.play(None, 0.0)

@@ -12,9 +12,9 @@ from games.machine import free_memory
 from muzero.bench.search import Shape
 from muzero.bench.search import memory_needed as tree_bytes
 from muzero.config import Config
+from muzero.device.select import device_of
 from muzero.model.networks.pixels import board
-from muzero.presets.general import position_bytes
-from muzero.training.sources import device_of
+from selfplay.trajectory import unfinished_bytes
 
 FLOAT_BYTES = 4
 STATE_BYTES = 2_000
@@ -51,15 +51,15 @@ def selfplay_bytes(config: Config) -> dict[str, int]:
     spec, count, simulations = games.spec(config.game), config.selfplay.games, config.search.simulations
     trees = tree_bytes(Shape(count, simulations, spec.num_actions), config.search.algorithm)
     latents = (simulations + 1) * count * latent_numbers(config) * FLOAT_BYTES
-    unfinished = count * min(spec.max_length, config.selfplay.max_moves, 32) * position_bytes(spec)
-    if device_of(config).type == "cuda":
+    unfinished = count * min(spec.max_length, config.selfplay.max_moves, 32) * unfinished_bytes(spec)
+    if device_of(config.train.device).type == "cuda":
         return {"cpu": trees + unfinished, "cuda": latents}
     return {"cpu": trees + unfinished + latents}
 
 
 def lockstep_bytes(name: str, count: int) -> int:
     """About what a batch of games takes: positions, what is read of them at once, and the states of the rules."""
-    return count * (3 * position_bytes(games.spec(name)) + STATE_BYTES)
+    return count * (3 * unfinished_bytes(games.spec(name)) + STATE_BYTES)
 
 
 def learning_bytes(config: Config, batch: int) -> int:

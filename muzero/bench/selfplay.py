@@ -15,8 +15,8 @@ import games
 from muzero.bench.memory import peak_bytes
 from muzero.bench.watch import Lap, Watch
 from muzero.config import Config, check_resolved
-from muzero.search.tree import Part
-from muzero.training.sources import acting_model, device_of, make_actor, prepare
+from muzero.device.select import device_of
+from muzero.training.sources import make_actor, selfplay_network, selfplay_planner
 
 PROGRESS = 1.0
 """Of the training, where schedules are read: the search at its full size."""
@@ -85,26 +85,22 @@ class SelfPlay:
     def __init__(self, config: Config) -> None:
         """Raises ConfigError for a config that still leaves numbers to the machine."""
         check_resolved(config)
-        self.config, self.device = config, device_of(config)
+        self.config, self.device = config, device_of(config.train.device)
         torch.set_num_threads(config.train.threads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.train.seed)
-            self.model = prepare(acting_model(config), config)
+            self.planner = selfplay_planner(selfplay_network(config), config)
         self.actor = make_actor(config, 0)
         for _ in range(min(SPREAD, games.spec(config.game).max_length // 2)):
             self.actor.play(None, PROGRESS)
 
-    @property
-    def parts(self) -> list[Part]:
-        return self.actor.search.parts
-
     def play(self) -> None:
         """One searched move in every game."""
-        self.actor.play(self.model, PROGRESS)
+        self.actor.play(self.planner, PROGRESS)
 
     def count(self) -> Count:
         """All that was done until now."""
-        search, actor, done = self.actor.search.spent, self.actor.spent, self.actor.counters
+        search, actor, done = self.planner.spent, self.actor.spent, self.actor.counters
         nanoseconds = {"network": search.network, "tree": search.tree, "copies": search.copies, "games": actor.games,
                        "recording": actor.recording}
         return Count(done.moves, done.games, done.simulations, search.leaves,
@@ -135,17 +131,16 @@ class SelfPlay:
     def _row(self, done: Count, lap: Lap) -> SelfPlayRow:
         shares = {name: value / lap.wall for name, value in done.spent.items()}
         shares["other"] = max(0.0, 1.0 - sum(shares.values()))
-        pools = [part.inference.pool for part in self.parts if part.inference is not None]
+        trees, latents = self.planner.search.memory_bytes
         return SelfPlayRow(
-            device=self.device.type, precision=str(self.model.dtype).removeprefix("torch."),
+            device=self.device.type, precision=str(self.planner.model.dtype).removeprefix("torch."),
             games=self.config.selfplay.games, threads=self.config.search.threads,
             simulations=done.simulations // done.moves, simulations_per_second=done.simulations / lap.wall,
             simulations_per_cpu_second=done.simulations / lap.cpu,
             evaluations_per_second=(done.leaves + done.moves) / lap.wall, moves_per_second=done.moves / lap.wall,
             games_per_second=done.games / lap.wall, batch_fill=done.leaves / done.simulations, shares=shares,
             move_milliseconds=1e3 * lap.wall * self.config.selfplay.games / done.moves,
-            seconds=lap.wall, cpu_seconds=lap.cpu, tree_bytes=sum(part.tree.memory_bytes for part in self.parts),
-            latent_bytes=sum(pool.rows.nbytes for pool in pools if pool is not None),
+            seconds=lap.wall, cpu_seconds=lap.cpu, tree_bytes=trees, latent_bytes=latents,
             recorder_bytes=sum(column.nbytes for column in self.actor.recorder.columns.values()),
             peak_rss_bytes=peak_bytes())
 
@@ -155,7 +150,7 @@ def in_turns(configs: Sequence[Config], seconds: float) -> list[SelfPlayRow]:
 
     On CUDA there is one round: nobody else is on a GPU, and every new actor records its work anew.
     """
-    rounds = 1 if any(device_of(config).type == "cuda" for config in configs) else ROUNDS
+    rounds = 1 if any(device_of(config.train.device).type == "cuda" for config in configs) else ROUNDS
     best: dict[int, SelfPlayRow] = {}
     for _ in range(rounds):
         for index, config in enumerate(configs):

@@ -20,9 +20,9 @@ from muzero.bench.memory import free_bytes, selfplay_bytes
 from muzero.bench.selfplay import SelfPlay, smallest_near_best
 from muzero.bench.watch import Watch
 from muzero.config import AUTO, Config, check_resolved, replace, unresolved
+from muzero.device.select import device_of
 from muzero.presets import survey
-from muzero.presets.general import position_bytes
-from muzero.training.sources import device_of
+from selfplay.trajectory import unfinished_bytes
 
 CANDIDATES = {"cpu": (64, 128, 192, 256, 384, 512), "cuda": (256, 512, 1024, 2048, 4096, 8192)}
 """Numbers of games that are tried."""
@@ -93,7 +93,7 @@ def settle(config: Config, stored: Config | None = None) -> Config:
     stored: as for `resolve`.
     """
     config, _ = survey.settle(config, stored)
-    on_gpu = device_of(config).type == "cuda"
+    on_gpu = device_of(config.train.device).type == "cuda"
     wanted = {
         "train.actors": 1 if on_gpu else min(MOST_ACTORS, cores()),
         "search.threads": max(1, min(MOST_THREADS, cores() // 2)) if on_gpu else 1,
@@ -105,7 +105,7 @@ def settle(config: Config, stored: Config | None = None) -> Config:
 def most_games(config: Config, spec: GameSpec) -> int:
     """Games an actor may have under way: they fit in memory, and all actors' leave the replay's window fresh."""
     moves = min(config.selfplay.max_moves, config.selfplay.part_moves or spec.max_length, spec.max_length)
-    fit = GAMES_BYTES // (moves * position_bytes(spec))
+    fit = GAMES_BYTES // (moves * unfinished_bytes(spec))
     window = max(config.replay.min_window, math.floor(config.replay.window_fraction * config.replay.capacity))
     fresh = window // (WINDOW_SHARE * max(1, config.train.actors))
     return max(LEAST, min(fit, fresh))
@@ -120,7 +120,7 @@ def unmeasured_games(config: Config) -> int:
 def fitting(config: Config, candidates: Sequence[int] | None = None) -> list[int]:
     """The candidates that a run could have, smallest first; the smallest of all, or as many games as fit, if none."""
     most = most_games(config, games.spec(config.game))
-    tried = sorted(candidates or CANDIDATES[device_of(config).type])
+    tried = sorted(candidates or CANDIDATES[device_of(config.train.device).type])
     some = [number for number in tried if number <= most and _fits(replace(config, {"selfplay.games": number}))]
     return some or [min(tried[0], 1 << (most.bit_length() - 1))]
 
@@ -137,7 +137,7 @@ def best_games(config: Config, candidates: Sequence[int] | None = None) -> Sizin
 
     config: resolved but for `selfplay.games`. Changes no random state.
     """
-    device = device_of(config).type
+    device = device_of(config.train.device).type
     most = most_games(config, games.spec(config.game))
     tried = fitting(config, candidates)
     if len(tried) == 1:

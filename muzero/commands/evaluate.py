@@ -205,7 +205,7 @@ def check(arguments: Arguments) -> None:
 
 def check_players(arguments: Arguments) -> None:
     """Refuse an agent or opponent that can't be had, before anything is loaded."""
-    from selfplay.players import split_simulations
+    from muzero.players import split_simulations
 
     named = arguments.player is not None
     game = game_spec(arguments.agent).name if named else stored_game(find_agent(arguments.agent))

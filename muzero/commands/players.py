@@ -10,22 +10,22 @@ from games.base import GameError
 from games.naming import nearest
 from games.own_names import is_own, same_game
 from muzero.commands.arguments import find_agent, game_spec
-from muzero.config.limits import MCTS_MOST, names_mcts
 from muzero.storage.runs import names_folder
 from muzero.view.console import USAGE, CommandError
+from selfplay.naming import MCTS_MOST, is_mcts, names_mcts
 
 KINDS = ("random", "mcts", "perfect")
 
 
 def check_player(option: str, text: str, game: str) -> None:
     """Refuse a text that names no player of `game`. Raises CommandError (usage) with the nearest kind."""
-    from selfplay.players import split_simulations
+    from muzero.players import split_simulations
 
     if not text.strip():
         raise CommandError(f"{option} {text!r}: nobody is named; wanted random, mcts:N, perfect or an agent", USAGE)
     if text in ("random", "perfect") or (names_mcts(text) and not names_folder(text)):
         return
-    if text.partition(":")[0] == "mcts" and not names_folder(text):
+    if is_mcts(text) and not names_folder(text):
         raise CommandError(f"{option} {text!r}: wanted mcts:N with 1 to {MCTS_MOST:,} simulations", USAGE)
     near = nearest(text.partition(":")[0], KINDS)
     if near and not Path(text).exists():
@@ -44,7 +44,7 @@ def named_simulations(text: str, given: bool) -> tuple[str, int | None]:
 
     given: whether an option says how many too. Raises CommandError (usage).
     """
-    from selfplay.players import split_simulations
+    from muzero.players import split_simulations
 
     try:
         name, own = split_simulations(text)

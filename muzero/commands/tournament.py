@@ -166,8 +166,9 @@ def check_enough(found: Field) -> None:
 
 def snapshots_of(text: str) -> list[str]:
     """All snapshots of a run for `RUN/snapshots` and `RUN/snapshots@N`, oldest first; else the text alone."""
+    from muzero.players import split_simulations
     from muzero.storage import disk, runs
-    from selfplay.players import AT, split_simulations
+    from selfplay.naming import AT
 
     try:
         name, simulations = split_simulations(text)
@@ -185,8 +186,8 @@ def snapshots_of(text: str) -> list[str]:
 
 def locate(text: str, simulations: int | None) -> Named:
     """A player whose text `check_player` took. A run is the checkpoint that is its newest now, whatever comes later."""
+    from muzero.players import split_simulations
     from muzero.storage import checkpoint
-    from selfplay.players import split_simulations
 
     if not is_agent(text):
         return Named(text)
@@ -207,7 +208,8 @@ def is_agent(text: str) -> bool:
 def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
     """All players, ready to be made; those that can't be loaded leave `found`. Raises CommandError."""
     from muzero.device.allocator import keep_freed_blocks
-    from selfplay.players import AT, maker, split_simulations
+    from muzero.players import maker, split_simulations
+    from selfplay.naming import AT
     from selfplay.strength.perfect import PerfectPlayer
     from selfplay.strength.tournament import Entrant
 

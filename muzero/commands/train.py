@@ -408,10 +408,10 @@ def crowded(reserved: int) -> list[str]:
 
 def for_a_gpu(config: Config) -> str:
     """What to say of a training on pictures that would keep a processor busy for many hours; nothing on a GPU."""
-    from muzero.training.sources import device_of
+    from muzero.device.select import device_of
 
     samples = config.train.positions * config.learner.replay_ratio
-    if config.model.network != "pixels" or samples <= MANY_SAMPLES or device_of(config).type != "cpu":
+    if config.model.network != "pixels" or samples <= MANY_SAMPLES or device_of(config.train.device).type != "cpu":
         return ""
     advice = f"learning from {samples:,.0f} samples of pictures takes many hours without a GPU"
     return f"{advice}; --preset {SMALL} learns within an hour" if SMALL in presets.names(config.game) else advice

@@ -4,6 +4,7 @@ from muzero.config.config import (
     AUTO,
     BY_GAME,
     FORMAT,
+    RETIRED,
     Config,
     Retired,
     by_game,
@@ -17,22 +18,21 @@ from muzero.config.config import (
 )
 from muzero.config.settings import (
     AloneConfig,
-    ConfigError,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
     ScalarConfig,
-    Schedule,
     SearchConfig,
-    SelfPlayConfig,
     TrainConfig,
-    at,
 )
+from muzero.errors import ConfigError
+from selfplay.settings import Schedule, SelfPlayConfig, at
 
 __all__ = [
     "AUTO",
     "BY_GAME",
     "FORMAT",
+    "RETIRED",
     "AloneConfig",
     "Config",
     "ConfigError",

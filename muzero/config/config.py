@@ -18,15 +18,14 @@ from games.own_names import same_game
 from muzero.config.limits import check
 from muzero.config.settings import (
     AloneConfig,
-    ConfigError,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
-    Schedule,
     SearchConfig,
-    SelfPlayConfig,
     TrainConfig,
 )
+from muzero.errors import ConfigError
+from selfplay.settings import Schedule, SelfPlayConfig
 
 FORMAT = 1
 """Version of the JSON form. A reader refuses a newer one."""

@@ -12,16 +12,10 @@ from typing import Any, Protocol
 import games
 from games.atari_protocol import atari_facts, is_atari
 from games.families import family
-from muzero.config.settings import (
-    ConfigError,
-    LearnerConfig,
-    ModelConfig,
-    ReplayConfig,
-    Schedule,
-    SearchConfig,
-    SelfPlayConfig,
-    TrainConfig,
-)
+from muzero.config.settings import LearnerConfig, ModelConfig, ReplayConfig, SearchConfig, TrainConfig
+from muzero.errors import ConfigError
+from selfplay.naming import MCTS_MOST, names_mcts
+from selfplay.settings import Schedule, SelfPlayConfig
 
 
 class Sections(Protocol):
@@ -45,8 +39,6 @@ class Sections(Protocol):
     def train(self) -> TrainConfig: ...
 
 
-MCTS_MOST = 10_000_000
-"""Simulations of an `mcts:N` player at most."""
 POSITION_BYTES = 16
 """A stored position takes more than this in any game; what a replay really takes is known with its game."""
 Bound = tuple[float, float]
@@ -208,13 +200,6 @@ def _check_evaluation(games: int, against: str) -> None:
         near = difflib.get_close_matches(against, ("random", "perfect", "mcts:100"), n=1)
         raise ConfigError(f"train.evaluate_against: {against!r} is none of random, mcts:N (N up to {MCTS_MOST:,}), "
                           "perfect" + (f"; nearest: {near[0]}" if near else ""))
-
-
-def names_mcts(text: str) -> bool:
-    """True for `mcts` and for `mcts:N` with a usable number N of simulations."""
-    kind, colon, number = text.partition(":")
-    short = number.isascii() and number.isdecimal() and len(number) <= len(str(MCTS_MOST))
-    return kind == "mcts" and (not colon or (short and 1 <= int(number) <= MCTS_MOST))
 
 
 def _check_numbers(settings: Any, path: str) -> None:

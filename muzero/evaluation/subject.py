@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from selfplay.players import SearchPlayer, parse
+from muzero.players import SearchPlayer, parse
 
 if TYPE_CHECKING:
     from muzero.agent import Agent

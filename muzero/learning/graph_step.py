@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from muzero.learning.loss import Tensors
+from muzero.replay.batch import Tensors
 
 T = TypeVar("T")
 WARM_UPS = 3

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from muzero.config import LearnerConfig
 from muzero.learning.graph_step import CudaGraphs, Recorder
-from muzero.learning.loss import Losses, Tensors
+from muzero.learning.loss import Losses
 from muzero.learning.optimizers import Optimizers
 from muzero.learning.update import DeviceUpdate, Members, diagnosis, figures, gradients
 from muzero.model import border
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
-from muzero.records import Batch
+from muzero.replay.batch import Batch, Tensors
 
 
 class LearningError(RuntimeError):

@@ -7,7 +7,7 @@ before is scaled after that step's heads have read it, so that the heads keep th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,43 +19,7 @@ from muzero.config import LearnerConfig, ModelConfig
 from muzero.model import scalar
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import differences, sums
-from muzero.records import Batch
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """What the loss reads of a `Batch`; shapes as there."""
-
-    obs: Tensor
-    action: Tensor
-    reward: Tensor
-    turn: Tensor
-    value: Tensor
-    policy: Tensor
-    alive: Tensor
-    inside: Tensor
-    trained: Tensor
-    weight: Tensor
-    next_obs: Tensor | None
-
-    @staticmethod
-    def of(batch: Batch) -> Tensors:
-        """The batch's own arrays, on the CPU."""
-        arrays = {field.name: getattr(batch, field.name) for field in fields(Tensors)}
-        found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
-        return Tensors(**{"next_obs": None, **found})
-
-    def named(self) -> dict[str, Tensor]:
-        """All there are, by name."""
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
-
-    def pinned(self) -> Tensors:
-        """Copies in memory that a GPU reads by itself."""
-        return replace(self, **{name: tensor.pin_memory() for name, tensor in self.named().items()})
-
-    def to(self, device: torch.device) -> Tensors:
-        """On `device`; from pinned memory nothing waits for it."""
-        return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self.named().items()})
+from muzero.replay.batch import Tensors
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from muzero.config import LearnerConfig
 from muzero.device.precision import learning
 from muzero.learning.graph_step import Recorded, Recorder, Sent
-from muzero.learning.loss import Losses, Tensors, compute
+from muzero.learning.loss import Losses, compute
 from muzero.learning.optimizers import Optimizers
 from muzero.model import border
 from muzero.model.learned import LearnedModel
+from muzero.replay.batch import Tensors
 
 
 class Members:

@@ -1,30 +1,69 @@
-"""Which of the models of this folder plays with trained weights, and what it sees of games."""
+"""Builds models: the networks of a config, with or without weights, and the model that a search runs over them."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
+import games
 from games.rules import Positions
-from muzero.config import ModelConfig
+from muzero.config import Config
+from muzero.errors import MuZeroError
+from muzero.model import border
 from muzero.model.learned import LearnedModel
 from muzero.model.prepared import PreparedModel
-from muzero.model.protocol import Acting, Sight, observed
-from muzero.model.rules import RulesModel, histories
+from muzero.model.protocol import SearchError, SearchModel
+from muzero.model.rules import RulesModel
 
 
-def acting(model: LearnedModel, dtype: torch.dtype = torch.float32) -> Acting:
+class WeightsError(MuZeroError, ValueError):
+    """Weights that don't fit the config, or that no model can compute with."""
+
+
+def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> LearnedModel:
+    """The model of a config, untrained or with `weights`.
+
+    Raises WeightsError for weights that don't fit the config, before any memory is taken for the model, and for those
+    it can't compute with.
+    """
+    spec = games.spec(config.game)
+    if weights is None:
+        return LearnedModel(spec, config.model, config.learner.gamma)
+    _check_sizes(config, weights)
+    with torch.device("meta"):
+        wanted = LearnedModel(spec, config.model, config.learner.gamma).state_dict()
+    for name in sorted(wanted.keys() | weights.keys()):
+        shapes = [tuple(held[name].shape) if name in held else None for held in (wanted, weights)]
+        if shapes[0] != shapes[1]:
+            raise WeightsError(f"weights don't fit the config: {name} has shape {shapes[1]}, {shapes[0]} wanted")
+    model = LearnedModel(spec, config.model, config.learner.gamma)
+    model.load_state_dict(weights)
+    try:
+        border.checked(model)
+    except SearchError as error:
+        raise WeightsError(f"weights.safetensors: {error}") from error
+    return model
+
+
+def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
+    """Refuse sizes that these weights can't have, before even an outline of the model is made: that takes its time."""
+    model, numbers = config.model, sum(value.numel() for value in weights.values())
+    limits = {"width": (model.width, numbers), "hidden": (model.hidden, numbers)}
+    if model.network != "mlp":
+        limits["representation_blocks"] = (model.representation_blocks, len(weights))
+        if model.dynamics == "learned":
+            limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))
+    if model.network == "pixels":
+        limits["picture_blocks"] = (model.picture_blocks, len(weights))
+    for name, (size, limit) in limits.items():
+        if size > limit:
+            raise WeightsError(f"weights don't fit the config: {len(weights)} tensors of {numbers:,} numbers "
+                                     f"can't have model.{name} {size:,}")
+
+
+def search_model(model: LearnedModel, dtype: torch.dtype = torch.float32) -> SearchModel:
     """`model` as a search runs over it: its networks compute in `dtype`; its weights are only read."""
     prepared = PreparedModel(model, dtype)
     if model.config.dynamics == "learned":
         return prepared
     return RulesModel(prepared, Positions(model.spec.name), model.gamma)
-
-
-def sight(config: ModelConfig) -> Sight:
-    """What the root of such a model takes of games."""
-    return observed if config.dynamics == "learned" else histories
-
-
-def latent_device(config: ModelConfig, device: torch.device) -> torch.device:
-    """Where positions and latents of such a model are if its networks compute on `device`."""
-    return device if config.dynamics == "learned" else torch.device("cpu")

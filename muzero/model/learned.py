@@ -15,7 +15,7 @@ from muzero.model.networks import mlp, pixels, resnet
 from muzero.model.networks.consistency import Consistency
 from muzero.model.networks.input_norm import Standardise
 from muzero.model.networks.prefix import Packing, Prefix
-from muzero.records import RootOutput, StepOutput
+from muzero.model.protocol import RootOutput, StepOutput
 
 Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """g: latent and action -> next latent and facts; a value prefix: next latent and memory -> sum and memory."""

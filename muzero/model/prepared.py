@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from games.base import GameBatch
 from muzero.model import border, scalar
 from muzero.model.learned import LearnedModel, Transition
 from muzero.model.networks import fused, pixels, resnet
 from muzero.model.networks.watch import Watch
-from muzero.records import RootOutput, StepOutput
+from muzero.model.protocol import RootOutput, StepOutput
 
 Encoder = Callable[[Tensor], Tensor]
 Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -79,6 +82,11 @@ class PreparedModel:
         if self.standard is not None and self.model.standard is not None:
             self.standard.load_state_dict(self.model.standard.state_dict())
         self._check()
+
+    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+        """The observations themselves, [N, *O]."""
+        del games
+        return obs
 
     def _entries(self, network: str) -> fused.Entries:
         """What may enter the blocks of h or g."""

@@ -1,8 +1,11 @@
-"""The protocol between a search and whatever knows the game."""
+"""The protocol between a search and whatever knows the game.
+
+Shape letters: B trees, M leaves (M <= B), A actions, *O one observation, *L one latent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -10,7 +13,34 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from games.base import GameBatch
-from muzero.records import RootOutput, StepOutput
+
+
+@dataclass(frozen=True)
+class RootOutput:
+    """What a model says of a position."""
+
+    latent: Tensor
+    """[B, *L]"""
+    logits: Tensor
+    """[B, A]"""
+    value: Tensor
+    """[B] for the player to move"""
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What a model says of an action taken in a latent."""
+
+    latent: Tensor
+    """[M, *L] after the action"""
+    reward: Tensor
+    """[M] seen by the player who moved"""
+    discount: Tensor
+    """[M] signed: + the same player moves next, - the other one, 0 the end"""
+    logits: Tensor
+    """[M, A]"""
+    value: Tensor
+    """[M] for the player to move after the action"""
 
 
 class SearchError(RuntimeError):
@@ -27,14 +57,14 @@ class Model(Protocol):
         """Where positions and actions must be."""
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        """Positions obs [B, *O], as the model's `Sight` gives them, with legal moves bool [B, A]; both on `device`."""
+        """Positions obs [B, *O], as the model's view of them, with legal moves bool [B, A]; both on `device`."""
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         """Actions int64 [M] taken in latents [M, *L]. A model that knows what is legal there gives every other action
         the lowest logit a float32 has, and the search doesn't try it."""
 
 
-class Acting(Model, Protocol):
+class SearchModel(Model, Protocol):
     """A model that plays while its weights are trained elsewhere."""
 
     @property
@@ -44,12 +74,5 @@ class Acting(Model, Protocol):
     def refresh(self) -> None:
         """Take over the weights as they are now."""
 
-
-Sight = Callable[[GameBatch, NDArray[Any]], NDArray[Any]]
-"""What a model's root takes of N games [N, ...], given them and their observations [N, *O]."""
-
-
-def observed(games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-    """The observations themselves. A `Sight`."""
-    del games
-    return obs
+    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+        """What `root` reads of N games [N, ...], given them and their observations [N, *O]."""

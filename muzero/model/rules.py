@@ -16,20 +16,11 @@ from torch import Tensor
 from games.base import GameBatch, GameError
 from games.open_spiel import OpenSpielBatch
 from games.rules import Positions, Reached
-from muzero.model.protocol import Acting
-from muzero.records import RootOutput, StepOutput
+from muzero.model.protocol import RootOutput, SearchModel, StepOutput
 
 IMPOSSIBLE = float(np.finfo(np.float32).min)
 """Logit of an illegal action. The tree takes this very number for an action that isn't there; any other, however low,
 it would try where an action without visits promises more than all those with visits."""
-
-
-def histories(games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-    """What the root of a `RulesModel` takes of games: int32 [N, T]. A `Sight`."""
-    del obs
-    if not isinstance(games, OpenSpielBatch):
-        raise GameError(f"{games.spec.name}: not an OpenSpiel game, so its rules can't be searched")
-    return games.histories()
 
 
 class RulesModel:
@@ -38,7 +29,7 @@ class RulesModel:
     One search at a time: new roots forget the positions of the search before.
     """
 
-    def __init__(self, network: Acting, positions: Positions, gamma: float) -> None:
+    def __init__(self, network: SearchModel, positions: Positions, gamma: float) -> None:
         self.network, self.positions, self.gamma = network, positions, gamma
         self.num_actions = network.num_actions
 
@@ -52,6 +43,13 @@ class RulesModel:
 
     def refresh(self) -> None:
         self.network.refresh()
+
+    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+        """The histories of N games, int32 [N, T]. Raises GameError for a game whose rules can't be searched."""
+        del obs
+        if not isinstance(games, OpenSpielBatch):
+            raise GameError(f"{games.spec.name}: not an OpenSpiel game, so its rules can't be searched")
+        return games.histories()
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         """Histories int [B, T] and legal moves bool [B, A] of the positions they lead to.

@@ -13,8 +13,8 @@ from games.base import NO_PLAYER, GameSpec, IntArray
 from muzero.play import board as drawing
 from muzero.play.moves import legal_names, listing, move_name, parse_move, refusal
 from muzero.play.thoughts import best_moves, expected_line, value_bar
+from muzero.players import repeats_of
 from muzero.view.terminal import Ink
-from selfplay.repeats import repeats_of
 from selfplay.strength.arena import move_limit
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Session:
         self.games = engines.make(agent.spec.name, 1, seed)
         self.spec = self.games.spec
         self._rng = np.random.default_rng(seed)
-        self._repeats = repeats_of(agent, seed)
+        self._repeats = repeats_of(agent.spec, agent.config, seed)
         """Only where the agent plays alone: it moves in no other game of one player"""
         self._longest = move_limit(self.spec)
         self._past: list[tuple[int, dict[str, Any], str]] = []
@@ -295,7 +295,7 @@ class Session:
         """A new game with the same seats."""
         self.games.reset()
         self._past.clear()
-        self._repeats = repeats_of(self.agent, self._seed)
+        self._repeats = repeats_of(self.agent.spec, self.agent.config, self._seed)
         self._before, self.resigned = None, False
 
 

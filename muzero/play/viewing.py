@@ -10,8 +10,8 @@ import numpy as np
 
 import games as engines
 from games.base import NO_PLAYER, GameBatch, GameError, IntArray
+from muzero.players import repeats_of
 from muzero.view.film import Picture, Scene
-from selfplay.repeats import repeats_of
 from selfplay.strength.arena import batch_seed, move_limit
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Viewing:
                             "atari/pong")
         self._camera = camera(self.games)
         self._rng = np.random.default_rng(seed)
-        self._repeats = repeats_of(agent, seed)
+        self._repeats = repeats_of(agent.spec, agent.config, seed)
         self.names = tuple(self.games.action_name(0, action) for action in range(self.spec.num_actions))
         self.limit = move_limit(self.spec, max_moves)
         self.values: list[float] = []

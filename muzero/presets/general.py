@@ -18,6 +18,7 @@ from muzero.config import (
     SelfPlayConfig,
     TrainConfig,
 )
+from selfplay.trajectory import unfinished_bytes
 
 OUTCOMES = ScalarConfig(low=-1.0, high=1.0, bins=3)
 WIDE = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True)
@@ -166,11 +167,6 @@ def _model(spec: GameSpec, scalar: ScalarConfig) -> ModelConfig:
     return ModelConfig(network="mlp", width=64, hidden=128, value=scalar, reward=scalar, discount=discount)
 
 
-def position_bytes(spec: GameSpec) -> int:
-    """An upper bound on the memory of one position of an unfinished game."""
-    return 4 * math.prod(spec.observation_shape) + 5 * spec.num_actions + 32
-
-
 def _capacity(spec: GameSpec) -> int:
     """Positions that fit in about 1 GB, at most 200,000."""
-    return max(4_000, min(200_000, 2**30 // position_bytes(spec)))
+    return max(4_000, min(200_000, 2**30 // unfinished_bytes(spec)))

@@ -7,7 +7,6 @@ move, then one a move. Those places hold nothing else, and are never drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 from games.base import GameSpec
 from games.symmetry import Symmetries
 from muzero.config import ConfigError, LearnerConfig, ReplayConfig
-from muzero.records import Batch, Findings, Trajectory
+from muzero.replay.batch import Batch
 from muzero.replay.gather import mix_values, rows, shifted_frames, stacked_rows, turn_actions, turned_rows
 from muzero.replay.sum_tree import SumTree
 from muzero.replay.targets import fill_targets
+from selfplay.trajectory import StoredPlan, Trajectory, impossible, move_columns, stored_bytes, upgraded
 
 PRIORITY_FLOOR = 1e-3
 """Added to every priority, so that nothing is forgotten for ever."""
@@ -28,17 +28,11 @@ LARGE_POSITION_MB = 0.2
 """From here on it is observations that are too large for a replay of the usual size."""
 
 
-def bytes_per_position(spec: GameSpec) -> int:
-    """Memory of one stored position."""
-    obs = math.prod(spec.frame_shape) * (1 if spec.observation_dtype == "uint8" else 4)
-    return obs + 3 * spec.num_actions + 4 * 5 + 2
-
-
 def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:
     """Memory of a replay of this game. Raises ConfigError for one that is too large, or holds no observation."""
-    memory = config.capacity * bytes_per_position(spec) + SumTree.bytes_for(config.capacity) * config.prioritized
+    memory = config.capacity * stored_bytes(spec) + SumTree.bytes_for(config.capacity) * config.prioritized
     if memory > config.memory_limit_mb * 10**6:
-        each = bytes_per_position(spec) / 10**6
+        each = stored_bytes(spec) / 10**6
         smaller = "" if each < LARGE_POSITION_MB else (
             f"; or make observations smaller, a position takes {each:.1f} MB (of pictures: "
             "gymnasium.wrappers.ResizeObservation)")
@@ -83,28 +77,14 @@ class Replay:
         self.memory_bytes = bytes_reserved(spec, config)
         self.lead = spec.frames - 1
         """Places that each game takes before its first move."""
-        self.rings = self._reserve()
+        left = np.zeros(self.capacity, dtype=np.int32)
+        self.rings = {**move_columns(spec, (self.capacity,), stored=True), "left": left}
         self.added = 0
         """Positions so far."""
         self.written = 0
         """Places so far: the next one is this number modulo the capacity."""
         self.tree = SumTree(self.capacity) if config.prioritized else None
         self.max_priority = 1.0
-
-    def _reserve(self) -> dict[str, NDArray[Any]]:
-        n, actions = self.capacity, self.spec.num_actions
-        return {
-            "obs": np.zeros((n, *self.spec.frame_shape), dtype=self.spec.observation_dtype),
-            "action": np.zeros(n, dtype=np.int32),
-            "reward": np.zeros(n, dtype=np.float32),
-            "discount": np.zeros(n, dtype=np.float32),
-            "legal": np.zeros((n, actions), dtype=np.bool_),
-            "policy": np.zeros((n, actions), dtype=np.float16),
-            "root_value": np.zeros(n, dtype=np.float32),
-            "searched": np.zeros(n, dtype=np.bool_),
-            "exploratory": np.zeros(n, dtype=np.bool_),
-            "left": np.zeros(n, dtype=np.int32),
-        }
 
     def __len__(self) -> int:
         return min(self.written, self.capacity)
@@ -258,7 +238,7 @@ class Replay:
         fine = self.drawable(places) if self.lead else np.ones(len(places), dtype=np.bool_)
         self.tree.update(places[fine], values[fine])
 
-    def renew(self, places: NDArray[np.int64], found: Findings) -> None:
+    def renew(self, places: NDArray[np.int64], found: StoredPlan) -> None:
         """Overwrite the searches of places [B] by newer ones."""
         for name, value in vars(found).items():
             self.rings[name][places] = value
@@ -314,22 +294,3 @@ def _counts_down(left: NDArray[np.int32]) -> bool:
     """Whether left [n] falls by 1 to 1, again and again."""
     falls = (left[:-1] == 1) | (left[1:] == left[:-1] - 1)
     return bool((left >= 1).all() and (left <= len(left)).all() and falls.all())
-
-
-def upgraded(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Arrays [n, ...] of moves as this version means them. Older ones didn't always store what was searched, or had
-    searches that left no policy: what has a policy was searched."""
-    return {**arrays, "searched": np.asarray(arrays["policy"].any(-1))} if "policy" in arrays else arrays
-
-
-def impossible(moves: Mapping[str, NDArray[Any]], actions: int) -> str | None:
-    """The first of the arrays [n, ...] of moves, named as in `Trajectory`, that holds what no move gives, or None."""
-    for name, held in moves.items():
-        if held.dtype.kind == "f" and not np.isfinite(held).all():
-            return name
-        # A byte beyond 0 and 1 would be counted as many.
-        if held.dtype == np.bool_ and (held.view(np.uint8) > 1).any():
-            return name
-    if not ((moves["action"] >= 0) & (moves["action"] < actions)).all():
-        return "action"
-    return None if np.isin(moves["discount"], (-1.0, 0.0, 1.0)).all() else "discount"

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 
-from muzero.records import Batch
+from muzero.replay.batch import Batch
 from muzero.replay.buffer import DrawConfig, Replay
 
 

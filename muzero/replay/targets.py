@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from games.base import FloatArray, IntArray, MaskArray
 from games.compiled import compiled
-from muzero.records import FloatArray, IntArray, MaskArray
 
 
 @compiled

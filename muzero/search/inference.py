@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from games.base import FloatArray, IntArray, MaskArray
 from muzero.model.protocol import Model
-from muzero.records import FloatArray, IntArray, MaskArray
 from muzero.search.latents import LatentPool
 
 WARM_UPS = 3

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import cpp_mcts
+from games.base import FloatArray, IntArray, MaskArray
 from muzero.config import SearchConfig
 from muzero.model.protocol import Model, SearchError
-from muzero.records import FloatArray, IntArray, MaskArray, SearchResult
 from muzero.search.inference import Answers, Inference, Spent, host, inference
+from selfplay.planner import Plan
 
 __all__ = ["SearchError", "TreeSearch", "host", "parts_on"]
 
@@ -101,7 +102,7 @@ class Part:
         if leaves:
             self.inference.launch(slot, leaves)
 
-    def result(self, rows: slice, into: SearchResult) -> None:
+    def result(self, rows: slice, into: Plan) -> None:
         """Write what was found into `rows` of a whole batch's arrays."""
         start = perf_counter_ns()
         self.tree.result(into.visits[rows], into.policy[rows], into.q[rows], into.value[rows], into.action[rows])
@@ -126,7 +127,7 @@ class TreeSearch:
     def run(
         self, model: Model, obs: NDArray[np.generic] | Tensor, legal: MaskArray, seeds: NDArray[np.uint64],
         simulations: int | None = None,
-    ) -> SearchResult:
+    ) -> Plan:
         """Search positions obs [B, *O] with legal moves bool [B, A]; B <= trees.
 
         seeds uint64 [B] is each tree's own random stream. simulations defaults to the configured number, which is
@@ -138,17 +139,17 @@ class TreeSearch:
             raise ValueError(f"{self.trees} positions at most, got {len(legal)}")
         slices = [slice(start, min(start + self.width, len(legal))) for start in range(0, len(legal), self.width)]
         parts = list(zip(self.parts, slices, strict=False))
-        result = self._empty(len(legal))
+        plan = self._empty(len(legal), count)
         try:
             with torch.inference_mode():
                 for part, rows in parts:
                     part.reset(model, obs[rows], legal[rows], seeds[rows], count)
                 self._simulate([part for part, _ in parts], count)
             for part, rows in parts:
-                part.result(rows, result)
+                part.result(rows, plan)
         except cpp_mcts.BadNumbers as error:
             raise SearchError(f"the model's outputs can't be searched: {error}") from error
-        return result
+        return plan
 
     def variation(self, row: int) -> list[int]:
         """The moves the last search expects in `row`, from the one it would play."""
@@ -164,8 +165,17 @@ class TreeSearch:
         for part in parts:
             part.finish()
 
-    def _empty(self, batch: int) -> SearchResult:
+    def _empty(self, batch: int, simulations: int) -> Plan:
         table: FloatArray = np.empty((batch, self.actions), dtype=np.float32)
-        return SearchResult(
-            np.empty((batch, self.actions), dtype=np.int32), table, np.empty_like(table),
-            np.empty(batch, dtype=np.float32), np.empty(batch, dtype=np.int32))
+        visits: IntArray = np.empty((batch, self.actions), dtype=np.int32)
+        return Plan(
+            visits, table, np.empty_like(table), np.empty(batch, dtype=np.float32), np.empty(batch, dtype=np.int32),
+            # Gumbel's action is a draw already.
+            weights=visits if self.config.algorithm == "puct" else None, work=simulations)
+
+    @property
+    def memory_bytes(self) -> tuple[int, int]:
+        """Bytes of the trees on the host, and of the latents where the model computes."""
+        pools = [part.inference.pool for part in self.parts if part.inference is not None]
+        return (sum(part.tree.memory_bytes for part in self.parts),
+                sum(pool.rows.nbytes for pool in pools if pool is not None))

@@ -79,13 +79,13 @@ def leaving_nothing(run: Path, files: Collection[str]) -> Iterator[None]:
     """What is refused inside leaves no folder behind that wasn't there before, unless more than `files` and the lock is
     in it, or another process holds it."""
     with disk_errors(f"{run} could not be read"):
-        missing = [folder for folder in (run, *run.parents) if not storage.is_there(folder)]
+        missing = [folder for folder in (run, *run.parents) if not disk.is_there(folder)]
     try:
         yield
     except BaseException:
         # Why it was refused is told, not why a folder stayed.
         with suppress(CheckpointError, OSError):
-            if run in missing and storage.is_folder(run):
+            if run in missing and disk.is_folder(run):
                 _withdraw(missing, {LOCK, *files})
         raise
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from games.base import NO_PLAYER, GameBatch, IntArray, MaskArray
-from muzero.training.sources import STOPS
+from muzero.training.processes import STOPS
 from selfplay.players import Player
 
 

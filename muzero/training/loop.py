@@ -24,13 +24,16 @@ from numpy.typing import NDArray
 import games
 from games.base import GameError
 from games.symmetry import symmetries
-from muzero.agent import Agent, build_model
+from muzero.agent import Agent
 from muzero.config import Config, ConfigError, at, check_continues, check_resolved
 from muzero.config.limits import check_outcomes
 from muzero.device.allocator import give_back_freed_blocks, keep_freed_blocks
+from muzero.device.select import device_of
 from muzero.learning.graph_step import Sent
 from muzero.learning.learner import Learner, StepReport
-from muzero.records import Batch
+from muzero.model.build import build_model
+from muzero.players import SearchPlayer, parse
+from muzero.replay.batch import Batch
 from muzero.replay.buffer import DrawConfig, Replay
 from muzero.replay.prefetch import Batches
 from muzero.search.tree import SearchError
@@ -39,13 +42,14 @@ from muzero.storage.metrics import Metrics
 from muzero.training import pace
 from muzero.training.interrupt import Interrupt, MatchLeftError, Reported, Watched
 from muzero.training.pace import Standing
+from muzero.training.processes import ActorError, Processes
 from muzero.training.rating import verdict
 from muzero.training.reanalyse import Reanalyser
-from muzero.training.sources import ActorError, InProcess, Processes, device_of
+from muzero.training.sources import InProcess
 from muzero.training.tally import Ends, Supports
 from muzero.view.progress import EVALUATING, LAST_EVALUATION, RANDOM_PLAY, Progress
 from muzero.view.terminal import amount, counted
-from selfplay.players import Player, SearchPlayer, parse
+from selfplay.players import Player
 from selfplay.strength.arena import move_limit, play_alone, play_match
 from selfplay.strength.perfect import PerfectPlayer
 
@@ -95,7 +99,7 @@ class Run:
         torch.set_num_threads(config.train.threads)
         torch.manual_seed(config.train.seed)
         self.rng = np.random.default_rng([config.train.seed, 0x7EA])
-        self.learner = Learner(build_model(config).to(device_of(config)), config.learner)
+        self.learner = Learner(build_model(config).to(device_of(config.train.device)), config.learner)
         self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
         self.batches = Batches(self.replay, DrawConfig.of(config.learner, config.unroll), self.rng)
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
@@ -421,7 +425,7 @@ class Run:
         if self.learner.averaged is not self.learner.model:
             files["trained"] = dict(self.learner.model.state_dict())
         if self.reanalyser is not None:
-            files["reanalysing"] = dict(self.reanalyser.model.state_dict())
+            files["reanalysing"] = dict(self.reanalyser.network.state_dict())
         state: dict[str, Any] = {
             # A batch that nobody learned from yet will be drawn anew.
             "drawn": self.drawn - self.batches.begun, "games": self.games, "cut": self.cut, "added": self.replay.added,
@@ -488,7 +492,7 @@ def run(config: Config, out: Path, *, report: Callable[[Progress], None] = lambd
     """
     check_resolved(config)
     check_outcomes(config, games.spec(config.game))
-    device_of(config)
+    device_of(config.train.device)
     keep_freed_blocks()
     runs.check_writable(out)
     interrupt = Interrupt()

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from muzero.agent import build_model
 from muzero.config import Config
-from muzero.records import Findings
 from muzero.replay.buffer import Replay
-from muzero.search.tree import TreeSearch, parts_on
+from muzero.search.planners import TreePlanner, planner
 from muzero.storage import checkpoint
-from muzero.training.sources import device_of, prepare
+from muzero.training.sources import for_selfplay, selfplay_network
+from selfplay.trajectory import StoredPlan
 
 DEBT_LIMIT = float(1 << 21)
 """Searches that a run can owe at most: less than a batch of them, and what one batch of samples adds."""
@@ -34,10 +33,9 @@ class Reanalyser:
     def __init__(self, config: Config) -> None:
         self.fraction, self.batch = config.learner.reanalyse_fraction, config.learner.reanalyse_batch
         self.config = config.search
-        self.model = build_model(config).eval().to(device_of(config))
-        self.model.requires_grad_(False)
-        self.prepared = prepare(self.model, config)
-        self.search: TreeSearch | None = None
+        self.network = selfplay_network(config)
+        self.model = for_selfplay(self.network, config)
+        self.planner: TreePlanner | None = None
         self.cursor = 0
         """The next position to search, counted from the first that was ever stored."""
         self.debt = 0.0
@@ -45,8 +43,8 @@ class Reanalyser:
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Search with these weights of a model from now on."""
-        self.model.load_state_dict(weights)
-        self.prepared.refresh()
+        self.network.load_state_dict(weights)
+        self.model.refresh()
 
     def owe(self, samples: int) -> None:
         """`samples` positions were drawn."""
@@ -73,12 +71,11 @@ class Reanalyser:
         return places[replay.drawable(places)]
 
     def _renew(self, replay: Replay, places: NDArray[np.int64], rng: np.random.Generator) -> int:
-        if self.search is None:
-            parts = parts_on(self.model.device)
-            self.search = TreeSearch(self.config, replay.spec.num_actions, self.batch, parts)
+        if self.planner is None:
+            self.planner = planner(self.model, self.config, self.batch)
         seeds = rng.integers(0, 2**63, len(places), dtype=np.uint64)
-        result = self.search.run(self.prepared, replay.observations(places), replay.rings["legal"][places], seeds)
-        replay.renew(places, Findings.of(result))
+        plan = self.planner.plan(replay.observations(places), replay.rings["legal"][places], seeds)
+        replay.renew(places, StoredPlan.of(plan))
         return len(places)
 
     def snapshot(self) -> dict[str, Any]:

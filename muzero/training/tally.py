@@ -15,7 +15,7 @@ from muzero.config import ModelConfig, ScalarConfig
 from muzero.config.limits import SCALE
 from muzero.config.settings import raised, squashed, unsquashed
 from muzero.model.networks.prefix import sums
-from muzero.records import Batch
+from muzero.replay.batch import Batch
 
 ROUNDING = 1e-6
 """Share of a bound, or of the scale, by which a target may lie beyond it."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from games import make
 from games.base import GameBatch, GameError, IntArray, MaskArray
-from games.exact import Exact, exact
-from games.families import family
-from games.open_spiel import OpenSpielBatch
+from games.exact import Exact, exact, refuse_foreign, spiel_state
 from games.solver import Solver
 from selfplay.strength.positions import TOLERANCE, Chooser, Judged, PositionSet, Quality, judge_moves, place, tabulate
 
@@ -23,19 +20,6 @@ LAPSES_KEPT = 10
 """Lapses told in full; the others are counted."""
 
 History = tuple[int, ...]
-
-
-def spiel_state(games: GameBatch, row: int) -> Any:
-    """A copy of the row's OpenSpiel state. Raises GameError for a game that isn't OpenSpiel's."""
-    refuse_foreign(games.spec.name)
-    assert isinstance(games, OpenSpielBatch)
-    return games.state(row)
-
-
-def refuse_foreign(game: str) -> None:
-    """Raise GameError for a game that isn't OpenSpiel's: searching by the rules and solving need one that is."""
-    if family(game) != "open_spiel":
-        raise GameError(f"{game}: not an OpenSpiel game, so its rules can't be searched or solved")
 
 
 class PerfectPlayer:

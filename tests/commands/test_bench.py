@@ -16,11 +16,12 @@ import torch
 
 import cpp_mcts
 from muzero import cli, presets
-from muzero.agent import Agent, build_model
+from muzero.agent import Agent
 from muzero.bench import games as lockstep
 from muzero.bench import learn, memory, search, selfplay, tables
 from muzero.commands import bench
 from muzero.config import replace
+from muzero.model.build import build_model
 from muzero.presets import survey
 from muzero.view.console import OK, USAGE
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted import Scripted
 
 import games as engines
 from games.base import GameError
 from muzero.commands import play
-from muzero.config import Config
 from muzero.play.board import DRAWINGS, OWN_SIGNS, Board, draw, read_board
 from muzero.play.moves import legal_names, move_name, parse_move, refusal
 from muzero.play.session import Session
@@ -26,40 +25,6 @@ PLAIN = Ink(False)
 PLACING = ("tic_tac_toe", "mnk", "gomoku", "othello", "go(board_size=9)", "hex(board_size=5)")
 DRAWN = (*PLACING, "connect_four", "breakthrough", "clobber", "checkers", "chess")
 UNDRAWN = ("catch", "nim", "pig(players=2)", "dots_and_boxes", "amazons", "ultimate_tic_tac_toe", "2048")
-
-
-class Scripted:
-    """Plays the first legal move, or those it was told; believes whatever the test says."""
-
-    name = "scripted"
-
-    def __init__(self, game: str, moves: tuple[int, ...] = (), variation: tuple[int, ...] = ()) -> None:
-        self.spec, self.config = engines.spec(game), Config(game=game)
-        self.moves = list(moves)
-        self.variation = list(variation)
-        self.asked: list[int | None] = []
-
-    def see(self, batch: Any) -> Any:
-        return batch.observe()
-
-    def raw(self, obs: Any, legal: Any) -> Any:
-        raise NotImplementedError
-
-    def search(self, obs: Any, legal: Any, *, simulations: int | None = None, seed: int = 0) -> Any:
-        self.asked.append(simulations)
-        action = self.moves.pop(0) if self.moves else int(legal[0].argmax())
-        assert legal[0, action]
-        visits = np.zeros(legal.shape, np.int32)
-        visits[0, action] = 10
-        uniform = (legal / legal.sum()).astype(np.float32)
-        result = SimpleNamespace(
-            visits=visits, policy=uniform, q=np.full(legal.shape, 0.5, np.float32),
-            value=np.array([0.5], np.float32), action=np.array([action], np.int32),
-        )
-        variation = self.variation or [action]
-        return SimpleNamespace(
-            result=result, prior=uniform, raw_value=np.zeros(1, np.float32), variations=[variation]
-        )
 
 
 def session(game: str, agent: Scripted | None = None, **options: Any) -> Session:

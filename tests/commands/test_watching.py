@@ -18,15 +18,16 @@ import pytest
 import games
 from games.atari import SCREEN, AtariBatch, Camera
 from muzero import presets
-from muzero.agent import Agent, build_model
+from muzero.agent import Agent
 from muzero.commands import evaluate, video, watch
 from muzero.config import Config, replace
 from muzero.evaluation import progress
+from muzero.model.build import build_model
 from muzero.play.viewing import Viewing
+from muzero.players import SearchPlayer
 from muzero.presets import survey
 from muzero.view.console import CommandError
 from muzero.view.film import HEIGHT, LEAST_RANGE, PANEL, Scene, picture, scale_of
-from selfplay.players import SearchPlayer
 from selfplay.strength.arena import play_alone
 
 SMALL = {"model.width": 4, "model.hidden": 4, "play.simulations": 2}

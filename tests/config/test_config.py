@@ -15,7 +15,8 @@ from games import list_games
 from muzero import presets
 from muzero.config import RETIRED, Config, ConfigError, SearchConfig, from_json, replace, to_json
 from muzero.config import limits as settings
-from muzero.config.limits import BOUNDS, bounds, names_mcts
+from muzero.config.limits import BOUNDS, bounds
+from selfplay.naming import names_mcts
 
 NAN, INF = math.nan, math.inf
 TOGETHER: dict[str, dict[str, Any]] = {

@@ -113,7 +113,7 @@ def test_games_fit_in_memory_and_leave_the_replay_fresh() -> None:
     assert sizing.fitting(windowed) == [64]
     assert sizing.fitting(replace(config, {"replay.min_positions": 100, "replay.capacity": 3_000})) == [32]
     large = dataclasses.replace(spec, observation_shape=(1 << 20,))
-    assert sizing.most_games(config, large) == GAMES_BYTES // (9 * sizing.position_bytes(large)) < 10
+    assert sizing.most_games(config, large) == GAMES_BYTES // (9 * sizing.unfinished_bytes(large)) < 10
 
 
 def test_what_the_machine_has_no_memory_for_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_unmeasured_games_fit_in_every_game(game: str) -> None:
     moves = min(spec.max_length, config.selfplay.max_moves, config.selfplay.part_moves or spec.max_length)
     assert 4 <= number <= 128
     assert number & (number - 1) == 0
-    assert number == 4 or number * moves * sizing.position_bytes(spec) <= GAMES_BYTES
+    assert number == 4 or number * moves * sizing.unfinished_bytes(spec) <= GAMES_BYTES
 
 
 def test_the_smallest_near_the_best_is_taken() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from table_model import Blank
+from table_model import blank_planner
 
 import games
 import muzero
@@ -19,8 +19,8 @@ from games.atari import AtariBatch, action_names
 from games.atari_protocol import PROTOCOLS, atari_facts, roms
 from games.contract import check_game
 from muzero import cli, presets
-from muzero.agent import build_model
 from muzero.config import Config, ConfigError, SearchConfig, SelfPlayConfig, replace
+from muzero.model.build import build_model
 from muzero.storage import checkpoint, runs
 from muzero.training import loop
 from muzero.view.progress import Progress
@@ -304,11 +304,11 @@ def test_a_seed_decides_everything(name: str) -> None:
 
 
 def act(moves: int, **settings: Any) -> tuple[Actor, list[Any], list[float]]:
-    actor = Actor(games.make("atari/breakout(size=20)", 1, 0), SearchConfig(simulations=1),
-                  SelfPlayConfig(games=1, max_moves=27_000, **settings), 0)
+    actor = Actor(games.make("atari/breakout(size=20)", 1, 0), SelfPlayConfig(games=1, max_moves=27_000, **settings), 0)
+    planner = blank_planner(4, 1, SearchConfig(simulations=1))
     parts, returns = [], []
     for _ in range(moves):
-        parts += actor.play(Blank(4), 0.0)
+        parts += actor.play(planner, 0.0)
         returns += actor.returns
     return actor, parts, returns
 
@@ -329,11 +329,12 @@ def test_lost_lives_end_games_for_the_learner_alone() -> None:
 
 
 def test_clipping_hides_the_size_of_rewards_from_the_learner_alone() -> None:
-    actor = Actor(games.make("atari/space_invaders(size=20)", 2, 0), SearchConfig(simulations=1),
+    actor = Actor(games.make("atari/space_invaders(size=20)", 2, 0),
                   SelfPlayConfig(games=2, max_moves=100, clip_rewards=True), 0)
+    planner = blank_planner(6, 2, SearchConfig(simulations=1))
     parts, returns = [], []
     while not returns:
-        parts += actor.play(Blank(6), 0.0)
+        parts += actor.play(planner, 0.0)
         returns += actor.returns
     assert max(part.reward.max() for part in parts) == 1.0
     assert max(returns) > max(part.reward.sum() for part in parts)

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
-from test_play import Scripted
-from test_resume import last, tiny
+from scripted import Scripted
+from tiny_runs import last, tiny
 
 import games
 from games.base import GameBatch, GameError

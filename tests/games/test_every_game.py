@@ -105,10 +105,10 @@ def test_the_list_covers_every_supported_game() -> None:
 def test_presets_of_full_games_fit_in_memory(name: str) -> None:
     """At full size: the replay is within its limit and no network is built of hundreds of megabytes."""
     from muzero.model.learned import LearnedModel
-    from muzero.replay.buffer import bytes_per_position
+    from selfplay.trajectory import stored_bytes
 
     config, spec = survey.settle(presets.load(name))[0], games.spec(name)
-    assert config.replay.capacity * bytes_per_position(spec) <= config.replay.memory_limit_mb * 10**6
+    assert config.replay.capacity * stored_bytes(spec) <= config.replay.memory_limit_mb * 10**6
     with torch.device("meta"):
         model = LearnedModel(spec, config.model, config.learner.gamma)
     numbers = sum(held.numel() for held in (*model.parameters(), *model.buffers()))

@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from table_model import Blank
+from table_model import blank_planner
 
 import games
 from games.base import GameSpec
 from games.contract import check_game
 from games.symmetry import Symmetries
 from muzero.config import ConfigError, ReplayConfig, SearchConfig, SelfPlayConfig
-from muzero.records import Trajectory
-from muzero.replay.buffer import DrawConfig, Replay, bytes_per_position
+from muzero.replay.buffer import DrawConfig, Replay
 from muzero.training.reanalyse import Reanalyser
 from selfplay.actor import Actor
+from selfplay.trajectory import Trajectory, stored_bytes
 
 FRAMES, SIDE = 3, 2
 DRAW = DrawConfig(unroll=2, td_steps=3, gamma=1.0, search_share=0.0, absorbing=True, symmetries=False, next_obs=2)
@@ -96,8 +96,9 @@ def film_replay(capacity: int = 40, **settings: Any) -> Replay:
 
 
 def play(moves: int, size: int = 3, **settings: Any) -> list[Trajectory]:
-    actor = Actor(games.make(NAME, size, 0), SEARCH, SelfPlayConfig(games=size, **settings), 0)
-    return [part for _ in range(moves) for part in actor.play(Blank(2), 0.0)]
+    actor = Actor(games.make(NAME, size, 0), SelfPlayConfig(games=size, **settings), 0)
+    planner = blank_planner(2, size, SEARCH)
+    return [part for _ in range(moves) for part in actor.play(planner, 0.0)]
 
 
 def check_batch(held: Replay, places: NDArray[np.int64]) -> None:
@@ -150,7 +151,7 @@ def test_a_place_overwritten_by_leading_frames_gets_no_priority() -> None:
 def test_a_frame_is_stored_once() -> None:
     spec = games.spec(NAME)
     one = dataclasses.replace(spec, frames=1)
-    assert bytes_per_position(one) - bytes_per_position(spec) == (FRAMES - 1) * 2 * SIDE * SIDE
+    assert stored_bytes(one) - stored_bytes(spec) == (FRAMES - 1) * 2 * SIDE * SIDE
     assert film_replay().rings["obs"].shape == (40, 2, SIDE, SIDE)
     with pytest.raises(ConfigError, match="holds no observation of 3 frames"):
         film_replay(capacity=2)
@@ -172,8 +173,9 @@ def test_parts_of_a_game_join() -> None:
 
 def test_parts_come_one_by_one() -> None:
     """Games that began together are cut at different moves, each after as many moves as the part has."""
-    actor = Actor(games.make("test_frames:LongFilm", 4, 0), SEARCH, SelfPlayConfig(games=4, part_moves=8), 0)
-    lengths = [[len(part) for part in actor.play(Blank(2), 0.0)] for _ in range(24)]
+    actor = Actor(games.make("test_frames:LongFilm", 4, 0), SelfPlayConfig(games=4, part_moves=8), 0)
+    planner = blank_planner(2, 4, SEARCH)
+    lengths = [[len(part) for part in actor.play(planner, 0.0)] for _ in range(24)]
     assert lengths[:8] == [[], [2], [], [4], [], [6], [], [8]]
     assert lengths[8:16] == lengths[16:] == [[], [8], [], [8], [], [8], [], [8]]
 

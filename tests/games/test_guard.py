@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete
-from test_resume import last, tiny
+from tiny_runs import last, tiny
 
 import games
 from games.base import GameError, GameSpec

@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from test_resume import last, tiny
+from tiny_runs import last, tiny
 
 import games
 from games import gym_game

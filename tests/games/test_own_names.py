@@ -15,13 +15,14 @@ from games.families import family
 from games.own_names import canonical, from_here, is_own, same_game
 from games.single import load_own
 from muzero import cli, presets
-from muzero.agent import build_model, load
+from muzero.agent import load
 from muzero.commands import suite, train
 from muzero.commands.arguments import find_agent, parse
 from muzero.config import Config, ConfigError, check_continues, replace
+from muzero.model.build import build_model
+from muzero.players import split_simulations
 from muzero.storage import checkpoint, runs
 from muzero.view.console import OK, USAGE, command
-from selfplay.players import split_simulations
 
 SOURCE = "from games.examples.subtraction import Subtraction\nclass Mine(Subtraction):\n    pass\n"
 SMALL = [

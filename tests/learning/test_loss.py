@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
-from muzero.learning.loss import Stated, Tensors, compute, model_checks, reconstruction_loss, scale_gradient
-from muzero.records import Batch
+from muzero.learning.loss import Stated, compute, model_checks, reconstruction_loss, scale_gradient
+from muzero.replay.batch import Batch, Tensors
 
 # Networks this small only lose by sharing out their work.
 torch.set_num_threads(1)

@@ -15,9 +15,10 @@ from test_prepared import CASES, SMALL, scatter
 from torch import Tensor, nn
 
 import games
-from muzero.agent import Agent, build_model
+from muzero.agent import Agent
 from muzero.config import Config, LearnerConfig, ModelConfig, ScalarConfig, SearchConfig
-from muzero.model import acting, border
+from muzero.model import border
+from muzero.model.build import build_model, search_model
 from muzero.model.learned import LearnedModel
 from muzero.model.networks import bounds
 from muzero.model.prepared import PreparedModel
@@ -78,7 +79,7 @@ def root(model: Any, game: str, change: Callable[[Tensor], None] = lambda _: Non
 @pytest.mark.parametrize("name", KINDS)
 def test_a_weight_that_is_not_finite_is_named_wherever_it_is(name: str, bad: float) -> None:
     model = made(name)
-    prepared, found = acting.acting(model), []
+    prepared, found = search_model(model), []
     for tensor, value in weights(model).items():
         with spoilt(value, bad):
             for use in (prepared.refresh, lambda: PreparedModel(model), lambda: root(model, KINDS[name][0])):

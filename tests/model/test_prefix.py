@@ -11,12 +11,12 @@ import torch
 import games
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.learning.learner import Learner
-from muzero.learning.loss import Tensors, compute
+from muzero.learning.loss import compute
 from muzero.model import scalar
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import Packing, differences, sums
 from muzero.model.prepared import PreparedModel
-from muzero.records import Batch
+from muzero.replay.batch import Batch, Tensors
 
 torch.set_num_threads(1)
 REWARD = ScalarConfig(low=-3.0, high=3.0, bins=7)

@@ -9,7 +9,7 @@ import games
 from muzero.config import ModelConfig, ScalarConfig
 from muzero.model.learned import LearnedModel
 from muzero.model.prepared import PreparedModel
-from muzero.records import StepOutput
+from muzero.model.protocol import StepOutput
 
 torch.set_num_threads(1)
 SMALL = {"network": "resnet", "width": 6, "hidden": 5}

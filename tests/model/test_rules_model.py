@@ -22,24 +22,25 @@ from games.rules import Positions
 from games.solver import Solver
 from muzero import agent as agents
 from muzero import presets
-from muzero.agent import Agent, build_model
+from muzero.agent import Agent
 from muzero.bot import MuZeroBot
 from muzero.commands import train as train_command
 from muzero.config import Config, ConfigError, SearchConfig, check_continues, replace
-from muzero.learning.loss import Tensors, compute
+from muzero.learning.loss import compute
 from muzero.model import rules
-from muzero.model.build import acting
+from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.prepared import PreparedModel
+from muzero.model.protocol import RootOutput
 from muzero.model.rules import RulesModel
 from muzero.play.session import Session
-from muzero.records import RootOutput
+from muzero.players import SearchPlayer
+from muzero.replay.batch import Tensors
 from muzero.replay.buffer import DrawConfig, Replay
 from muzero.search.latents import LatentPool
 from muzero.search.tree import TreeSearch
 from muzero.storage import checkpoint, runs
 from muzero.training import loop
 from muzero.view.terminal import Ink
-from selfplay.players import SearchPlayer
 
 torch.set_num_threads(1)
 PUCT = SearchConfig(algorithm="puct", simulations=200, unvisited="parent")
@@ -312,7 +313,7 @@ def test_a_batch_equals_its_rows(config: SearchConfig) -> None:
 @pytest.mark.parametrize("network", ["mlp", "resnet"])
 def test_bfloat16_leaves_handles_alone(network: str) -> None:
     config = tiny("connect_four", model__network=network)
-    model = acting(build_model(config).eval(), torch.bfloat16)
+    model = search_model(build_model(config).eval(), torch.bfloat16)
     assert isinstance(model, RulesModel)
     assert model.dtype == torch.bfloat16
     batch = at("connect_four", [3, 3], [])
@@ -327,7 +328,7 @@ def test_a_position_is_judged_as_the_network_does() -> None:
     """Masked, and else the very numbers of h and f."""
     model = build_model(tiny("connect_four")).eval()
     prepared, batch = PreparedModel(model), at("connect_four", [3, 3, 3, 3, 3, 3], [1, 2])
-    found = acting(model).root(torch.from_numpy(batch.histories()), torch.from_numpy(batch.legal()))
+    found = search_model(model).root(torch.from_numpy(batch.histories()), torch.from_numpy(batch.legal()))
     wanted = prepared.root(torch.from_numpy(batch.observe()), torch.from_numpy(batch.legal()))
     legal = torch.from_numpy(batch.legal())
     torch.testing.assert_close(found.logits[legal], wanted.logits[legal])
@@ -422,7 +423,7 @@ def plays_everywhere(player: Agent) -> None:
 
 def test_weights_with_dynamics_are_refused() -> None:
     """The one setting that changes what a model is made of."""
-    with pytest.raises(checkpoint.Damaged, match="weights don't fit the config: g"):
+    with pytest.raises(WeightsError, match="weights don't fit the config: g"):
         build_model(tiny(), build_model(tiny(model__dynamics="learned")).state_dict())
     with pytest.raises(ConfigError, match=r"model\.dynamics rules, which can't become learned"):
         check_continues("a run", tiny(), tiny(model__dynamics="learned"))
@@ -449,8 +450,9 @@ def test_contradictions_are_refused_with_the_mend(settings: dict[str, Any], mess
 
 def test_an_observation_is_no_history_of_an_own_game() -> None:
     batch: GameBatch = games.make("games.examples.subtraction:Subtraction", 1)
+    model = search_model(build_model(tiny()).eval())
     with pytest.raises(GameError, match="not an OpenSpiel game"):
-        rules.histories(batch, batch.observe())
+        model.view(batch, batch.observe())
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_reanalyse import replay
+from tiny_replay import replay
 
 from muzero.config import LearnerConfig
-from muzero.records import Batch
+from muzero.replay.batch import Batch
 from muzero.replay.buffer import DrawConfig, Replay
 from muzero.replay.prefetch import Batches
 

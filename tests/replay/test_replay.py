@@ -12,8 +12,9 @@ import games
 from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import ConfigError, LearnerConfig, ReplayConfig
-from muzero.records import Batch, Findings, Trajectory
-from muzero.replay.buffer import PRIORITY_FLOOR, DrawConfig, Replay, bytes_per_position
+from muzero.replay.batch import Batch
+from muzero.replay.buffer import PRIORITY_FLOOR, DrawConfig, Replay
+from selfplay.trajectory import StoredPlan, Trajectory, stored_bytes
 
 ACTIONS = 5
 SPEC = GameSpec("made_up", 2, (2,), "float32", ACTIONS, 50, -9.0, 9.0, False, False, True)
@@ -121,7 +122,7 @@ def test_only_the_window_of_newest_positions_is_drawn() -> None:
 
 def test_memory_is_refused_above_the_limit_and_told_otherwise() -> None:
     spec = dataclasses.replace(SPEC, observation_shape=(3, 64, 64), observation_dtype="uint8")
-    assert bytes_per_position(spec) == 3 * 64 * 64 + 3 * ACTIONS + 22
+    assert stored_bytes(spec) == 3 * 64 * 64 + 3 * ACTIONS + 22
     assert replay(10, spec).memory_bytes == sum(ring.nbytes for ring in replay(10, spec).rings.values())
     with pytest.raises(ConfigError, match=r"replay.capacity 100000 needs 1232 MB.*memory_limit_mb 1000"):
         replay(100_000, spec, memory_limit_mb=1000)
@@ -132,7 +133,7 @@ def test_policies_are_halved_in_size_and_renewed() -> None:
     held.add(game)
     assert held.rings["policy"].dtype == np.float16
     policy = np.full((2, ACTIONS), 0.2, np.float32)
-    held.renew(np.array([1, 4]), Findings(policy, np.array([7.0, 8.0], np.float32), np.ones(2, np.bool_)))
+    held.renew(np.array([1, 4]), StoredPlan(policy, np.array([7.0, 8.0], np.float32), np.ones(2, np.bool_)))
     batch = held.batch(np.array([1, 0]), np.ones(2, np.float32), DRAW, np.random.default_rng(0))
     assert batch.policy[0, 0].tolist() == np.float16(policy[0]).astype(np.float32).tolist()
     assert batch.policy.dtype == np.float32

@@ -10,24 +10,26 @@ import numpy as np
 import pyspiel
 import pytest
 import torch
-from test_resume import last, tiny
+from tiny_runs import last, tiny
 
 import games
 from games.base import GameError
 from muzero import agent as agents
 from muzero import cli
-from muzero.agent import Agent, build_model
+from muzero.agent import Agent
 from muzero.bot import MuZeroBot, load_bot
 from muzero.config import Config, ModelConfig, SearchConfig, replace
-from muzero.records import SearchResult
+from muzero.model.build import build_model
+from muzero.players import SearchPlayer
 from muzero.storage import checkpoint
 from muzero.storage.checkpoint import CheckpointError, Damaged
 from muzero.training import loop
-from selfplay.players import SearchPlayer
 
 torch.set_num_threads(1)
 OWN = "games.examples.subtraction:Subtraction"
 GUMBEL = SearchConfig(algorithm="gumbel", simulations=6)
+ARRAYS = ("visits", "policy", "q", "value", "action")
+"""Of a `Plan`."""
 
 
 def made(game: str = "tic_tac_toe", play: SearchConfig = GUMBEL) -> Agent:
@@ -56,11 +58,11 @@ def test_a_search_in_chunks_is_the_whole_search(monkeypatch: pytest.MonkeyPatch)
     whole = player.search(obs, legal, seed=5)
     monkeypatch.setattr(agents, "CHUNK", 8)
     parts = player.search(obs, legal, seed=5)
-    for field in dataclasses.fields(SearchResult):
-        one, other = (getattr(analysis.result, field.name) for analysis in (whole, parts))
+    for name in ARRAYS:
+        one, other = (getattr(analysis.result, name) for analysis in (whole, parts))
         assert one.dtype == other.dtype
         assert one.shape == other.shape
-        assert np.allclose(one, other, atol=1e-4), field.name
+        assert np.allclose(one, other, atol=1e-4), name
     assert np.allclose(whole.prior, parts.prior, atol=1e-5)
     assert np.allclose(whole.raw_value, parts.raw_value, atol=1e-5)
     assert whole.variations == parts.variations
@@ -125,9 +127,9 @@ def test_without_simulations_the_network_s_likeliest_move_is_played(monkeypatch:
     assert analysis.result.visits.sum() == 0
     assert analysis.variations == analysis.result.action[:, None].tolist()
     reference = player.search(batch.observe(), batch.legal(), simulations=1).result
-    for field in dataclasses.fields(SearchResult):
-        one, other = (getattr(result, field.name) for result in (analysis.result, reference))
-        assert (one.dtype, one.shape) == (other.dtype, other.shape), field.name
+    for name in ARRAYS:
+        one, other = (getattr(result, name) for result in (analysis.result, reference))
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), name
 
 
 # --- loading ------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -16,10 +15,10 @@ from table_model import TableModel
 import games
 from muzero.config import ModelConfig, SearchConfig
 from muzero.model.learned import LearnedModel
-from muzero.records import SearchResult
 from muzero.search.inference import GraphedInference
 from muzero.search.latents import LatentPool
 from muzero.search.tree import SearchError, TreeSearch
+from selfplay.planner import Plan
 
 torch.set_num_threads(1)
 PUCT = SearchConfig(algorithm="puct", simulations=200)
@@ -30,14 +29,14 @@ def seeds(count: int, start: int = 0) -> NDArray[np.uint64]:
     return np.arange(start, start + count, dtype=np.uint64)
 
 
-def search(model: TableModel, roots: NDArray[np.int64], config: SearchConfig, **options: Any) -> SearchResult:
+def search(model: TableModel, roots: NDArray[np.int64], config: SearchConfig, **options: Any) -> Plan:
     legal = np.ones((len(roots), model.num_actions), np.bool_)
     driver = TreeSearch(config, model.num_actions, len(roots))
     return driver.run(model, roots, legal, seeds(len(roots)), **options)
 
 
-def rows(result: SearchResult, which: Any) -> dict[str, bytes]:
-    return {field.name: getattr(result, field.name)[which].tobytes() for field in dataclasses.fields(SearchResult)}
+def rows(result: Plan, which: Any) -> dict[str, bytes]:
+    return {name: getattr(result, name)[which].tobytes() for name in ("visits", "policy", "q", "value", "action")}
 
 
 @pytest.mark.parametrize("config", [PUCT, GUMBEL], ids=["puct", "gumbel"])

@@ -10,31 +10,34 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from table_model import Blank
+from table_model import blank_planner
 
 import games
 from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import LearnerConfig, ReplayConfig, SearchConfig, SelfPlayConfig
-from muzero.records import Findings, Trajectory
 from muzero.replay.buffer import DrawConfig, Replay
-from selfplay.actor import Actor, draw_legal, draw_visits
-from selfplay.trajectory import START_LENGTH, Recorder
+from selfplay.actor import Actor, draw_legal, draw_weighted
+from selfplay.planner import Plan, Planner
+from selfplay.recorder import START_LENGTH, Recorder
+from selfplay.trajectory import StoredPlan, Trajectory
 
 torch.set_num_threads(1)
 SEARCH = SearchConfig(algorithm="gumbel", simulations=4)
 OWN = "games.examples.subtraction:Subtraction"
 
 
-def make(
-    name: str = "tic_tac_toe", size: int = 8, seed: int = 0, search: SearchConfig = SEARCH, **settings: Any
-) -> Actor:
-    return Actor(games.make(name, size, seed), search, SelfPlayConfig(games=size, **settings), seed)
+def make(name: str = "tic_tac_toe", size: int = 8, seed: int = 0, **settings: Any) -> Actor:
+    return Actor(games.make(name, size, seed), SelfPlayConfig(games=size, **settings), seed)
 
 
-def play(actor: Actor, moves: int, progress: float = 0.0) -> list[Trajectory]:
-    model = Blank(actor.games.spec.num_actions)
-    return [game for _ in range(moves) for game in actor.play(model, progress)]
+def planned(actor: Actor, search: SearchConfig = SEARCH) -> Planner:
+    return blank_planner(actor.games.spec.num_actions, actor.games.size, search)
+
+
+def play(actor: Actor, moves: int, progress: float = 0.0, planner: Planner | None = None) -> list[Trajectory]:
+    planner = planner or planned(actor)
+    return [game for _ in range(moves) for game in actor.play(planner, progress)]
 
 
 def assert_happened(name: str, game: Trajectory) -> None:
@@ -70,21 +73,22 @@ def test_recorded_games_can_be_played_again(name: str) -> None:
 
 
 class Spy:
-    """Stands before an actor's search and keeps what it answered."""
+    """Stands before a planner and keeps its plans."""
 
-    def __init__(self, actor: Actor) -> None:
-        self.inner, self.results = actor.search, []
-        actor.search = self  # type: ignore[assignment]
+    def __init__(self, inner: Planner) -> None:
+        self.inner = inner
+        self.results: list[Plan] = []
+        self.view, self.refresh = inner.view, inner.refresh
 
-    def run(self, *args: Any) -> Any:
-        self.results.append(self.inner.run(*args))
+    def plan(self, *args: Any) -> Plan:
+        self.results.append(self.inner.plan(*args))
         return self.results[-1]
 
 
 def test_moves_that_are_not_marked_are_the_searches_own() -> None:
     actor = make(size=1, opening_fraction=1.0, opening_plies=2, random_fraction=0.3)
-    spy = Spy(actor)
-    finished = play(actor, 120)
+    spy = Spy(planned(actor))
+    finished = play(actor, 120, planner=spy)
     marked = np.concatenate([game.exploratory for game in finished])
     chosen = np.concatenate([result.action for result in spy.results])[: len(marked)]
     policy = np.concatenate([result.policy for result in spy.results])[: len(marked)]
@@ -213,11 +217,11 @@ def test_clipped_rewards_are_their_signs(clip: bool, seen: list[float]) -> None:
 
 
 def test_few_simulations_early_and_many_late() -> None:
-    ten = dataclasses.replace(SEARCH, simulations=10)
-    actor = make(size=2, simulations_share=((0.0, 0.25), (0.5, 1.0)), search=ten)
+    actor = make(size=2, simulations_share=((0.0, 0.25), (0.5, 1.0)))
+    ten = planned(actor, dataclasses.replace(SEARCH, simulations=10))
     for progress, wanted in ((0.0, 2), (0.49, 2), (0.5, 10), (1.0, 10)):
         before = actor.counters.simulations
-        play(actor, 1, progress)
+        play(actor, 1, progress, ten)
         assert actor.counters.simulations - before == 2 * wanted
     tiny = make(size=2, simulations_share=((0.0, 0.01),))
     play(tiny, 1)
@@ -231,10 +235,10 @@ def test_visits_are_drawn_with_their_temperature() -> None:
     rng = np.random.default_rng(0)
     visits = np.tile(np.array([0, 1, 2, 0, 5, 0], np.int32), (20_000, 1))
     for temperature, wanted in ((1.0, [1, 2, 5]), (0.5, [1, 4, 25]), (2.0, [1, 2**0.5, 5**0.5])):
-        share = np.bincount(draw_visits(visits, temperature, rng), minlength=6) / len(visits)
+        share = np.bincount(draw_weighted(visits, temperature, rng), minlength=6) / len(visits)
         assert share[[0, 3, 5]].tolist() == [0, 0, 0]
         assert share[[1, 2, 4]] == pytest.approx(np.array(wanted) / sum(wanted), abs=0.015)
-    assert (draw_visits(visits, 1e-3, rng) == 4).all()
+    assert (draw_weighted(visits, 1e-3, rng) == 4).all()
 
 
 class Extreme:
@@ -253,7 +257,7 @@ def test_no_draw_is_illegal(number: float) -> None:
     legal = np.array([[False, True, False], [False, False, True]])
     assert draw_legal(legal, rng).tolist() == [1, 2]
     visits = np.array([[0, 3, 0], [0, 0, 7], [0, 1, 2]], np.int32)
-    drawn = draw_visits(visits, 1.0, rng)
+    drawn = draw_weighted(visits, 1.0, rng)
     assert (visits[np.arange(3), drawn] > 0).all()
 
 
@@ -271,12 +275,12 @@ PUCT = SearchConfig(algorithm="puct", simulations=12)
     [({"temperature_moves": 2}, PUCT, [True, True, False, False]), ({"temperature_moves": 0}, PUCT, [False] * 4),
      ({"temperature": ((0.0, 0.0),)}, PUCT, [False] * 4), ({}, SEARCH, [False] * 4)])
 def test_temperature_ends(settings: dict[str, Any], search: SearchConfig, drawn: list[bool]) -> None:
-    actor = make(size=60, search=search, **settings)
-    spy = Spy(actor)
+    actor = make(size=60, **settings)
+    spy = Spy(planned(actor, search))
     played = []
     for _ in range(4):
         moves = actor.recorder.moves.copy()
-        play(actor, 1)
+        play(actor, 1, planner=spy)
         played.append(actor.recorder.columns["action"][np.arange(60), moves])
     differ = [bool((one != result.action).any()) for one, result in zip(played, spy.results, strict=True)]
     assert differ == drawn
@@ -334,7 +338,7 @@ def test_a_record_grows_with_its_game_and_hides_what_was_there() -> None:
     def add(number: int) -> None:
         obs = np.full((2, *spec.observation_shape), number % 2, np.uint8)
         ones = np.ones(2, np.float32)
-        found = Findings(np.full((2, 9), number, np.float32), number * ones, ones > 0.0)
+        found = StoredPlan(np.full((2, 9), number, np.float32), number * ones, ones > 0.0)
         recorder.add(obs, np.ones((2, 9), np.bool_), found, np.array([number, -number], np.int32),
                      np.zeros(2, np.bool_), ones, -ones)
 

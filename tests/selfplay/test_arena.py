@@ -10,7 +10,8 @@ import pytest
 from games import make
 from games.base import GameBatch, GameError, IntArray, MaskArray
 from games.solver import Solver
-from selfplay.players import MctsPlayer, Player, RandomPlayer, parse
+from muzero.players import parse
+from selfplay.players import MctsPlayer, Player, RandomPlayer
 from selfplay.strength.arena import Score, play_alone, play_match
 from selfplay.strength.perfect import PerfectPlayer, keeps_value
 

@@ -12,17 +12,16 @@ import pytest
 from numpy.typing import NDArray
 
 import games
-from games.base import GameSpec
+from games.base import FloatArray, GameSpec, MaskArray
 from games.single import Lockstep
 from muzero import presets
 from muzero.agent import Agent
 from muzero.bench import sizing
 from muzero.config import AloneConfig, Config, from_json, replace, to_json
 from muzero.play.session import Session
-from muzero.records import FloatArray, MaskArray
+from muzero.players import SearchPlayer
 from muzero.training.loop import Run
 from muzero.view.terminal import Ink
-from selfplay.players import SearchPlayer
 from selfplay.repeats import Repeats, drawn, next_best
 from selfplay.strength.arena import play_alone
 

@@ -21,10 +21,11 @@ from muzero.agent import load
 from muzero.commands.players import short_names
 from muzero.config import replace
 from muzero.evaluation import standings as shown
+from muzero.players import SearchPlayer, maker, parse, split_simulations
 from muzero.storage import runs
 from muzero.view.console import DAMAGED, INTERRUPTED, OK, USAGE
 from muzero.view.terminal import interval, signed
-from selfplay.players import Player, SearchPlayer, maker, parse, split_simulations
+from selfplay.players import Player
 from selfplay.strength import tournament
 from selfplay.strength.arena import Score, play_match, play_pairs
 from selfplay.strength.tournament import Entrant, Meeting, Standings, standings

@@ -17,8 +17,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
-from test_resume import TINY, last, tiny
-from test_train import words
+from tiny_runs import TINY, last, tiny, words
 
 from muzero.commands import video
 from muzero.commands.train import run as command

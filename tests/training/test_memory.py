@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_resume import tiny
+from tiny_runs import tiny
 
 from muzero.device.allocator import glibc
 from muzero.training import loop

@@ -20,17 +20,17 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import torch
-from test_resume import TINY, last
 from test_train import ACTING, ENDLESS, ROOT, WAIT, wait_for
+from tiny_runs import TINY, last
 
-from muzero.agent import build_model
 from muzero.config import Config, to_json
+from muzero.model.build import build_model
 from muzero.storage import checkpoint, disk, runs
-from muzero.training import inbox, loop, mailbox, sources
+from muzero.training import inbox, loop, mailbox, processes
 from muzero.training.inbox import Inbox
 from muzero.training.interrupt import Interrupt
 from muzero.training.mailbox import Mailbox
-from muzero.training.sources import ActorError, Processes
+from muzero.training.processes import ActorError, Processes
 from muzero.view.progress import Progress
 
 sys.path.append(str(ROOT / "benchmarks"))
@@ -134,7 +134,7 @@ def stop_in_a_message(config: Any, index: int, start: int, pipe: Connection, *_:
 def test_an_actor_stopped_in_the_middle_of_a_message_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limited: None
 ) -> None:
-    monkeypatch.setattr(sources, "act", stop_in_a_message)
+    monkeypatch.setattr(processes, "act", stop_in_a_message)
     reports: list[Progress] = []
 
     def stop(progress: Progress) -> None:
@@ -220,7 +220,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from muzero import config, train
-from muzero.training.sources import Processes
+from muzero.training.processes import Processes
 
 if __name__ == "__main__":
     settings = config.from_json(json.load(open(sys.argv[1])))
@@ -335,7 +335,7 @@ def test_games_with_processes_of_their_own_let_go_of_them_when_the_learner_is_ki
 
 
 @LINUX
-@pytest.mark.parametrize("number", sorted(sources.STOPS))
+@pytest.mark.parametrize("number", sorted(processes.STOPS))
 def test_a_signal_to_the_whole_group_reaches_actors_that_are_still_starting(
     tmp_path: Path, number: signal.Signals
 ) -> None:

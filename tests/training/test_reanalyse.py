@@ -10,44 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_replay import game, replay
 
-import games
-from games.symmetry import symmetries
-from muzero.agent import build_model
-from muzero.config import Config, ModelConfig, ReplayConfig
+from muzero.config import Config, ModelConfig
 from muzero.config import replace as overridden
-from muzero.records import Trajectory
-from muzero.replay.buffer import DrawConfig, Replay
+from muzero.model.build import build_model
+from muzero.replay.buffer import DrawConfig
 from muzero.search.tree import TreeSearch
 from muzero.training.reanalyse import DEBT_LIMIT, Reanalyser
 
 torch.set_num_threads(1)
 BASE = overridden(Config(model=ModelConfig(width=8, hidden=8)), {
     "learner.reanalyse_fraction": 0.5, "learner.reanalyse_batch": 10, "train.device": "cpu", "search.simulations": 8})
-SPEC = games.spec("tic_tac_toe")
-
-
-def game(seed: int) -> Trajectory:
-    """A random game of Tic-Tac-Toe whose searches found nothing."""
-    batch, rng = games.make("tic_tac_toe", 1), np.random.default_rng(seed)
-    rows: list[tuple[Any, ...]] = []
-    discount = 1.0
-    while discount != 0.0:
-        obs, legal = batch.observe()[0].copy(), batch.legal()[0].copy()
-        action = int(rng.choice(np.flatnonzero(legal)))
-        step = batch.step(np.array([action], np.int32))
-        discount = float(step.discount[0])
-        rows.append((obs, action, step.reward[0], discount, legal, np.zeros(9), 0.0, False, False))
-    dtypes = (np.uint8, np.int32, np.float32, np.float32, np.bool_, np.float32, np.float32, np.bool_, np.bool_)
-    return Trajectory(*(np.array(column, dtype) for column, dtype in zip(zip(*rows, strict=True), dtypes, strict=True)))
-
-
-def replay(number: int = 8, **settings: Any) -> Replay:
-    config = ReplayConfig(**{"capacity": 100, "min_positions": 1, **settings})
-    held = Replay(SPEC, config, symmetries("tic_tac_toe"))
-    for seed in range(number):
-        held.add(game(seed))
-    return held
 
 
 def reanalyser(**settings: Any) -> Reanalyser:
@@ -65,7 +39,7 @@ def test_what_is_owed_is_searched_and_nothing_else_changes() -> None:
     before = {name: ring.copy() for name, ring in held.rings.items()}
     places = np.arange(10)
     seeds = copy.deepcopy(rng).integers(0, 2**63, 10, dtype=np.uint64)
-    direct = TreeSearch(BASE.search, 9, 10).run(again.prepared, before["obs"][places], before["legal"][places], seeds)
+    direct = TreeSearch(BASE.search, 9, 10).run(again.model, before["obs"][places], before["legal"][places], seeds)
     again.owe(19)
     assert again.pay(held, rng) == 0, "9.5 are less than a batch"
     assert all(np.array_equal(ring, before[name]) for name, ring in held.rings.items())

@@ -15,37 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_runs import TINY, last, tiny, whole_run
 
 from muzero.config import (
     Config,
     ConfigError,
-    LearnerConfig,
-    ModelConfig,
-    ReplayConfig,
-    SearchConfig,
-    SelfPlayConfig,
-    TrainConfig,
 )
 from muzero.config import replace as overridden
-from muzero.replay.buffer import impossible
 from muzero.storage import checkpoint, runs
 from muzero.storage.checkpoint import Damaged
 from muzero.training import loop
 from muzero.view.progress import Progress
+from selfplay.trajectory import impossible
 
 torch.set_num_threads(1)
 KILLS = 5
-TINY = Config(
-    game="tic_tac_toe",
-    model=ModelConfig(width=8, hidden=8),
-    search=SearchConfig(simulations=2),
-    play=SearchConfig(algorithm="puct", simulations=4),
-    selfplay=SelfPlayConfig(games=8, opening_fraction=0.5, opening_plies=3, random_fraction=0.1),
-    replay=ReplayConfig(capacity=150, min_positions=60),
-    learner=LearnerConfig(batch=((0.0, 16.0), (0.6, 24.0)), unroll=2, replay_ratio=2.0, learning_rate=1e-2),
-    train=TrainConfig(steps=20, horizon=20, actors=0, device="cpu", log_seconds=1e6, checkpoint_seconds=1e6,
-                      evaluate_minutes=0.0, publish_steps=3),
-)
 EVERYTHING = {
     "model.network": "resnet", "model.discount": "learned", "model.norm": "batch", "model.reconstruction": True,
     "model.consistency": True, "learner.reconstruction_weight": 1.0, "learner.consistency_weight": 1.0,
@@ -54,21 +38,6 @@ EVERYTHING = {
     "search.algorithm": "puct", "search.dirichlet_fraction": 0.25, "selfplay.warmup_positions": 100,
     "train.publish_steps": 7,
 }
-
-
-def tiny(**overrides: Any) -> Config:
-    return overridden(TINY, {name.replace("__", "."): value for name, value in overrides.items()})
-
-
-def last(out: Path) -> Path:
-    folder = runs.newest(out)
-    assert folder is not None
-    return folder
-
-
-def whole_run(config: Config, out: Path) -> Path:
-    assert loop.run(config, out) == 0
-    return last(out)
 
 
 @pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
@@ -184,7 +153,7 @@ def test_reanalysis_that_begins_on_the_way_begins_with_the_stored_weights(short_
     run.resume(last(short_run))
     assert run.reanalyser is not None
     weights = checkpoint.load(last(short_run)).tensors["weights"]
-    assert all(torch.equal(value, weights[name]) for name, value in run.reanalyser.model.state_dict().items())
+    assert all(torch.equal(value, weights[name]) for name, value in run.reanalyser.network.state_dict().items())
 
 
 def test_reanalysis_goes_on_where_it_stood(tmp_path: Path) -> None:
@@ -240,7 +209,7 @@ def test_a_run_can_go_on_without_actors(short_run: Path, tmp_path: Path) -> None
     run.resume(last(tmp_path))
     assert isinstance(run.source, loop.InProcess)
     assert run.source.playing
-    for name, value in run.source.model.state_dict().items():
+    for name, value in run.source.network.state_dict().items():
         assert torch.equal(value, stored.tensors["weights"][name])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from interrupts import interrupting
-from test_resume import last, tiny
+from tiny_runs import last, tiny
 
 from muzero import cli
 from muzero.storage import checkpoint, metrics

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_resume import TINY, last, tiny, whole_run
+from tiny_runs import TINY, last, tiny, whole_run
 
 from muzero import agent, cli
 from muzero.learning.learner import LearningError

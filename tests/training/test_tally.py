@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_resume import last, tiny
+from tiny_runs import last, tiny
 
 import games
 from muzero.config import ModelConfig, ScalarConfig
 from muzero.model import scalar
-from muzero.records import Batch
+from muzero.replay.batch import Batch
 from muzero.storage import metrics
 from muzero.training import loop
 from muzero.training.interrupt import Interrupt

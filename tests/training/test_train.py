@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from interrupts import interrupting
-from test_resume import TINY, last, tiny
+from tiny_runs import TINY, last, tiny, words
 
 from games.base import GameError
 from muzero import cli
@@ -30,8 +30,9 @@ from muzero.replay.buffer import Replay
 from muzero.search.tree import SearchError
 from muzero.storage import checkpoint, disk, metrics, runs
 from muzero.storage.checkpoint import CheckpointError
-from muzero.training import loop, sources
-from muzero.training.sources import ActorError, InProcess
+from muzero.training import loop, processes, sources
+from muzero.training.processes import ActorError
+from muzero.training.sources import InProcess
 from muzero.view.progress import Progress
 from selfplay.actor import Actor
 
@@ -323,12 +324,6 @@ def test_outcomes_that_can_not_be_stated_are_refused(tmp_path: Path, setting: st
 # --- the command --------------------------------------------------------------------------------------------
 
 
-def words(out: Path) -> list[str]:
-    return ["tic_tac_toe", "--out", str(out), "--steps", "2", "--train.actors", "0", "--selfplay.games", "8",
-            "--replay.min-positions", "64", "--learner.batch", "16", "--train.evaluate-minutes", "0",
-            "--train.device", "cpu"]
-
-
 def test_training_goes_on_when_nobody_reads_its_reports(tmp_path: Path) -> None:
     """The reader leaves after the first report, and the next one comes while there is still something to do."""
     out = tmp_path / "run"
@@ -427,9 +422,9 @@ def test_actors_play_other_games_after_a_stop(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(loop, "Processes", refuse)
     with pytest.raises(ActorError):
         loop.run(ACTING, tmp_path)
-    monkeypatch.setattr(sources, "make_actor", lambda config, index, start: refuse(config, start))
+    monkeypatch.setattr(processes, "make_actor", lambda config, index, start: refuse(config, start))
     with pytest.raises(ActorError):
-        sources._act(ACTING, 0, 7, None, None, os.getpid())  # type: ignore[arg-type]
+        processes._act(ACTING, 0, 7, None, None, os.getpid())  # type: ignore[arg-type]
     assert begun == [2, 7]
     monkeypatch.undo()
     states = [str(sources.make_actor(ACTING, 1, start).rng.bit_generator.state) for start in (0, 2, 2)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_resume import TINY, last, tiny
+from tiny_runs import TINY, last, tiny
 
 from muzero.config import Config
 from muzero.replay.buffer import Replay

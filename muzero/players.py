@@ -1,0 +1,131 @@
+"""Trained agents as players, and players from the text that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import FloatArray, GameBatch, GameError, GameSpec, IntArray, MaskArray
+from games.exact import refuse_foreign
+from games.naming import nearest
+from games.own_names import same_game
+from muzero.config.limits import BOUNDS
+from muzero.storage.disk import CheckpointError, named
+from muzero.storage.runs import names_folder, resolve
+from selfplay import naming
+from selfplay.players import MctsPlayer, Player, RandomPlayer
+from selfplay.repeats import Repeats
+from selfplay.strength.perfect import PerfectPlayer
+
+if TYPE_CHECKING:
+    from muzero.agent import Agent
+    from muzero.config import Config
+
+CHUNK = 256
+"""Positions searched at a time: a search keeps one latent a simulation for each."""
+
+
+class SearchPlayer:
+    """A trained agent: the move its search prefers; with 0 simulations the network's likeliest move.
+
+    Of one player's games a batch is played once, from its beginning: `AloneConfig.repeats` counts in it.
+    """
+
+    def __init__(self, agent: Agent, simulations: int | None = None, seed: int = 0) -> None:
+        self.agent = agent
+        self.simulations = agent.simulations if simulations is None else simulations
+        thinking = f"{self.simulations} simulations" if self.simulations else "no search"
+        noise = f", noise {agent.config.play.noise:g}" if self.simulations and agent.config.play.noise else ""
+        self.name = f"{agent.name} ({thinking}{noise})"
+        self._rng = np.random.default_rng(seed)
+        self._repeats = repeats_of(agent.spec, agent.config, seed)
+
+    def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
+        """Moves [N]; 0 outside `rows`."""
+        actions = np.zeros(games.size, np.int32)
+        chosen = np.flatnonzero(rows)
+        obs, legal = self.agent.see(games)[chosen], games.legal()[chosen]
+        policy = np.zeros(legal.shape, np.float32)
+        for start in range(0, len(chosen), CHUNK):
+            part = slice(start, start + CHUNK)
+            actions[chosen[part]], policy[part] = self._think(obs[part], legal[part])
+        if self._repeats is not None:
+            actions[chosen] = self._repeats.choose(games, chosen, actions[chosen], policy, legal)
+        return actions
+
+    def _think(self, obs: NDArray[Any], legal: MaskArray) -> tuple[IntArray, FloatArray]:
+        """The preferred move [R] and the policy [R, A] of positions [R, ...]."""
+        if self.simulations:
+            seed = int(self._rng.integers(2**31))
+            result = self.agent.search(obs, legal, simulations=self.simulations, seed=seed).result
+            return result.action, result.policy
+        policy, _ = self.agent.raw(obs, legal)
+        return np.where(legal, policy, -1.0).argmax(axis=1).astype(np.int32), policy
+
+
+def repeats_of(spec: GameSpec, config: Config, seed: int) -> Repeats | None:
+    """What an agent's settings ask for in its game; None where they leave the search's move as it is."""
+    return Repeats(seed) if spec.players == 1 and config.alone.repeats == "next" else None
+
+
+def parse(text: str, game: str, seed: int, simulations: int | None = None) -> Player:
+    """The player `text` names: random, mcts:N, perfect, or a run, checkpoint, agent folder or shipped agent.
+
+    `simulations` is for trained agents without a number of their own (`AGENT@N`). Raises GameError that names the
+    nearest kind.
+    """
+    return maker(text, game, simulations)(seed)
+
+
+def maker(text: str, game: str, simulations: int | None = None) -> Callable[[int], Player]:
+    """What makes the player that `text` names from a seed, as often as wanted: an agent is read, a game solved once.
+
+    Raises as `parse`.
+    """
+    if naming.is_mcts(text) and not names_folder(text):
+        count = naming.mcts_simulations(text)
+        refuse_foreign(game)
+        return lambda seed: MctsPlayer(game, count, seed)
+    if text == "random":
+        return RandomPlayer
+    if text == "perfect":
+        solver = PerfectPlayer(game, 0).solver
+        return lambda seed: PerfectPlayer(game, seed, solver)
+    name, own = split_simulations(text)
+    agent = _agent(name, game)
+    return lambda seed: SearchPlayer(agent.anew(), simulations if own is None else own, seed)
+
+
+def split_simulations(text: str) -> tuple[str, int | None]:
+    """`AGENT@N` as agent and number of simulations (0: no search); None without `@N`, or where a folder is so called.
+
+    Raises GameError for a number no search can have.
+    """
+    name = text.rpartition(naming.AT)[0]
+    if named(text).exists() and (names_folder(text) or not _is_agent(name)):
+        return text, None
+    return naming.split_simulations(text, int(BOUNDS["search.simulations"][1]))
+
+
+def _is_agent(name: str) -> bool:
+    try:
+        resolve(name)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _agent(text: str, game: str) -> Agent:
+    near = nearest(text, ("random", "mcts", "perfect"))
+    if near and not Path(text).exists():
+        raise GameError(f"player {text!r}: unknown{near} (or the path of a run)")
+    from muzero.agent import load
+
+    agent = load(text, own_game=game)
+    if not same_game(agent.spec.name, game):
+        raise GameError(f"player {text!r} plays {agent.spec.name}, not {game}")
+    return agent
