@@ -26,28 +26,12 @@ def unsquashed(y: float) -> float:
     return math.copysign(((root - 1.0) / (2.0 * EPSILON)) ** 2 - 1.0, y)
 
 
-<<<<<<< HEAD
 def raised(number: float) -> float:
     """The next larger number of two digits, for a positive one."""
     step = 10.0 ** (math.floor(math.log10(number)) - 1)
     return float(f"{math.ceil(number / step - 1e-9) * step:.1e}")
 
 
-class ConfigError(ValueError):
-    """A setting that is unknown, of the wrong type or out of range; the message names it and the mend."""
-
-
-def at(schedule: Schedule, progress: float) -> float:
-    """The value of a piecewise-constant schedule at `progress` in [0, 1]."""
-    value = schedule[0][1]
-    for start, candidate in schedule:
-        if progress >= start:
-            value = candidate
-    return value
-
-
-=======
->>>>>>> 5be359c (Self-play stands on the ground: it knows games and a planner, no model and no torch)
 @dataclass(frozen=True)
 class ScalarConfig:
     """How a network states a scalar (value or reward)."""

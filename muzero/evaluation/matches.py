@@ -11,12 +11,8 @@ import games as engines
 from games.exact import Exact
 from muzero.evaluation.progress import Announced, solve_aloud
 from muzero.evaluation.subject import Subject
-<<<<<<< HEAD
-from muzero.view.console import log, tell
-=======
 from muzero.players import SearchPlayer, parse
-from muzero.view.console import log
->>>>>>> 5be359c (Self-play stands on the ground: it knows games and a planner, no model and no torch)
+from muzero.view.console import log, tell
 from muzero.view.terminal import table, told_cut
 from selfplay.strength.arena import PairedGames, Score, play_pairs, summary
 from selfplay.strength.perfect import Lapse, PerfectPlayer, first_lapses
