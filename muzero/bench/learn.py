@@ -14,9 +14,10 @@ from muzero.bench.memory import peak_bytes
 from muzero.bench.watch import Lap, Watch
 from muzero.config import Config
 from muzero.learning.learner import Learner
+from muzero.learning.tensors import Tensors
 from muzero.learning.update import forward
 from muzero.model.build import build_model
-from muzero.replay.batch import Batch, Tensors
+from muzero.replay.batch import Batch
 from muzero.replay.buffer import DrawConfig, Replay
 from selfplay.actor import Actor
 from selfplay.trajectory import Trajectory

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from muzero.replay.batch import Tensors
+from muzero.learning.tensors import Tensors
 
 T = TypeVar("T")
 WARM_UPS = 3

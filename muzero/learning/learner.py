@@ -14,11 +14,12 @@ from muzero.config import LearnerConfig
 from muzero.learning.graph_step import CudaGraphs, Recorder
 from muzero.learning.loss import Losses
 from muzero.learning.optimizers import Optimizers
+from muzero.learning.tensors import Tensors
 from muzero.learning.update import DeviceUpdate, Members, diagnosis, figures, gradients
 from muzero.model import border
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
-from muzero.replay.batch import Batch, Tensors
+from muzero.replay.batch import Batch
 
 
 class LearningError(RuntimeError):

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from muzero.config import LearnerConfig, ModelConfig
+from muzero.learning.tensors import Tensors
 from muzero.model import scalar
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import differences, sums
-from muzero.replay.batch import Tensors
 
 
 @dataclass(frozen=True)

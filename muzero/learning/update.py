@@ -14,9 +14,9 @@ from muzero.device.precision import learning
 from muzero.learning.graph_step import Recorded, Recorder, Sent
 from muzero.learning.loss import Losses, compute
 from muzero.learning.optimizers import Optimizers
+from muzero.learning.tensors import Tensors
 from muzero.model import border
 from muzero.model.learned import LearnedModel
-from muzero.replay.batch import Tensors
 
 
 class Members:

@@ -11,7 +11,7 @@ from test_learner import batch
 from torch import Tensor
 
 from muzero.learning.graph_step import WARM_UPS, Recorded, Sent
-from muzero.replay.batch import Tensors
+from muzero.learning.tensors import Tensors
 
 T = TypeVar("T")
 CPU = torch.device("cpu")

@@ -18,8 +18,9 @@ from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.device import precision
 from muzero.learning.graph_step import WARM_UPS, Recorder
 from muzero.learning.learner import Learner, LearningError, learning_rate
+from muzero.learning.tensors import Tensors
 from muzero.model.learned import LearnedModel
-from muzero.replay.batch import Batch, Tensors
+from muzero.replay.batch import Batch
 
 T = TypeVar("T")
 # Networks this small only lose by sharing out their work.

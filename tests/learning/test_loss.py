@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.learning.loss import Stated, compute, model_checks, reconstruction_loss, scale_gradient
-from muzero.replay.batch import Batch, Tensors
+from muzero.learning.tensors import Tensors
+from muzero.replay.batch import Batch
 
 # Networks this small only lose by sharing out their work.
 torch.set_num_threads(1)

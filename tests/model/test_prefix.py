@@ -12,11 +12,12 @@ import games
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.learning.learner import Learner
 from muzero.learning.loss import compute
+from muzero.learning.tensors import Tensors
 from muzero.model import scalar
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import Packing, differences, sums
 from muzero.model.prepared import PreparedModel
-from muzero.replay.batch import Batch, Tensors
+from muzero.replay.batch import Batch
 
 torch.set_num_threads(1)
 REWARD = ScalarConfig(low=-3.0, high=3.0, bins=7)

@@ -27,6 +27,7 @@ from muzero.bot import MuZeroBot
 from muzero.commands import train as train_command
 from muzero.config import Config, ConfigError, SearchConfig, check_continues, replace
 from muzero.learning.loss import compute
+from muzero.learning.tensors import Tensors
 from muzero.model import rules
 from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.prepared import PreparedModel
@@ -34,7 +35,6 @@ from muzero.model.protocol import RootOutput
 from muzero.model.rules import RulesModel
 from muzero.play.session import Session
 from muzero.players import SearchPlayer
-from muzero.replay.batch import Tensors
 from muzero.replay.buffer import DrawConfig, Replay
 from muzero.search.latents import LatentPool
 from muzero.search.tree import TreeSearch

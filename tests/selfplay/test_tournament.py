@@ -146,7 +146,7 @@ def test_an_agent_may_carry_its_simulations(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     assert split_simulations("run@7") == ("run@7", None), "a folder of that name"
     for text in ("tic_tac_toe@", "tic_tac_toe@-1", "tic_tac_toe@x", "tic_tac_toe@9999999999", "tic_tac_toe@1.5"):
-        with pytest.raises(GameError, match="wanted AGENT@N with 0 to"):
+        with pytest.raises(GameError, match="expected AGENT@N with 0 to"):
             split_simulations(text)
     for text in ("tic_tac_toe@@3", "@3", "@@3"):
         with pytest.raises(GameError, match="a trained agent and one number"):
