@@ -1,11 +1,11 @@
 // The search without Python: the same core, the same stub, called in a plain loop. What a caller in Python
 // can reach at best.
 //
-//   tree_loop RULE TREES SIMULATIONS ACTIONS ANSWERS STUB [name=number ...]
+//   tree_loop TREES SIMULATIONS ACTIONS ANSWERS STUB name=value ...
 //
-// RULE is puct (bounds of the whole tree) or gumbel (bounds of the siblings); the names are those of
-// Settings. STUB is a file of float32: reward [R], discount [R], logits [R*ACTIONS], value [R] with R =
-// ANSWERS + TREES; search `number` answers simulation k of tree b with row (7 k + number) % ANSWERS + b.
+// The names are those of the settings of a search, each of which must be given. STUB is a file of float32:
+// reward [R], discount [R], logits [R*ACTIONS], value [R] with R = ANSWERS + TREES; search `number` answers
+// simulation k of tree b with row (7 k + number) % ANSWERS + b.
 //
 // Then one line in, one line out, as JSON: "visits N" gives the root visits [B][A] of search N, a number asks
 // for a turn of at least so many CPU seconds. All memory of a search is reserved before the first line.
@@ -20,6 +20,7 @@
 
 #include "kinds.h"
 #include "search_base.h"
+#include "setting_table.h"
 #include "types.h"
 
 namespace {
@@ -58,56 +59,44 @@ Stub read_stub(const std::string& path, int trees, int actions, int answers) {
   return stub;
 }
 
-// Where a caller's numbers go. What it does not name keeps the binding's default.
-void apply(Settings& s, const std::string& option) {
-  const std::map<std::string, double*> known = {{"epsilon", &s.epsilon}, {"c_init", &s.c_init},
-                                                {"c_base", &s.c_base},   {"c_visit", &s.c_visit},
-                                                {"c_scale", &s.c_scale}, {"gumbel_scale", &s.gumbel_scale}};
-  const std::size_t equals = option.find('=');
-  const std::string name = option.substr(0, equals);
-  if (equals == std::string::npos) throw std::invalid_argument("wanted name=number, got " + option);
-  const double number = std::stod(option.substr(equals + 1));
-  if (name == "max_considered") {
-    s.max_considered = static_cast<std::int64_t>(number);
-  } else if (name == "mirror") {
-    s.mirror = number != 0.0;
-  } else if (const auto at = known.find(name); at != known.end()) {
-    *at->second = number;
-  } else {
-    throw std::invalid_argument("no setting is called " + name);
+// ---- a setting from its text, by its row of the table ----
+
+std::int64_t read(const Range<std::int64_t>&, const std::string& text) { return std::stoll(text); }
+double read(const Range<double>&, const std::string& text) { return std::stod(text); }
+bool read(const Flag&, const std::string& text) { return text == "True"; }
+template <class T, std::size_t n>
+T read(const Choice<T, n>& row, const std::string& text) {
+  for (const auto& option : row.options) {
+    if (text == option.name) return option.value;
   }
+  throw std::invalid_argument(std::string(row.name) + ": no choice is called " + text);
 }
 
-Settings default_settings(int trees, int simulations, int actions) {
-  return {.trees = trees,
-          .actions = actions,
-          .simulations = simulations,
-          .algorithm = Algorithm::kPuct,
-          .scale = ScaleKind::kMinMax,
-          .low = -1.0,
-          .high = 1.0,
-          .mirror = true,
-          .epsilon = 1e-8,
-          .c_init = 1.25,
-          .c_base = 19652.0,
-          .unvisited = Unvisited::kWorst,
-          .dirichlet_alpha = 0.3,
-          .dirichlet_fraction = 0.0,
-          .c_visit = 50.0,
-          .c_scale = 1.0,
-          .max_considered = 16,
-          .gumbel_scale = 1.0,
-          .threads = 1};
+using Given = std::map<std::string, std::string>;  // name -> value
+
+Given given_settings(int count, char** arguments) {
+  Given given;
+  for (int i = 0; i < count; ++i) {
+    const std::string argument = arguments[i];
+    const std::size_t equals = argument.find('=');
+    if (equals == std::string::npos) throw std::invalid_argument("expected name=value, got " + argument);
+    given[argument.substr(0, equals)] = argument.substr(equals + 1);
+  }
+  return given;
 }
 
-std::unique_ptr<SearchBase> make_search(const std::string& rule, Settings& s) {
-  if (rule == "gumbel") {
-    s.algorithm = Algorithm::kGumbel;
-    s.scale = ScaleKind::kSiblings;
-  } else if (rule != "puct") {
-    throw std::invalid_argument("RULE: wanted puct or gumbel, got " + rule);
-  }
-  return make(s);
+Settings settings_of(int trees, int simulations, int actions, Given given) {
+  Settings settings{};
+  settings.trees = trees;
+  settings.actions = actions;
+  settings.simulations = simulations;
+  for_each_setting([&](const auto& row) {
+    const auto text = given.extract(row.name);
+    if (text.empty()) throw std::invalid_argument(std::string(row.name) + ": expected a value, got none");
+    settings.*row.setting = read(row, text.mapped());
+  });
+  if (!given.empty()) throw std::invalid_argument("no setting is called " + given.begin()->first);
+  return settings;
 }
 
 // The arrays that the search fills, and its inputs that no network gives.
@@ -176,12 +165,11 @@ void turn(SearchBase& search, const Stub& stub, Arrays& arrays, double seconds, 
 }
 
 void serve(int argc, char** argv) {
-  if (argc < 7) throw std::invalid_argument("wanted RULE TREES SIMULATIONS ACTIONS ANSWERS STUB");
-  const int trees = std::stoi(argv[2]), simulations = std::stoi(argv[3]), actions = std::stoi(argv[4]);
-  const Stub stub = read_stub(argv[6], trees, actions, std::stoi(argv[5]));
-  Settings settings = default_settings(trees, simulations, actions);
-  for (int i = 7; i < argc; ++i) apply(settings, argv[i]);
-  const std::unique_ptr<SearchBase> search = make_search(argv[1], settings);
+  if (argc < 6) throw std::invalid_argument("expected TREES SIMULATIONS ACTIONS ANSWERS STUB name=value ...");
+  const int trees = std::stoi(argv[1]), simulations = std::stoi(argv[2]), actions = std::stoi(argv[3]);
+  const Stub stub = read_stub(argv[5], trees, actions, std::stoi(argv[4]));
+  const Settings settings = settings_of(trees, simulations, actions, given_settings(argc - 6, argv + 6));
+  const std::unique_ptr<SearchBase> search = make(settings);
   Arrays arrays(trees, actions);
   run(*search, stub, arrays, 0);
   std::cout.precision(12);

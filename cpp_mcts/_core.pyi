@@ -1,5 +1,3 @@
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,31 +7,10 @@ def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
     Danihelka et al. 2022, Algorithm 1.
     """
 
-def memory_needed(
-    trees: int,
-    actions: int,
-    simulations: int,
-    *,
-    algorithm: Literal["gumbel", "puct"] | str,
-    scale: Literal["fixed", "minmax", "siblings"] | str = "fixed",
-    low: float = -1.0,
-    high: float = 1.0,
-    mirror: bool = True,
-    epsilon: float = 1e-8,
-    c_init: float = 1.25,
-    c_base: float = 19652.0,
-    unvisited: Literal["worst", "parent", "siblings"] | str = "worst",
-    dirichlet_alpha: float = 0.3,
-    dirichlet_fraction: float = 0.0,
-    c_visit: float = 50.0,
-    c_scale: float = 1.0,
-    max_considered: int = 16,
-    gumbel_scale: float = 1.0,
-    threads: int = 1,
-) -> int:
+def memory_needed(trees: int, actions: int, simulations: int, **settings: float | str | bool) -> int:
     """Bytes that a `Search` with these arguments reserves (its `memory_bytes`), without making it.
 
-    At most 2**64 - 1. Raises ValueError for a setting out of range.
+    At most 2**64 - 1. Raises as `Search` does for its settings.
     """
 
 def limits() -> dict[str, tuple[float, float]]:
@@ -42,6 +19,9 @@ def limits() -> dict[str, tuple[float, float]]:
     Within them, and with `high - low` no less than `least_span(low, high)`, no finite float32 numbers of a network can
     make a score overflow.
     """
+
+def choices() -> dict[str, tuple[str | bool, ...]]:
+    """Every value of every setting that is no number."""
 
 def memory_limit(system: str = "") -> int:
     """Bytes this process may have: the machine's, or a control group's that allows fewer.
@@ -53,7 +33,7 @@ def least_span(low: float, high: float) -> float:
     """The least `high - low` that a search takes: 1e-30, and a millionth of the larger of the two."""
 
 class BadNumbers(ValueError):
-    """Numbers of the network that no search can use. The search is void after it and wants a `reset`."""
+    """Numbers of the network that no search can use. The search is void after it and needs a `reset`."""
 
 class Search:
     """A batch of tree searches in lockstep: `reset`, then S times `select` and `expand`, then `result`.
@@ -73,42 +53,16 @@ class Search:
     but `reset` is a RuntimeError.
     """
 
-    def __init__(
-        self,
-        trees: int,
-        actions: int,
-        simulations: int,
-        *,
-        algorithm: Literal["gumbel", "puct"] | str,
-        scale: Literal["fixed", "minmax", "siblings"] | str = "fixed",
-        low: float = -1.0,
-        high: float = 1.0,
-        mirror: bool = True,
-        epsilon: float = 1e-8,
-        c_init: float = 1.25,
-        c_base: float = 19652.0,
-        unvisited: Literal["worst", "parent", "siblings"] | str = "worst",
-        dirichlet_alpha: float = 0.3,
-        dirichlet_fraction: float = 0.0,
-        c_visit: float = 50.0,
-        c_scale: float = 1.0,
-        max_considered: int = 16,
-        gumbel_scale: float = 1.0,
-        threads: int = 1,
-    ) -> None:
+    def __init__(self, trees: int, actions: int, simulations: int, **settings: float | str | bool) -> None:
         """Reserves all memory for at most `trees` trees of `simulations` simulations over `actions` actions.
 
-        scale: how Q is brought onto one scale with the prior. "fixed": (q - low) / (high - low), not clipped.
-            "minmax": bounds of all Q of the tree; `mirror` also counts -Q, right for two players of a zero-sum
-            game. "siblings": bounds at each node. `epsilon`: the smallest range that the last two divide by.
-        unvisited: pUCT's Q of an action without visits: the "worst" on the scale (0), the "parent"'s mean value,
-            or the mean of the visited "siblings".
-        dirichlet_*: noise in the root's priors, over legal actions only (pUCT; fraction 0: none).
-        c_visit, c_scale, max_considered, gumbel_scale: Gumbel MuZero; gumbel_scale 0 makes the search deterministic.
-        threads: share out the trees; results don't depend on it.
-        Raises ValueError for a setting outside of `limits`, RuntimeError if the system gives fewer threads. Raises
-        MemoryError, with the bytes wanted and the bytes there are, if `memory_needed` is more than the machine or the
-        process's control group has; nothing is reserved then.
+        settings: a value for every name of `limits` and of `choices`, the three sizes left out. There are no defaults
+        here; `muzero.config.SearchConfig` has them, and says what each setting means.
+
+        Raises TypeError for a setting that is missing, unknown or of a wrong type, ValueError for a value that `limits`
+        and `choices` don't have or `high - low` below `least_span`, RuntimeError if the system gives fewer threads.
+        Raises MemoryError, with the bytes needed and the bytes there are, if `memory_needed` is more than the machine
+        or the process's control group has; nothing is reserved then.
         """
 
     def reset(
@@ -157,7 +111,7 @@ class Search:
     ) -> int:
         """`expand` and then `select`: takes the answers to the last leaves, writes the next ones and returns M.
 
-        The results are the same to the last bit. Wants a leaf that waits, as `expand` does (after M = 0 call `select`),
+        The results are the same to the last bit. Needs a leaf that waits, as `expand` does (after M = 0 call `select`),
         and a simulation to go on with: RuntimeError at the last one, whose answers only `expand` takes. All arrays are
         checked before anything is done.
         """

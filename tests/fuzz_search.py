@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from search_models import search_settings
 
-from cpp_mcts import BadNumbers, Search, least_span, limits
+from cpp_mcts import BadNumbers, Search, least_span, limits, memory_needed
 
 Floats = NDArray[np.float32]
 TAKEN = np.finfo(np.float32).min
@@ -31,6 +32,7 @@ KINDS: tuple[Callable[[np.random.Generator, Any], Any], ...] = (
     lambda rng, shape: np.full(shape, rng.choice([3.4028e38, -3.4028e38, 5.0])),
 )
 NOT_FINITE = (np.nan, np.inf, -np.inf)
+NO_SETTING = (None, "x", "", "\ud800", b"x", 3j, [], object(), 10**400, -(10**5000), np.zeros(3), "x" * 1000)
 ODD = (np.nan, np.inf, -np.inf, 0.0, -0.0, -1.0, 5e-324, 1e-300, 1e300, 1.7e308)
 
 
@@ -150,7 +152,7 @@ class Core:
         self.want, self.numbers = Expected(), Numbers(rng)
 
     def play(self) -> Counter[str]:
-        arguments = {**self.settings, "threads": int(self.rng.integers(1, 4))}
+        arguments = search_settings(**self.settings, threads=int(self.rng.integers(1, 4)))
         made, error = attempt(Search, self.trees, self.actions, self.capacity, **arguments)
         assert fits(self.settings) == (error is None), f"{self.settings}: {error!r}"
         if error is not None:
@@ -158,6 +160,7 @@ class Core:
         self.search: Search = made
         for _ in range(int(self.rng.integers(2, 60))):
             self.step()
+        self.refused_settings()
         return self.outcomes
 
     def step(self) -> None:
@@ -174,6 +177,19 @@ class Core:
         found, wanted = (s.active_trees, s.leaves, s.simulations_done), (w.trees, w.leaves, w.done)
         assert found == wanted, f"{call}: {found}, wanted {wanted}"
         assert s.edges_visited <= w.trees * (w.done + 1) ** 2
+
+    def refused_settings(self) -> None:
+        """One that is missing, misspelt or no value of any setting."""
+        settings, what = search_settings(), int(self.rng.integers(3))
+        name = sorted(settings)[self.rng.integers(len(settings))]
+        value = settings.pop(name)
+        if what > 0:
+            odd = NO_SETTING[self.rng.integers(len(NO_SETTING))]
+            settings |= {f"{name[:-1]}_": value} if what == 1 else {name: odd}
+        error = attempt(memory_needed, 1, 2, 3, **settings)[1]
+        assert isinstance(error, TypeError if what < 2 else (TypeError, ValueError)), f"{settings}: {error!r}"
+        assert name in str(error), f"{settings}: {error}"
+        self.outcomes["odd setting refused"] += 1
 
     def next_calls(self) -> list[str]:
         """Those that are taken, the ones that bring a search on more often than others."""

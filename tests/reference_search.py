@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from muzero.config import SearchConfig
+
 MASK = (1 << 64) - 1
 IMPOSSIBLE = -float(np.finfo(np.float32).max)  # logit of an action that can't be taken
 
@@ -106,28 +108,6 @@ class Step:
     value: float  # seen by the player to move
 
 
-@dataclass(frozen=True)
-class Rules:
-    """The settings of `cpp_mcts.Search`, under the same names."""
-
-    algorithm: str
-    simulations: int
-    scale: str = "fixed"
-    low: float = -1.0
-    high: float = 1.0
-    mirror: bool = True
-    epsilon: float = 1e-8
-    c_init: float = 1.25
-    c_base: float = 19652.0
-    unvisited: str = "worst"
-    dirichlet_alpha: float = 0.3
-    dirichlet_fraction: float = 0.0
-    c_visit: float = 50.0
-    c_scale: float = 1.0
-    max_considered: int = 16
-    gumbel_scale: float = 1.0
-
-
 @dataclass
 class Node:
     """A position. Every return is player 0's."""
@@ -180,7 +160,7 @@ Network = Callable[[int, int, int], Step]
 class ReferenceSearch:
     """One tree."""
 
-    def __init__(self, rules: Rules, actions: int) -> None:
+    def __init__(self, rules: SearchConfig, actions: int) -> None:
         self.rules, self.actions = rules, actions
 
     def run(self, root: Step, legal: Sequence[bool], seed: int, network: Network, player: int = 0) -> Outcome:

@@ -9,10 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpp_mcts import Search
+from muzero.config import SearchConfig
 
 ROWS = 61  # different answers of a table model
 
 Answers = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+def search_settings(**changes: Any) -> dict[str, Any]:
+    """Every setting of a search: the defaults with `changes`, which are not checked."""
+    return SearchConfig(**changes).tree_settings
+
+
+def make_search(trees: int, actions: int, simulations: int, **changes: Any) -> Search:
+    """A search with these sizes, and the default settings but for `changes`."""
+    return Search(trees, actions, simulations, **search_settings(**changes))
 
 
 class Model(Protocol):

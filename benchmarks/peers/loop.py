@@ -13,7 +13,7 @@ from typing import Any
 
 from muzero.bench.stub import ANSWERS
 from peers.contestant import Refused, Shape
-from peers.own import SETTINGS, make_stub
+from peers.own import RULES, make_stub
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "benchmarks" / "tree_loop.cpp"
@@ -60,5 +60,5 @@ def command(program: Path, rule: str, shape: Shape) -> list[str]:
     file = program.parent / f"stub_{shape}"
     file.write_bytes(b"".join(x.tobytes() for x in (stub.reward, stub.discount, stub.logits, stub.value)))
     sizes = [str(n) for n in (shape.trees, shape.simulations, shape.actions, ANSWERS)]
-    numbers = [f"{name}={float(x)}" for name, x in SETTINGS[rule].items() if not isinstance(x, str)]
-    return [str(program), rule, *sizes, str(file), *numbers]
+    settings = [f"{name}={setting}" for name, setting in RULES[rule].tree_settings.items()]
+    return [str(program), *sizes, str(file), *settings]

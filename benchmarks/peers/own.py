@@ -14,8 +14,11 @@ the search's own counter.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cpp_mcts import Search
 from muzero.bench.stub import Stub, run
+from muzero.config import SearchConfig
 from peers.contestant import (
     C_BASE,
     C_INIT,
@@ -29,28 +32,27 @@ from peers.contestant import (
     Spent,
 )
 
-Settings = dict[str, str | float | bool]
-
-PUCT: Settings = {
-    "algorithm": "puct",
-    "scale": "minmax",
-    "mirror": False,
-    "epsilon": SMALLEST_RANGE,
-    "c_init": C_INIT,
-    "c_base": C_BASE,
-}
-SETTINGS: dict[str, Settings] = {
+PUCT = SearchConfig(
+    algorithm="puct",
+    scale="minmax",
+    mirror=False,
+    epsilon=SMALLEST_RANGE,
+    c_init=C_INIT,
+    c_base=C_BASE,
+    unvisited="worst",
+)
+RULES: dict[str, SearchConfig] = {
     "puct": PUCT,
-    "as-lightzero": {**PUCT, "unvisited": "siblings"},
-    "as-mctx": {**PUCT, "scale": "siblings", "epsilon": 1e-8},
-    "gumbel": {
-        "algorithm": "gumbel",
-        "scale": "siblings",
-        "c_visit": C_VISIT,
-        "c_scale": C_SCALE,
-        "max_considered": MAX_CONSIDERED,
-        "gumbel_scale": 0.0,
-    },
+    "as-lightzero": replace(PUCT, unvisited="siblings"),
+    "as-mctx": replace(PUCT, scale="siblings", epsilon=1e-8),
+    "gumbel": SearchConfig(
+        algorithm="gumbel",
+        scale="siblings",
+        c_visit=C_VISIT,
+        c_scale=C_SCALE,
+        max_considered=MAX_CONSIDERED,
+        gumbel_scale=0.0,
+    ),
 }
 
 
@@ -60,7 +62,7 @@ def make_stub(shape: Shape) -> Stub:
 
 
 def make_search(rule: str, shape: Shape) -> Search:
-    return Search(shape.trees, shape.actions, shape.simulations, **SETTINGS[rule])  # type: ignore[arg-type]
+    return Search(shape.trees, shape.actions, shape.simulations, **RULES[rule].tree_settings)
 
 
 class Own:

@@ -38,13 +38,13 @@ class Refusal {
   // Throws std::invalid_argument for a mistake of the caller, BadNumbers for one of the network.
   [[noreturn]] void raise() const {
     static constexpr const char* kText[] = {
-        "logits: wanted finite numbers, got nan or infinity",
-        "value: wanted finite numbers, got nan or infinity",
-        "reward: wanted finite numbers, got nan or infinity",
-        "discount: wanted numbers in [-1, 1], got another",
-        "logits: wanted an action that is possible, got none",
-        "value, q: wanted results that a float32 can hold, got larger ones",
-        "legal: wanted at least one legal action, got none"};
+        "logits: expected finite numbers, got nan or infinity",
+        "value: expected finite numbers, got nan or infinity",
+        "reward: expected finite numbers, got nan or infinity",
+        "discount: expected numbers in [-1, 1], got another",
+        "logits: expected at least one possible action, got none",
+        "value, q: expected results that a float32 can hold, got larger ones",
+        "legal: expected at least one legal action, got none"};
     const std::int64_t first = first_.load(std::memory_order_relaxed);
     const std::string text = std::string(kText[first % 8]) + " in row " + std::to_string(first / 8) +
                              ": the search is void, call reset";

@@ -36,8 +36,8 @@ class ThreadPool {
     } catch (const std::system_error&) {
       const std::string got = std::to_string(workers_.size() + 1);
       end();
-      throw std::runtime_error("threads: wanted " + std::to_string(threads) + ", the system gives " + got +
-                               ": ask for fewer");
+      throw std::runtime_error("threads: expected " + std::to_string(threads) + ", got " + got +
+                               " from the system: ask for fewer");
     }
   }
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 import cpp_mcts
 from muzero.bench.stub import ANSWERS, Stub, run
 from muzero.bench.watch import Watch
+from muzero.config import SearchConfig
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,10 @@ class SearchRow:
     rounds: int
 
 
-def settings(algorithm: str, threads: int = 1) -> dict[str, Any]:
+def settings(algorithm: str, threads: int = 1) -> dict[str, float | str | bool]:
     """What every measured search is made with."""
-    return {"algorithm": algorithm, "dirichlet_fraction": 0.25, "threads": threads}
+    config = SearchConfig(unvisited="worst", dirichlet_fraction=0.25, threads=threads)
+    return {**config.tree_settings, "algorithm": algorithm}
 
 
 def memory_needed(shape: Shape, algorithm: str) -> int:

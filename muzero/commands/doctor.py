@@ -7,11 +7,13 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from games.machine import busy, cores, memory
 from muzero.commands.arguments import RUNS, parse
+from muzero.config import SearchConfig
 from muzero.evaluation.provenance import processor, versions
 from muzero.view.console import FAILURE, OK, tell
 from muzero.view.terminal import counted, ink, plain, unicode_ok
@@ -165,7 +167,8 @@ def atari() -> str:
 
 def core() -> str:
     """The C++ search finds the only winning move of a small game, with both algorithms."""
-    for algorithm in ("puct", "gumbel"):
+    algorithms: tuple[Literal["puct", "gumbel"], ...] = ("puct", "gumbel")
+    for algorithm in algorithms:
         take, value = solve_subtraction(algorithm)
         if take != 3 or not value > 0:
             found = f"{algorithm} takes {take} of {STONES} stones (value {value:+.2f})"
@@ -173,11 +176,12 @@ def core() -> str:
     return f"takes 3 of {STONES} stones, the only win, with puct and gumbel"
 
 
-def solve_subtraction(algorithm: str) -> tuple[int, float]:
+def solve_subtraction(algorithm: Literal["gumbel", "puct"]) -> tuple[int, float]:
     """Search the subtraction game: (stones to take, value for the player to move)."""
     import cpp_mcts
 
-    search = cpp_mcts.Search(1, MOST, SIMULATIONS, algorithm=algorithm, gumbel_scale=0.0)
+    config = SearchConfig(SIMULATIONS, algorithm, gumbel_scale=0.0)
+    search = cpp_mcts.Search(1, MOST, SIMULATIONS, **config.tree_settings)
     flat, even = np.zeros((1, MOST), np.float32), np.zeros(1, np.float32)
     search.reset(flat, even, np.ones((1, MOST), np.bool_), np.zeros(1, np.uint64))
     left = [STONES]

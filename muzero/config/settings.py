@@ -149,6 +149,11 @@ class SearchConfig:
             return replace(self, gumbel_scale=noise)
         return replace(self, dirichlet_fraction=noise)
 
+    @property
+    def tree_settings(self) -> dict[str, float | str | bool]:
+        """What `cpp_mcts.Search` calls its settings: all of these but `simulations`, which is one of its sizes."""
+        return {name: setting for name, setting in vars(self).items() if name != "simulations"}
+
 
 @dataclass(frozen=True)
 class AloneConfig:

@@ -7,7 +7,6 @@ be searched in parts, so that the tree works on one part while a GPU works on an
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from time import perf_counter_ns
 
 import numpy as np
@@ -36,10 +35,8 @@ class Part:
     """Some trees of a batch: the C++ search and the model's side of it."""
 
     def __init__(self, config: SearchConfig, actions: int, trees: int, spent: Spent) -> None:
-        settings = asdict(config)
-        self.simulations: int = settings.pop("simulations")
-        self.trees, self.spent = trees, spent
-        self.tree = cpp_mcts.Search(trees, actions, self.simulations, **settings)
+        self.simulations, self.trees, self.spent = config.simulations, trees, spent
+        self.tree = cpp_mcts.Search(trees, actions, config.simulations, **config.tree_settings)
         self.inference: Inference | None = None
         self._model: Model | None = None
         self._waiting = False

@@ -63,10 +63,17 @@ def test_the_loop_counts_the_same_edges(program: Path) -> None:
 
 def test_the_loop_names_what_it_refuses(program: Path) -> None:
     words = loop.command(program, "puct", Shape(2, 3, 4))
-    for changed in ([*words, "c_unit=1"], [words[0], "ucb", *words[2:]], [*words[:2], "900", *words[3:]]):
+    refused = {
+        "no setting is called c_unit": [*words, "c_unit=1"],
+        "scale: no choice is called best": [*words, "scale=best"],
+        "expected name=value, got c_visit": [*words, "c_visit"],
+        "gumbel_scale: expected a value, got none": [word for word in words if not word.startswith("gumbel_scale=")],
+        "STUB: the file is too short": [words[0], "900", *words[2:]],
+    }
+    for said, changed in refused.items():
         done = subprocess.run(changed, input="", capture_output=True, text=True, check=False)
         assert done.returncode == 2
-        assert any(name in done.stderr for name in ("c_unit", "ucb", "STUB"))
+        assert said in done.stderr
 
 
 def test_a_ratio_is_the_median_of_the_rounds() -> None:

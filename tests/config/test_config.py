@@ -103,7 +103,8 @@ def test_a_config_takes_what_the_search_takes(name: str) -> None:
             other, away = beside[name]
             settings[other] = value + away
         taken = takes(replace, Config(), {f"play.{key}": setting for key, setting in settings.items()})
-        assert taken == takes(cpp_mcts.memory_needed, 1, 2, **settings)
+        search = SearchConfig(**settings)
+        assert taken == takes(cpp_mcts.memory_needed, 1, 2, search.simulations, **search.tree_settings)
         assert taken or value in outside or name in beside, "there is no high above the highest low"
 
 

@@ -220,7 +220,7 @@ def test_what_is_too_large_for_a_later_block_ends_the_search(
     search = TreeSearch(SearchConfig(simulations=4), 9, 3)
     run: Callable[[], Any] = lambda: search.run(  # noqa: E731
         prepared, batch.observe(), batch.legal(), np.arange(3, dtype=np.uint64))
-    with pytest.raises(SearchError, match="outputs can't be searched: value: wanted finite numbers"):
+    with pytest.raises(SearchError, match="outputs can't be searched: value: expected finite numbers"):
         run()
     scatter(model, 1)
     prepared.refresh()

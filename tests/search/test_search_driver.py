@@ -171,7 +171,8 @@ def test_finite_numbers_that_cannot_be_searched_are_the_model_s_fault_too() -> N
     huge.reward[:] = torch.finfo(torch.float32).max
     huge.discounts[:] = 1.0
     stuck.logits[:29] = torch.finfo(torch.float32).min
-    for model, flaw in ((huge, "value, q: wanted results that a float32"), (stuck, "logits: wanted an action that is")):
+    flaws = {"value, q: expected results that a float32": huge, "logits: expected at least one possible": stuck}
+    for flaw, model in flaws.items():
         with pytest.raises(SearchError, match=f"the model's outputs can't be searched: {flaw}"):
             search(model, tables.states(30), PUCT)
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from reference_search import Rng, exp32
-from search_models import ROWS, Answers, Results, TableModel, drive, random_table
+from search_models import ROWS, Answers, Results, TableModel, drive, make_search, random_table
 
-from cpp_mcts import Search, considered_visits
+from cpp_mcts import considered_visits
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "search.json"
 ALGORITHMS = ("gumbel", "puct")
@@ -63,7 +63,7 @@ def table(actions: int, *discounts: float) -> TableModel:
 
 
 def search_table(b: int, a: int, s: int, **settings: Any) -> Results:
-    return drive(Search(b, a, s, **settings), table(a, -1.0, 1.0, 0.0), seeds(b), everything_legal(b, a), seeds(b))
+    return drive(make_search(b, a, s, **settings), table(a, -1.0, 1.0, 0.0), seeds(b), everything_legal(b, a), seeds(b))
 
 
 def flat(a: int) -> TableModel:
@@ -101,9 +101,9 @@ def test_a_batch_equals_single_searches(algorithm: str) -> None:
     model, b, a, s = table(9, -1.0, 0.9, 0.0), 10, 9, 30
     legal = np.random.default_rng(2).random((b, a)) < 0.7
     legal[:, 4] = True
-    search = Search(b, a, s, algorithm=algorithm, dirichlet_fraction=0.25)
+    search = make_search(b, a, s, algorithm=algorithm, dirichlet_fraction=0.25)
     whole = drive(search, model, seeds(b), legal, seeds(b, 50))
-    single = Search(1, a, s, algorithm=algorithm, dirichlet_fraction=0.25)
+    single = make_search(1, a, s, algorithm=algorithm, dirichlet_fraction=0.25)
     for i in range(b):
         row = slice(i, i + 1)
         part = drive(single, model, seeds(b)[row], legal[row], seeds(b, 50)[row])
@@ -117,11 +117,11 @@ def test_a_batch_equals_single_searches(algorithm: str) -> None:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_search_forgets_the_one_before_and_may_be_smaller(algorithm: str) -> None:
     model, a = table(6, -1.0), 6
-    used = Search(8, a, 50, algorithm=algorithm)
+    used = make_search(8, a, 50, algorithm=algorithm)
     before = used.memory_bytes
     drive(used, model, seeds(8), everything_legal(8, a), seeds(8))
     again = drive(used, model, seeds(3), everything_legal(3, a), seeds(3), simulations=20)
-    fresh = drive(Search(3, a, 20, algorithm=algorithm), model, seeds(3), everything_legal(3, a), seeds(3))
+    fresh = drive(make_search(3, a, 20, algorithm=algorithm), model, seeds(3), everything_legal(3, a), seeds(3))
     assert again.bytes() == fresh.bytes()
     assert used.memory_bytes == before, "a search allocates nothing"
 
@@ -134,7 +134,7 @@ def test_one_call_between_simulations_changes_no_byte(
 ) -> None:
     """With ends inside the trees, so that some or all of them wait for no answer."""
     model, legal = table(a, *discounts), everything_legal(b, a)
-    search = Search(b, a, 50, algorithm=algorithm, scale=scale, dirichlet_fraction=0.25)
+    search = make_search(b, a, 50, algorithm=algorithm, scale=scale, dirichlet_fraction=0.25)
     wanted = drive(search, model, seeds(b), legal, seeds(b))
     edges = search.edges_visited
     found = drive(search, model, seeds(b), legal, seeds(b), in_one_call=True)
@@ -147,7 +147,7 @@ def test_the_first_of_the_highest_logits_is_tried_first(a: int) -> None:
     for best in range(a):
         model = flat(a)
         model.logits[:, best:: 5] = 3.0
-        search = Search(1, a, 2, algorithm="puct", unvisited="parent", c_init=0.0)
+        search = make_search(1, a, 2, algorithm="puct", unvisited="parent", c_init=0.0)
         model.reward[:] = 1.0  # so that the second walk goes through the first child
         drive(search, model, seeds(1), everything_legal(1, a), seeds(1))
         assert search.principal_variation(0).tolist() == [best, best]
@@ -155,7 +155,8 @@ def test_the_first_of_the_highest_logits_is_tried_first(a: int) -> None:
 
 def test_golden_outputs() -> None:
     found = {
-        f"{algorithm} {scale}": search_table(4, 6, 24, algorithm=algorithm, scale=scale, dirichlet_fraction=0.25)
+        f"{algorithm} {scale}": search_table(
+            4, 6, 24, algorithm=algorithm, scale=scale, unvisited="worst", dirichlet_fraction=0.25)
         for algorithm in ALGORITHMS
         for scale in SCALES
     }
@@ -218,7 +219,7 @@ def test_the_best_move_is_found(algorithm: str, again: int) -> None:
     game, stones = Piles(again), np.arange(1, 9, dtype=np.uint64)
     b = len(stones)
     settings: dict[str, Any] = {"gumbel_scale": 0.0} if algorithm == "gumbel" else {"unvisited": "parent"}
-    search = Search(b, 3, 3000, algorithm=algorithm, **settings)
+    search = make_search(b, 3, 3000, algorithm=algorithm, **settings)
     found = drive(search, game, stones, everything_legal(b, 3), seeds(b))
     for i, n in enumerate(stones.tolist()):
         assert game.value_of(n, int(found.action[i])) == game.value(n), f"{n} stones"
@@ -229,7 +230,7 @@ def test_the_best_move_is_found(algorithm: str, again: int) -> None:
 def test_terminal_children_need_no_network_twice(algorithm: str) -> None:
     rng = np.random.default_rng(1)
     b, a, s = 3, 4, 20
-    search = Search(b, a, s, algorithm=algorithm, low=-3.0, high=3.0, unvisited="parent")
+    search = make_search(b, a, s, algorithm=algorithm, low=-3.0, high=3.0, unvisited="parent")
     ending = random_table(rng, a, [0.0])
     found = drive(search, ending, seeds(b), everything_legal(b, a), seeds(b))
     assert sum(found.leaves) <= b * a
@@ -254,7 +255,7 @@ def test_rewards_and_discounts_add_up(algorithm: str) -> None:
     """One action, reward 1 and discount 1/2 everywhere, value 0: the deeper the search, the closer Q is to 2."""
     zeros = np.zeros(ROWS, np.float32)
     model = TableModel(zeros + 1, zeros + 0.5, np.zeros((ROWS, 1), np.float32), zeros)
-    search = Search(1, 1, 3, algorithm=algorithm)
+    search = make_search(1, 1, 3, algorithm=algorithm)
     found = drive(search, model, seeds(1), everything_legal(1, 1), seeds(1))
     # The child's own value is 0, and its two visits after that return 1 and 1.5.
     assert found.q[0, 0] == np.float32(1 + 0.5 * (0 + 1 + 1.5) / 3)
@@ -268,9 +269,9 @@ def test_ties_go_to_the_lowest_legal_action(algorithm: str) -> None:
     legal = everything_legal(1, 5)
     legal[0, 0] = False
     settings: dict[str, Any] = {"unvisited": "parent", "gumbel_scale": 0.0}
-    once = drive(Search(1, 5, 1, algorithm=algorithm, **settings), flat(5), seeds(1), legal, seeds(1))
+    once = drive(make_search(1, 5, 1, algorithm=algorithm, **settings), flat(5), seeds(1), legal, seeds(1))
     assert once.visits.tolist() == [[0, 1, 0, 0, 0]]
-    each = drive(Search(1, 5, 4, algorithm=algorithm, **settings), flat(5), seeds(1), legal, seeds(1))
+    each = drive(make_search(1, 5, 4, algorithm=algorithm, **settings), flat(5), seeds(1), legal, seeds(1))
     assert each.visits.tolist() == [[0, 1, 1, 1, 1]]
     assert each.action.tolist() == [1]
 
@@ -279,7 +280,7 @@ def test_ties_go_to_the_lowest_legal_action(algorithm: str) -> None:
 def test_illegal_actions_get_nothing(algorithm: str) -> None:
     legal = np.random.default_rng(3).random((30, 8)) < 0.4
     legal[:, 2] = True
-    search = Search(30, 8, 25, algorithm=algorithm, dirichlet_fraction=0.5)
+    search = make_search(30, 8, 25, algorithm=algorithm, dirichlet_fraction=0.5)
     found = drive(search, table(8, -1.0), seeds(30), legal, seeds(30))
     for numbers in (found.visits, found.policy, found.q):
         assert not numbers[~legal].any()
@@ -296,7 +297,8 @@ def test_extreme_numbers_stay_finite(algorithm: str, scale: str) -> None:
     model = table(5, -1.0, 1.0)
     model.logits[:, 0], model.logits[:, 1], model.logits[:, 2] = big, -big, -200.0
     model.value[::2] = -1e30
-    found = drive(Search(9, 5, 60, algorithm=algorithm, scale=scale), model, seeds(9), everything_legal(9, 5), seeds(9))
+    search = make_search(9, 5, 60, algorithm=algorithm, scale=scale)
+    found = drive(search, model, seeds(9), everything_legal(9, 5), seeds(9))
     assert all(np.isfinite(x).all() for x in (found.policy, found.q, found.value))
     assert (found.visits.sum(1) == 60).all()
 
@@ -307,7 +309,7 @@ def test_extreme_numbers_stay_finite(algorithm: str, scale: str) -> None:
 def test_gumbel_noise_samples_the_prior_over_legal_actions() -> None:
     b, logits = 20_000, np.array([0.0, 1.0, 2.0, -1.0, 0.5], np.float32)
     legal = np.array([True, True, False, True, True])
-    search = Search(b, 5, 1, algorithm="gumbel", max_considered=1)
+    search = make_search(b, 5, 1, algorithm="gumbel", max_considered=1)
     search.reset(np.tile(logits, (b, 1)), np.zeros(b, np.float32), np.tile(legal, (b, 1)), seeds(b))
     tree, slot, action = (np.zeros(b, np.int32) for _ in range(3))
     assert search.select(tree, slot, action) == b
@@ -319,7 +321,7 @@ def test_gumbel_noise_samples_the_prior_over_legal_actions() -> None:
 
 
 def most_visited_share(alpha: float) -> float:
-    search = Search(200, 6, 60, algorithm="puct", dirichlet_alpha=alpha, dirichlet_fraction=1.0, unvisited="parent")
+    search = make_search(200, 6, 60, algorithm="puct", dirichlet_alpha=alpha, dirichlet_fraction=1.0)
     legal = everything_legal(200, 6)
     legal[:, 5] = False
     found = drive(search, flat(6), seeds(200), legal, seeds(200))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reference_search import IMPOSSIBLE, Outcome, ReferenceSearch, Rules, Step
+from reference_search import IMPOSSIBLE, Outcome, ReferenceSearch, Step
 from search_models import TableModel, drive, random_table
 
 from cpp_mcts import Search
+from muzero.config import SearchConfig
 
 TREES = 25  # cases of one group
 GROUPS = int(os.environ.get("MUZERO_EQUALITY_GROUPS", "400"))  # 400 groups of 25 trees: 10,000 cases
@@ -23,26 +25,29 @@ PARTS = 8
 class Group:
     """Cases with the same settings, searched as one batch."""
 
-    rules: Rules
+    rules: SearchConfig
     model: TableModel
     roots: NDArray[np.uint64]  # [B] latents
     legal: NDArray[np.bool_]  # [B,A]
     seeds: NDArray[np.uint64]  # [B]
-    threads: int
 
 
-def random_rules(rng: np.random.Generator) -> Rules:
-    return Rules(
-        algorithm=str(rng.choice(["gumbel", "puct"])),
+def drawn(rng: np.random.Generator, *names: str) -> Any:
+    return str(rng.choice(names))
+
+
+def random_rules(rng: np.random.Generator) -> SearchConfig:
+    return SearchConfig(
+        algorithm=drawn(rng, "gumbel", "puct"),
         simulations=int(rng.choice([1, 2, 3, 5, 8, 8, 12, 12, 16, 16, 24, 32, 64])),
-        scale=str(rng.choice(["fixed", "minmax", "siblings"])),
+        scale=drawn(rng, "fixed", "minmax", "siblings"),
         low=float(rng.choice([-1.0, -2.5])),
         high=float(rng.choice([1.0, 3.0])),
         mirror=bool(rng.integers(2)),
         epsilon=float(rng.choice([1e-8, 1e-2])),
         c_init=float(rng.choice([1.25, 3.0, 0.5])),
         c_base=float(rng.choice([19652.0, 50.0])),
-        unvisited=str(rng.choice(["worst", "parent", "siblings"])),
+        unvisited=drawn(rng, "worst", "parent", "siblings"),
         dirichlet_alpha=float(rng.choice([0.03, 0.3, 1.0, 2.5])),
         dirichlet_fraction=float(rng.choice([0.0, 0.25])),
         c_visit=float(rng.choice([50.0, 5.0])),
@@ -65,8 +70,8 @@ def random_group(index: int) -> Group:
         roots=rng.integers(1 << 63, size=TREES).astype(np.uint64),
         legal=legal,
         seeds=rng.integers(1 << 63, size=TREES).astype(np.uint64),
-        threads=int(rng.integers(1, 3)),
     )
+    group = replace(group, rules=replace(group.rules, threads=int(rng.integers(1, 3))))
     if rng.random() < 0.3:
         forbid(group.model, rng)
     return group
@@ -81,9 +86,8 @@ def forbid(model: TableModel, rng: np.random.Generator) -> None:
 
 
 def search_native(group: Group) -> list[Outcome]:
-    settings = {name: setting for name, setting in asdict(group.rules).items() if name != "simulations"}
     trees, actions = group.legal.shape
-    search = Search(trees, actions, group.rules.simulations, threads=group.threads, **settings)
+    search = Search(trees, actions, group.rules.simulations, **group.rules.tree_settings)
     r = drive(search, group.model, group.roots, group.legal, group.seeds)
     return [
         Outcome(r.visits[b].tolist(), r.policy[b].tolist(), r.q[b].tolist(), float(r.value[b]), int(r.action[b]))

@@ -1,4 +1,4 @@
-"""What the C++ search does with wrong input: it says what it wanted and what it got, and is never left half-way."""
+"""What the C++ search does with wrong input: it says what it expected and what it got, and is never left half-way."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from search_models import result_of
+from search_models import make_search, result_of, search_settings
 
-from cpp_mcts import Search, least_span, limits, memory_needed
+from cpp_mcts import Search, choices, least_span, limits, memory_needed
+
+SIZES: dict[str, Any] = {"trees": 1, "actions": 2, "simulations": 3}
 
 
 def ready(b: int = 2, a: int = 3, s: int = 4) -> tuple[Search, dict[str, Any]]:
-    search = Search(b, a, s, algorithm="puct")
+    search = make_search(b, a, s, algorithm="puct")
     arrays = {
         "logits": np.zeros((b, a), np.float32),
         "value": np.zeros(b, np.float32),
@@ -57,15 +59,15 @@ def test_reset_refuses_other_arrays(name: str) -> None:
     search.reset(**arrays)
 
 
-def test_messages_say_wanted_and_got() -> None:
+def test_messages_say_expected_and_got() -> None:
     search, arrays = ready()
-    with pytest.raises(TypeError, match=r"logits: wanted a C-contiguous float32 array .*got float64 \(2, 3\)"):
+    with pytest.raises(TypeError, match=r"logits: expected a C-contiguous float32 array .*got float64 \(2, 3\)"):
         search.reset(**{**arrays, "logits": np.zeros((2, 3))})
     with pytest.raises(ValueError, match=r"value: .* shape \(2,\), got float32 \(5,\)"):
         search.reset(**{**arrays, "value": np.zeros(5, np.float32)})
-    with pytest.raises(ValueError, match="number of rows: wanted a whole number from 1 to 2, got 3"):
+    with pytest.raises(ValueError, match="number of rows: expected a whole number from 1 to 2, got 3"):
         search.reset(**{**arrays, "logits": np.zeros((3, 3), np.float32)})
-    with pytest.raises(ValueError, match="simulations: wanted a whole number from 1 to 4, got 5"):
+    with pytest.raises(ValueError, match="simulations: expected a whole number from 1 to 4, got 5"):
         search.reset(**arrays, simulations=5)
 
 
@@ -100,7 +102,7 @@ def test_reset_refuses_a_row_without_a_legal_action() -> None:
     ],
 )
 def test_expand_refuses_bad_numbers_and_ends_the_search(name: str, bad: float, threads: int) -> None:
-    search, arrays = Search(9, 3, 4, algorithm="gumbel", threads=threads), ready(9)[1]
+    search, arrays = make_search(9, 3, 4, algorithm="gumbel", threads=threads), ready(9)[1]
     search.reset(**arrays)
     said = answers(search.select(**index_arrays(9)))
     said[name][4:] = bad
@@ -142,7 +144,7 @@ def test_calls_out_of_order() -> None:
     with pytest.raises(RuntimeError, match="call result"):
         search.select(**index_arrays())
     result_of(search)
-    with pytest.raises(IndexError, match="tree: wanted 0 to 1, got 2"):
+    with pytest.raises(IndexError, match="tree: expected 0 to 1, got 2"):
         search.principal_variation(2)
 
 
@@ -194,9 +196,8 @@ def just_outside(low: float, high: float) -> list[float]:
     ],
 )
 def test_settings_out_of_range(name: str, bad: Any) -> None:
-    settings: dict[str, Any] = {"trees": 1, "actions": 2, "simulations": 3, "algorithm": "gumbel", name: bad}
-    with pytest.raises(ValueError, match=name):
-        Search(**settings)
+    with pytest.raises(ValueError, match=f"^{name}: expected "):
+        Search(**{**SIZES, **search_settings(), name: bad})
 
 
 @pytest.mark.parametrize(
@@ -206,16 +207,73 @@ def test_settings_out_of_range(name: str, bad: Any) -> None:
 )
 @pytest.mark.parametrize("scale", ["fixed", "minmax", "siblings"])
 def test_bounds_too_close_to_each_other_are_refused(low: float, high: float, scale: str) -> None:
-    with pytest.raises(ValueError, match=r"high: wanted at least \S+ above low, got low"):
-        Search(1, 2, 3, algorithm="puct", scale=scale, low=low, high=high)
+    with pytest.raises(ValueError, match=r"high: expected at least \S+ above low, got low"):
+        make_search(1, 2, 3, algorithm="puct", scale=scale, low=low, high=high)
 
 
 @pytest.mark.parametrize("low", [0.0, -1.0, -1e9, 12345.0])
 def test_the_least_span_and_every_bound_are_taken(low: float) -> None:
-    assert memory_needed(1, 2, 3, algorithm="puct", low=low, high=low + 1.001 * least_span(low, low)) > 0
+    assert memory_needed(**SIZES, **search_settings(low=low, high=low + 1.001 * least_span(low, low))) > 0
     for name, ends in limits().items():
         for end in ends if name not in ("low", "high") else ():
-            assert memory_needed(**{"trees": 1, "actions": 2, "simulations": 3, "algorithm": "puct", name: end}) > 0
+            assert memory_needed(**{**SIZES, **search_settings(), name: end}) > 0
+
+
+WRONG_KINDS: dict[str, tuple[Any, ...]] = {
+    "a number": ("1", None, True, 3j, b"1", [1.0], np.zeros(2)),
+    "a whole number": ("1", None, True, 1.0, [1], np.zeros(2, np.int64)),
+    "True or False": ("True", None, 1, 0.0, []),
+    "one of": (None, True, 3, b"puct", ["puct"]),
+}
+
+
+def kind(name: str) -> str:
+    """What is expected of a setting or size, as a message begins to say it."""
+    if name in choices():
+        return "True or False" if True in choices()[name] else "one of"
+    return "a whole number" if isinstance(limits()[name][0], int) else "a number"
+
+
+@pytest.mark.parametrize("name", [*limits(), *choices()])
+def test_a_setting_of_a_wrong_kind_is_refused_with_what_is_expected(name: str) -> None:
+    for bad in WRONG_KINDS[kind(name)]:
+        with pytest.raises(TypeError) as raised:
+            memory_needed(**{**SIZES, **search_settings(), name: bad})
+        assert str(raised.value).startswith(f"{name}: expected {kind(name)}")
+        assert str(raised.value).endswith(f", got {bad!r}")
+
+
+@pytest.mark.parametrize("name", limits())
+def test_a_whole_number_of_any_length_is_refused_by_its_name(name: str) -> None:
+    for bad in (10**400, -(10**5000)):
+        with pytest.raises(ValueError, match=rf"^{name}: expected .* to .*, got an int beyond 64 bits$"):
+            memory_needed(**{**SIZES, **search_settings(), name: bad})
+
+
+@pytest.mark.parametrize("name", search_settings())
+@pytest.mark.parametrize("make", [Search, memory_needed])
+def test_every_setting_must_be_given(make: Callable[..., object], name: str) -> None:
+    settings = search_settings()
+    del settings[name]
+    with pytest.raises(TypeError, match=rf"^{name}: expected .*, got nothing: every setting must be given$"):
+        make(1, 2, 3, **settings)
+
+
+@pytest.mark.parametrize("make", [Search, memory_needed])
+def test_an_unknown_setting_is_answered_with_the_nearest_one(make: Callable[..., object]) -> None:
+    ends = {"c_vist": "; nearest: c_visit", "Mirror": "; nearest: mirror", "zzz": "", "": "", "\ud800": ""}
+    for unknown, end in ends.items():
+        with pytest.raises(TypeError) as raised:
+            make(1, 2, 3, **search_settings(), **{unknown: 1.0})
+        names = re.fullmatch(rf"settings: expected only (.*), got {re.escape(repr(unknown))}{end}", str(raised.value))
+        assert names is not None, raised.value
+        assert set(names[1].split(", ")) == set(search_settings())
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    usual = memory_needed(**SIZES, **search_settings(c_visit=3.0, threads=2, mirror=True, low=-1.0))
+    same = search_settings(c_visit=np.float32(3), threads=np.int8(2), mirror=np.True_, low=-1)
+    assert memory_needed(**SIZES, **same) == usual
 
 
 # ---- objects that were never made, copies ----
@@ -244,7 +302,7 @@ def test_a_search_that_was_never_made_is_refused(use: Callable[[Search], object]
         with pytest.raises(TypeError, match="this Search was never made"):
             use(unmade)
         with pytest.raises(ValueError, match="algorithm"):
-            unmade.__init__(1, 2, 3, algorithm="best")  # type: ignore[misc]
+            unmade.__init__(1, 2, 3, **search_settings(algorithm="best"))  # type: ignore[misc]
         with pytest.raises(TypeError, match="this Search was never made"):
             use(unmade)
 
@@ -253,7 +311,7 @@ def test_a_subclass_is_a_search_once_it_was_made() -> None:
     class Own(Search):
         def __init__(self, made: bool) -> None:
             if made:
-                super().__init__(2, 3, 4, algorithm="puct")
+                super().__init__(2, 3, 4, **search_settings())
 
     with pytest.raises(TypeError, match="__init__"):
         Own(False)
@@ -274,16 +332,16 @@ from cpp_mcts import Search
 held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (held + (64 << 20),) * 2)
 try:
-    Search(1024, 2, 3, algorithm="puct", threads=1024)
+    Search(1024, 2, 3, **SETTINGS)
 except RuntimeError as error:
     print(error)
-"""
+""".replace("SETTINGS", repr(search_settings(threads=1024)))
 
 
 @pytest.mark.skipif("san" in os.environ.get("LD_PRELOAD", ""), reason="a sanitizer needs more memory than that")
 def test_threads_that_the_system_does_not_give_are_an_error() -> None:
     done = subprocess.run([sys.executable, "-c", MANY_THREADS], check=True, timeout=30, capture_output=True, text=True)
-    assert re.fullmatch(r"threads: wanted 1024, the system gives \d+: ask for fewer\n", done.stdout)
+    assert re.fullmatch(r"threads: expected 1024, got \d+ from the system: ask for fewer\n", done.stdout)
 
 
 # ---- expand and select in one call ----
@@ -313,7 +371,7 @@ def test_advance_refuses_what_expand_and_select_refuse() -> None:
         *((name, locked, ValueError) for name in leaves),
     ]
     for name, array, error in wrong:
-        with pytest.raises(error, match=f"{name}: wanted"):
+        with pytest.raises(error, match=f"{name}: expected"):
             search.advance(**{**said, **leaves, name: array})
         assert (search.simulations_done, search.leaves) == (0, 2), "nothing is done"
     assert search.advance(**said, **leaves) == 2
@@ -335,7 +393,7 @@ def test_advance_has_no_next_simulation_after_the_last_one() -> None:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(("name", "bad"), [("logits", np.inf), ("value", np.nan), ("reward", -np.inf), ("discount", 2)])
 def test_advance_refuses_bad_numbers_and_ends_the_search(name: str, bad: float, threads: int) -> None:
-    search, arrays = Search(40, 20, 4, algorithm="gumbel", threads=threads), ready(40, 20)[1]
+    search, arrays = make_search(40, 20, 4, algorithm="gumbel", threads=threads), ready(40, 20)[1]
     search.reset(**arrays)
     said = answers(search.select(**index_arrays(40)), 20)
     said[name][33:] = bad

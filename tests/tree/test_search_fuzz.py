@@ -8,7 +8,8 @@ from fuzz_search import run
 TAKEN = {"core": {"reset", "select", "expand", "advance", "result", "variation"}, "driver": {"searched"}}
 REFUSED = {
     "core": {
-        "settings refused", "array refused", "root refused", "row refused", "result refused", "reset: ValueError",
+        "settings refused", "odd setting refused", "array refused", "root refused", "row refused", "result refused",
+        "reset: ValueError",
         *(f"{call}: BadNumbers" for call in ("reset", "expand", "advance")),
         *(f"{call}: RuntimeError" for call in ("select", "expand", "advance", "result", "variation")),
     },

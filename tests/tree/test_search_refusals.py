@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from search_models import Results, result_of
+from search_models import Results, make_search, result_of
 
-from cpp_mcts import BadNumbers, Search, least_span, limits
+from cpp_mcts import BadNumbers, least_span, limits
 
 ALGORITHMS = ("gumbel", "puct")
 SCALES = ("fixed", "minmax", "siblings")
@@ -28,7 +28,7 @@ class Game:
     """Some trees over few actions, driven by hand; row 0 has one legal action, the others have all."""
 
     def __init__(self, trees: int, actions: int, simulations: int = 6, **settings: Any) -> None:
-        self.search = Search(trees, actions, simulations, **settings)
+        self.search = make_search(trees, actions, simulations, **settings)
         self.trees, self.actions = trees, actions
 
     def reset(self, **wrong: Any) -> None:
@@ -100,7 +100,7 @@ def test_a_refused_row_voids_the_search_and_a_reset_mends_it(
         game.select()
         for _ in range(before):
             game.advance()
-        with pytest.raises(BadNumbers, match=rf"{name}: wanted .* in row 0: the search is void"):
+        with pytest.raises(BadNumbers, match=rf"{name}: expected .* in row 0: the search is void"):
             getattr(game, call)(**spoilt(game, name, bad, 0))
         assert_void(game)
         game.reset()
@@ -150,7 +150,7 @@ COUNTS = ("active_trees", "leaves", "simulations_done", "edges_visited")
 
 def assert_refused_unchanged(game: Game, call: Callable[..., object], name: str, array: Any) -> None:
     before = [getattr(game.search, count) for count in COUNTS]
-    with pytest.raises((TypeError, ValueError), match=f"{name}: wanted"):
+    with pytest.raises((TypeError, ValueError), match=f"{name}: expected"):
         call(**{name: array})
     assert [getattr(game.search, count) for count in COUNTS] == before
 
@@ -173,7 +173,7 @@ def test_a_corrected_call_follows_a_wrong_array(algorithm: str) -> None:
         if done < 5:
             game.advance()
     game.expand()
-    with pytest.raises(TypeError, match="visits: wanted"):
+    with pytest.raises(TypeError, match="visits: expected"):
         game.search.result(*(np.zeros((5, 4)),) * 3, *(np.zeros(5),) * 2)  # type: ignore[arg-type]
     assert result_of(game.search).bytes() == wanted
 
@@ -218,7 +218,7 @@ def test_a_position_without_a_possible_action_is_refused_unless_it_is_the_end(al
     game.advance(logits=impossible, discount=np.zeros(3, np.float32))
     game.reset()
     game.select()
-    with pytest.raises(BadNumbers, match=r"logits: wanted an action that is possible, got none in row 0"):
+    with pytest.raises(BadNumbers, match=r"logits: expected at least one possible action, got none in row 0"):
         game.expand(logits=impossible)
     assert_void(game)
 
@@ -244,7 +244,7 @@ def test_results_beyond_float32_are_refused_and_the_largest_are_not(
             assert (found.value == sign * BIG).all()
             assert (found.visits.sum(1) == 40).all()
             continue
-        with pytest.raises(BadNumbers, match=r"value, q: wanted results that a float32 can hold, .* in row 0"):
+        with pytest.raises(BadNumbers, match=r"value, q: expected results that a float32 can hold, .* in row 0"):
             game.result()
         assert_void(game)
 

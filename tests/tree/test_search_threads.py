@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from search_models import Model, Results, TableModel, drive, random_table
-
-from cpp_mcts import Search
+from search_models import Model, Results, TableModel, drive, make_search, random_table, search_settings
 
 SCALES = ("fixed", "minmax", "siblings")
 
@@ -24,7 +22,7 @@ def searched(
 ) -> Results:
     seeds = np.arange(1, trees + 1, dtype=np.uint64)
     model = model or random_table(np.random.default_rng(5), 7, [-1.0, 1.0, 0.0])
-    search = Search(trees, 7, simulations, threads=threads, dirichlet_fraction=0.25, **settings)
+    search = make_search(trees, 7, simulations, threads=threads, dirichlet_fraction=0.25, **settings)
     return drive(search, model, seeds, np.ones((trees, 7), np.bool_), seeds, in_one_call=in_one_call)
 
 
@@ -82,7 +80,8 @@ def test_one_core_and_two_threads() -> None:
 FORKED = """
 import os, numpy as np
 from cpp_mcts import Search
-search = Search(4, 2, 3, algorithm="puct", threads=2)
+settings = SETTINGS
+search = Search(4, 2, 3, **settings)
 zeros = np.zeros((4, 2), np.float32)
 arrays = (zeros, zeros[:, 0].copy(), zeros == 0, np.arange(4, dtype=np.uint64))
 search.reset(*arrays)
@@ -96,7 +95,7 @@ if child == 0:
         os._exit(0 if "forked" in str(error) else 1)
     os._exit(2)
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
+""".replace("SETTINGS", repr(search_settings(algorithm="puct", threads=2)))
 
 
 def test_threads_do_not_outlive_a_fork() -> None:
@@ -107,5 +106,5 @@ def test_threads_do_not_outlive_a_fork() -> None:
 
 @pytest.mark.skipif("tsan" in os.environ.get("LD_PRELOAD", ""), reason="it knows no threads of a forked child")
 def test_a_forked_child_may_make_a_search_of_its_own() -> None:
-    script = FORKED.replace("HERE", "search = Search(4, 2, 3, algorithm='puct', threads=2); search.reset(*arrays)")
+    script = FORKED.replace("HERE", "search = Search(4, 2, 3, **settings); search.reset(*arrays)")
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=30)

@@ -1,4 +1,5 @@
-// NumPy's arrays as plain pointers: what is not exactly as wanted is refused, nothing is converted or copied.
+// NumPy's arrays as plain pointers: what is not exactly as expected is refused, nothing is converted or
+// copied.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -65,23 +66,24 @@ bool has_dtype(py::handle object, const py::detail::PyArray_Proxy& array) {
 // What is wrong with an array that was refused.
 [[noreturn]] inline void refuse_array(const char* name, const char* dtype, bool right_dtype,
                                       py::handle object, const Shape& shape) {
-  const std::string wanted =
-      std::string(name) + ": wanted a C-contiguous " + dtype + " array of shape " + text(shape) + ", got ";
+  const std::string expected =
+      std::string(name) + ": expected a C-contiguous " + dtype + " array of shape " + text(shape) + ", got ";
   if (!py::isinstance<py::array>(object)) {
-    throw py::type_error(wanted + static_cast<std::string>(py::str(py::type::of(object))));
+    throw py::type_error(expected + static_cast<std::string>(py::str(py::type::of(object))));
   }
   const py::array array = py::reinterpret_borrow<py::array>(object);
   const std::vector<py::ssize_t> got(array.shape(), array.shape() + array.ndim());
   const std::string found = static_cast<std::string>(py::str(array.dtype())) + " " + text(got);
-  if (!right_dtype) throw py::type_error(wanted + found);
-  if (!std::equal(shape.begin(), shape.end(), got.begin(), got.end())) throw py::value_error(wanted + found);
+  if (!right_dtype) throw py::type_error(expected + found);
+  if (!std::equal(shape.begin(), shape.end(), got.begin(), got.end()))
+    throw py::value_error(expected + found);
   if (!(array.flags() & py::array::c_style)) {
-    throw py::value_error(wanted + "a strided one: use numpy.ascontiguousarray");
+    throw py::value_error(expected + "a strided one: use numpy.ascontiguousarray");
   }
-  throw py::value_error(wanted + "one that is read-only or not aligned");
+  throw py::value_error(expected + "one that is read-only or not aligned");
 }
 
-// The data of an array that is exactly as wanted; nothing is converted or copied.
+// The data of an array that is exactly as expected; nothing is converted or copied.
 template <class T>
 T* data_of(const char* name, py::handle object, const Shape& shape, int flags) {
   const py::detail::PyArray_Proxy* const array = fields_of(object);

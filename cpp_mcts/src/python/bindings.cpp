@@ -16,14 +16,14 @@ namespace py = pybind11;
 namespace mcts {
 namespace {
 
-// The same arguments for both.
-template <class... Arguments>
-auto made_from(Settings (*settings)(Arguments...)) {
-  return [settings](Arguments... arguments) { return std::make_unique<Search>(settings(arguments...)); };
+std::unique_ptr<Search> made(py::object trees, py::object actions, py::object simulations,
+                             const py::kwargs& settings) {
+  return std::make_unique<Search>(settings_of(trees, actions, simulations, settings));
 }
-template <class... Arguments>
-auto measured_from(Settings (*settings)(Arguments...)) {
-  return [settings](Arguments... arguments) { return bytes_of(settings(arguments...)); };
+
+std::uint64_t memory_needed(py::object trees, py::object actions, py::object simulations,
+                            const py::kwargs& settings) {
+  return bytes_of(settings_of(trees, actions, simulations, settings));
 }
 
 py::array_t<std::int32_t> considered_visits(std::int64_t considered, std::int64_t simulations) {
@@ -45,29 +45,18 @@ PYBIND11_MODULE(_core, m) {
   m.def("considered_visits", &mcts::considered_visits, arg("considered"), arg("simulations"),
         "Sequential halving: the visits that an action must have to be tried by each simulation, i32[S].");
   m.def("limits", &mcts::limits, "Lowest and highest value of every setting that is a number.");
+  m.def("choices", &mcts::choices, "All values of every setting that is no number.");
   m.def("memory_limit", &mcts::memory_limit, arg("system") = "",
         "Bytes of the machine, or of a control group that allows fewer");
   m.def("least_span", &mcts::least_span, arg("low"), arg("high"),
         "The least high - low that a search takes.");
   // A ValueError, so that a caller who knows only that one catches both.
   py::register_exception<mcts::BadNumbers>(m, "BadNumbers", PyExc_ValueError);
-  const auto with_settings = [](const auto& define) {
-    define(arg("trees"), arg("actions"), arg("simulations"), py::kw_only(), arg("algorithm"),
-           arg("scale") = "fixed", arg("low") = -1.0, arg("high") = 1.0, arg("mirror") = true,
-           arg("epsilon") = 1e-8, arg("c_init") = 1.25, arg("c_base") = 19652.0, arg("unvisited") = "worst",
-           arg("dirichlet_alpha") = 0.3, arg("dirichlet_fraction") = 0.0, arg("c_visit") = 50.0,
-           arg("c_scale") = 1.0, arg("max_considered") = 16, arg("gumbel_scale") = 1.0, arg("threads") = 1);
-  };
-  with_settings([&m](const auto&... settings) {
-    m.def("memory_needed", mcts::measured_from(&mcts::settings_of), settings...,
-          "Bytes that a Search with these arguments reserves, without making it.");
-  });
-  py::class_<Search> search(
-      m, "Search", "A batch of tree searches in lockstep: reset, select, advance x (S - 1), expand, result.");
-  with_settings([&search](const auto&... settings) {
-    search.def(py::init(mcts::made_from(&mcts::settings_of)), settings...);
-  });
-  search
+  m.def("memory_needed", &mcts::memory_needed, arg("trees"), arg("actions"), arg("simulations"),
+        "Bytes that a Search with these arguments reserves, without making it.");
+  py::class_<Search>(
+      m, "Search", "A batch of tree searches in lockstep: reset, select, advance x (S - 1), expand, result.")
+      .def(py::init(&mcts::made), arg("trees"), arg("actions"), arg("simulations"))
       .def("reset", &Search::reset, arg("logits"), arg("value"), arg("legal"), arg("seeds"),
            arg("simulations") = py::none(), "Starts a search of B trees from the roots' network outputs.")
       .def("select", &Search::select, arg("tree"), arg("slot"), arg("action"),

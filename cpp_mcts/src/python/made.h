@@ -12,7 +12,7 @@ template <>
 struct type_caster<mcts::Search> : type_caster_base<mcts::Search> {
   bool load(handle object, bool convert) {
     if (PyObject_TypeCheck(object.ptr(), typeinfo->type) && !is_made(object)) {
-      throw type_error("this Search was never made: call Search(trees, actions, simulations, algorithm=...)");
+      throw type_error("this Search was never made: call Search(trees, actions, simulations, **settings)");
     }
     return type_caster_base<mcts::Search>::load(object, convert);
   }

@@ -85,7 +85,7 @@ class Search {
     const Turn turn(*this);
     search_->require_result();
     if (tree < 0 || tree >= search_->active_trees()) {
-      throw py::index_error("tree: wanted 0 to " + std::to_string(search_->active_trees() - 1) + ", got " +
+      throw py::index_error("tree: expected 0 to " + std::to_string(search_->active_trees() - 1) + ", got " +
                             std::to_string(tree));
     }
     require_count("max_length", max_length, 1 << 30);
