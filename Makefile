@@ -9,12 +9,13 @@ DEMO := checkpoints/runs/demo
 NATIVE := $(shell find cpp_mcts/src -type d -o -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sanitize fuzz bench peers kills clean
+.PHONY: help setup demo check test lint sanitize fuzz bench peers kills clean
 
 help:
 	@printf '%s\n' \
 	  'make setup     install everything into .venv and build the C++ search' \
 	  'make demo      train Tic-Tac-Toe from nothing, then measure it against a perfect player' \
+	  'make check     what must hold before a change is taken: make lint, then make test' \
 	  'make test      the whole test suite' \
 	  'make lint      ruff, mypy, import-linter, clang-format' \
 	  'make sanitize  the C++ search, and odd uses of it, under address, undefined-behaviour and thread sanitizers' \
@@ -63,6 +64,10 @@ demo:
 	  '$(BIN)/muzero play atari/pong' 'watch an agent that reads the screen' \
 	  '$(BIN)/muzero train connect_four' 'train the next game (an hour)' \
 	  '$(BIN)/muzero games' 'list the others'
+
+check:
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test
 
 test: setup
 	@$(BIN)/python -m pytest

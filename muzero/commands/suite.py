@@ -173,5 +173,3 @@ def check(found: list[Measured]) -> None:
         if other is not one:
             raise CommandError(f"--suite: {other.path} and {one.path} are both {one.game} trained with seed "
                                f"{one.training_seed}", USAGE)
-
-

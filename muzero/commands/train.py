@@ -224,8 +224,6 @@ def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:
 
 def to_config(arguments: Arguments, game: str) -> Config:
     """The config of a run. Raises ConfigError for values no run can use, such as too large a replay."""
-    from muzero.replay.buffer import bytes_reserved
-
     sections = {name: getattr(arguments, name) for name in SECTIONS}
     given = (arguments.steps, arguments.minutes, arguments.positions)
     if any(limit is not None for limit in given):
@@ -234,7 +232,9 @@ def to_config(arguments: Arguments, game: str) -> Config:
             arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0,
             positions=arguments.positions or 0, horizon=horizon)
     config = Config(game=game, **sections)
-    # Refused before a run's folder is made.
+    # Refused before a run's folder is made. Imported here, so that a setting out of bounds is answered at once.
+    from muzero.replay.buffer import bytes_reserved
+
     check_memory(bytes_reserved(games.spec(game), config.replay))
     return config
 

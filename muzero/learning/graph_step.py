@@ -119,4 +119,3 @@ class Recorded(Generic[T]):
         if held.repeat is None:
             held.repeat = self.recorder.record(lambda: self.work(held.data))
         return held.repeat()
-

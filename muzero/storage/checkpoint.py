@@ -338,5 +338,3 @@ def same_content(a: Path, b: Path) -> list[str]:
 def _differing(a: Manifest, b: Manifest) -> list[str]:
     names = (a.files.keys() | b.files.keys()) - {CLOCK}
     return sorted(name for name in names if a.files.get(name) != b.files.get(name))
-
-

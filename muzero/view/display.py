@@ -270,4 +270,3 @@ def _escape(text: str) -> str:
     from rich.markup import escape
 
     return str(escape(text))
-
