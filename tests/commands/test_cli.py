@@ -66,9 +66,8 @@ def test_the_same_command_goes_on_whatever_its_flags_changed(tmp_path: Path) -> 
     "words",
     [["--help"], ["trian"], ["train", "--help"], ["train", "connect_four", "--help"], ["train", "tictactoe"],
      ["train", "tic_tac_toe", "--serch.simulations", "5"], ["train", "tic_tac_toe", "--learner.batch", "0"],
-     ["train", "tic_tac_toe", "--search.simulations", "0"], ["train", "hex(bord_size=5)"],
-     ["play", "--help"], ["play", "nothing"],
-     ["evaluate", "--help"], ["games", "--help"], ["games"], ["doctor", "--help"], ["doctor", "--hlp"]],
+     ["play", "--help"], ["play", "nothing"], ["evaluate", "--help"], ["games", "--help"], ["games"],
+     ["doctor", "--help"], ["doctor", "--hlp"]],
 )
 def test_help_and_mistakes_load_no_torch(words: list[str]) -> None:
     check = (
