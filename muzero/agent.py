@@ -22,8 +22,8 @@ from torch import Tensor
 import games
 from games.base import FloatArray, GameBatch, GameSpec, MaskArray
 from games.own_names import canonical, is_own, same_game
-from muzero.config import Config, ConfigError
-from muzero.config.limits import check_outcomes
+from muzero.config import Config, ConfigError, check_outcomes
+from muzero.config.kinds import DYNAMICS
 from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
@@ -92,8 +92,8 @@ class Agent:
         seen, told = np.shape(obs), np.shape(legal)
         if len(told) != 2 or told[1] != self.spec.num_actions:
             raise ValueError(f"legal: expected bool [B, {self.spec.num_actions}], got {list(told)}")
-        # Where the rules are given, a position is the moves that led to it.
-        shape = self.spec.observation_shape if self.config.model.dynamics == "learned" else seen[1:]
+        # Where the rules are searched, a position is the moves that led to it.
+        shape = self.spec.observation_shape if DYNAMICS[self.config.model.dynamics].learned else seen[1:]
         if seen != (told[0], *shape):
             raise ValueError(f"obs: expected {[told[0], *shape]}, as many as there are rows of legal, got "
                              f"{list(seen)}")

@@ -13,7 +13,7 @@ from games.base import FloatArray, GameBatch, GameError, GameSpec, IntArray, Mas
 from games.exact import refuse_foreign
 from games.naming import nearest
 from games.own_names import same_game
-from muzero.config.limits import BOUNDS
+from muzero.config.bounds import BOUNDS
 from muzero.storage.disk import CheckpointError, named
 from muzero.storage.runs import names_folder, resolve
 from selfplay import naming

@@ -1,11 +1,30 @@
-"""Settings of self-play, and schedules over the training progress."""
+"""Settings of self-play; bounds of settings, and schedules over the training progress."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 Schedule = tuple[tuple[float, float], ...]
-"""Steps over the training progress in [0, 1]: ((from, value), ...), first `from` is 0."""
+"""Steps over the training progress in [0, 1]: ((from, value), ...); the first `from` is 0."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """Lowest and highest value of a number, both allowed; of each value, for a schedule.
+
+    Written at the field of a settings class: `alpha: Annotated[float, Between(0.0, 2.0)] = 0.6`.
+    """
+
+    low: float
+    high: float
+
+
+Share = Annotated[float, Between(0.0, 1.0)]
+Size = Annotated[int, Between(1, 1 << 20)]
+SizeOr0 = Annotated[int, Between(0, 1 << 20)]
+Count = Annotated[int, Between(1, 1 << 40)]
+CountOr0 = Annotated[int, Between(0, 1 << 40)]
 
 
 def at(schedule: Schedule, progress: float) -> float:
@@ -21,30 +40,32 @@ def at(schedule: Schedule, progress: float) -> float:
 class SelfPlayConfig:
     """How games are played for training."""
 
-    games: int = 256
-    """Games in lockstep in each actor: the batch of the search. 0 = the fewest that are about as fast as any number,
-    measured on this machine when a run begins; fixed where train.actors is 0."""
-    simulations_share: Schedule = ((0.0, 1.0),)
+    games: SizeOr0 = 256
+    """Games that each actor plays in lockstep: the batch of the search. 0 = the fewest that are about as fast as any
+    number, measured on this machine when a run begins; fixed where train.actors is 0."""
+    simulations_share: Annotated[Schedule, Between(1e-6, 1.0)] = ((0.0, 1.0),)
     """Share of `search.simulations` spent on a move, over the training progress: few early, many late."""
-    temperature: Schedule = ((0.0, 1.0),)
-    """pUCT: moves are drawn in proportion to visits^(1/T); 0 plays the most visited. Gumbel draws by itself."""
-    temperature_moves: int = 30
-    """Moves of a game after which the temperature is 0."""
-    opening_fraction: float = 0.0
-    opening_plies: int = 0
-    """This share of games opens with 0..opening_plies uniformly random moves."""
-    random_fraction: float = 0.0
+    temperature: Annotated[Schedule, Between(0.0, 1e3)] = ((0.0, 1.0),)
+    """pUCT: moves are drawn in proportion to visits^(1/T); 0 plays the most visited. MuZero: 1 in board games; 1, 0.5,
+    0.25 over the training in Atari. Gumbel needs none, its action is a draw already."""
+    temperature_moves: SizeOr0 = 30
+    """Moves of a game after which the temperature is 0 (AlphaZero and MuZero: 30)."""
+    opening_fraction: Share = 0.0
+    """Share of games that open with random moves."""
+    opening_plies: SizeOr0 = 0
+    """These games open with 0 to `opening_plies` uniformly random moves."""
+    random_fraction: Share = 0.0
     """Share of later moves that are uniformly random. Value targets are cut at a random move."""
-    max_moves: int = 512
-    """A longer game is cut there; the last search value stands for the rest. 0 = by how long random games are, before a
-    run is made."""
-    part_moves: int = 0
+    max_moves: SizeOr0 = 512
+    """A longer game is cut there; the last search value stands for the rest. 0 = chosen by how long random games are,
+    before a run is made."""
+    part_moves: SizeOr0 = 0
     """A game is handed to the learner in parts of this many moves, the last search value of a part standing for the
-    rest; 0 = whole."""
+    rest; 0 = whole games only."""
     life_ends: bool = False
     """A lost life ends the game for the learner, though it goes on."""
     clip_rewards: bool = False
-    """The learner sees the sign of a reward alone. What is reported and evaluated are the game's own rewards."""
-    warmup_positions: int = 0
+    """The learner sees only the sign of a reward. Reports and evaluations show the game's own rewards."""
+    warmup_positions: CountOr0 = 0
     """Positions from uniformly random play before any search; they leave with the window. Learning from them begins
     at `replay.min_positions`."""

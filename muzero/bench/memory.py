@@ -12,8 +12,9 @@ from games.machine import free_memory
 from muzero.bench.search import Shape
 from muzero.bench.search import memory_needed as tree_bytes
 from muzero.config import Config
+from muzero.config.kinds import DYNAMICS
 from muzero.device.select import device_of
-from muzero.model.networks.pixels import board
+from muzero.model.learned import LearnedModel
 from selfplay.trajectory import unfinished_bytes
 
 FLOAT_BYTES = 4
@@ -35,15 +36,10 @@ def free_bytes(device: str = "cpu") -> int:
 
 def latent_numbers(config: Config) -> int:
     """Numbers of one latent; of the rules' state where that stands in its place."""
-    if config.model.dynamics == "rules":
+    if not DYNAMICS[config.model.dynamics].learned:
         return STATE_BYTES // FLOAT_BYTES
-    memory = 2 * config.model.prefix_hidden + 2 if config.model.prefix else 0
-    if config.model.network == "mlp":
-        return config.model.width + memory
-    places = games.spec(config.game).observation_shape[1:]
-    if config.model.network == "pixels":
-        places = board(places[0], places[1])
-    return config.model.width * math.prod(places) + memory
+    with torch.device("meta"):
+        return math.prod(LearnedModel(games.spec(config.game), config.model, config.learner.gamma).latent_shape)
 
 
 def selfplay_bytes(config: Config) -> dict[str, int]:

@@ -16,7 +16,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from games.own_names import from_here
 from muzero.config import Schedule
-from muzero.config.limits import BOUNDS
+from muzero.config.bounds import BOUNDS
 from muzero.storage import runs
 from muzero.storage.disk import named
 from muzero.view.console import USAGE, CommandError, log, quoted, tell

@@ -16,6 +16,7 @@ import tyro
 from games.naming import nearest
 from muzero.commands.arguments import HELP, QUIET, Maybe, game_spec, in_bounds, parse
 from muzero.config import Config, replace
+from muzero.config.kinds import DYNAMICS, Dynamics
 from muzero.view.console import OK, USAGE, CommandError, tell
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class SelfPlayArguments:
     try)."""
     simulations: Maybe[int] = None
     """Simulations of a move (default: the preset's)."""
-    dynamics: Literal["learned", "rules"] = "learned"
+    dynamics: Dynamics = "learned"
     """What the search moves by. With rules their time counts as the network's."""
     precision: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
     """Numbers the network computes with."""
@@ -292,7 +293,7 @@ def variants(arguments: SelfPlayArguments, game: str, device: str, precision: st
     from muzero.bench import sizing
 
     preset = presets.load(game, arguments.preset)
-    if arguments.dynamics == "rules":
+    if not DYNAMICS[arguments.dynamics].learned:
         preset = presets.with_rules(preset)
     config = sizing.settle(replace(preset, {
         "train.device": device, "train.precision": precision, "search.threads": arguments.threads,

@@ -33,6 +33,7 @@ from muzero.config import (
     check_continues,
     unresolved,
 )
+from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.storage import checkpoint, runs
 from muzero.storage.disk import TEMPORARY, disk_errors, is_folder, is_there, named, replace_file
 from muzero.view.console import INTERRUPTED, USAGE, CommandError, command, log, quoted, tell
@@ -108,7 +109,7 @@ def run(argv: Sequence[str]) -> int:
     preset = presets.load(game, asked_preset(options))
     arguments = read(options, preset, game)
     games.check_installed(game)
-    if arguments.model.dynamics == "rules":
+    if not DYNAMICS[arguments.model.dynamics].learned:
         arguments = without_learned_dynamics(arguments, preset)
     out = here / (arguments.out or folder or RUNS / runs.slug(game))
     stored = None if arguments.fresh else stored_config(out)
@@ -411,7 +412,8 @@ def for_a_gpu(config: Config) -> str:
     from muzero.device.select import device_of
 
     samples = config.train.positions * config.learner.replay_ratio
-    if config.model.network != "pixels" or samples <= MANY_SAMPLES or device_of(config.train.device).type != "cpu":
+    pictures = NETWORKS[config.model.network].pictures
+    if not pictures or samples <= MANY_SAMPLES or device_of(config.train.device).type != "cpu":
         return ""
     advice = f"learning from {samples:,.0f} samples of pictures takes many hours without a GPU"
     return f"{advice}; --preset {SMALL} learns within an hour" if SMALL in presets.names(config.game) else advice

@@ -1,21 +1,9 @@
-"""Settings of a run: `Config` and its sections, with their bounds and JSON form. No torch here."""
+"""Settings of a run: `Config` and its sections, their bounds, JSON form and differences. No torch here."""
 
-from muzero.config.config import (
-    AUTO,
-    BY_GAME,
-    FORMAT,
-    RETIRED,
-    Config,
-    Retired,
-    by_game,
-    changes,
-    check_continues,
-    check_resolved,
-    from_json,
-    replace,
-    to_json,
-    unresolved,
-)
+from muzero.config.changes import changes, check_continues
+from muzero.config.config import Config, check_outcomes
+from muzero.config.convert import FORMAT, RETIRED, Retired, from_json, replace, to_json
+from muzero.config.left_open import AUTO, BY_GAME, by_game, check_resolved, unresolved
 from muzero.config.settings import (
     AloneConfig,
     LearnerConfig,
@@ -49,6 +37,7 @@ __all__ = [
     "by_game",
     "changes",
     "check_continues",
+    "check_outcomes",
     "check_resolved",
     "from_json",
     "replace",

@@ -1,21 +1,19 @@
-"""A run's settings as one value, frozen and nested. A preset is a `Config`; the command line overrides single fields.
+"""A run's settings as one value, frozen and nested, and the combinations that are refused.
 
-No torch here: the command line reads this file before it knows whether it needs a network at all.
+A preset is a `Config`; the command line overrides single fields. No torch here: the command line reads this file before
+it knows whether it needs a network at all.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
-import functools
-import types
-import typing
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
 
-from games.own_names import same_game
-from muzero.config.limits import check
+import games
+from games.atari_protocol import atari_facts, is_atari
+from games.families import family
+from muzero.config.bounds import check_numbers
+from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.config.settings import (
     AloneConfig,
     LearnerConfig,
@@ -25,22 +23,11 @@ from muzero.config.settings import (
     TrainConfig,
 )
 from muzero.errors import ConfigError
-from selfplay.settings import Schedule, SelfPlayConfig
+from selfplay.naming import MCTS_MOST, names_mcts
+from selfplay.settings import SelfPlayConfig
 
-FORMAT = 1
-"""Version of the JSON form. A reader refuses a newer one."""
-RETIRED: dict[str, float | None] = {
-    "selfplay.gumbel_moves": 0, "selfplay.full_search_fraction": 1.0, "selfplay.fast_share": None,
-    "learner.surprise_share": 0.0,
-}
-"""Settings that older versions had -> the value at which they did nothing, None for any: a stored config may hold them
-with it."""
-
-T = TypeVar("T")
-
-
-class Retired(ConfigError):
-    """A stored setting that is gone was in use; the message names it."""
+POSITION_BYTES = 16
+"""A stored position takes more than this in any game; what a replay really takes is known with its game."""
 
 
 @dataclass(frozen=True)
@@ -64,166 +51,149 @@ class Config:
     def unroll(self) -> int:
         """K, the steps that are unrolled for the loss: 0 without learned dynamics, where each position is trained by
         itself."""
-        return self.learner.unroll if self.model.dynamics == "learned" else 0
+        return self.learner.unroll if DYNAMICS[self.model.dynamics].learned else 0
 
 
-def to_json(config: Config) -> dict[str, Any]:
-    """The config as JSON values, with the format's version."""
-    return {"format": FORMAT, **dataclasses.asdict(config)}
+def check(config: Config) -> None:
+    """Refuse values no run could use. Raises ConfigError naming the setting."""
+    check_numbers(config, "")
+    for name, search in (("search", config.search), ("play", config.play)):
+        _check_span(name, search.low, search.high)
+    for name, scalar in (("value", config.model.value), ("reward", config.model.reward)):
+        if scalar.kind == "categorical" and (scalar.bins == 1 or not scalar.low < scalar.high):
+            raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
+    _check_aids(config)
+    if NETWORKS[config.model.network].pictures:
+        _check_pictures(config)
+    else:
+        _check_no_pictures(config)
+    if not DYNAMICS[config.model.dynamics].learned:
+        _check_rules(config)
+    if config.selfplay.life_ends and is_atari(config.game):
+        _check_lives(config.game)
+    _check_replay(config.replay)
+    if config.train.steps == 0 and config.train.minutes == 0.0 and config.train.positions == 0:
+        raise ConfigError("train.steps, train.minutes or train.positions must set a limit")
+    _check_positions(config)
+    if config.train.clock == "cpu" and config.train.actors != 0:
+        raise ConfigError("train.clock cpu counts one process: set train.actors to 0")
+    _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
 
 
-def from_json(data: Any) -> Config:
-    """A config from `to_json`'s form, here or in an older version. Raises ConfigError naming an unknown, missing or
-    ill-typed key, or Retired."""
-    if not isinstance(data, dict):
-        raise ConfigError(f"a config is a JSON object, got {type(data).__name__}")
-    fields = dict(data)
-    version = fields.pop("format", None)
-    if version is None:
-        raise ConfigError("no config of muzero: it has no format")
-    if not isinstance(version, int) or version > FORMAT:
-        raise ConfigError(f"config format {version!r} is newer than this version reads ({FORMAT}); update muzero")
-    return _build(Config, _without_retired(fields), "")
+def _check_span(name: str, low: float, high: float) -> None:
+    import cpp_mcts
+
+    least = cpp_mcts.least_span(low, high)
+    if not high - low >= least:
+        raise ConfigError(f"{name}.low must be below {name}.high by at least {least:g}, got {low} and {high}")
 
 
-def _without_retired(sections: dict[str, Any]) -> dict[str, Any]:
-    kept = dict(sections)
-    for name, idle in RETIRED.items():
-        section, _, setting = name.partition(".")
-        if isinstance(kept.get(section), dict) and setting in kept[section]:
-            kept[section] = dict(kept[section])
-            value = kept[section].pop(setting)
-            if idle is not None and value != idle:
-                raise Retired(f"{name} ({str(value)[:40]} here) was removed: this needs the version that made it")
-    return kept
+def check_outcomes(config: Config, spec: games.GameSpec) -> None:
+    """Refuse a value or reward that can't state the outcomes of `spec`, and a search that can't tell them apart.
+
+    For games that pay at the end only; what others pay in all is a bound that no game may come near.
+    """
+    if spec.rewards_on_the_way:
+        return
+    scalars = {"model.value": config.model.value, "model.reward": config.model.reward}
+    spans = {name: scalar.reach for name, scalar in scalars.items()}
+    searches = {"search": config.search, "play": config.play}
+    spans |= {name: (search.low, search.high) for name, search in searches.items() if search.scale == "fixed"}
+    for name, (low, high) in spans.items():
+        if not low <= spec.min_return <= spec.max_return <= high:
+            raise ConfigError(f"{name}.low and {name}.high: {spec.name} pays {spec.min_return:g} to "
+                              f"{spec.max_return:g}, got what states {low:g} to {high:g}")
 
 
-def _build(cls: type[T], data: Any, path: str) -> T:
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path or 'config'}: an object wanted, got {type(data).__name__}")
-    hints = typing.get_type_hints(cls)
-    for key in data:
-        if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, n=1)
-            hint = f"; nearest: {path}{near[0]}" if near else f"; known: {', '.join(hints)}"
-            raise ConfigError(f"unknown setting {path}{key}{hint}")
-    values = {key: _convert(hints[key], value, f"{path}{key}") for key, value in data.items()}
-    return cls(**values)
+def _check_positions(config: Config) -> None:
+    """A run that is over before it has learned or searched anything is a mistake."""
+    first = {"replay.min_positions": config.replay.min_positions,
+             "selfplay.warmup_positions": config.selfplay.warmup_positions}
+    name = max(first, key=lambda setting: first[setting])
+    if 0 < config.train.positions <= first[name]:
+        raise ConfigError(f"train.positions {config.train.positions:,} are over before {name} {first[name]:,}, when "
+                          f"learning or searching begins: raise the one or lower the other")
 
 
-def _convert(hint: Any, value: Any, path: str) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _build(hint, value, f"{path}.")
-    if typing.get_origin(hint) is Literal:
-        choices = typing.get_args(hint)
-        if value not in choices:
-            near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-            raise ConfigError(f"{path}: {value!r} is none of {', '.join(map(str, choices))}"
-                              + (f"; nearest: {near[0]}" if near else ""))
-        return value
-    if hint == Schedule:
-        return _schedule(value, path)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return _real(value, path)
-    if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
-        if type(value) is not hint:
-            raise ConfigError(f"{path}: {hint.__name__} wanted, got {value!r}")
-        return value
-    raise ConfigError(f"{path}: no reader for {hint}")
+def _check_evaluation(games: int, against: str) -> None:
+    if games % 2:
+        raise ConfigError(f"train.evaluate_games must be even, the same for both seats, got {games}")
+    if against not in ("random", "perfect") and not names_mcts(against):
+        near = difflib.get_close_matches(against, ("random", "perfect", "mcts:100"), n=1)
+        raise ConfigError(f"train.evaluate_against: {against!r} is none of random, mcts:N (N up to {MCTS_MOST:,}), "
+                          "perfect" + (f"; nearest: {near[0]}" if near else ""))
 
 
-def _schedule(value: Any, path: str) -> Schedule:
-    ok = isinstance(value, (list, tuple)) and len(value) > 0 and all(
-        isinstance(point, (list, tuple)) and len(point) == 2
-        and all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in point)
-        for point in value
-    )
-    if not ok:
-        raise ConfigError(f"{path}: a schedule is [[from, value], ...], got {value!r}")
-    return tuple((_real(start, path), _real(number, path)) for start, number in value)
+def _check_aids(config: Config) -> None:
+    """A part of the model that no loss trains, or a loss without its part, is a mistake."""
+    weights = {"reconstruction": config.learner.reconstruction_weight, "consistency": config.learner.consistency_weight}
+    for name, weight in weights.items():
+        if getattr(config.model, name) != (weight > 0):
+            raise ConfigError(f"model.{name} ({getattr(config.model, name)}) and learner.{name}_weight ({weight:g}) "
+                              "belong together: both or neither wanted")
+    if config.learner.consistency_steps > config.learner.unroll:
+        raise ConfigError(f"learner.consistency_steps ({config.learner.consistency_steps}) can't be more than "
+                          f"learner.unroll ({config.learner.unroll})")
 
 
-def _real(value: float, path: str) -> float:
+def _check_no_pictures(config: Config) -> None:
+    readers = ", ".join(name for name, kind in NETWORKS.items() if kind.pictures)
+    if config.model.standardise:
+        raise ConfigError(f"model.standardise is of pictures, which model.network {readers} reads: turn it off for "
+                          f"{config.model.network} (--model.no-standardise)")
+    if config.learner.shift > 0:
+        raise ConfigError(f"learner.shift moves pictures, which model.network {readers} reads: set learner.shift to 0 "
+                          f"for {config.model.network}")
+
+
+def _check_pictures(config: Config) -> None:
+    if config.model.reconstruction:
+        raise ConfigError(f"model.network {config.model.network} has no way back to a picture: set model.reconstruction "
+                          "to False and learner.reconstruction_weight to 0")
+
+
+def _check_lives(game: str) -> None:
     try:
-        return float(value)
-    except OverflowError:
-        raise ConfigError(f"{path}: a number of {len(str(value))} digits is too large") from None
+        facts = atari_facts(game)
+    except games.GameError as error:
+        raise ConfigError(str(error)) from error
+    if not facts.shows_lives:
+        raise ConfigError(f"selfplay.life_ends tells the agent of lost lives, which the protocol {facts.protocol_name} "
+                          f"of {facts.spec.name} forbids: turn it off (--selfplay.no-life-ends), or name another "
+                          "protocol")
 
 
-def replace(config: Config, overrides: dict[str, Any]) -> Config:
-    """`config` with dotted overrides such as {"search.simulations": 64}."""
-    data = dataclasses.asdict(config)
-    for key, value in overrides.items():
-        node = data
-        *parents, leaf = key.split(".")
-        for depth, name in enumerate(parents):
-            if not isinstance(node.get(name), dict):
-                raise ConfigError(f"unknown setting {'.'.join(parents[: depth + 1])}")
-            node = node[name]
-        node[leaf] = value
-    return _build(Config, data, "")
+def _check_rules(config: Config) -> None:
+    """Refuse what has no meaning, or can't be had, where the game's own rules are searched."""
+    why = f"model.dynamics {config.model.dynamics}"
+    for name in ("reconstruction", "consistency"):
+        if getattr(config.model, name):
+            raise ConfigError(f"{why} has no imagined positions to train: set model.{name} to False and "
+                              f"learner.{name}_weight to 0")
+    if config.learner.reanalyse_fraction > 0:
+        raise ConfigError(f"{why} searches from the history of a game, which stored positions don't have: set "
+                          f"learner.reanalyse_fraction to 0, got {config.learner.reanalyse_fraction:g}")
+    if family(config.game) != "open_spiel":
+        raise ConfigError(f"{why} knows the rules of OpenSpiel's games alone: set model.dynamics to learned for "
+                          f"{config.game}")
+    try:
+        spec = games.spec(config.game)
+    except games.GameError as error:
+        raise ConfigError(str(error)) from error
+    if spec.stochastic:
+        raise ConfigError(f"{why} can't search a game with chance: set model.dynamics to learned for {spec.name}")
 
 
-AUTO = {"selfplay.games": 0, "train.actors": -1, "search.threads": 0}
-"""Settings that may be left to the machine, and the value that says so. `muzero.bench.sizing.resolve` puts numbers
-there before a run is made; nothing else reads these values."""
-
-
-def unresolved(config: Config) -> list[str]:
-    """The settings of `AUTO` that are still left to the machine."""
-    return [name for name, auto in AUTO.items() if _value(config, name) == auto]
-
-
-BY_GAME = {"selfplay.max_moves": 0, "model.value.bins": 0, "model.reward.bins": 0}
-"""Settings that may be left to the game, and the value that says so: `muzero.presets.survey.settle` puts numbers there,
-by random games, before a run is made."""
-
-
-def by_game(config: Config) -> list[str]:
-    """The settings of `BY_GAME` that are still left to the game."""
-    return [name for name, auto in BY_GAME.items() if _value(config, name) == auto]
-
-
-def check_resolved(config: Config) -> None:
-    """Refuse a config that still leaves a number to the machine or the game, where the number is needed. Raises
-    ConfigError."""
-    for name in unresolved(config):
-        raise ConfigError(f"{name} is {AUTO[name]}, left to the machine: a number wanted here; "
-                          "muzero.bench.sizing.resolve(config) chooses it")
-    for name in by_game(config):
-        raise ConfigError(f"{name} is {BY_GAME[name]}, left to the game: a number wanted here; "
-                          "muzero.bench.sizing.resolve(config) chooses it")
-
-
-def _value(config: Config, name: str) -> Any:
-    return functools.reduce(getattr, name.split("."), config)
-
-
-FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "learner.optimizer", "train.seed")
-"""Settings (and groups of them) that everything stored in a run depends on."""
-
-
-def changes(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
-    """Dotted name -> (old value, new value) of each setting that differs."""
-    return dict(_differences(dataclasses.asdict(old), dataclasses.asdict(new), ""))
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    for name, value in old.items():
-        if isinstance(value, dict):
-            yield from _differences(value, new[name], f"{path}{name}.")
-        elif value != new[name]:
-            yield f"{path}{name}", (value, new[name])
-
-
-def check_continues(where: object, stored: Config, config: Config) -> dict[str, tuple[Any, Any]]:
-    """What changes when the run in `where` goes on with `config`. Raises ConfigError for what can't change."""
-    changed = changes(stored, config)
-    # Unfinished games are stored only where they are played in the learner's own process.
-    fixed = (*FIXED, "selfplay.games") if stored.train.actors == config.train.actors == 0 else FIXED
-    for name, (old, new) in changed.items():
-        if name.startswith(fixed) and not (name == "game" and same_game(old, new)):
-            raise ConfigError(
-                f"{where} was made with {name} {old}, which can't become {new} on the way\n"
-                "  choose another folder with --out, or start anew with --fresh (the old run is set aside)")
-    return changed
+def _check_replay(replay: ReplayConfig) -> None:
+    if replay.capacity < replay.min_positions:
+        raise ConfigError(f"replay.capacity ({replay.capacity}) must hold replay.min_positions "
+                          f"({replay.min_positions})")
+    least = replay.capacity * POSITION_BYTES // 10**6
+    if least > replay.memory_limit_mb:
+        raise ConfigError(f"replay.capacity {replay.capacity} needs more than {least:,} MB, replay.memory_limit_mb is "
+                          f"{replay.memory_limit_mb:,}; lower the capacity or raise the limit")
+    if replay.prioritized and replay.window_fraction < 1.0:
+        raise ConfigError(f"replay.prioritized draws from all positions kept: replay.window_fraction must be 1, "
+                          f"got {replay.window_fraction}")
+    if replay.window_fraction == 0.0 and replay.min_window == 0:
+        raise ConfigError("replay.window_fraction and replay.min_window are both 0: nothing could be drawn")

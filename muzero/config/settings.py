@@ -1,22 +1,35 @@
-"""The sections of a config: every setting with its default, typed and frozen.
+"""The sections of a config: every setting with its type, default, bounds, meaning and published value.
 
-No torch here: the command line reads this file before it knows whether it needs a network at all.
+The bounds of the search's numbers are not here: they are those of the C++ search (`cpp_mcts.limits`). No torch either:
+the command line reads this file before it knows whether it needs a network at all.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
-from selfplay.settings import Schedule
+from muzero.config.kinds import Dynamics, Network
+from selfplay.settings import Between, Count, CountOr0, Schedule, Share, Size, SizeOr0
 
 EPSILON = 0.001
 """Slope of the value transform far out."""
+LARGEST_END, LARGEST_SCALE = 1e9, 1e12
+"""Of a support, in absolute value."""
+End = Annotated[float, Between(-LARGEST_END, LARGEST_END)]
+Scale = Annotated[float, Between(1.0 / LARGEST_SCALE, LARGEST_SCALE)]
+Units = Annotated[int, Between(1, 1 << 16)]
+Blocks = Annotated[int, Between(0, 256)]
+Weight = Annotated[float, Between(0.0, 1e6)]
+Seconds = Annotated[float, Between(0.0, 1e9)]
+Minutes = Annotated[float, Between(0.0, 1e7)]
+POSITIVE = math.ulp(0.0)
+"""Lowest value of a number that must be above 0."""
 
 
 def squashed(x: float) -> float:
-    """The value transform h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x."""
+    """The value transform h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x (Pohlen et al. 2018)."""
     return math.copysign(math.sqrt(abs(x) + 1.0) - 1.0, x) + EPSILON * x
 
 
@@ -34,22 +47,23 @@ def raised(number: float) -> float:
 
 @dataclass(frozen=True)
 class ScalarConfig:
-    """How a network states a scalar (value or reward)."""
+    """How a network states a scalar: a value or a reward."""
 
     kind: Literal["categorical", "scalar"] = "categorical"
     """categorical: two-hot cross-entropy over `bins`; scalar: squared error."""
-    low: float = -1.0
-    high: float = 1.0
-    """Ends of the support (after the transform when there is one)."""
-    bins: int = 3
-    """Places of the support, evenly spaced. 0 = by what random games pay before a run is made: as many, and ends as far
-    out, as the game's returns need, with a scale and an offset."""
+    low: End = -1.0
+    """Lower end of the support (after the transform when there is one; MuZero in Atari: -300)."""
+    high: End = 1.0
+    """Upper end of the support (MuZero in Atari: 300)."""
+    bins: Annotated[int, Between(0, 1 << 16)] = 3
+    """Places of the support, evenly spaced (MuZero in Atari: 601). 0 = chosen by what random games pay before a run is
+    made: as many, and ends as far out, as the game's returns need, with a scale and an offset."""
     transform: bool = False
-    """Squash by h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x before the two-hot."""
-    scale: float = 1.0
+    """Squash by h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x before the two-hot (MuZero in Atari: on)."""
+    scale: Scale = 1.0
     """What counts as 1: the network states (x - offset) / scale, so that games that pay thousandths or thousands are
     learned alike. Search and targets stay in the game's own units."""
-    offset: float = 0.0
+    offset: End = 0.0
     """What counts as 0, for games whose every move pays about the same large amount."""
 
     @property
@@ -68,75 +82,91 @@ class ScalarConfig:
 class ModelConfig:
     """The learned latent model: representation h, dynamics g, prediction f."""
 
-    dynamics: Literal["learned", "rules"] = "learned"
-    """learned: MuZero. rules: AlphaZero: the search makes its moves by the game's own rules, h and f judge real
+    dynamics: Dynamics = "learned"
+    """learned: MuZero. rules: AlphaZero: the search makes its moves by the game's own rules, h and f evaluate real
     positions, and there is no g."""
-    network: Literal["mlp", "resnet", "pixels"] = "mlp"
-    """resnet: convolutions over a board. pixels: the same, after a picture was made a sixteenth as high and wide."""
-    width: int = 64
-    """mlp: units of the latent. Others: channels of the latent."""
-    hidden: int = 128
+    network: Network = "mlp"
+    """mlp: fully connected. resnet: convolutions over a board. pixels: the same, after a picture was made a sixteenth
+    as high and wide."""
+    width: Units = 64
+    """mlp: units of the latent. Others: channels of the latent (MuZero: 256)."""
+    hidden: Units = 128
     """mlp: units of the one hidden layer. Others: units of the pooled heads' hidden layer."""
-    representation_blocks: int = 2
-    """resnet: residual blocks of h. pixels: after each of the last two of its four halvings."""
-    picture_blocks: int = 1
+    representation_blocks: Blocks = 2
+    """resnet: residual blocks of h (MuZero: 16). pixels: after each of the last two of its four halvings."""
+    picture_blocks: Blocks = 1
     """pixels: residual blocks after each of the first two halvings, where they cost most."""
-    dynamics_blocks: int = 1
-    """resnet, pixels: residual blocks of g."""
+    dynamics_blocks: Blocks = 1
+    """resnet, pixels: residual blocks of g (MuZero: 16)."""
     standardise: bool = False
-    """pixels: each pixel as its difference from the mean at its place, in deviations, over the positions there are
-    before the first learning step. Without it, or batch norm, things of a few pixels are hardly ever learned."""
+    """pixels: each pixel as its difference from the mean at its place, in standard deviations, over the positions
+    collected before the first learning step. Without it, or batch norm, objects of a few pixels are hardly ever
+    learned."""
     norm: Literal["none", "batch"] = "none"
-    """resnet, pixels: normalisation inside the blocks."""
+    """resnet, pixels: normalisation inside the blocks (MuZero: batch)."""
     latent_norm: Literal["layer", "rms", "minmax"] = "layer"
+    """Normalisation of each latent: to mean 0 and variance 1, to mean square 1, or to [0, 1] (MuZero: minmax)."""
     position_bias: bool = True
     """resnet, pixels: a learned bias for each place of the latent board."""
     value: ScalarConfig = field(default_factory=ScalarConfig)
     reward: ScalarConfig = field(default_factory=ScalarConfig)
-    prefix: int = 0
-    """Moves whose rewards are stated as one sum, by a network with a memory (value prefix); 0 = each by itself."""
-    prefix_hidden: int = 64
-    """Units of that memory."""
+    prefix: Annotated[int, Between(0, 64)] = 0
+    """Value prefix (EfficientZero: 5): moves whose rewards are stated as one sum, by a network with a memory; 0 = each
+    reward by itself."""
+    prefix_hidden: Units = 64
+    """Units of that memory (EfficientZero: 512)."""
     discount: Literal["fixed", "learned"] = "fixed"
     """fixed: the sign follows from the game (it must alternate, or have one player).
     learned: a head predicts end / same player / other player."""
     reconstruction: bool = False
     """A linear decoder from every imagined latent back to the observation (a training aid)."""
     consistency: bool = False
-    """A projector and predictor for self-consistency of latents (a training aid)."""
-    consistency_width: int = 128
-    """Units of that projection."""
+    """A projector and predictor for self-consistency of latents (a training aid; EfficientZero)."""
+    consistency_width: Units = 128
+    """Units of that projection (EfficientZero: 1024)."""
 
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """One batched tree search. Field names are those of `cpp_mcts.Search`."""
+    """One batched tree search. Each number is a row of the table in cpp_mcts/src, which holds its bounds."""
 
     simulations: int = 32
+    """Simulations of one search (MuZero: 800 in board games, 50 in Atari; Gumbel MuZero plays well with 2 to 16)."""
     algorithm: Literal["gumbel", "puct"] = "gumbel"
+    """gumbel: Gumbel MuZero (Danihelka et al. 2022). puct: MuZero (Schrittwieser et al. 2020)."""
     scale: Literal["fixed", "minmax", "siblings"] = "fixed"
-    """How Q is brought into [0, 1]: by known bounds, by the tree's extremes, by the node's own."""
+    """How Q is scaled to [0, 1]: by known bounds, by the tree's extremes (MuZero), or by the extremes among the node's
+    own actions."""
     low: float = -1.0
+    """scale = fixed: Q that counts as 0."""
     high: float = 1.0
-    """Bounds of Q for scale = fixed."""
+    """scale = fixed: Q that counts as 1."""
     mirror: bool = True
     """scale = minmax: every Q widens the bounds on both sides, as two players with opposite interests need."""
     epsilon: float = 1e-8
-    """scale = minmax or siblings: least width of the bounds."""
+    """scale = minmax or siblings: smallest width of the bounds."""
     c_init: float = 1.25
+    """pUCT: weight of exploration, c1 of MuZero (1.25)."""
     c_base: float = 19652.0
+    """pUCT: visits at which that weight has grown by log 2, c2 of MuZero (19652)."""
     unvisited: Literal["worst", "parent", "siblings"] = "parent"
-    """pUCT: what an unvisited child's Q counts as."""
+    """pUCT: Q of an action without visits: the worst on the scale (0), the parent's value, or the mean of the visited
+    actions (MuZero: worst)."""
     dirichlet_alpha: float = 0.3
+    """pUCT: concentration of the noise at the root (AlphaZero: 0.3 in chess, 0.15 in shogi, 0.03 in Go; MuZero in
+    Atari: 0.25)."""
     dirichlet_fraction: float = 0.0
-    """pUCT: noise on the root's prior, over legal actions."""
+    """pUCT: share of that noise in the root's prior, over legal actions (AlphaZero and MuZero in self-play: 0.25)."""
     c_visit: float = 50.0
+    """Gumbel: sigma(q) = (c_visit + max visits) c_scale q, the weight of Q against logits (Danihelka et al.: 50)."""
     c_scale: float = 1.0
+    """Gumbel: the factor in sigma (Danihelka et al.: 1.0 in Go, 0.1 in Atari)."""
     max_considered: int = 16
+    """Gumbel: actions considered at the root at most (Danihelka et al.: 16)."""
     gumbel_scale: float = 1.0
-    """Gumbel: 0 makes the choice deterministic (evaluation)."""
+    """Gumbel: scale of the noise at the root; 0 makes the choice deterministic (evaluation)."""
     threads: int = 1
-    """Threads of the tree; results don't depend on it. 0 = by this machine when training starts."""
+    """Threads of the tree; results don't depend on it. 0 = chosen by this machine when training starts."""
 
     @property
     def noise(self) -> float:
@@ -144,7 +174,7 @@ class SearchConfig:
         return self.gumbel_scale if self.algorithm == "gumbel" else self.dirichlet_fraction
 
     def with_noise(self, noise: float) -> SearchConfig:
-        """The same search with as much chance at the root."""
+        """The same search with this much chance at the root."""
         if self.algorithm == "gumbel":
             return replace(self, gumbel_scale=noise)
         return replace(self, dirichlet_fraction=noise)
@@ -160,81 +190,100 @@ class AloneConfig:
     """How a trained agent plays a game of one player."""
 
     repeats: Literal["same", "next"] = "same"
-    """An observation that has come before in the same game. same: what the search prefers, again, and a circle is
-    walked to the end of the game; next: the second best move when it comes again, then the third, and so on; in games
-    of chance, or seen in part, a move drawn from the search's policy."""
+    """What it does at an observation that has come before in the same game. same: what the search prefers, again, so
+    that a circle is walked to the end of the game. next: the second best move the second time, then the third, and so
+    on; in games of chance or of partial observation, a move drawn from the search's policy."""
 
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    capacity: int = 50_000
+    """The replay buffer."""
+
+    capacity: Count = 50_000
     """Positions kept at most. The memory is reserved at once and printed before the start."""
-    window_fraction: float = 1.0
-    """Only the newest share of all positions ever played is drawn from..."""
-    min_window: int = 0
-    """...but never fewer than this many."""
-    min_positions: int = 2_000
+    window_fraction: Share = 1.0
+    """Samples come only from the newest share of all positions ever played..."""
+    min_window: CountOr0 = 0
+    """...but never from fewer than this many."""
+    min_positions: Count = 2_000
     """Positions needed before learning starts."""
     prioritized: bool = False
-    alpha: float = 0.6
-    beta: float = 0.4
-    memory_limit_mb: int = 4_096
+    """Draw positions in proportion to (value error)^alpha instead of uniformly (MuZero in Atari: on)."""
+    alpha: Annotated[float, Between(0.0, 2.0)] = 0.6
+    """Exponent of the priorities; 0 draws uniformly (Schaul et al. 2016: 0.6; MuZero: 1)."""
+    beta: Annotated[float, Between(0.0, 2.0)] = 0.4
+    """Exponent of the importance weights that correct for it; constant (Schaul et al. 2016: from 0.4 to 1; MuZero:
+    1)."""
+    memory_limit_mb: Annotated[int, Between(1, 1 << 30)] = 4_096
     """In units of 10^6 bytes. A replay that would be larger is refused with the size it needs."""
 
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    batch: Schedule = ((0.0, 256.0),)
-    """Positions a step over the training progress."""
-    unroll: int = 3
-    """K, learned steps after the root."""
-    td_steps: int = 1_000
-    """n of the n-step value target; longer than the game means the outcome."""
-    td_age: int = 0
+    """Losses, targets and the optimizer."""
+
+    batch: Annotated[Schedule, Between(1.0, 1e6)] = ((0.0, 256.0),)
+    """Positions a step, over the training progress (MuZero: 2048 in board games, 1024 in Atari)."""
+    unroll: Annotated[int, Between(1, 64)] = 3
+    """K, learned steps after the root (MuZero: 5)."""
+    td_steps: Size = 1_000
+    """n of the n-step value target; longer than the game means the outcome (MuZero in Atari: 10)."""
+    td_age: CountOr0 = 0
     """Positions played after which a stored position's n falls by one, down to 1, as what followed there was played by
     an older agent (Ye et al. 2021, section 4.3); 0 = never."""
-    search_share: float = 0.0
+    search_share: Share = 0.0
     """Share of the search's own root value in the value target; the rest is the n-step return. Less noise from
     exploring moves, more of the network's own opinion."""
-    gamma: float = 1.0
+    gamma: Share = 1.0
+    """Discount of one move (MuZero: 1 in board games, 0.997 in Atari)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """muon: the matrices of hidden layers move along orthogonalised momentum, all else by AdamW."""
-    learning_rate: float = 5e-3
-    final_rate: float = 0.1
+    learning_rate: Annotated[float, Between(POSITIVE, 1e3)] = 5e-3
+    """Of the first step after the warm-up."""
+    final_rate: Share = 0.1
     """Learning rate at the end, as a share of the first."""
-    warmup: float = 0.05
+    warmup: Share = 0.05
     """Share of the training spent raising the learning rate linearly from 0."""
-    decay_from: float = 0.05
+    decay_from: Share = 0.05
     """Progress at which the cosine decay starts."""
-    weight_decay: float = 1e-4
-    clip: float = 5.0
-    """Largest norm of the gradient."""
-    state_gradient: float = 0.5
-    """Factor on the gradient that flows back through a latent into the step before."""
+    weight_decay: Annotated[float, Between(0.0, 1e3)] = 1e-4
+    """Decoupled weight decay of AdamW and Muon (MuZero: an L2 term of 1e-4)."""
+    clip: Annotated[float, Between(POSITIVE, 1e9)] = 5.0
+    """Largest norm of the gradient (EfficientZero: 5)."""
+    state_gradient: Share = 0.5
+    """Factor on the gradient that flows back through a latent into the step before (MuZero: 0.5)."""
     step_weights: Literal["mean", "equal"] = "mean"
     """Of K unrolled steps each weighs 1/K. The position they start from weighs 1 (mean; Schrittwieser et al. 2020,
     appendix G) or 1/K as well (equal; Ye et al. 2021)."""
-    value_weight: float = 1.0
-    reward_weight: float = 1.0
-    policy_weight: float = 1.0
-    discount_weight: float = 1.0
-    consistency_weight: float = 0.0
-    consistency_steps: int = 0
+    value_weight: Weight = 1.0
+    """Weight of the value's loss (MuZero Reanalyze and EfficientZero: 0.25)."""
+    reward_weight: Weight = 1.0
+    """Weight of the reward's loss (MuZero: 1)."""
+    policy_weight: Weight = 1.0
+    """Weight of the policy's loss (MuZero: 1)."""
+    discount_weight: Weight = 1.0
+    """Weight of the loss of who moves next, where model.discount is learned."""
+    consistency_weight: Weight = 0.0
+    """Weight of self-consistency, where model.consistency is on (EfficientZero: 2)."""
+    consistency_steps: CountOr0 = 0
     """Imagined steps, from the first on, compared with the position really reached; 0 = all. Each takes one h more."""
-    reconstruction_weight: float = 0.0
+    reconstruction_weight: Weight = 0.0
+    """Weight of the reconstruction of observations, where model.reconstruction is on."""
     absorbing: bool = True
     """Train steps past the end with random actions to value 0 and reward 0."""
     symmetries: bool = True
     """Draw a random symmetry of the game for each sample."""
-    shift: int = 0
-    """Pictures are moved by up to this many pixels at random, up or down and sideways, their edges repeated."""
-    ema: float = 0.0
+    shift: Annotated[int, Between(0, 64)] = 0
+    """Pictures are moved by up to this many pixels at random, up or down and sideways, their edges repeated (DrQ and
+    EfficientZero: 4)."""
+    ema: Share = 0.0
     """Decay of the averaged weights used for play; 0 plays with the newest weights."""
-    replay_ratio: float = 2.0
+    replay_ratio: Annotated[float, Between(POSITIVE, 1e6)] = 2.0
     """Samples drawn for each position played."""
-    reanalyse_fraction: float = 0.0
-    """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples."""
-    reanalyse_batch: int = 512
+    reanalyse_fraction: Share = 0.0
+    """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples
+    (MuZero Reanalyze: 0.8, EfficientZero: 0.99)."""
+    reanalyse_batch: Size = 512
     """Positions of one such search."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Numbers a learning step computes with, the weights being float32; auto: bfloat16 on CUDA, and for pictures where
@@ -245,40 +294,47 @@ class LearnerConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    steps: int = 4_000
+    """A run: its limits, processes, device, reports and evaluations."""
+
+    steps: CountOr0 = 4_000
     """Learning steps; 0 = no limit."""
-    minutes: float = 0.0
+    minutes: Minutes = 0.0
     """Minutes of training; 0 = no limit. When set, schedules follow the time."""
-    positions: int = 0
+    positions: CountOr0 = 0
     """Positions to play, each to be drawn `learner.replay_ratio` times; 0 = no limit. The last part of a game may go
     beyond. Schedules follow the samples where neither steps nor minutes are set."""
     clock: Literal["wall", "cpu"] = "wall"
     """What minutes are of: the wall clock, or CPU time of a run in one process, which other work on the machine hardly
     changes: for comparisons."""
-    horizon: int = 0
+    horizon: CountOr0 = 0
     """Steps over which schedules run; 0 = `steps`."""
-    seed: int = 0
-    actors: int = 1
+    seed: Annotated[int, Between(0, (1 << 63) - 1)] = 0
+    """Of all random draws; a run in one process is a function of it."""
+    actors: Annotated[int, Between(-1, 256)] = 1
     """Self-play processes beside the learner; 0 = one process, deterministic. -1 = as many as this machine has cores,
     one on a GPU."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 1
+    """auto: CUDA where it is there."""
+    threads: Annotated[int, Between(1, 1 << 10)] = 1
     """torch threads in each process on a CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Numbers self-play's networks compute with; auto: bfloat16 where the processor multiplies it in hardware. Play and
     evaluation use float32."""
-    log_seconds: float = 2.0
-    checkpoint_seconds: float = 45.0
-    evaluate_minutes: float = 1.0
+    log_seconds: Seconds = 2.0
+    """Seconds between reports."""
+    checkpoint_seconds: Seconds = 45.0
+    """Seconds between checkpoints."""
+    evaluate_minutes: Annotated[float, Between(0.0, 1e9)] = 1.0
     """Minutes between short matches during training, for the display; 0 = none."""
     evaluate_against: str = "random"
     """Their opponent: random, mcts:N or perfect."""
-    evaluate_games: int = 20
-    evaluate_moves: int = 0
+    evaluate_games: Annotated[int, Between(2, 1 << 20)] = 20
+    """Games of such a match."""
+    evaluate_moves: SizeOr0 = 0
     """Moves after which a game of theirs is cut, counting with what it has been paid by then; 0 = the game's own limit,
     3,000 where it has none."""
-    snapshot_minutes: float = 0.0
+    snapshot_minutes: Minutes = 0.0
     """Minutes of training between agents left behind in RUN/snapshots, to be rated later; 0 = none. They are small and
     stay for good."""
-    publish_steps: int = 25
-    """Learning steps between weights sent to the actors."""
+    publish_steps: Count = 25
+    """Learning steps between weights sent to the actors (EfficientZero: 100)."""

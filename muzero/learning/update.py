@@ -29,7 +29,7 @@ class Members:
 
 def forward(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
     """Losses of a batch in the numbers of `learner.precision`."""
-    low = learning(config.precision, model.config.network, model.device) == torch.bfloat16
+    low = learning(config.precision, model.kind.pictures, model.device) == torch.bfloat16
     with torch.autocast(model.device.type, torch.bfloat16, enabled=low):
         return compute(model, data, config)
 

@@ -16,6 +16,7 @@ from games.base import GameSpec
 from muzero.config import ModelConfig
 from muzero.model.networks import bounds
 from muzero.model.networks.input_norm import CUT, Standardise
+from muzero.model.networks.kind import module_of
 from muzero.model.networks.prefix import Prefix
 from muzero.model.protocol import SearchError
 
@@ -42,12 +43,11 @@ class Networks(Protocol):
 
 def rows(model: Networks) -> dict[str, bounds.Row]:
     """The rows of layers of `bounds` by network; those that begin at a later block of it as `h.1`, `h.2`."""
-    width, numbers, shape = model.config.width, math.prod(model.bare_shape), model.spec.observation_shape
-    found = {"h": bounds.representation(model.h, shape, numbers), "f": bounds.prediction(model.f, width)}
-    if model.g is not None:
-        found["g"] = bounds.dynamics(model.g, width, numbers)
+    device = next(model.h.parameters()).device
+    # Where a kind of network knows no bounds, h takes anything.
+    found = {"h": [bounds.Row.of(1, device)], **module_of(model.config.network).bounds(model)}
     if model.prefix is not None:
-        found["prefix"] = [bounds.memory(model.prefix, width)]
+        found["prefix"] = [bounds.memory(model.prefix, model.config.width)]
     return {f"{name}.{index}" if index else name: row for name, rows in found.items() for index, row in enumerate(rows)}
 
 
@@ -73,9 +73,15 @@ def checked(model: Networks) -> Tensor:
 
 
 def _needs(model: Networks, names: Iterable[str]) -> dict[str, float]:
-    latent = bounds.latent_bound(model.h.normalise, math.prod(model.bare_shape))
-    known = {name: latent if name.startswith("f") or "." not in name else USUAL for name in names}
-    return {**known, "h": _largest_observation(model)}
+    return {name: _need(model, name) for name in names}
+
+
+def _need(model: Networks, name: str) -> float:
+    if name == "h":
+        return _largest_observation(model)
+    if name.startswith("f") or "." not in name:
+        return bounds.latent_bound(model.h.normalise, math.prod(model.bare_shape))
+    return USUAL
 
 
 def _largest_observation(model: Networks) -> float:

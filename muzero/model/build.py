@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Protocol, cast
+
 import torch
 from torch import Tensor
 
 import games
-from games.rules import Positions
 from muzero.config import Config
+from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.errors import MuZeroError
 from muzero.model import border
 from muzero.model.learned import LearnedModel
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import SearchError, SearchModel
-from muzero.model.rules import RulesModel
+
+
+class DynamicsModule(Protocol):
+    """What the module of a kind of dynamics holds."""
+
+    def search_model(self, prepared: PreparedModel) -> SearchModel:
+        """The model that a search runs over, given the networks laid out for it."""
 
 
 class WeightsError(MuZeroError, ValueError):
@@ -48,22 +57,17 @@ def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> Lea
 def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
     """Refuse sizes that these weights can't have, before even an outline of the model is made: that takes its time."""
     model, numbers = config.model, sum(value.numel() for value in weights.values())
-    limits = {"width": (model.width, numbers), "hidden": (model.hidden, numbers)}
-    if model.network != "mlp":
-        limits["representation_blocks"] = (model.representation_blocks, len(weights))
-        if model.dynamics == "learned":
-            limits["dynamics_blocks"] = (model.dynamics_blocks, len(weights))
-    if model.network == "pixels":
-        limits["picture_blocks"] = (model.picture_blocks, len(weights))
-    for name, (size, limit) in limits.items():
+    blocks = [name for name in NETWORKS[model.network].blocks
+              if name != "dynamics_blocks" or DYNAMICS[model.dynamics].learned]
+    limits = {**dict.fromkeys(("width", "hidden"), numbers), **dict.fromkeys(blocks, len(weights))}
+    for name, limit in limits.items():
+        size = getattr(model, name)
         if size > limit:
             raise WeightsError(f"weights don't fit the config: {len(weights)} tensors of {numbers:,} numbers "
-                                     f"can't have model.{name} {size:,}")
+                               f"can't have model.{name} {size:,}")
 
 
 def search_model(model: LearnedModel, dtype: torch.dtype = torch.float32) -> SearchModel:
     """`model` as a search runs over it: its networks compute in `dtype`; its weights are only read."""
-    prepared = PreparedModel(model, dtype)
-    if model.config.dynamics == "learned":
-        return prepared
-    return RulesModel(prepared, Positions(model.spec.name), model.gamma)
+    module = cast(DynamicsModule, importlib.import_module(DYNAMICS[model.config.dynamics].module))
+    return module.search_model(PreparedModel(model, dtype))

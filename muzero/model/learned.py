@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from games.base import ActionLayout, GameSpec
+from games.base import GameSpec
 from muzero.config import ConfigError, ModelConfig
+from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.model import border, scalar
-from muzero.model.networks import mlp, pixels, resnet
 from muzero.model.networks.consistency import Consistency
 from muzero.model.networks.input_norm import Standardise
+from muzero.model.networks.kind import Outputs, Transition, module_of
 from muzero.model.networks.prefix import Packing, Prefix
 from muzero.model.protocol import RootOutput, StepOutput
 
-Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""g: latent and action -> next latent and facts; a value prefix: next latent and memory -> sum and memory."""
 TURNS = 3
 """Classes of the learned turn: 0 the game ended, 1 the same player moves, 2 the other one does."""
 
@@ -34,7 +32,8 @@ class LearnedModel(nn.Module):
         super().__init__()
         self.spec, self.config, self.gamma = spec, config, gamma
         self.num_actions = spec.num_actions
-        self.imagines = config.dynamics == "learned"
+        self.kind = NETWORKS[config.network]
+        self.imagines = DYNAMICS[config.dynamics].learned
         """Has a g, to go on from a position without the game."""
         if self.imagines and config.discount == "fixed" and spec.players == 2 and not spec.alternates:
             raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
@@ -45,19 +44,12 @@ class LearnedModel(nn.Module):
         self._build(facts)
 
     def _build(self, facts: int) -> None:
-        config, values = self.config, scalar.units(self.config.value)
-        self.h: nn.Module
-        self.g: nn.Module | None
-        self.f: nn.Module
-        self.decoder: nn.Module | None
-        self.latent_shape: tuple[int, ...]
-        """Of one latent; with a value prefix, of it and its memory."""
-        if self.spatial:
-            self._convolutional(facts, values)
-        else:
-            self._dense(facts, values)
-        self.bare_shape = self.latent_shape
-        """Of one latent as h and g give it."""
+        config = self.config
+        outputs = Outputs(facts, scalar.units(config.value), self.imagines)
+        parts = module_of(config.network).build(self.spec, config, outputs)
+        self.h, self.g, self.f, self.decoder = parts.h, parts.g, parts.f, parts.decoder
+        self.latent_shape = self.bare_shape = parts.latent_shape
+        """Of one latent; with a value prefix, of it and its memory. The bare one is as h and g give it."""
         self.consistency = Consistency(self.latent_shape, config.consistency_width) if config.consistency else None
         self.prefix: Prefix | None = None
         if config.prefix and self.imagines:
@@ -68,38 +60,6 @@ class LearnedModel(nn.Module):
         if self.spatial:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _dense(self, facts: int, values: int) -> None:
-        config, actions, shape = self.config, self.spec.num_actions, self.spec.observation_shape
-        self.h = mlp.Representation(shape, config.width, config.hidden, config.latent_norm)
-        self.g = mlp.Dynamics(
-            actions, config.width, config.hidden, facts, config.latent_norm) if self.imagines else None
-        self.f = mlp.Prediction(actions, config.width, config.hidden, values)
-        self.latent_shape = (config.width,)
-        self.decoder = mlp.Reconstruction(shape, config.width) if config.reconstruction else None
-
-    def _convolutional(self, facts: int, values: int) -> None:
-        spec, config, shape = self.spec, self.config, self.spec.observation_shape
-        if len(shape) != 3:
-            raise ConfigError(
-                f"{spec.name}: model.network {config.network} wants observations [C, H, W], got {shape}; use mlp")
-        seen = (shape[0], shape[1], shape[2])
-        rest = (config.norm, config.latent_norm, config.position_bias)
-        picture = config.network == "pixels"
-        if picture:
-            # Places of a small board are no places of actions.
-            board, layout = pixels.board(*seen[1:]), ActionLayout()
-            blocks = (config.picture_blocks, config.representation_blocks)
-            self.h = pixels.Representation(seen, config.width, blocks, *rest)
-        else:
-            board, layout = seen[1:], spec.layout
-            self.h = resnet.Representation(seen, config.width, config.representation_blocks, *rest)
-        self.g = resnet.Dynamics(
-            spec.num_actions, board, layout, config.width, config.hidden, config.dynamics_blocks, facts, config.norm,
-            config.latent_norm, picture) if self.imagines else None
-        self.f = resnet.Prediction(spec.num_actions, board, layout, config.width, config.hidden, values, picture)
-        self.latent_shape = (config.width, *board)
-        self.decoder = resnet.Reconstruction(shape[0], config.width) if config.reconstruction else None
-
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
@@ -107,7 +67,7 @@ class LearnedModel(nn.Module):
     @property
     def spatial(self) -> bool:
         """Whether latents are boards [width, H, W]."""
-        return self.config.network != "mlp"
+        return self.kind.spatial
 
     def planes(self, obs: Tensor, dtype: torch.dtype, standard: Standardise | None = None) -> Tensor:
         """obs [B, *O] of the game's dtype as h reads it, in `dtype`. standard: in place of the model's own."""

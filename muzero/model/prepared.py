@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,17 +11,11 @@ from torch import Tensor
 
 from games.base import GameBatch
 from muzero.model import border, scalar
-from muzero.model.learned import LearnedModel, Transition
-from muzero.model.networks import fused, pixels, resnet
+from muzero.model.learned import LearnedModel
+from muzero.model.networks import fused
+from muzero.model.networks.kind import Fast, Transition, module_of
 from muzero.model.networks.watch import Watch
 from muzero.model.protocol import RootOutput, StepOutput
-
-Encoder = Callable[[Tensor], Tensor]
-Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
-
-
-def _networks(model: LearnedModel) -> tuple[Encoder, Transition | None, Heads]:
-    return model.h, model.g, model.f
 
 
 class PreparedModel:
@@ -44,31 +37,18 @@ class PreparedModel:
         self.standard = copy.deepcopy(model.standard)
         self.prefix: Transition | None = None
         """None where each reward is stated by itself."""
-        self.h: Encoder
-        self.g: Transition | None = None
-        """None where the game's own rules are searched."""
-        self.f: Heads
         self._lay_out(model)
         self._check()
 
     def _lay_out(self, model: LearnedModel) -> None:
-        if model.config.network == "mlp":
+        laid_out = module_of(model.config.network).fast(model, self.derived, self._entries)
+        if laid_out is None:
             self.twin = copy.deepcopy(model).eval().requires_grad_(False).to(self.dtype)
-            self.h, self.g, self.f = _networks(self.twin)
+            laid_out = Fast(self.twin.h, self.twin.g, self.twin.f)
             self.prefix = self.twin.prefix
-            return
-        assert isinstance(model.f, resnet.Prediction)
-        if isinstance(model.h, pixels.Representation):
-            self.h = fused.Downsampling(self.derived, model.h, self._entries("h"))
-        else:
-            assert isinstance(model.h, resnet.Representation)
-            self.h = fused.Representation(self.derived, model.h, self._entries("h"))
-        if model.g is not None:
-            assert isinstance(model.g, resnet.Dynamics)
-            self.g = fused.Dynamics(self.derived, model.g, model.num_actions, self._entries("g"))
-        self.f = fused.Prediction(self.derived, model.f)
-        if model.prefix is not None:
+        elif model.prefix is not None:
             self.prefix = fused.Prefix(self.derived, model.prefix)
+        self.h, self.g, self.f = laid_out.h, laid_out.g, laid_out.f
 
     @property
     def device(self) -> torch.device:
@@ -114,3 +94,8 @@ class PreparedModel:
         return StepOutput(
             reached, model.reward(latent, reached, output), model.discount(turn), logits.float(),
             self.watch.mark(scalar.decode(value, model.config.value)))
+
+
+def search_model(prepared: PreparedModel) -> PreparedModel:
+    """Learned dynamics: the networks themselves. See `muzero.model.build.DynamicsModule`."""
+    return prepared

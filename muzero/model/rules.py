@@ -16,6 +16,7 @@ from torch import Tensor
 from games.base import GameBatch, GameError
 from games.open_spiel import OpenSpielBatch
 from games.rules import Positions, Reached
+from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import RootOutput, SearchModel, StepOutput
 
 IMPOSSIBLE = float(np.finfo(np.float32).min)
@@ -82,3 +83,9 @@ class RulesModel:
             logits.index_copy_(0, rows, output.logits.float().cpu().masked_fill(~legal, IMPOSSIBLE))
             value.index_copy_(0, rows, output.value.float().cpu())
         return logits, value
+
+
+def search_model(prepared: PreparedModel) -> RulesModel:
+    """See `muzero.model.build.DynamicsModule`."""
+    model = prepared.model
+    return RulesModel(prepared, Positions(model.spec.name), model.gamma)

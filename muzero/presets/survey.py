@@ -19,7 +19,7 @@ from games.base import GameSpec
 from games.rows import released
 from muzero import presets
 from muzero.config import Config, ConfigError, ScalarConfig, SearchConfig, by_game, replace
-from muzero.config.limits import NUMBER, SCALE
+from muzero.config.bounds import BOUNDS
 from muzero.config.settings import raised, squashed
 from muzero.presets.general import PART_MOVES, least_moves
 from muzero.view.terminal import figure
@@ -202,7 +202,7 @@ def _too_small(name: str, support: ScalarConfig, better: ScalarConfig, reach: fl
 
 def _check_stated(game: str, survey: Survey, support: ScalarConfig) -> None:
     """Refuse rewards of a size that no support is made for. Raises ConfigError."""
-    (least, most), (low, high) = SCALE, NUMBER
+    (least, most), (low, high) = BOUNDS["model.value.scale"], BOUNDS["model.value.offset"]
     if not (least <= support.scale <= most and low <= support.offset <= high):
         raise ConfigError(
             f"{game}: expected rewards of a size between {least:g} and {most:g}, got about {survey.unit:.3g}, at most "

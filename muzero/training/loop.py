@@ -25,8 +25,7 @@ import games
 from games.base import GameError
 from games.symmetry import symmetries
 from muzero.agent import Agent
-from muzero.config import Config, ConfigError, at, check_continues, check_resolved
-from muzero.config.limits import check_outcomes
+from muzero.config import Config, ConfigError, at, check_continues, check_outcomes, check_resolved
 from muzero.device.allocator import give_back_freed_blocks, keep_freed_blocks
 from muzero.device.select import device_of
 from muzero.learning.graph_step import Sent

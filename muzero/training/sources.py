@@ -126,5 +126,5 @@ def selfplay_planner(network: LearnedModel, config: Config) -> TreePlanner:
 
 def for_selfplay(network: LearnedModel, config: Config) -> SearchModel:
     """`network` as self-play and reanalysis search with it."""
-    dtype = precision.playing(config.train.precision, config.model.network, network.device)
+    dtype = precision.playing(config.train.precision, network.kind.spatial, network.device)
     return search_model(network, dtype)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from games.base import GameSpec
 from muzero.config import ModelConfig, ScalarConfig
-from muzero.config.limits import SCALE
-from muzero.config.settings import raised, squashed, unsquashed
+from muzero.config.settings import LARGEST_SCALE, raised, squashed, unsquashed
 from muzero.model.networks.prefix import sums
 from muzero.replay.batch import Batch
 
@@ -78,7 +77,7 @@ class Outside:
             if end <= 0.0:
                 return f"{name} {sign * math.ceil(squashed(needed) if self.config.transform else needed):g}"
             larger = max(larger, needed / (unsquashed(end) if self.config.transform else end))
-        return f"scale {min(raised(self.config.scale * larger), SCALE[1]):g}"
+        return f"scale {min(raised(self.config.scale * larger), LARGEST_SCALE):g}"
 
     def _missed(self) -> Iterator[tuple[str, float, float, float]]:
         """Name, sign, furthest target and furthest possible one of each side that targets lie beyond."""

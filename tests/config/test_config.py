@@ -13,9 +13,8 @@ import pytest
 import cpp_mcts
 from games import list_games
 from muzero import presets
-from muzero.config import RETIRED, Config, ConfigError, SearchConfig, from_json, replace, to_json
-from muzero.config import limits as settings
-from muzero.config.limits import BOUNDS, bounds
+from muzero.config import RETIRED, Config, ConfigError, SearchConfig, from_json, replace, settings, to_json
+from muzero.config.bounds import BOUNDS, bounds
 from selfplay.naming import names_mcts
 
 NAN, INF = math.nan, math.inf
@@ -59,7 +58,7 @@ def test_what_lies_outside_is_refused_by_name(name: str) -> None:
     low, high = bounds(name)
     whole = isinstance(NUMBERS[name], int)
     outside: list[float] = [int(low) - 1, int(high) + 1] if whole else [NAN, INF, -INF, low - 1.0, high * 2.0]
-    if low == settings.ABOVE_0:
+    if low == settings.POSITIVE:
         outside.append(0.0)
     for value in outside:
         with pytest.raises(ConfigError, match=rf"^{name} must be"):

@@ -20,7 +20,7 @@ from muzero.bench.selfplay import SelfPlay, smallest_near_best
 from muzero.bench.sizing import GAMES_BYTES, Measured, Sizing
 from muzero.commands import train as command
 from muzero.config import AUTO, Config, ConfigError, check_resolved, replace, unresolved
-from muzero.config.limits import BOUNDS
+from muzero.config.bounds import BOUNDS
 from muzero.presets import survey
 from muzero.storage import checkpoint, runs
 

@@ -18,8 +18,7 @@ import games
 from muzero import presets
 from muzero.bench import sizing
 from muzero.commands import train as command
-from muzero.config import BY_GAME, Config, ConfigError, ScalarConfig, by_game, check_resolved, replace
-from muzero.config.limits import check_outcomes
+from muzero.config import BY_GAME, Config, ConfigError, ScalarConfig, by_game, check_outcomes, check_resolved, replace
 from muzero.model.learned import LearnedModel
 from muzero.presets import general, survey
 from muzero.presets.survey import MOST_END, MOST_MOVES, Survey

@@ -398,8 +398,8 @@ def test_bfloat16_steps_round_and_float32_is_usual_on_a_cpu() -> None:
     assert losses[0] == losses[1] != losses[2]
     assert abs(losses[2] - losses[0]) < 0.01 * losses[0]
     assert all(parameter.dtype == torch.float32 for parameter in low.model.parameters())
-    assert precision.learning("auto", "resnet", torch.device("cpu")) == torch.float32
-    assert precision.learning("auto", "resnet", torch.device("cuda")) == torch.bfloat16
+    assert precision.learning("auto", False, torch.device("cpu")) == torch.float32
+    assert precision.learning("auto", False, torch.device("cuda")) == torch.bfloat16
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -407,6 +407,6 @@ def test_pictures_are_learned_in_bfloat16_where_it_is_fast(fast: bool, monkeypat
     monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda: fast)
     wanted = torch.bfloat16 if fast else torch.float32
     for decide in (precision.learning, precision.playing):
-        assert decide("auto", "pixels", torch.device("cpu")) == wanted
-        assert decide("float32", "pixels", torch.device("cpu")) == torch.float32
-        assert decide("bfloat16", "mlp", torch.device("cpu")) == torch.bfloat16
+        assert decide("auto", True, torch.device("cpu")) == wanted
+        assert decide("float32", True, torch.device("cpu")) == torch.float32
+        assert decide("bfloat16", False, torch.device("cpu")) == torch.bfloat16

@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from muzero.model.networks import mlp, pixels, prefix, resnet
+from muzero.model.networks import prefix
 from muzero.model.networks.fused import folded
 from muzero.model.networks.latent_norm import minmax
 
@@ -52,6 +52,12 @@ class Row:
         self.reach = torch.minimum(self.reach, ((most - offset) / slope).amin())
         return self
 
+    def no_further_than(self, other: Row | None) -> Row:
+        """This row, whose reach is at most that of `other`."""
+        if other is not None:
+            self.reach = torch.minimum(self.reach, other.reach)
+        return self
+
     def layer(self, module: nn.Module, added: Tensor | None = None) -> Row:
         """A linear layer, or a convolution as `resnet.conv` makes it. added [C]: what joins its output, at most."""
         weight, bias = (module.weight, module.bias) if isinstance(module, nn.Linear) else folded(module)
@@ -84,102 +90,6 @@ def norm_limit(normalise: object, numbers: int) -> float:
 def latent_bound(normalise: object, numbers: int) -> float:
     """The largest entry a latent may have after its norm."""
     return ROUNDING * (1.0 if normalise is minmax else math.sqrt(numbers))
-
-
-def tower(rows: list[Row], blocks: nn.Module) -> list[Row]:
-    """`rows` and those that begin at blocks behind them."""
-    for block in blocks.children():
-        assert isinstance(block, resnet.Block)
-        if rows[-1].blocks:
-            rows = [*rows, Row.of(len(rows[-1].columns), rows[-1].columns.device)]
-        before, rows[-1].blocks = rows[-1].columns, 1
-        rows[-1].layer(block.first).layer(block.second).plus(before)
-    return rows
-
-
-def representation(h: nn.Module, shape: tuple[int, ...], numbers: int) -> list[Row]:
-    """The rows of h, for observations of this shape and latents of `numbers` entries."""
-    first = next(h.parameters())
-    if isinstance(h, mlp.Representation):
-        row = Row.of(math.prod(shape), first.device).layer(h.inner).layer(h.outer)
-        return [row.limit(norm_limit(h.normalise, numbers))]
-    row = Row.of(shape[0], first.device)
-    rows = _downsampling(h, row) if isinstance(h, pixels.Representation) else _level(h, row)
-    rows[-1].limit(norm_limit(h.normalise, numbers))
-    return rows
-
-
-def _level(h: nn.Module, row: Row) -> list[Row]:
-    assert isinstance(h, resnet.Representation)
-    return tower([row.layer(h.stem, None if h.position is None else h.position.abs().amax((1, 2)))], h.blocks)
-
-
-def _downsampling(h: pixels.Representation, row: Row) -> list[Row]:
-    rows = tower([row.layer(h.first)], h.towers[0])
-    rows[-1].layer(h.second)
-    for later in (h.towers[1], h.towers[2]):
-        rows = tower(rows, later)
-    if h.position is not None:
-        position = h.position.abs().amax((1, 2)).double()
-        rows[-1].plus(torch.stack((torch.zeros_like(position), position), 1))
-    return tower(rows, h.towers[3])
-
-
-
-
-def dynamics(g: nn.Module, width: int, numbers: int) -> list[Row]:
-    """The rows of g."""
-    row = Row.of(width, next(g.parameters()).device)
-    if isinstance(g, mlp.Dynamics):
-        row.layer(g.inner, g.action.weight.abs().amax(0))
-        rows, facts = [row], None if g.facts is None else row.fork().layer(g.facts)
-        row.layer(g.outer)
-    else:
-        assert isinstance(g, resnet.Dynamics)
-        latent = row.columns
-        if g.planes is not None:
-            marks = torch.tensor([[0.0, 1.0]], dtype=latent.dtype, device=latent.device)
-            row.columns = torch.cat((latent, marks.repeat(g.planes.planes, 1)))
-        row.layer(g.enter, None if g.bias is None else g.bias.weight.abs().amax(0)).plus(latent)
-        rows = tower([row], g.blocks)
-        facts = None if g.facts is None else head(rows[-1].fork(), g.facts)
-    rows[-1].limit(norm_limit(g.normalise, numbers))
-    if facts is not None:
-        rows[-1].reach = torch.minimum(rows[-1].reach, facts.reach)
-    return rows
-
-
-def head(row: Row, module: nn.Module) -> Row:
-    """`row` with a head of `resnet` behind it."""
-    if isinstance(module, resnet.PooledHead):
-        row.layer(module.local)
-        row.columns = row.columns.repeat(2, 1)
-        return row.layer(module.inner).layer(module.outer)
-    if isinstance(module, resnet.FlatHead):
-        row.layer(module.local).repeated(module.inner.in_features // resnet.FLAT_CHANNELS)
-        return row.layer(module.inner).layer(module.outer)
-    assert isinstance(module, resnet.PolicyHead)
-    extra = None if module.extra is None else head(row.fork(), module.extra)
-    if isinstance(module.inner, nn.Sequential):
-        local, inner = module.inner[0], module.inner[3]
-        assert isinstance(local, nn.Conv2d)
-        assert isinstance(inner, nn.Linear)
-        row.layer(local).repeated(inner.in_features // local.out_channels).layer(inner).layer(module.outer)
-    else:
-        row.layer(module.inner).layer(module.outer)
-    if extra is not None:
-        row.reach = torch.minimum(row.reach, extra.reach)
-    return row
-
-
-def prediction(f: nn.Module, width: int) -> list[Row]:
-    """The rows of f, which all begin at the latent: policy and value."""
-    row = Row.of(width, next(f.parameters()).device)
-    if isinstance(f, mlp.Prediction):
-        inner = row.layer(f.inner)
-        return [inner.fork().layer(f.policy), inner.fork().layer(f.value), inner]
-    assert isinstance(f, resnet.Prediction)
-    return [head(row.fork(), f.policy), head(row.fork(), f.value)]
 
 
 def memory(module: prefix.Prefix, width: int) -> Row:

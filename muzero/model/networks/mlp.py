@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from games.base import GameSpec
+from muzero.config import ModelConfig
+from muzero.model.networks.bounds import Row, norm_limit
+from muzero.model.networks.fused import Derived, Entries
+from muzero.model.networks.kind import Built, Fast, Outputs, Parts
 from muzero.model.networks.latent_norm import NORMS
 from muzero.model.networks.output_layer import answer
 
@@ -66,3 +72,37 @@ class Reconstruction(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         out: Tensor = self.outer(latent)
         return out.view(-1, *self.shape)
+
+
+def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
+    """See `kind.NetworkModule`."""
+    shape, width, hidden, norm = spec.observation_shape, config.width, config.hidden, config.latent_norm
+    h = Representation(shape, width, hidden, norm)
+    g = Dynamics(spec.num_actions, width, hidden, outputs.facts, norm) if outputs.dynamics else None
+    f = Prediction(spec.num_actions, width, hidden, outputs.values)
+    return Parts(h, g, f, Reconstruction(shape, width) if config.reconstruction else None, (width,))
+
+
+def bounds(model: Built) -> dict[str, list[Row]]:
+    """See `kind.NetworkModule`."""
+    h, g, f, width = model.h, model.g, model.f, model.config.width
+    assert isinstance(h, Representation)
+    assert isinstance(f, Prediction)
+    device, limit = h.inner.weight.device, norm_limit(h.normalise, width)
+    inner = Row.of(width, device).layer(f.inner)
+    found = {
+        "h": [Row.of(h.inner.in_features, device).layer(h.inner).layer(h.outer).limit(limit)],
+        "f": [inner.fork().layer(f.policy), inner.fork().layer(f.value), inner],
+    }
+    if g is not None:
+        assert isinstance(g, Dynamics)
+        row = Row.of(width, device).layer(g.inner, g.action.weight.abs().amax(0))
+        facts = None if g.facts is None else row.fork().layer(g.facts)
+        found["g"] = [row.layer(g.outer).limit(limit).no_further_than(facts)]
+    return found
+
+
+def fast(model: Built, derived: Derived, entries: Callable[[str], Entries]) -> Fast | None:
+    """See `kind.NetworkModule`: small layers gain nothing from another layout."""
+    del model, derived, entries
+    return None

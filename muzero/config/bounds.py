@@ -1,0 +1,107 @@
+"""Lowest and highest value of every number in a config, and the check that each lies between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from muzero.config.settings import (
+    POSITIVE,
+    LearnerConfig,
+    ModelConfig,
+    ReplayConfig,
+    SearchConfig,
+    TrainConfig,
+)
+from muzero.errors import ConfigError
+from selfplay.settings import Between, Schedule, SelfPlayConfig
+
+Bound = tuple[float, float]
+OWN = {"model": ModelConfig, "selfplay": SelfPlayConfig, "replay": ReplayConfig, "learner": LearnerConfig,
+       "train": TrainConfig}
+"""Sections whose bounds stand at their fields, as `selfplay.settings.Between`."""
+THREADS_OR_0 = (0, 1 << 10)
+
+
+def declared(section: type[Any], path: str) -> Iterator[tuple[str, Bound]]:
+    """Dotted names and bounds that stand at the fields of a section, and of those inside it."""
+    for name, hint in typing.get_type_hints(section, include_extras=True).items():
+        if dataclasses.is_dataclass(hint):
+            yield from declared(typing.cast(type[Any], hint), f"{path}.{name}")
+        for mark in getattr(hint, "__metadata__", ()):
+            if isinstance(mark, Between):
+                yield f"{path}.{name}", (mark.low, mark.high)
+
+
+class Bounds(Mapping[str, Bound]):
+    """Bounds by dotted name (of every step, for a schedule); `play` has those of `search`, see `bounds`.
+
+    The search's own are those of the C++ search, which is asked when the first bound is wanted: `muzero doctor` can
+    say that it is missing.
+    """
+
+    @cached_property
+    def rows(self) -> dict[str, Bound]:
+        """All of them."""
+        import cpp_mcts
+
+        numbers = {setting.name for setting in dataclasses.fields(SearchConfig)}
+        search = {f"search.{name}": bound for name, bound in cpp_mcts.limits().items() if name in numbers}
+        own = {name: bound for section, kind in OWN.items() for name, bound in declared(kind, section)}
+        return {**own, **search, "search.threads": THREADS_OR_0}
+
+    def __getitem__(self, name: str) -> Bound:
+        return self.rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+BOUNDS = Bounds()
+
+
+def bounds(name: str) -> Bound:
+    """Lowest and highest value of a setting by its dotted name."""
+    # Threads of self-play's tree may be left to the machine; play is searched wherever an agent is loaded.
+    if name == "play.threads":
+        return 1, THREADS_OR_0[1]
+    section, _, setting = name.partition(".")
+    return BOUNDS[f"search.{setting}" if section == "play" else name]
+
+
+def check_numbers(settings: Any, path: str) -> None:
+    """Refuse a number out of bounds in a section, and in those inside it. Raises ConfigError naming it."""
+    for setting in dataclasses.fields(settings):
+        name, value = f"{path}{setting.name}", getattr(settings, setting.name)
+        if dataclasses.is_dataclass(value):
+            check_numbers(value, f"{name}.")
+        elif isinstance(value, tuple):
+            _check_schedule(name, value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            _check_number(name, value)
+
+
+def _check_number(name: str, value: float) -> None:
+    low, high = bounds(name)
+    # Also false for NaN.
+    if not low <= value <= high:
+        least = "above 0" if low == POSITIVE else f"at least {_plain(low)}"
+        raise ConfigError(f"{name} must be {least} and at most {_plain(high)}, got {value}")
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:,.15g}"
+
+
+def _check_schedule(name: str, schedule: Schedule) -> None:
+    starts = [start for start, _ in schedule]
+    if not starts or starts[0] != 0.0 or starts != sorted(starts) or not all(0.0 <= start <= 1.0 for start in starts):
+        raise ConfigError(f"{name}: starts must rise from 0 to at most 1, got {starts}")
+    for _, value in schedule:
+        _check_number(name, value)

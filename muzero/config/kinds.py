@@ -1,0 +1,54 @@
+"""Kinds of networks and of dynamics: what the rest of the program must know of each, stated once, without torch.
+
+A network is one entry in `NETWORKS` and the module it names; see `muzero.model.networks.kind` for what that module
+holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """A family of networks h, g, f."""
+
+    module: str
+    """that builds them"""
+    spatial: bool = False
+    """latents are boards [width, H, W], computed by convolutions"""
+    pictures: bool = False
+    """reads pictures: their pixels may be standardised and shifted, and nothing decodes a latent back to one"""
+    blocks: tuple[str, ...] = ()
+    """settings of `model` that count its residual blocks; those of g last"""
+
+
+@dataclass(frozen=True)
+class DynamicsKind:
+    """How a search moves from a position to the next."""
+
+    module: str
+    """that makes the model a search runs over"""
+    learned: bool
+    """g moves through latents, and is unrolled in the loss; else real positions are reached, each trained by itself"""
+
+
+NETWORKS: dict[str, NetworkKind] = {
+    "mlp": NetworkKind("muzero.model.networks.mlp"),
+    "resnet": NetworkKind("muzero.model.networks.boards", spatial=True,
+                          blocks=("representation_blocks", "dynamics_blocks")),
+    "pixels": NetworkKind("muzero.model.networks.pixels", spatial=True, pictures=True,
+                          blocks=("representation_blocks", "picture_blocks", "dynamics_blocks")),
+}
+DYNAMICS: dict[str, DynamicsKind] = {
+    "learned": DynamicsKind("muzero.model.prepared", learned=True),
+    "rules": DynamicsKind("muzero.model.rules", learned=False),
+}
+
+if TYPE_CHECKING:
+    Network = str
+    Dynamics = str
+else:
+    Network = Literal[tuple(NETWORKS)]
+    Dynamics = Literal[tuple(DYNAMICS)]
