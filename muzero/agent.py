@@ -28,7 +28,7 @@ from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
 from muzero.search.inference import host
-from muzero.search.planners import TreePlanner, planner
+from muzero.search.planners import ModelPlanner, planner
 from muzero.storage import checkpoint, runs
 from selfplay.planner import Plan
 
@@ -64,7 +64,7 @@ class Agent:
         self.spec: GameSpec = model.spec
         self.simulations = config.play.simulations if simulations is None else simulations
         """Of a search that isn't told how many; 0 = no search"""
-        self._planners: dict[tuple[int, int], TreePlanner] = {}
+        self._planners: dict[tuple[int, int], ModelPlanner] = {}
 
     def anew(self) -> Agent:
         """The same agent without the memory of its searches, which goes when the last who uses it does."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from games.base import GameBatch
 from muzero.config import SearchConfig
 from muzero.model.protocol import RootOutput, StepOutput
-from muzero.search.planners import TreePlanner
+from muzero.search.tree_planner import TreePlanner
 
 
 @dataclass

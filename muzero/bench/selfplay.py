@@ -131,7 +131,7 @@ class SelfPlay:
     def _row(self, done: Count, lap: Lap) -> SelfPlayRow:
         shares = {name: value / lap.wall for name, value in done.spent.items()}
         shares["other"] = max(0.0, 1.0 - sum(shares.values()))
-        trees, latents = self.planner.search.memory_bytes
+        trees, latents = self.planner.memory_bytes
         return SelfPlayRow(
             device=self.device.type, precision=str(self.planner.model.dtype).removeprefix("torch."),
             games=self.config.selfplay.games, threads=self.config.search.threads,

@@ -148,8 +148,8 @@ def _check_no_pictures(config: Config) -> None:
 
 def _check_pictures(config: Config) -> None:
     if config.model.reconstruction:
-        raise ConfigError(f"model.network {config.model.network} has no way back to a picture: set model.reconstruction "
-                          "to False and learner.reconstruction_weight to 0")
+        raise ConfigError(f"model.network {config.model.network} has no way back to a picture: set "
+                          "model.reconstruction to False and learner.reconstruction_weight to 0")
 
 
 def _check_lives(game: str) -> None:

@@ -1,4 +1,4 @@
-"""Kinds of networks and of dynamics: what the rest of the program must know of each, stated once, without torch.
+"""Kinds of networks, dynamics and planners: what the rest of the program must know of each, without torch.
 
 A network is one entry in `NETWORKS` and the module it names; see `muzero.model.networks.kind` for what that module
 holds.
@@ -34,11 +34,19 @@ class DynamicsKind:
     """g moves through latents, and is unrolled in the loss; else real positions are reached, each trained by itself"""
 
 
+@dataclass(frozen=True)
+class PlannerKind:
+    """A way of choosing actions by a model."""
+
+    module: str
+    """that makes it"""
+
+
 NETWORKS: dict[str, NetworkKind] = {
     "mlp": NetworkKind("muzero.model.networks.mlp"),
     "resnet": NetworkKind("muzero.model.networks.boards", spatial=True,
                           blocks=("representation_blocks", "dynamics_blocks")),
-    "pixels": NetworkKind("muzero.model.networks.pixels", spatial=True, pictures=True,
+    "pixels": NetworkKind("muzero.model.networks.pictures", spatial=True, pictures=True,
                           blocks=("representation_blocks", "picture_blocks", "dynamics_blocks")),
 }
 DYNAMICS: dict[str, DynamicsKind] = {
@@ -46,9 +54,16 @@ DYNAMICS: dict[str, DynamicsKind] = {
     "rules": DynamicsKind("muzero.model.rules", learned=False),
 }
 
+PLANNERS: dict[str, PlannerKind] = {
+    "gumbel": PlannerKind("muzero.search.tree_planner"),
+    "puct": PlannerKind("muzero.search.tree_planner"),
+}
+
 if TYPE_CHECKING:
     Network = str
     Dynamics = str
+    Algorithm = str
 else:
     Network = Literal[tuple(NETWORKS)]
     Dynamics = Literal[tuple(DYNAMICS)]
+    Algorithm = Literal[tuple(PLANNERS)]

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
-from muzero.config.kinds import Dynamics, Network
+from muzero.config.kinds import Algorithm, Dynamics, Network
 from selfplay.settings import Between, Count, CountOr0, Schedule, Share, Size, SizeOr0
 
 EPSILON = 0.001
@@ -132,7 +132,7 @@ class SearchConfig:
 
     simulations: int = 32
     """Simulations of one search (MuZero: 800 in board games, 50 in Atari; Gumbel MuZero plays well with 2 to 16)."""
-    algorithm: Literal["gumbel", "puct"] = "gumbel"
+    algorithm: Algorithm = "gumbel"
     """gumbel: Gumbel MuZero (Danihelka et al. 2022). puct: MuZero (Schrittwieser et al. 2020)."""
     scale: Literal["fixed", "minmax", "siblings"] = "fixed"
     """How Q is scaled to [0, 1]: by known bounds, by the tree's extremes (MuZero), or by the extremes among the node's

@@ -1,51 +1,46 @@
-"""The planners that actors, agents and reanalysis play with: the one place where a config chooses among them."""
+"""The planners that actors, agents and reanalysis play with: the one place where a config chooses among them.
+
+A planner is one entry in `muzero.config.kinds.PLANNERS`, by the name that `search.algorithm` gives it, and the module
+it names, which holds a function `planner` (`PlannerModule`). `selfplay.contract.check_planner` is its contract test.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import Protocol, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from games.base import GameBatch, MaskArray
 from muzero.config import SearchConfig
+from muzero.config.kinds import PLANNERS
 from muzero.model.protocol import SearchModel
 from muzero.search.inference import Spent
-from muzero.search.tree import TreeSearch, parts_on
-from selfplay.planner import Plan
+from selfplay.planner import Planner
 
 
-class TreePlanner:
-    """A tree search over one model, for up to `batch` positions at once. A `selfplay.planner.Planner`."""
+class ModelPlanner(Planner, Protocol):
+    """A planner over a model, which can say what it thinks and what it takes."""
 
-    def __init__(self, model: SearchModel, config: SearchConfig, batch: int) -> None:
-        self.model, self.config = model, config
-        self.search = TreeSearch(config, model.num_actions, batch, parts_on(model.device))
+    model: SearchModel
 
     @property
     def spent(self) -> Spent:
-        """Where the time of its searches went."""
-        return self.search.spent
+        """Where the time of its plans went."""
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        return self.model.view(games, obs)
-
-    def plan(self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], effort: float = 1.0) -> Plan:
-        """Searches with the share `effort` of the configured simulations, at least one.
-
-        Raises SearchError for numbers of the model that no search can use.
-        """
-        simulations = max(1, round(effort * self.config.simulations))
-        return self.search.run(self.model, view, legal, seeds, simulations)
+    @property
+    def memory_bytes(self) -> tuple[int, int]:
+        """Bytes it has reserved on the host, and where the model computes."""
 
     def variation(self, row: int) -> list[int]:
-        """The moves the last search expects in `row`, from the one it would play."""
-        return self.search.variation(row)
-
-    def refresh(self) -> None:
-        self.model.refresh()
+        """The moves that the last plan expects in `row`, from the one it would play."""
 
 
-def planner(model: SearchModel, config: SearchConfig, batch: int) -> TreePlanner:
+class PlannerModule(Protocol):
+    """What the module of a planner holds."""
+
+    def planner(self, model: SearchModel, config: SearchConfig, batch: int) -> ModelPlanner:
+        """A planner for up to `batch` positions at once."""
+
+
+def planner(model: SearchModel, config: SearchConfig, batch: int) -> ModelPlanner:
     """The planner that `config` asks for, for up to `batch` positions at once."""
-    return TreePlanner(model, config, batch)
+    module = cast(PlannerModule, importlib.import_module(PLANNERS[config.algorithm].module))
+    return module.planner(model, config, batch)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from muzero.config import Config
 from muzero.replay.buffer import Replay
-from muzero.search.planners import TreePlanner, planner
+from muzero.search.planners import ModelPlanner, planner
 from muzero.storage import checkpoint
 from muzero.training.sources import for_selfplay, selfplay_network
 from selfplay.trajectory import StoredPlan
@@ -35,7 +35,7 @@ class Reanalyser:
         self.config = config.search
         self.network = selfplay_network(config)
         self.model = for_selfplay(self.network, config)
-        self.planner: TreePlanner | None = None
+        self.planner: ModelPlanner | None = None
         self.cursor = 0
         """The next position to search, counted from the first that was ever stored."""
         self.debt = 0.0

@@ -16,7 +16,7 @@ from muzero.device.select import device_of
 from muzero.model.build import build_model, search_model
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchModel
-from muzero.search.planners import TreePlanner, planner
+from muzero.search.planners import ModelPlanner, planner
 from muzero.storage import checkpoint
 from selfplay.actor import Actor, Counters
 from selfplay.planner import Planner
@@ -119,7 +119,7 @@ def selfplay_network(config: Config) -> LearnedModel:
     return build_model(config).eval().requires_grad_(False).to(device_of(config.train.device))
 
 
-def selfplay_planner(network: LearnedModel, config: Config) -> TreePlanner:
+def selfplay_planner(network: LearnedModel, config: Config) -> ModelPlanner:
     """Plans the moves of `selfplay.games` games with `network`, in the precision of self-play."""
     return planner(for_selfplay(network, config), config.search, config.selfplay.games)
 

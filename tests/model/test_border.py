@@ -18,14 +18,13 @@ import games
 from muzero.agent import Agent
 from muzero.config import Config, LearnerConfig, ModelConfig, ScalarConfig, SearchConfig
 from muzero.model import border
-from muzero.model.build import build_model, search_model
+from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.learned import LearnedModel
 from muzero.model.networks import bounds
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import SearchError
 from muzero.search.inference import GraphedInference
 from muzero.search.tree import TreeSearch
-from muzero.storage.checkpoint import Damaged
 
 torch.set_num_threads(1)
 REWARD = ScalarConfig(low=-3.0, high=3.0, bins=7)
@@ -288,7 +287,7 @@ def test_weights_that_overflow_in_use_are_not_loaded() -> None:
     config = Config(game="tic_tac_toe", model=ModelConfig(width=8, hidden=8))
     held = build_model(config).state_dict()
     assert build_model(config, held)
-    with pytest.raises(Damaged, match=r"weights\.safetensors: the weights of h are so large"):
+    with pytest.raises(WeightsError, match=r"weights\.safetensors: the weights of h are so large"):
         build_model(config, held | {"h.outer.weight": held["h.outer.weight"] * 1e25})
 
 

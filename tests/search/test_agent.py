@@ -19,7 +19,7 @@ from muzero import cli
 from muzero.agent import Agent
 from muzero.bot import MuZeroBot, load_bot
 from muzero.config import Config, ModelConfig, SearchConfig, replace
-from muzero.model.build import build_model
+from muzero.model.build import WeightsError, build_model
 from muzero.players import SearchPlayer
 from muzero.storage import checkpoint
 from muzero.storage.checkpoint import CheckpointError, Damaged
@@ -183,7 +183,7 @@ def test_weights_that_do_not_fit_are_damage() -> None:
         {name: value for name, value in weights.items() if name != "f.value.bias"},
     ]
     for one, name in zip(wrong, ("h.inner.weight", "extra", "f.value.bias"), strict=True):
-        with pytest.raises(Damaged, match=f"weights don't fit the config: {name} has shape .* wanted"):
+        with pytest.raises(WeightsError, match=f"weights don't fit the config: {name} has shape .* wanted"):
             build_model(config, one)
 
 
@@ -197,7 +197,7 @@ def test_sizes_that_the_weights_can_not_have_cost_nothing(name: str, monkeypatch
     assert build_model(Config(model=good), weights)
     monkeypatch.setattr(agents, "LearnedModel", refuse)
     size = 256 if name.endswith("blocks") else 65_536
-    with pytest.raises(Damaged, match=rf"tensors of .* numbers can't have model\.{name} {size:,}"):
+    with pytest.raises(WeightsError, match=rf"tensors of .* numbers can't have model\.{name} {size:,}"):
         build_model(Config(model=dataclasses.replace(good, **{name: size})), weights)  # type: ignore[arg-type]
 
 

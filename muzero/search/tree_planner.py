@@ -1,0 +1,56 @@
+"""Tree search as a planner: Gumbel MuZero or pUCT, whichever the settings of the search say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import GameBatch, MaskArray
+from muzero.config import SearchConfig
+from muzero.model.protocol import SearchModel
+from muzero.search.inference import Spent
+from muzero.search.tree import TreeSearch, parts_on
+from selfplay.planner import Plan
+
+
+class TreePlanner:
+    """A tree search over one model, for up to `batch` positions at once. A `planners.ModelPlanner`."""
+
+    def __init__(self, model: SearchModel, config: SearchConfig, batch: int) -> None:
+        self.model, self.config = model, config
+        self.search = TreeSearch(config, model.num_actions, batch, parts_on(model.device))
+
+    @property
+    def spent(self) -> Spent:
+        """Where the time of its searches went."""
+        return self.search.spent
+
+    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+        return self.model.view(games, obs)
+
+    def plan(self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], effort: float = 1.0) -> Plan:
+        """Searches with the share `effort` of the configured simulations, at least one.
+
+        Raises SearchError for numbers of the model that no search can use.
+        """
+        simulations = max(1, round(effort * self.config.simulations))
+        return self.search.run(self.model, view, legal, seeds, simulations)
+
+    @property
+    def memory_bytes(self) -> tuple[int, int]:
+        """As `TreeSearch.memory_bytes`."""
+        return self.search.memory_bytes
+
+    def variation(self, row: int) -> list[int]:
+        """The moves the last search expects in `row`, from the one it would play."""
+        return self.search.variation(row)
+
+    def refresh(self) -> None:
+        self.model.refresh()
+
+
+def planner(model: SearchModel, config: SearchConfig, batch: int) -> TreePlanner:
+    """See `planners.PlannerModule`."""
+    return TreePlanner(model, config, batch)
