@@ -45,7 +45,8 @@ def test_every_example_is_run_here_and_listed() -> None:
 def test_a_learning_curve_is_drawn(tmp_path: Path) -> None:
     run, picture = tmp_path / "run", tmp_path / "curve.png"
     module = example("learning_curve")
-    module.main(run, picture, [*TINY, "--steps", "6", "--train.log-seconds", "0.001", "--train.evaluate-against", "random"])
+    options = ("--steps", "6", "--train.log-seconds", "0.001", "--train.evaluate-against", "random")
+    module.main(run, picture, [*TINY, *options])
     assert picture.read_bytes().startswith(PNG)
     for name in module.CURVES:
         steps, values = module.curve(run, name)
