@@ -9,7 +9,7 @@ DEMO := checkpoints/runs/demo
 NATIVE := $(shell find cpp_mcts/src -type d -o -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test lint sanitize fuzz bench peers kills clean
+.PHONY: help setup demo check test lint docs sanitize fuzz bench peers kills clean
 
 help:
 	@printf '%s\n' \
@@ -18,6 +18,7 @@ help:
 	  'make check     what must hold before a change is taken: make lint, then make test' \
 	  'make test      the whole test suite' \
 	  'make lint      ruff, mypy, import-linter, clang-format' \
+  'make docs      the documentation as a site with search, into build/docs' \
 	  'make sanitize  the C++ search, and odd uses of it, under address, undefined-behaviour and thread sanitizers' \
 	  'make fuzz      agents from strangers: 3,000 changed ones, each refused in words or at work' \
 	  'make bench     speed of the C++ search' \
@@ -75,8 +76,15 @@ test: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	MYPYPATH=docs $(BIN)/mypy docs/*.py docs/_ext
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/clang-format --dry-run -Werror $(filter %.cpp %.h,$(NATIVE)) benchmarks/tree_loop.cpp
+
+# A warning is an error: a link or a name that leads nowhere ends the build.
+docs: setup
+	$(BIN)/python docs/write_results.py --check
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --builder html docs build/docs
+	@echo 'build/docs/index.html'
 
 sanitize: setup
 	PYTHON=$(BIN)/python sh tests/sanitize.sh

@@ -3,7 +3,7 @@
     muzero train benchmarks/rooms.py:Rooms --steps 2000
     muzero evaluate benchmarks/rooms.py:Rooms --player random --episodes 300
 
-An agent of so few steps knows its way in part, and walks in circles where it doesn't (docs/strength.md).
+An agent of so few steps knows its way in part, and walks in circles where it doesn't (docs/lab/strength.md).
 """
 
 from __future__ import annotations

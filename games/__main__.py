@@ -1,4 +1,4 @@
-"""`python -m games` prints the table of `docs/games.md`."""
+"""`python -m games` prints the table of `docs/reference/game_list.md`."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,7 @@ def _unsupported(kind: Any, reason: str) -> GameListing:
 
 
 def markdown() -> str:
-    """The table of `docs/games.md`: supported games, then the reasons against the others."""
+    """The tables of `docs/reference/game_list.md`: supported games, then the reasons against the others."""
     listed = list_games()
     supported = [game for game in listed if game.supported]
     lines = [
@@ -98,10 +99,13 @@ def markdown() -> str:
     for game in supported:
         shape = "x".join(map(str, game.observation_shape))
         lines.append(f"| `{game.name}` | {game.kind} | {shape} | {game.num_actions} | {game.note} |")
-    lines += ["", "| why not | games |", "|---|---|"]
+    lines += ["", "## Not supported, and why"]
     reasons: dict[str, list[str]] = {}
     for game in listed:
         if not game.supported:
             reasons.setdefault(game.reason, []).append(f"`{game.name}`")
-    lines += [f"| {reason} | {', '.join(names)} |" for reason, names in sorted(reasons.items())]
+    for reason, names in sorted(reasons.items()):
+        # An item's lines are of the width of a page.
+        text = textwrap.fill(f"**{reason}**: {', '.join(names)}", 118, break_on_hyphens=False)
+        lines += ["", *text.splitlines()]
     return "\n".join(lines) + "\n"

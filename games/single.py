@@ -238,5 +238,5 @@ def load_own(name: str) -> tuple[GameFactory, GameSpec]:
         if not callable(getattr(factory, m, None))
     ]
     if missing:
-        raise GameError(f"game {name!r}: {attribute} lacks {', '.join(missing)}; see docs/games.md")
+        raise GameError(f"game {name!r}: {attribute} lacks {', '.join(missing)}; see docs/guides/own_game.md")
     return factory, spec

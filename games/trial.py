@@ -25,7 +25,7 @@ STEPS = 400
 """Lockstep moves at most."""
 SECONDS = 1.0
 """Of play at most, as far as single moves allow."""
-AFTER = "found by random play before the run; docs/games.md says what a game gives"
+AFTER = "found by random play before the run; docs/guides/own_game.md says what a game gives"
 NO_REPEAT = ("two games of one seed go differently: a run on it can't be repeated, and its unfinished games begin anew "
              "where it goes on")
 

@@ -70,7 +70,7 @@ class Arguments:
     every_position: bool = False
     """Small games: in how many of all reachable positions does the chosen move lose value?"""
     positions: Maybe[Path] = None
-    """CSV of positions with the score of every move (columns: docs/strength.md): how often is the value kept?"""
+    """CSV of positions with the score of every move (columns: docs/guides/evaluate.md): how often is the value kept?"""
     player: Maybe[str] = None
     """Measure this player (as in --against) in the game named first, instead of an agent."""
     tournament: Maybe[tuple[str, ...]] = None

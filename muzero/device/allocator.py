@@ -1,8 +1,8 @@
 """The C library's allocator, set for a process that makes and drops the same large arrays again and again.
 
 By default glibc hands every block above a few megabytes back to the kernel and asks for it anew, which costs a page
-fault for each 4 KiB: a good part of a small network's time (README, "Performance"). What is kept is given back after a
-match or a checkpoint, so that a process doesn't grow with each of them.
+fault for each 4 KiB: a good part of a small network's time (docs/lab/performance.md). What is kept is given back after
+a match or a checkpoint, so that a process doesn't grow with each of them.
 """
 
 from __future__ import annotations

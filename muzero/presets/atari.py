@@ -56,7 +56,7 @@ def muzero(spec: GameSpec) -> Config:
 
 def small(spec: GameSpec) -> Config:
     """An hour on one core without a GPU: a small network, and many positions, which cost less there than learning from
-    them again. In one process, which is how it was seen to learn (docs/atari_results.md).
+    them again. In one process, which is how it was seen to learn (docs/lab/atari.md).
 
     Random play first shows what is usual in the pictures and teaches the rewards; without it a policy may settle on one
     move before any was seen.
@@ -76,7 +76,7 @@ PRESETS: dict[str, Callable[[GameSpec], Config]] = {
 
 def _published(spec: GameSpec) -> Config:
     """What the presets share. The discount, 0.997 a frame, and the weights of the unrolled steps are EfficientZero's:
-    `small` learns Pong and Breakout better by them, Up'n Down worse (docs/atari_results.md). Pixels are standardised
+    `small` learns Pong and Breakout better by them, Up'n Down worse (docs/lab/atari.md). Pixels are standardised
     instead of the published batch norm, which plays with other averages than it learns with."""
     wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
     moves = min(spec.max_length, MOVES)
@@ -86,7 +86,7 @@ def _published(spec: GameSpec) -> Config:
         model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1,
                           standardise=True, latent_norm="rms", value=wide, reward=wide),
         search=search,
-        # As in training: more simulations scored less, no noise less or the same (docs/atari_results.md).
+        # As in training: more simulations scored less, no noise less or the same (docs/lab/atari.md).
         play=search,
         selfplay=SelfPlayConfig(games=32, max_moves=moves, part_moves=200, temperature_moves=moves,
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),

@@ -146,7 +146,7 @@ def _has_board(spec: GameSpec) -> bool:
 
 def _few_places(spec: GameSpec) -> bool:
     """True for one player whose positions are few whole numbers, so that they come again. Not for measurements such as
-    CartPole's, whose values suffer from what is good for a rare reward (docs/strength.md)."""
+    CartPole's, whose values suffer from what is good for a rare reward (docs/lab/strength.md)."""
     whole = spec.observation_dtype == "uint8" and not spec.pictures
     return _alone(spec) and whole and math.prod(spec.observation_shape) <= FEW_NUMBERS
 

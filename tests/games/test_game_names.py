@@ -213,7 +213,7 @@ def test_docs_show_the_listing() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "games"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert printed in (ROOT / "docs/games.md").read_text(), "regenerate with: python -m games"
+    assert printed in (ROOT / "docs/reference/game_list.md").read_text(), "regenerate with: python -m games"
 
 
 def test_import_is_light() -> None:

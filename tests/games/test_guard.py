@@ -487,7 +487,7 @@ def test_a_run_on_a_game_that_breaks_its_word_is_not_begun(
     assert main(["train", own(kind), "--out", str(out), "--train.actors", "0", "--steps", "2"]) == 1
     said = capsys.readouterr().err
     assert words in said
-    assert "found by random play before the run; docs/games.md" in said
+    assert "found by random play before the run; docs/guides/own_game.md" in said
     assert not out.exists()
 
 

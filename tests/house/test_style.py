@@ -40,7 +40,7 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-PYTHON = files(*PACKAGES, "tests", "benchmarks", suffixes={".py"})
+PYTHON = files(*PACKAGES, "tests", "benchmarks", "docs", suffixes={".py"})
 SHIPPED = files(*PACKAGES, suffixes={".py"})
 SOURCES = [*PYTHON, *files("cpp_mcts", suffixes={".h", ".cpp"})]
 ALL_TEXT = [
