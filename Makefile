@@ -15,7 +15,7 @@ help:
 	@printf '%s\n' \
 	  'make setup     install everything into .venv and build the C++ search' \
 	  'make demo      train Tic-Tac-Toe from nothing, then measure it against a perfect player' \
-	  'make check     what must hold before a change is taken: make lint, then make test' \
+	  'make check     what must hold before a change is taken: make lint, make docs, make test' \
 	  'make test      the whole test suite' \
 	  'make lint      ruff, mypy, import-linter, clang-format' \
   'make docs      the documentation as a site with search, into build/docs' \
@@ -68,6 +68,7 @@ demo:
 
 check:
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory test
 
 test: setup

@@ -29,7 +29,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(Any|Path|Tensor|NDArray|Generator|Literal|Protocol|dtype|T)"),
     (r"py:.*", r"(FloatArray|IntArray|MaskArray|Schedule|TypeAliasForwardRef)"),
 ]
-suppress_warnings = ["config.cache"]
+# Two dashes are an option, not a dash.
+smartquotes = False
 
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -42,7 +43,6 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 autodoc_preserve_defaults = True
 default_role = "code"
-add_module_names = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 

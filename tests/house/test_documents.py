@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from _ext import settings
+from _ext.docstrings import restructured
 from _ext.layers import layers
 
 from muzero import cli
@@ -266,6 +267,13 @@ def test_the_rules_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert PLACE.findall("see muzero/nothing.py, `docs/lab/x.md`") == ["muzero/nothing.py", "docs/lab/x.md"]
     assert list(missing("`test_nothing.py`: `..at_all`")) == ["test_nothing.py", "..at_all"]
     assert LINK.findall("[a](b/c.md#d) [e](https://f) [g](#h)") == ["b/c.md"]
+
+
+def test_docstrings_become_what_the_site_reads() -> None:
+    text = "Values *O of `x[*L]` and |v|, `split\nhere` too:\n\n    agent = load(`no code`)\n\nGoes on."
+    assert restructured(text.splitlines()) == [
+        "Values \\*O of ``x[*L]`` and \\|v\\|, ``split here`` too:", "", "", "::", "",
+        "    agent = load(`no code`)", "", "", "Goes on."]
 
 
 def test_the_floors_are_those_of_the_linter() -> None:
