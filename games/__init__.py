@@ -111,4 +111,4 @@ def list_games() -> list[GameListing]:
 
 def _no_history(name: str, history: int | None) -> None:
     if history not in (None, 1):
-        raise GameError(f"{name}: history: wanted 1 (this game stacks positions itself), got {history}")
+        raise GameError(f"{name}: history: expected 1 (this game stacks positions itself), got {history}")

@@ -105,14 +105,14 @@ class AtariBatch:
 
     def __init__(self, facts: AtariFacts, size: int, seed: int) -> None:
         if size < 1:
-            raise GameError(f"{facts.spec.name}: a batch of 1 game or more wanted, got size={size}")
+            raise GameError(f"{facts.spec.name}: expected a batch of 1 game or more, got size={size}")
         self.spec: GameSpec = facts.spec
         self.facts = facts
         self.size = size
         self._seed = seed
         self._seeds_taken = 0
         if (there := len(action_names(facts))) != self.spec.num_actions:
-            raise GameError(f"{self.spec.name}: {self.spec.num_actions} actions wanted, this ALE has {there}")
+            raise GameError(f"{self.spec.name}: expected {self.spec.num_actions} actions, this ALE has {there}")
         self._rows = [Row(facts) for _ in range(size)]
         self._spare = Row(facts)
         """In it the next game begins while the others go on."""

@@ -118,7 +118,7 @@ def atari_facts(name: str) -> AtariFacts:
     """A game's facts by its name. Raises GameError naming the nearest game, parameter or protocol."""
     after = name.strip().removeprefix(PREFIX)
     if not after:
-        raise GameError(f"game {name!r}: a game of ALE wanted, as in {PREFIX}pong")
+        raise GameError(f"game {name!r}: expected a game of ALE, as in {PREFIX}pong")
     parsed = parse_name(after)
     rom = roms().get(parsed.short)
     if rom is None:
@@ -155,13 +155,13 @@ def _protocol(name: str, parsed: ParsedName) -> tuple[str, Protocol]:
 def _value(name: str, key: str, text: str) -> Any:
     if key in _CHOICES:
         if text not in _CHOICES[key]:
-            raise GameError(f"{name}: {key}: {' or '.join(_CHOICES[key])} wanted, got {text!r}")
+            raise GameError(f"{name}: {key}: expected {' or '.join(_CHOICES[key])}, got {text!r}")
         return text
     low, high = _BOUNDS[key]
     whole = isinstance(high, int)
     if not _NUMBER.fullmatch(text) or (whole and "." in text) or not low <= float(text) <= high:
         kind = "a whole number" if whole else "a number"
-        raise GameError(f"{name}: {key}: {kind} from {low} to {high} wanted, got {text!r}")
+        raise GameError(f"{name}: {key}: expected {kind} from {low} to {high}, got {text!r}")
     return int(text) if whole else float(text)
 
 

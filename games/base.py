@@ -78,7 +78,7 @@ class GameSpec:
 
     def __post_init__(self) -> None:
         if self.players not in (1, 2):
-            raise GameError(f"{self.name}: 1 or 2 players wanted, got {self.players}")
+            raise GameError(f"{self.name}: expected 1 or 2 players, got {self.players}")
         if self.observation_shape[0] % self.frames:
             raise GameError(f"{self.name}: {self.observation_shape[0]} channels are not {self.frames} frames")
 

@@ -37,7 +37,7 @@ def parse_name(text: str) -> ParsedName:
     """Take a game name apart. Raises GameError that says which part is wrong."""
     name = text.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise GameError(f"game {name[:40]!r}: wanted a name like tic_tac_toe or hex(board_size=5)")
+        raise GameError(f"game {name[:40]!r}: expected a name like tic_tac_toe or hex(board_size=5)")
     short, bracket, rest = name.partition("(")
     if not _NAME.fullmatch(short.strip()):
         raise GameError(f"game {name!r}: {short.strip()!r} is no game name (letters, digits, _ are)")
@@ -49,7 +49,7 @@ def parse_name(text: str) -> ParsedName:
     for part in _split_top_level(name, rest[:-1]):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not _NAME.fullmatch(key) or not value:
-            raise GameError(f"game {name!r}: {part.strip()!r} is no parameter (wanted key=value)")
+            raise GameError(f"game {name!r}: {part.strip()!r} is no parameter; expected key=value")
         if key in parameters:
             raise GameError(f"game {name!r}: parameter {key!r} is given twice")
         parameters[key] = value

@@ -22,7 +22,7 @@ NO_ACTION = -1
 
 
 class Eye:
-    """OpenSpiel's observation tensor of one state after the other, written where it is wanted."""
+    """OpenSpiel's observation tensor of one state after the other, written into a given array."""
 
     def __init__(self, facts: Facts) -> None:
         observer = facts.game.make_observer(pyspiel.IIGObservationType(perfect_recall=False), {})
@@ -55,7 +55,7 @@ class OpenSpielBatch:
 
     def __init__(self, facts: Facts, size: int, seed: int) -> None:
         if size < 1:
-            raise GameError(f"{facts.spec.name}: a batch of 1 game or more wanted, got size={size}")
+            raise GameError(f"{facts.spec.name}: expected a batch of 1 game or more, got size={size}")
         self.spec: GameSpec = facts.spec
         self.size = size
         self._facts = facts

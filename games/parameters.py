@@ -55,13 +55,13 @@ def _checked_value(
 ) -> str:
     if isinstance(default, bool):
         if text.lower() not in ("true", "false"):
-            raise GameError(f"{where}: wanted True or False, got {text!r}")
+            raise GameError(f"{where}: expected True or False, got {text!r}")
         return text.capitalize()
     if isinstance(default, int):
         return _checked_integer(where, key, text)
     if isinstance(default, float):
         if not _FLOAT.fullmatch(text):
-            raise GameError(f"{where}: wanted a number like 7.5, got {text!r}")
+            raise GameError(f"{where}: expected a number like 7.5, got {text!r}")
         return repr(float(text))
     if isinstance(default, dict):
         inner = nested(parse_name(text)).text()
@@ -71,12 +71,12 @@ def _checked_value(
 
 def _checked_integer(where: str, key: str, text: str) -> str:
     if not _INTEGER.fullmatch(text):
-        raise GameError(f"{where}: wanted a whole number, got {text!r}")
+        raise GameError(f"{where}: expected a whole number, got {text!r}")
     number = int(text)
     highest = MAX_LENGTH if key in _EDGES else 2**31 - 1 if key in _SEEDS else MAX_INTEGER
     lowest = 1 if key in _EDGES else 0
     if not lowest <= number <= highest:
-        raise GameError(f"{where}: wanted {lowest} to {highest}, got {number}")
+        raise GameError(f"{where}: expected {lowest} to {highest}, got {number}")
     return str(number)
 
 

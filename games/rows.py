@@ -39,14 +39,14 @@ def row_mask(rows: MaskArray, size: int) -> MaskArray:
     """`rows` as bool [N]. Raises GameError for anything else."""
     mask = np.asarray(rows)
     if mask.dtype != np.bool_ or mask.shape != (size,):
-        raise GameError(f"rows: wanted bool [{size}], got {mask.dtype} {list(mask.shape)}")
+        raise GameError(f"rows: expected bool [{size}], got {mask.dtype} {list(mask.shape)}")
     return mask
 
 
 def check_snapshot(snapshot: Mapping[str, Any], game: str, size: int, rows: Sequence[Any]) -> None:
     """Raises GameError for a snapshot of another game, or one whose `rows` aren't those of `size` games."""
     if snapshot["game"] != game or len(rows) != size:
-        raise GameError(f"snapshot: wanted {size} games of {game}, got {len(rows)} of {snapshot['game']}")
+        raise GameError(f"snapshot: expected {size} games of {game}, got {len(rows)} of {snapshot['game']}")
 
 
 def rows_to_move(
@@ -58,7 +58,7 @@ def rows_to_move(
     """
     played, size = np.asarray(actions), len(over)
     if played.shape != (size,) or not np.issubdtype(played.dtype, np.integer):
-        raise GameError(f"actions: wanted int [{size}], got {played.dtype} {list(played.shape)}")
+        raise GameError(f"actions: expected int [{size}], got {played.dtype} {list(played.shape)}")
     chosen = np.flatnonzero(~over if rows is None else row_mask(rows, size))
     if over[chosen].any():
         row = int(chosen[over[chosen]][0])

@@ -81,7 +81,7 @@ class Positions:
         Raises GameError for a history that the game doesn't allow or that is over.
         """
         if histories.ndim != 2 or not np.issubdtype(histories.dtype, np.signedinteger):
-            raise GameError(f"{self.spec.name}: histories of actions int [B, T] wanted, got {histories.dtype} "
+            raise GameError(f"{self.spec.name}: expected histories of actions int [B, T], got {histories.dtype} "
                             f"{list(histories.shape)}")
         self._first += len(self._states)
         self._states = []

@@ -34,7 +34,7 @@ class Lockstep:
 
     def __init__(self, name: str, factory: GameFactory, spec: GameSpec, size: int, seed: int) -> None:
         if size < 1:
-            raise GameError(f"{name}: a batch of 1 game or more wanted, got size={size}")
+            raise GameError(f"{name}: expected a batch of 1 game or more, got size={size}")
         self.spec = dataclasses.replace(spec, name=name)
         self.size = size
         self._factory = factory
@@ -220,7 +220,7 @@ def load_own(name: str) -> tuple[GameFactory, GameSpec]:
     """The class of an own game and its spec. Raises GameError that says which part is missing."""
     own = parse_own(name)
     if own is None:
-        raise GameError(f"game {name!r}: wanted 'module:Class' or 'path/to/file.py:Class'")
+        raise GameError(f"game {name!r}: expected 'module:Class' or 'path/to/file.py:Class'")
     where, attribute = own.where, own.attribute
     module = module_of(own)
     if not hasattr(module, attribute):

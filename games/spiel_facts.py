@@ -175,7 +175,7 @@ def load_facts(text: str, history: int | None = None) -> Facts:
     game = load_game(name)
     _refuse(name, refusal(game.get_type(), game.num_players()))
     if history is not None and not 1 <= history <= MAX_HISTORY:
-        raise GameError(f"{name.text()}: history: wanted 1 to {MAX_HISTORY} positions, got {history}")
+        raise GameError(f"{name.text()}: history: expected 1 to {MAX_HISTORY} positions, got {history}")
     _check_playable(name.text(), game)
     return _make_facts(canonical_name(name), game, history)
 
@@ -230,9 +230,9 @@ def _check_playable(name: str, game: Any) -> None:
     """Sizes within bounds, and a random game that gets going: some parameters load and then fail."""
     shape, actions = tuple(game.observation_tensor_shape()), game.num_distinct_actions()
     if not shape or min(shape) < 1 or math.prod(shape) > MAX_OBSERVATION:
-        raise GameError(f"{name}: observations of {list(shape)}: wanted 1 to {MAX_OBSERVATION} entries")
+        raise GameError(f"{name}: expected observations of 1 to {MAX_OBSERVATION} entries, got {list(shape)}")
     if not 1 <= actions <= MAX_ACTIONS:
-        raise GameError(f"{name}: wanted 1 to {MAX_ACTIONS} actions, got {actions}")
+        raise GameError(f"{name}: expected 1 to {MAX_ACTIONS} actions, got {actions}")
     if game.max_game_length() < 1:
         raise GameError(f"{name}: the longest game has {game.max_game_length()} moves: nothing to play")
     try:

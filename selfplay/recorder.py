@@ -75,7 +75,7 @@ class Recorder:
         fit."""
         arrays, moves = upgraded(arrays), arrays["moves"]
         if moves.shape != (self.size,):
-            raise ValueError(f"stored games don't fit this run: {moves.shape} rows, {self.size} wanted")
+            raise ValueError(f"stored games don't fit this run: expected {self.size} rows, got {list(moves.shape)}")
         if moves.dtype != np.int64 or (moves < 0).any():
             raise ValueError("stored games don't fit this run: moves are no numbers of moves")
         lead = arrays["lead"] if self.lead.shape[1] else self.lead

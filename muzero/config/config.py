@@ -61,7 +61,7 @@ def check(config: Config) -> None:
         _check_span(name, search.low, search.high)
     for name, scalar in (("value", config.model.value), ("reward", config.model.reward)):
         if scalar.kind == "categorical" and (scalar.bins == 1 or not scalar.low < scalar.high):
-            raise ConfigError(f"model.{name}: at least 2 bins and low < high wanted, got {scalar}")
+            raise ConfigError(f"model.{name}: expected at least 2 bins and low < high, got {scalar}")
     _check_aids(config)
     if NETWORKS[config.model.network].pictures:
         _check_pictures(config)
@@ -130,7 +130,7 @@ def _check_aids(config: Config) -> None:
     for name, weight in weights.items():
         if getattr(config.model, name) != (weight > 0):
             raise ConfigError(f"model.{name} ({getattr(config.model, name)}) and learner.{name}_weight ({weight:g}) "
-                              "belong together: both or neither wanted")
+                              "belong together; expected both or neither")
     if config.learner.consistency_steps > config.learner.unroll:
         raise ConfigError(f"learner.consistency_steps ({config.learner.consistency_steps}) can't be more than "
                           f"learner.unroll ({config.learner.unroll})")

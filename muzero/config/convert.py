@@ -64,7 +64,7 @@ def _without_retired(sections: dict[str, Any]) -> dict[str, Any]:
 
 def _build(cls: type[T], data: Any, path: str) -> T:
     if not isinstance(data, dict):
-        raise ConfigError(f"{path or 'config'}: an object wanted, got {type(data).__name__}")
+        raise ConfigError(f"{path or 'config'}: expected an object, got {type(data).__name__}")
     hints = typing.get_type_hints(cls)
     for key in data:
         if key not in hints:
@@ -91,7 +91,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         return _real(value, path)
     if isinstance(hint, type) and not isinstance(hint, types.GenericAlias):
         if type(value) is not hint:
-            raise ConfigError(f"{path}: {hint.__name__} wanted, got {value!r}")
+            raise ConfigError(f"{path}: expected {hint.__name__}, got {value!r}")
         return value
     raise ConfigError(f"{path}: no reader for {hint}")
 

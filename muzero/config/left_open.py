@@ -32,10 +32,10 @@ def check_resolved(config: Config) -> None:
     """Refuse a config that still leaves a number to the machine or the game, where the number is needed. Raises
     ConfigError."""
     for name in unresolved(config):
-        raise ConfigError(f"{name} is {AUTO[name]}, left to the machine: a number wanted here; "
+        raise ConfigError(f"{name} is {AUTO[name]}, left to the machine; expected a number here: "
                           "muzero.bench.sizing.resolve(config) chooses it")
     for name in by_game(config):
-        raise ConfigError(f"{name} is {BY_GAME[name]}, left to the game: a number wanted here; "
+        raise ConfigError(f"{name} is {BY_GAME[name]}, left to the game; expected a number here: "
                           "muzero.bench.sizing.resolve(config) chooses it")
 
 

@@ -44,7 +44,7 @@ def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> Lea
     for name in sorted(wanted.keys() | weights.keys()):
         shapes = [tuple(held[name].shape) if name in held else None for held in (wanted, weights)]
         if shapes[0] != shapes[1]:
-            raise WeightsError(f"weights don't fit the config: {name} has shape {shapes[1]}, {shapes[0]} wanted")
+            raise WeightsError(f"weights don't fit the config: {name}: expected shape {shapes[0]}, got {shapes[1]}")
     model = LearnedModel(spec, config.model, config.learner.gamma)
     model.load_state_dict(weights)
     try:

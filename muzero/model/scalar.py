@@ -17,7 +17,7 @@ from muzero.config.settings import EPSILON
 def units(config: ScalarConfig) -> int:
     """Outputs a head needs to state one scalar. Raises ConfigError where that is still left to the game."""
     if config.kind == "categorical" and config.bins == 0:
-        raise ConfigError("bins of a support are 0, left to the game: a number wanted here; "
+        raise ConfigError("bins of a support are 0, left to the game; expected a number here: "
                           "muzero.bench.sizing.resolve(config) chooses it")
     return config.bins if config.kind == "categorical" else 1
 

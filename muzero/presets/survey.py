@@ -190,7 +190,7 @@ def settle(
 
 
 def _states(support: ScalarConfig, offset: float, reach: float) -> bool:
-    """Whether a support reaches as far as wanted, where it was left to itself."""
+    """Whether a support reaches as far as it should, where it was left to itself."""
     return support.reach[1] >= offset + reach * (1 - ROUNDING)
 
 

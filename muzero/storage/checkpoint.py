@@ -127,7 +127,7 @@ def encode(
     for stem, arrays in files.items():
         name = f"{stem}.safetensors"
         if not manifest.is_file_name(name):
-            raise CheckpointError(f"{stem!r} can't name a file: lower-case letters, digits and _ wanted")
+            raise CheckpointError(f"{stem!r} can't name a file: expected lower-case letters, digits and _")
         content[name] = tensors.encode(name, arrays)
         if fault := _fault(stem, arrays):
             raise CheckpointError(f"nothing was saved: {fault}")
@@ -139,7 +139,7 @@ def _fault(stem: str, arrays: Mapping[str, Array]) -> str | None:
     from muzero.storage import tensors
 
     if stem == "weights" and (found := tensors.other_dtype(arrays, WEIGHT_DTYPES)):
-        return f"{stem}.safetensors: {' or '.join(sorted(WEIGHT_DTYPES))} wanted, got {found[:120]}"
+        return f"{stem}.safetensors: expected {' or '.join(sorted(WEIGHT_DTYPES))}, got {found[:120]}"
     if stem not in EXACT and (found := tensors.not_finite(arrays)):
         return f"{stem}.safetensors: {found[:120]} holds NaN or infinity"
     return None
@@ -212,7 +212,7 @@ def count_of(state: Mapping[str, Any], name: str) -> int:
     """The counter `name` of a stored state. Raises KeyError, and ValueError for what no counter can be."""
     value = state[name]
     if type(value) is not int or not 0 <= value <= COUNT_LIMIT:
-        raise ValueError(f"{name}: a whole number from 0 on wanted, got {str(value)[:40]}")
+        raise ValueError(f"{name}: expected a whole number from 0 on, got {str(value)[:40]}")
     return value
 
 
@@ -220,7 +220,7 @@ def number_of(state: Mapping[str, Any], name: str, high: float = COUNT_LIMIT) ->
     """The number `name` of a stored state, from 0 to `high`. Raises KeyError, and ValueError for any other."""
     value = state[name]
     if type(value) not in (int, float) or not 0 <= value <= high:
-        raise ValueError(f"{name}: a number from 0 to {high:g} wanted, got {str(value)[:40]}")
+        raise ValueError(f"{name}: expected a number from 0 to {high:g}, got {str(value)[:40]}")
     return float(value)
 
 
@@ -288,7 +288,7 @@ def _object(folder: Path, promise: Manifest, name: str, parts: int = disk.PARTS_
     disk.check_content(folder / name, promise.files[name])
     value = disk.read_json(folder / name, parts=parts)
     if not isinstance(value, dict):
-        raise Damaged(f"{name} is {type(value).__name__}, an object wanted")
+        raise Damaged(f"{name}: expected an object, got {type(value).__name__}")
     return value
 
 

@@ -93,8 +93,8 @@ _MENDS = {
     errno.EPERM: "no permission; change the folder's owner or use another folder",
     errno.EROFS: "the file system is read-only; use another folder",
     errno.EIO: "the disk reports a fault; use another disk",
-    errno.ENOTDIR: "a file stands where a folder is wanted; use another folder",
-    errno.EEXIST: "a file stands where a folder is wanted; use another folder",
+    errno.ENOTDIR: "a file stands where a folder is expected; use another folder",
+    errno.EEXIST: "a file stands where a folder is expected; use another folder",
 }
 
 
@@ -179,16 +179,16 @@ def _check_json(value: Any, where: str) -> None:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise CheckpointError(f"{where}: a string as key wanted, got {key!r}; convert it first")
+                raise CheckpointError(f"{where}: expected a string as key, got {key!r}; convert it first")
             _check_json(item, f"{where}.{key}")
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             _check_json(item, f"{where}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):
-        raise CheckpointError(f"{where}: a finite number wanted, got {value}")
+        raise CheckpointError(f"{where}: expected a finite number, got {value}")
     elif not isinstance(value, (str, int, float, type(None))):
         kind = type(value).__name__
-        raise CheckpointError(f"{where}: a JSON value wanted, got {kind}; convert it before saving")
+        raise CheckpointError(f"{where}: expected a JSON value, got {kind}; convert it before saving")
 
 
 def check_parts(data: bytes, name: str, most: int) -> None:
@@ -246,18 +246,18 @@ def open_regular(path: Path, *, limit: int) -> Iterator[BinaryIO]:
         # Asked before opening: opening a device can act by itself.
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode):
-            raise Damaged(f"{path.name} is {_kind(mode)}, a regular file wanted")
+            raise Damaged(f"{path.name}: expected a regular file, got {_kind(mode)}")
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         raise Damaged(f"{path.name} is missing") from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise Damaged(f"{path.name} is a link, a regular file wanted") from None
+            raise Damaged(f"{path.name}: expected a regular file, got a link") from None
         raise
     with os.fdopen(handle, "rb") as file:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise Damaged(f"{path.name} is {_kind(found.st_mode)}, a regular file wanted")
+            raise Damaged(f"{path.name}: expected a regular file, got {_kind(found.st_mode)}")
         if found.st_size > limit:
             raise Damaged(f"{path.name} has {found.st_size:,} bytes, at most {limit:,} are read")
         yield file
@@ -277,7 +277,7 @@ def check_size(path: Path, entry: Entry, *, limit: int) -> None:
     except FileNotFoundError:
         raise Damaged(f"{path.name} is missing") from None
     if not stat.S_ISREG(found.st_mode):
-        raise Damaged(f"{path.name} is {_kind(found.st_mode)}, a regular file wanted")
+        raise Damaged(f"{path.name}: expected a regular file, got {_kind(found.st_mode)}")
     if found.st_size != entry.size:
         raise Damaged(f"{path.name} has {found.st_size:,} bytes, {entry.size:,} by the manifest")
 

@@ -126,7 +126,7 @@ def _check_header(path: Path, size: int, most: int) -> None:
         raise Damaged(f"{name} has {length:,} bytes, {ENTRY_LIMIT * (most + 1):,} are enough for {most:,} tensors")
     header = parse_json(text, name, parts=parts)
     if not isinstance(header, dict):
-        raise Damaged(f"the header of {path.name} is {type(header).__name__}, an object wanted")
+        raise Damaged(f"the header of {path.name}: expected an object, got {type(header).__name__}")
     if len(header) > most + 1:
         raise Damaged(f"{path.name} names {len(header):,} tensors, at most {most:,} are read here")
     for key, entry in header.items():
@@ -140,7 +140,7 @@ def _check_entry(where: str, entry: Any) -> None:
         raise Damaged(f"{where} has dtype {str(dtype)[:40]}; known: {', '.join(_BYTES)}")
     shape = entry.get("shape")
     if not isinstance(shape, list) or not all(type(extent) is int and extent >= 0 for extent in shape):
-        raise Damaged(f"{where} has shape {str(shape)[:80]}; a list of whole numbers wanted")
+        raise Damaged(f"{where}: expected a shape of whole numbers, got {str(shape)[:80]}")
     # An empty tensor may state any other extents: their product must still be a number torch can hold.
     if len(shape) > 16 or math.prod(max(extent, 1) for extent in shape) > 1 << 60:
         raise Damaged(f"{where} has shape {str(shape)[:80]}, beyond what a tensor can be")

@@ -185,7 +185,7 @@ def play_pairs(
     if facts.players != 2:
         raise GameError(f"{game} is a one-player game: play_alone measures it")
     if games < 2 or games % 2:
-        raise GameError(f"an even number of games of at least 2 wanted (each seat the same), got {games}")
+        raise GameError(f"expected an even number of games, 2 or more (each seat the same), got {games}")
     if opening_plies and facts.stochastic:
         raise GameError(f"{game}: random openings can't be repeated for both seats in a game with chance")
     rng, limit = np.random.default_rng(seed), move_limit(facts, max_moves)
@@ -217,7 +217,7 @@ def play_alone(game: str, player: Player, games: int, seed: int, max_moves: int 
     if facts.players != 1:
         raise GameError(f"{game} is a two-player game: play_match measures it")
     if games < 1:
-        raise GameError(f"at least 1 game wanted, got {games}")
+        raise GameError(f"expected at least 1 game, got {games}")
     rng, limit, cut = np.random.default_rng(seed), move_limit(facts, max_moves), 0
     returns: list[float] = []
     lengths: list[int] = []
@@ -291,7 +291,7 @@ def _openings(batch: GameBatch, pairs: int, plies: int, rng: np.random.Generator
             if one.to_play()[0] != NO_PLAYER:
                 openings.append(tuple(moves))
     if len(openings) < pairs:
-        raise GameError(f"{batch.spec.name}: hardly any game lasts beyond {plies} random moves; fewer wanted")
+        raise GameError(f"{batch.spec.name}: hardly any game lasts beyond {plies} random moves; ask for fewer")
     return openings
 
 

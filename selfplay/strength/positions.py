@@ -160,7 +160,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
                 where = f"{path}, line {reader.line_num}"
                 if None in row or None in row.values():
                     got = sum(value is not None for key, value in row.items() if key) + len(row.get(None) or ())
-                    raise GameError(f"{where}: wanted {len(reader.fieldnames or ())} columns, got {got}")
+                    raise GameError(f"{where}: expected {len(reader.fieldnames or ())} columns, got {got}")
                 rows.append((where, row))
                 if len(rows) > MAX_ROWS:
                     raise GameError(f"{path}: more than {MAX_ROWS} positions")
@@ -175,7 +175,7 @@ def _check_columns(found: Sequence[str] | None, path: Path) -> None:
     if found is None:
         raise GameError(f"{path}: the file is empty")
     names = list(found)
-    wanted = f"wanted {', '.join(REQUIRED)} and any of {', '.join(c for c in COLUMNS if c not in REQUIRED)}"
+    wanted = f"expected {', '.join(REQUIRED)} and any of {', '.join(c for c in COLUMNS if c not in REQUIRED)}"
     for name in names:
         if name not in COLUMNS:
             raise GameError(f"{path}, line 1: unknown column {name!r}; {wanted}")
@@ -196,7 +196,7 @@ def _moves(text: str, actions: int, where: str) -> tuple[int, ...]:
 def _scores(text: str, actions: int, where: str) -> list[float]:
     parts = text.split(";")
     if len(parts) != actions:
-        raise GameError(f"{where}: values for {actions} actions wanted, got {len(parts)}")
+        raise GameError(f"{where}: expected values for {actions} actions, got {len(parts)}")
     if not all(part == "." or (NUMBER.fullmatch(part) and abs(int(part)) <= MAX_SCORE) for part in parts):
         raise GameError(f"{where}: values are '.' or whole numbers of at most {MAX_SCORE:,}, got {text[:80]!r}")
     return [math.nan if part == "." else float(part) for part in parts]

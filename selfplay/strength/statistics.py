@@ -19,7 +19,7 @@ def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> tup
     Returns (low, high) in [0, 1]; (0, 1) when nothing was tried. Raises ValueError for counts that can't be.
     """
     if trials < 0 or not 0 <= successes <= trials:
-        raise ValueError(f"wanted 0 <= successes <= trials, got {successes} of {trials}")
+        raise ValueError(f"expected 0 <= successes <= trials, got {successes} of {trials}")
     if trials == 0:
         return 0.0, 1.0
     z2 = _quantile(confidence) ** 2
@@ -38,7 +38,7 @@ def score_interval(
     draws narrow the interval, and without draws it is exactly Wilson's. Returns (low, high) in [0, 1].
     """
     if min(wins, draws, losses) < 0:
-        raise ValueError(f"counts of 0 or more wanted, got {wins}, {draws}, {losses}")
+        raise ValueError(f"expected counts of 0 or more, got {wins}, {draws}, {losses}")
     games = wins + draws + losses
     if games == 0:
         return 0.0, 1.0
@@ -104,5 +104,5 @@ def _student(confidence: float, freedom: int) -> float:
 
 def _quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
-        raise ValueError(f"a confidence between 0 and 1 wanted, got {confidence}")
+        raise ValueError(f"expected a confidence between 0 and 1, got {confidence}")
     return NormalDist().inv_cdf(0.5 + confidence / 2)

@@ -42,7 +42,7 @@ def aggregate(scores: Mapping[str, Sequence[float]], seed: int = 0) -> dict[str,
     counts = {game: len(values) for game, values in scores.items()}
     if not counts or 0 in counts.values() or len(set(counts.values())) != 1:
         told = ", ".join(f"{game} {count}" for game, count in counts.items())
-        raise UnevenError(f"as many seeds for each game wanted, got {told or 'none'}")
+        raise UnevenError(f"expected equally many seeds of each game, got {told or 'none'}")
     table = np.array([list(values) for values in scores.values()], np.float64).T
     found = aggregates(table[None])
     drawn = _resampled(table, np.random.default_rng(seed))

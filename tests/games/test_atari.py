@@ -70,7 +70,7 @@ def test_a_game_has_one_name(name: str, canonical: str) -> None:
     ("atari/pong(skip=4,skip=4)", "given twice"),
     ("atari/pong(protocol=macado)", "did you mean 'machado'"),
     ("atari/pong(protocl=machado)", "did you mean 'protocol'"),
-    ("atari/pong(colour=red)", "grey or rgb wanted"),
+    ("atari/pong(colour=red)", "expected grey or rgb"),
     ("atari/pong(size=-3)", "whole number from 16 to 210"),
     ("atari/pong(protocol=custom,sticky=1)", "a number from 0.0 to 0.99"),
     ("atari/pong(protocol=custom,skip=1.5)", "whole number"),

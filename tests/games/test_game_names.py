@@ -52,20 +52,20 @@ def test_canonical_names(name: str, canonical: str) -> None:
         ("pong", "did you mean 'atari/pong'"),
         ("go(bord_size=9)", "no parameter 'bord_size'; did you mean 'board_size'"),
         ("tic_tac_toe(size=3)", "no parameter 'size'.*it has none"),
-        ("go(board_size=x)", "board_size: wanted a whole number, got 'x'"),
+        ("go(board_size=x)", "board_size: expected a whole number, got 'x'"),
         ("go(board_size=9", "not closed"),
         ("go)", "no game name"),
         ("go(9)", "'9' is no parameter"),
         ("go(board_size=)", "no parameter"),
         ("go(board_size=9,board_size=9)", "given twice"),
         ("misere(game=nim()))", r"a '\)' too many"),
-        ("", "wanted a name"),
-        ("x" * 600, "wanted a name"),
-        ("go(komi=nan)", "wanted a number like 7.5"),
-        ("checkers(egocentric=maybe)", "wanted True or False"),
-        ("havannah(board_size=-1)", "wanted 1 to 128, got -1"),
-        ("deep_sea(size=100000)", "wanted 1 to 128"),
-        ("crazyhouse(insanity=2147483647)", "wanted 0 to 100000"),
+        ("", "expected a name"),
+        ("x" * 600, "expected a name"),
+        ("go(komi=nan)", "expected a number like 7.5"),
+        ("checkers(egocentric=maybe)", "expected True or False"),
+        ("havannah(board_size=-1)", "expected 1 to 128, got -1"),
+        ("deep_sea(size=100000)", "expected 1 to 128"),
+        ("crazyhouse(insanity=2147483647)", "expected 0 to 100000"),
         ("yacht(dice_sides=26)", "more than 10000"),
         ("gomoku(dims=26)", "more than 10000"),
         ("go(board_size=26)", "up to 19"),
@@ -134,7 +134,7 @@ def test_no_parameter_crashes_or_hangs_the_process() -> None:
 def test_sizes_and_history_are_checked() -> None:
     with pytest.raises(GameError, match="got size=0"):
         games.make("tic_tac_toe", 0)
-    with pytest.raises(GameError, match="history: wanted 1 to 64 positions, got 0"):
+    with pytest.raises(GameError, match="history: expected 1 to 64 positions, got 0"):
         games.make("tic_tac_toe", 1, history=0)
     with pytest.raises(GameError, match="stacks positions itself"):
         games.make(OWN, 1, history=2)
@@ -227,7 +227,7 @@ def test_import_is_light() -> None:
 
 
 def test_spec_refuses_three_players() -> None:
-    with pytest.raises(GameError, match="1 or 2 players wanted, got 3"):
+    with pytest.raises(GameError, match="expected 1 or 2 players, got 3"):
         dataclasses.replace(Subtraction.spec, players=3)
 
 

@@ -210,9 +210,9 @@ def test_step_refuses_before_any_game_moves() -> None:
     batch = games.make("tic_tac_toe", 2)
     with pytest.raises(GameError, match="row 1: 9 is illegal; legal: 0 1 2"):
         batch.step(np.array([0, 9], np.int32))
-    with pytest.raises(GameError, match=r"wanted int \[2\]"):
+    with pytest.raises(GameError, match=r"expected int \[2\]"):
         batch.step(np.array([0.0, 1.0]))  # type: ignore[arg-type]
-    with pytest.raises(GameError, match=r"rows: wanted bool \[2\]"):
+    with pytest.raises(GameError, match=r"rows: expected bool \[2\]"):
         batch.step(np.zeros(2, np.int32), np.array([0, 1]))  # type: ignore[arg-type]
     assert batch.legal().all()
 
@@ -294,7 +294,7 @@ def test_set_history_and_snapshot_refuse_what_does_not_fit() -> None:
     assert (batch.observe() == before).all()
     assert batch.state(0).history() == [5, 5, 0, 6]  # type: ignore[attr-defined]
     snapshot = json.loads(json.dumps(batch.snapshot()))
-    with pytest.raises(GameError, match="wanted 3 games of connect_four, got 2"):
+    with pytest.raises(GameError, match="expected 3 games of connect_four, got 2"):
         games.make("connect_four", 3).restore(snapshot)
 
 

@@ -153,5 +153,5 @@ def test_a_place_where_no_run_can_be_is_told_with_the_mend(
     assert f"{tmp_path / 'checkpoints'} is no folder: runs need another --out" in capsys.readouterr().out
     assert cli.main(["train", "tic_tac_toe"]) == FAILURE
     said = capsys.readouterr().err
-    assert "a file stands where a folder is wanted" in said
+    assert "a file stands where a folder is expected" in said
     assert "name another folder by --out FOLDER" in said

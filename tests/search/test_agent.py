@@ -183,7 +183,7 @@ def test_weights_that_do_not_fit_are_damage() -> None:
         {name: value for name, value in weights.items() if name != "f.value.bias"},
     ]
     for one, name in zip(wrong, ("h.inner.weight", "extra", "f.value.bias"), strict=True):
-        with pytest.raises(WeightsError, match=f"weights don't fit the config: {name} has shape .* wanted"):
+        with pytest.raises(WeightsError, match=f"weights don't fit the config: {name}: expected shape .*, got"):
             build_model(config, one)
 
 

@@ -322,9 +322,9 @@ def test_unfinished_games_of_older_versions_are_understood() -> None:
 
 def test_an_actor_of_another_size_is_refused() -> None:
     small, large = make(size=4), make(size=5)
-    with pytest.raises(ValueError, match="wanted 5 games of tic_tac_toe, got 4"):
+    with pytest.raises(ValueError, match="expected 5 games of tic_tac_toe, got 4"):
         large.restore(small.snapshot(), small.recorder.arrays())
-    with pytest.raises(ValueError, match=r"\(4,\) rows, 5 wanted"):
+    with pytest.raises(ValueError, match=r"expected 5 rows, got \[4\]"):
         large.recorder.restore(small.recorder.arrays())
     broken = small.recorder.arrays() | {"policy": np.zeros((4, 0, 3), np.float32)}
     with pytest.raises(ValueError, match="policy"):

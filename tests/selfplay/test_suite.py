@@ -51,7 +51,7 @@ def test_the_interquartile_mean_leaves_out_both_ends() -> None:
 
 @pytest.mark.parametrize("scores", [{}, {"a": []}, {"a": [1.0], "b": [1.0, 2.0]}])
 def test_games_with_different_numbers_of_seeds_are_refused(scores: dict[str, list[float]]) -> None:
-    with pytest.raises(UnevenError, match="as many seeds for each game"):
+    with pytest.raises(UnevenError, match="equally many seeds of each game"):
         aggregate(scores)
 
 
@@ -93,7 +93,7 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(("contents", "words"), [
     ([evaluation(seed=1), evaluation(seed=1)], "both atari/pong trained with seed 1"),
-    ([evaluation(seed=1), evaluation("breakout"), evaluation("breakout", 1)], "as many seeds for each game"),
+    ([evaluation(seed=1), evaluation("breakout"), evaluation("breakout", 1)], "equally many seeds of each game"),
     ([evaluation(), evaluation(checkpoint={"step": 100, "training_seed": 1, "simulations": 16})],
      "different conditions"),
     ([evaluation(), evaluation(checkpoint={"step": 100, "training_seed": 1, "simulations": 50, "noise": 1.0})],

@@ -182,7 +182,7 @@ def test_a_time_that_can_not_be(tmp_path: Path, said: str) -> None:
     folder = save(tmp_path, 1)
     (folder / "clock.json").write_text(f'{{"elapsed_s": {said}}}')
     promise(folder)
-    with pytest.raises(Damaged, match=r"clock\.json: elapsed_s: a number from 0"):
+    with pytest.raises(Damaged, match=r"clock\.json: elapsed_s: expected a number from 0"):
         checkpoint.load(folder)
 
 
@@ -191,9 +191,9 @@ def test_numbers_of_a_state() -> None:
     assert checkpoint.count_of(state, "good") == 3
     assert (checkpoint.number_of(state, "good"), checkpoint.number_of(state, "share", 1.0)) == (3.0, 0.5)
     for name in ("low", "huge", "text", "truth", "nan"):
-        with pytest.raises(ValueError, match=f"{name}: a whole number from 0 on wanted"):
+        with pytest.raises(ValueError, match=f"{name}: expected a whole number from 0 on"):
             checkpoint.count_of(state, name)
-        with pytest.raises(ValueError, match=f"{name}: a number from 0 to 1 wanted"):
+        with pytest.raises(ValueError, match=f"{name}: expected a number from 0 to 1"):
             checkpoint.number_of(state, name, 1.0)
     with pytest.raises(ValueError, match="share"):
         checkpoint.count_of(state, "share")
@@ -218,9 +218,9 @@ def test_leftovers_of_a_killed_process_go(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"a": {1: 2}}, r"state\.json\.a: a string as key wanted, got 1"),
-        ({"a": [float("nan")]}, r"state\.json\.a\[0\]: a finite number wanted"),
-        ({"a": np.int64(3)}, r"state\.json\.a: a JSON value wanted, got int64"),
+        ({"a": {1: 2}}, r"state\.json\.a: expected a string as key, got 1"),
+        ({"a": [float("nan")]}, r"state\.json\.a\[0\]: expected a finite number"),
+        ({"a": np.int64(3)}, r"state\.json\.a: expected a JSON value, got int64"),
         ({"a": b"x"}, "got bytes"),
     ],
 )
@@ -235,7 +235,7 @@ def test_state_that_json_would_change_is_refused(tmp_path: Path, state: dict[str
     [
         ({"weights": {"w": torch.tensor([1.0, float("nan")])}}, "weights.safetensors: w holds NaN"),
         ({"optimizer": {"m": np.array([np.inf])}}, "optimizer.safetensors: m holds NaN"),
-        ({"weights": {"w": torch.zeros(2, dtype=torch.float64)}}, "F32 or I64 wanted, got w"),
+        ({"weights": {"w": torch.zeros(2, dtype=torch.float64)}}, "expected .*F32 or I64, got w"),
         ({"other": {"w": torch.zeros(2, dtype=torch.complex64)}}, "complex64 can't be saved"),
         ({"other": {"w": np.zeros(2, dtype=">f4")}}, "can't be saved"),
         ({"other": {"__metadata__": torch.zeros(2)}}, "__metadata__"),
@@ -330,9 +330,9 @@ def test_check_writable(tmp_path: Path) -> None:
     runs.check_writable(tmp_path / "a/run")
     assert list((tmp_path / "a/run").iterdir()) == []
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
+    with pytest.raises(CheckpointError, match="a file stands where a folder is expected"):
         runs.check_writable(tmp_path / "file")
-    with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
+    with pytest.raises(CheckpointError, match="a file stands where a folder is expected"):
         runs.check_writable(tmp_path / "file/run")
 
 
@@ -383,7 +383,7 @@ def test_a_kill_at_any_instant_leaves_whole_checkpoints(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from muzero import runs
+from muzero.storage import runs
 with runs.lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -486,7 +486,7 @@ def test_slug(game: str, folder: str) -> None:
 def test_folders_and_configs_are_found_without_torch(tmp_path: Path) -> None:
     save(tmp_path, 1)
     code = (
-        "import sys; from pathlib import Path; from muzero import checkpoint, metrics, runs; "
+        "import sys; from pathlib import Path; from muzero.storage import checkpoint, metrics, runs; "
         "checkpoint.read_config(runs.resolve(sys.argv[1])); assert 'torch' not in sys.modules"
     )
     root = Path(checkpoints.__file__).parent.parent

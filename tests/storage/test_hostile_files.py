@@ -36,9 +36,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: os.truncate(path, 0), "has 0 bytes"),
     "grown": (lambda path: os.truncate(path, path.stat().st_size + 1), "by the manifest"),
     "flipped": (flip_byte, "was altered"),
-    "link": (replace_with(lambda path: path.symlink_to(path.with_name("moved"))), "is a link"),
-    "pipe": (replace_with(os.mkfifo), "is a pipe"),
-    "folder": (replace_with(Path.mkdir), "is a folder"),
+    "link": (replace_with(lambda path: path.symlink_to(path.with_name("moved"))), "got a link"),
+    "pipe": (replace_with(os.mkfifo), "got a pipe"),
+    "folder": (replace_with(Path.mkdir), "got a folder"),
 }
 
 
@@ -273,14 +273,14 @@ TENSOR_FILES: dict[str, tuple[bytes, str]] = {
     "header longer than the file": (safetensors(b"{}", length=1 << 60), "a header of"),
     "header over the limit": (safetensors(b" " * ((1 << 24) + 1)), "at most 16,777,216 are read"),
     "header is no JSON": (safetensors(b"{"), "not the JSON"),
-    "header is a list": (safetensors([]), "an object wanted"),
+    "header is a list": (safetensors([]), "expected an object"),
     "nesting": (safetensors(b"[" * 500_000), "nested too deeply"),
     "repeated name": (safetensors(b'{"w": {}, "w": {}}'), "appears twice"),
     "entry is a number": (safetensors({"w": 3}), "has dtype"),
     "dtype is a list": (safetensors(one(dtype=[]), bytes(8)), "has dtype"),
     "unknown dtype": (safetensors(one(dtype="F8_E4M3"), bytes(2)), "has dtype F8_E4M3"),
-    "negative extent": (safetensors(one(shape=[-2]), bytes(8)), "has shape"),
-    "fractional extent": (safetensors(one(shape=[2.0]), bytes(8)), "has shape"),
+    "negative extent": (safetensors(one(shape=[-2]), bytes(8)), "expected a shape of whole numbers"),
+    "fractional extent": (safetensors(one(shape=[2.0]), bytes(8)), "expected a shape of whole numbers"),
     "huge extent": (safetensors(one(shape=[2**62]), bytes(8)), "beyond what a tensor can be"),
     "huge empty": (safetensors(one(shape=[0, 2**40, 2**40], offsets=[0, 0])), "beyond what a tensor can be"),
     "many extents": (safetensors(one(shape=[1] * 100_000, offsets=[0, 4]), bytes(4)), "beyond"),
@@ -291,7 +291,7 @@ TENSOR_FILES: dict[str, tuple[bytes, str]] = {
     "bytes after the end": (safetensors(one(), bytes(9)), "not a safetensors file"),
     "nan": (safetensors(one(), struct.pack("<2f", 1, float("nan"))), "w holds NaN"),
     "infinity": (safetensors(one(), struct.pack("<2f", 1, float("inf"))), "w holds NaN or infinity"),
-    "doubles": (safetensors(one(dtype="F64", shape=[1]), bytes(8)), "F32 or I64 wanted"),
+    "doubles": (safetensors(one(dtype="F64", shape=[1]), bytes(8)), "expected F32 or I64"),
 }
 
 

@@ -123,9 +123,9 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "metrics.jsonl")
-    with pytest.raises(Damaged, match="is a pipe"):
+    with pytest.raises(Damaged, match="got a pipe"):
         metrics.read(tmp_path)
-    with pytest.raises(Damaged, match="is a pipe"):
+    with pytest.raises(Damaged, match="got a pipe"):
         Metrics(tmp_path)
 
 
@@ -135,7 +135,7 @@ def test_a_disk_that_refuses(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="could not be written"):
         log.write(1, {"x": 1.0})
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
+    with pytest.raises(CheckpointError, match="a file stands where a folder is expected"):
         Metrics(tmp_path / "file")
 
 

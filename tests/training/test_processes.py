@@ -219,7 +219,8 @@ def test_an_actor_that_can_not_be_started_is_told_and_takes_the_others_along(mon
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from muzero import config, train
+from muzero import config
+from muzero.training import loop
 from muzero.training.processes import Processes
 
 if __name__ == "__main__":
@@ -227,7 +228,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 2:
         forgotten = Processes(settings)
         sys.exit(0)
-    sys.exit(train.run(settings, Path(sys.argv[2])))
+    sys.exit(loop.run(settings, Path(sys.argv[2])))
 """
 
 

@@ -362,7 +362,7 @@ def test_a_run_at_work_is_not_set_aside(tmp_path: Path) -> None:
         (tmp_path / "killed" / name).write_text("")
     assert command([*words(tmp_path / "killed"), "--fresh"]) == 0, "what a run leaves that never came to a checkpoint"
     (tmp_path / "file").write_text("dear")
-    with pytest.raises(CheckpointError, match="a file stands where a folder is wanted"):
+    with pytest.raises(CheckpointError, match="a file stands where a folder is expected"):
         command([*words(tmp_path / "file"), "--fresh"])
 
 
