@@ -17,6 +17,8 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
+from muzero.cli import main as muzero
+
 WANTED = 20.0
 
 
@@ -55,8 +57,6 @@ class Thermostat(gymnasium.Env[NDArray[np.float32], int]):
 
 def main(run: Path, *options: str) -> int:
     """Train, then measure the agent and random play; the exit code of the first command that fails."""
-    from muzero.cli import main as muzero
-
     game = f"{Path(__file__)}:Thermostat"
     return (
         muzero(["train", game, "--out", str(run), *options])

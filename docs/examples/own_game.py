@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from games.base import ActionLayout, GameSpec
 from games.contract import check_game
+from muzero.cli import main as muzero
 
 SIDE = 4
 
@@ -32,8 +33,7 @@ class Domineering:
 
     def __init__(self, generator: np.random.Generator) -> None:
         """`generator` is for games with chance; this one has none."""
-        self.free = np.ones((SIDE, SIDE), np.bool_)
-        self.player = 0
+        self.free, self.player = np.ones((SIDE, SIDE), np.bool_), 0
 
     def to_play(self) -> int:
         return self.player
@@ -69,8 +69,6 @@ class Domineering:
 
 def main(run: Path, *options: str) -> int:
     """Check the game, train it, and measure the agent; the exit code of the first command that fails."""
-    from muzero.cli import main as muzero
-
     game = f"{Path(__file__)}:Domineering"
     check_game(game)
     print("the game keeps the contract")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from muzero.config import kinds, settings
 from muzero.storage import metrics
 
 matplotlib.use("Agg")
@@ -93,6 +95,18 @@ def test_an_environment_of_ones_own_is_trained_and_measured(
     module = example("own_environment")
     assert module.main(tmp_path / "run", *TINY, "--steps", "3") == 0
     assert capsys.readouterr().out.count("mean return") == 2
+
+
+def test_a_network_of_ones_own_is_trained_and_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = example("own_network")
+    # Both are as before afterwards: the example writes over them.
+    monkeypatch.setitem(kinds.NETWORKS, "gru", kinds.NETWORKS["mlp"])
+    monkeypatch.setattr(settings, "Network", settings.Network)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert module.main(tmp_path / "run", *TINY, "--steps", "3") == 0
+    assert "moving first" in capsys.readouterr().out
 
 
 def test_open_spiel_evaluates_the_bot() -> None:
