@@ -18,7 +18,7 @@ help:
 	  'make check     what must hold before a change is taken: make lint, make docs, make test' \
 	  'make test      the whole test suite' \
 	  'make lint      ruff, mypy, import-linter, clang-format' \
-  'make docs      the documentation as a site with search, into build/docs' \
+	  'make docs      the documentation as a site with search, into build/docs' \
 	  'make sanitize  the C++ search, and odd uses of it, under address, undefined-behaviour and thread sanitizers' \
 	  'make fuzz      agents from strangers: 3,000 changed ones, each refused in words or at work' \
 	  'make bench     speed of the C++ search' \
