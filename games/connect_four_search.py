@@ -27,6 +27,8 @@ Score = Any
 ZERO, ONE, TWO, THREE = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
 EIGHT, BYTE, OFFSET = np.uint64(8), np.uint64(255), 64
 WORD_BITS = 64
+LANES = 5
+"""Where `Board.lanes` begin in `Board.words`."""
 PLACE_BITS = 23
 """The bounds of 2^23 positions are remembered, the newest of each place: 8 bytes each."""
 PLACE_SHIFT, TAG_SHIFT = np.uint64(WORD_BITS - PLACE_BITS), np.uint64(16)
@@ -51,6 +53,11 @@ class Board:
         parts = (self._cells(whole), self._cells(range(1)), self.rows + 1, self._cells(whole[self.rows % 2 :: 2]),
                  self._cells(whole[1 - self.rows % 2 :: 2]))
         return np.array(parts, np.uint64)
+
+    @cached_property
+    def words(self) -> Words:
+        """`shape`, and behind it `lanes`: all that a search reads of the board."""
+        return np.concatenate((self.shape, self.lanes))
 
     @cached_property
     def lanes(self) -> Words:
@@ -99,9 +106,8 @@ class Board:
         own, played = np.uint64(mine), int(discs).bit_count()
         if wins_now(own, np.uint64(discs), self.shape):
             return (self.cells + 1 - played) // 2
-        moves = np.zeros((self.cells, self.columns), np.uint64)
-        ranks = np.zeros((self.cells, self.columns), np.int8)
-        return int(search(own, np.uint64(discs), played, low, high, self.shape, self.lanes, memory, moves, ranks))
+        room = np.zeros((2, self.cells, self.columns), np.uint64)
+        return int(search(own, np.uint64(discs), played, low, high, self.words, memory, room))
 
 
 def new_memory() -> Words:
@@ -192,15 +198,14 @@ def key_of(mine: Bits, discs: Bits, shape: Words, columns: int) -> Bits:
 
 
 @compiled
-def _order(moves: Words, ranks: NDArray[np.int8], safe: Bits, mine: Bits, discs: Bits, shape: Words,
-           lanes: Words) -> int:
+def _order(moves: Words, ranks: Words, safe: Bits, mine: Bits, discs: Bits, board: Words) -> int:
     """Safe moves into `moves`, those that threaten most first, then those near the middle; how many."""
     found = 0
-    for lane in lanes:
-        move = safe & lane
+    for lane in range(LANES, len(board)):
+        move = safe & board[lane]
         if not move:
             continue
-        rank = _count(winning_cells(mine | move, discs, shape))
+        rank = np.uint64(_count(winning_cells(mine | move, discs, board)))
         place = found
         while place > 0 and ranks[place - 1] < rank:
             moves[place], ranks[place] = moves[place - 1], ranks[place - 1]
@@ -217,20 +222,21 @@ def _packed(tag: Bits, low: int, high: int) -> Bits:
 
 
 @compiled_anew
-def search(mine: Bits, discs: Bits, played: int, low: Score, high: Score, shape: Words, lanes: Words, memory: Words,
-           moves: Words, ranks: NDArray[np.int8]) -> Score:
-    """As `Board.score`, where the player to move can't win at once. moves, ranks [cells, columns]: room to work."""
-    cells = moves.shape[0]
-    safe = _safe_moves(mine, discs, shape)
+def search(mine: Bits, discs: Bits, played: int, low: Score, high: Score, board: Words, memory: Words,
+           room: Words) -> Score:
+    """As `Board.score`, where the player to move can't win at once. board: its `words`. room [2, cells, columns]: for
+    moves and their ranks, to work in."""
+    cells = room.shape[1]
+    safe = _safe_moves(mine, discs, board)
     if not safe:
         return -((cells - played) // 2)
     if played >= cells - 2:
         return 0
     low, high = max(low, -((cells - 2 - played) // 2)), min(high, (cells - 1 - played) // 2)
-    high = _most_against_follower(mine, discs, shape, high)
+    high = _most_against_follower(mine, discs, board, high)
     if low >= high:
         return high
-    mixed = (key_of(mine, discs, shape, len(lanes)) if played <= MIRRORED_UNTIL else mine + discs) * MIX
+    mixed = (key_of(mine, discs, board, len(board) - LANES) if played <= MIRRORED_UNTIL else mine + discs) * MIX
     place, tag = mixed >> PLACE_SHIFT, mixed & TAG
     entry = memory[place]
     least, most = -cells, cells
@@ -240,9 +246,10 @@ def search(mine: Bits, discs: Bits, played: int, low: Score, high: Score, shape:
         if low >= high:
             return least if least >= high else most
     start, stop, best = low, high, -cells
-    for i in range(_order(moves[played], ranks[played], safe, mine, discs, shape, lanes)):
-        move = moves[played, i]
-        score = -search(mine ^ discs, discs | move, played + 1, -high, -low, shape, lanes, memory, moves, ranks)
+    moves = room[0, played]
+    for i in range(_order(moves, room[1, played], safe, mine, discs, board)):
+        move = moves[i]
+        score = -search(mine ^ discs, discs | move, played + 1, -high, -low, board, memory, room)
         best, low = max(best, score), max(low, score)
         if low >= high:
             break

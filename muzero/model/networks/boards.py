@@ -28,8 +28,8 @@ def planes_of(spec: GameSpec, network: str) -> tuple[int, int, int]:
 def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     """See `kind.NetworkModule`."""
     shape = planes_of(spec, config.network)
-    h = resnet.Representation(shape, config.width, config.representation_blocks, config.norm, config.latent_norm,
-                              config.position_bias)
+    h = resnet.Representation(shape, width=config.width, blocks=config.representation_blocks, norm=config.norm,
+                              latent_norm=config.latent_norm, position_bias=config.position_bias)
     return over_board(spec, config, outputs, h, shape[1:], spec.layout)
 
 
@@ -40,9 +40,11 @@ def over_board(
     """`h` with g, f and a decoder over latents [width, *board]. picture: the board is one of a picture."""
     width, hidden = config.width, config.hidden
     g = resnet.Dynamics(
-        spec.num_actions, board, layout, width, hidden, config.dynamics_blocks, outputs.facts, config.norm,
-        config.latent_norm, picture) if outputs.dynamics else None
-    f = resnet.Prediction(spec.num_actions, board, layout, width, hidden, outputs.values, picture)
+        spec.num_actions, board, layout, width=width, hidden=hidden, blocks=config.dynamics_blocks,
+        facts=outputs.facts, norm=config.norm, latent_norm=config.latent_norm, picture=picture,
+    ) if outputs.dynamics else None
+    f = resnet.Prediction(spec.num_actions, board, layout, width=width, hidden=hidden, value_units=outputs.values,
+                          picture=picture)
     decoder = resnet.Reconstruction(spec.observation_shape[0], width) if config.reconstruction else None
     return Parts(h, g, f, decoder, (width, *board))
 

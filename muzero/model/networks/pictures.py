@@ -17,8 +17,9 @@ from muzero.model.networks.kind import Built, Fast, Outputs, Parts
 def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     """See `kind.NetworkModule`."""
     shape = boards.planes_of(spec, config.network)
-    h = pixels.Representation(shape, config.width, (config.picture_blocks, config.representation_blocks), config.norm,
-                              config.latent_norm, config.position_bias)
+    h = pixels.Representation(
+        shape, width=config.width, blocks=(config.picture_blocks, config.representation_blocks), norm=config.norm,
+        latent_norm=config.latent_norm, position_bias=config.position_bias)
     # Places of the small board are no places of actions.
     return boards.over_board(spec, config, outputs, h, pixels.board(*shape[1:]), ActionLayout(), picture=True)
 

@@ -31,7 +31,7 @@ class Representation(nn.Module):
     """h: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16], rounded up."""
 
     def __init__(
-        self, shape: tuple[int, int, int], width: int, blocks: tuple[int, int], norm: str, latent_norm: str,
+        self, shape: tuple[int, int, int], *, width: int, blocks: tuple[int, int], norm: str, latent_norm: str,
         position_bias: bool,
     ) -> None:
         """blocks: after each of the first two halvings, and of the last two."""

@@ -44,7 +44,8 @@ class Representation(nn.Module):
     """h: observation [B, C, H, W] -> latent [B, width, H, W]."""
 
     def __init__(
-        self, shape: tuple[int, int, int], width: int, blocks: int, norm: str, latent_norm: str, position_bias: bool
+        self, shape: tuple[int, int, int], *, width: int, blocks: int, norm: str, latent_norm: str,
+        position_bias: bool,
     ) -> None:
         super().__init__()
         channels, height, columns = shape
@@ -88,10 +89,10 @@ class Dynamics(nn.Module):
     """g: latent [M, width, H, W], action [M] -> next latent, transition facts [M, facts]."""
 
     def __init__(
-        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int,
-        blocks: int, facts: int, norm: str, latent_norm: str, picture: bool = False,
+        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, *, width: int, hidden: int, blocks: int,
+        facts: int, norm: str, latent_norm: str, picture: bool = False,
     ) -> None:
-        """picture: the latent is one of a picture."""
+        """shape: of the latent board. picture: it is one of a picture."""
         super().__init__()
         spatial = layout.kind != "flat"
         self.planes = ActionPlanes(num_actions, shape, layout) if spatial else None
@@ -173,8 +174,8 @@ class Prediction(nn.Module):
     """f: latent [B, width, H, W] -> policy logits [B, A], value [B, units]."""
 
     def __init__(
-        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int, value_units: int,
-        picture: bool = False,
+        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, *, width: int, hidden: int,
+        value_units: int, picture: bool = False,
     ) -> None:
         """picture: the latent is one of a picture, and actions have no places in it."""
         super().__init__()
