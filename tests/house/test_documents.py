@@ -1,4 +1,4 @@
-"""README and docs: what they show runs, or says what it costs; what they name is there.
+"""README, docs and the pages for contributors: what they show runs, or says what it costs; what they name is there.
 
 A line of a shell block whose comment names a time (`# an hour`) is not run, every other one is, as it stands. So is
 every Python block, the blocks of a page one after the other.
@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 EXAMPLES = DOCS / "examples"
 """Scripts that have a test of their own."""
-PAGES = [ROOT / "README.md", *(page for page in sorted(DOCS.rglob("*.md")) if EXAMPLES not in page.parents)]
+HOUSE = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
+PAGES = [*HOUSE, *(page for page in sorted(DOCS.rglob("*.md")) if EXAMPLES not in page.parents)]
 NOTES = [page for page in PAGES if page.parent.name == "lab"]
 """What was tried once: the options and files of then may have gone."""
 TODAY = [page for page in PAGES if page not in NOTES]

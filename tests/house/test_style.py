@@ -11,9 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("checkpoints", "cpp_mcts", "games", "muzero", "selfplay")
-FOLDERS = (*PACKAGES, "tests", "benchmarks", "docs", ".ci")
+FOLDERS = (*PACKAGES, "tests", "benchmarks", "docs", ".ci", ".github")
 SKIPPED = {"__pycache__", "runs"}
-TEXT = {".py", ".pyi", ".h", ".cpp", ".md", ".toml", ".txt", ".sh", ".json", ".csv", ".in", ""}
+TEXT = {".py", ".pyi", ".h", ".cpp", ".md", ".toml", ".txt", ".sh", ".json", ".csv", ".in", ".yml", ".yaml", ".ipynb",
+        ""}
 
 FUNCTION_LINES = 60
 FILE_LINES = 600
