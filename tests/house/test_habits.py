@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -49,5 +50,5 @@ def test_contributing_draws_the_floors_in_the_order_that_is_linted() -> None:
     groups = [group.split(", ") for group in " ".join(drawn).replace("<-  <-", "<-").split("<-")]
     heights = [[floors[name.strip()] for name in group if name.strip()] for group in groups]
     assert len(heights) > 8
-    for lower, upper in zip(heights, heights[1:], strict=False):
+    for lower, upper in pairwise(heights):
         assert max(lower) < min(upper)
