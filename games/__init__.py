@@ -1,4 +1,4 @@
-"""Games as data: `make` a batch in lockstep, read its `spec`, list what there is.
+"""Games: `make` a batch of them in lockstep, read its `spec`, list what can be played.
 
 Nothing is loaded before it is asked for: `import games` costs next to nothing.
 """

@@ -1,4 +1,4 @@
-"""What a game is: static facts as data (`GameSpec`) and N games in lockstep as arrays (`GameBatch`).
+"""The game interface: static facts (`GameSpec`) and N games in lockstep as arrays (`GameBatch`).
 
 One convention covers one player, two players, extra turns and passes: the *signed discount*. After a step
 it is +1 if the same player moves next, -1 if the other one does, 0 if the game is over. A reward is seen by

@@ -1,4 +1,4 @@
-"""Loops that numba compiles at their first call, kept on disk for the next process where a folder can be written.
+"""The cache of numba's compiled loops: kept on disk for the next process where a folder can be written.
 
 Where none can (an installation and a home without write permission), on a full disk and with damaged files each
 process compiles them anew: that takes seconds, and the numbers are the same.

@@ -1,4 +1,4 @@
-"""Exact values of Connect Four positions, found by search: `games.solver` visits every position, here are too many."""
+"""Exact solver of Connect Four, by alpha-beta search: there are too many positions for `games.solver`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of the first positions of Connect Four on 6 rows and 7 columns: a search from there would take minutes.
+"""Opening book of Connect Four on 6 rows and 7 columns, where a search would take minutes.
 
 The file tells of all different positions with PLIES discs that aren't over, in the order of their keys (a position and
 its mirror image are one): two bits each, 0 drawn, 1 won, 2 lost for the player to move. Values of positions with fewer

@@ -1,4 +1,4 @@
-"""What every game must satisfy, checked by random play. A new game is right once this passes.
+"""The contract test of a game, by random play. A new game is right once this passes.
 
 Each check names the clause it broke, so that the message is enough to mend the game.
 """

@@ -1,4 +1,4 @@
-"""Exact values of a game's positions, by whatever way suits its size."""
+"""Exact solvers of OpenSpiel games, chosen by the game's size."""
 
 from __future__ import annotations
 

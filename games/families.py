@@ -1,4 +1,4 @@
-"""Where a game comes from, told by its name."""
+"""Families of games by name: own, Atari, Gymnasium, OpenSpiel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A single game asked with care: what its code raises, or gives against the word of its spec, becomes a GameError.
+"""Checks around a user's own game: what its code raises, or returns against its spec, becomes a GameError.
 
 The message names game, row, move, what was expected and what came. Each position is asked once for whose turn it is and
 what is legal, however often the batch wants to know.

@@ -1,4 +1,4 @@
-"""What a Gymnasium space of observations becomes: the shape that a network sees, and how each observation gets there.
+"""Gymnasium observation spaces: the shape that a network sees, and how each observation is converted.
 
 Vectors are seen through symlog, as their ranges are often unbounded: sign(x) log(1 + |x|) (Hafner et al. 2023).
 Nothing of Gymnasium is loaded here: a space is told by what it has.

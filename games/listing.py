@@ -1,4 +1,4 @@
-"""Every OpenSpiel and Atari game in one table: what is supported, what isn't and why."""
+"""The table of OpenSpiel and Atari games: which are supported, which aren't and why."""
 
 from __future__ import annotations
 

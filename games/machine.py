@@ -1,4 +1,4 @@
-"""What of the machine this process may use: cores, memory, and whether others are using them now.
+"""Cores and memory that this process may use (cgroups and affinity included), and whether they are busy.
 
 A container shows the whole machine's processors and memory and then grants a part of them: what its control groups
 (versions 1 and 2) allow is read here.

@@ -1,4 +1,4 @@
-"""Game names: `short_name(key=value,...)`, taken apart and checked before any engine sees them."""
+"""Parser of game names, `short_name(key=value,...)`, checked before any engine sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of games of one's own: `module:Class` and `path/to/file.py:Class`, and the Python module that each means.
+"""Names of a user's own games, `module:Class` and `path/to/file.py:Class`, and the Python module that each means.
 
 In place of a class there may be an environment's id, and arguments for it: `file.py:Mine-v0(level=2)`.
 

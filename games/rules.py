@@ -1,4 +1,4 @@
-"""The true rules of an OpenSpiel game, for a search: positions by handle, moved on many at once.
+"""The true rules of an OpenSpiel game for a search: positions by handle, many advanced at once.
 
 A search holds a position as a number. Each new set of roots forgets all positions before it, and no number is ever
 used twice, so a handle of an older search is refused instead of leading somewhere else.

@@ -1,4 +1,4 @@
-"""One game as a class of your own, and `Lockstep`, which makes a `GameBatch` of N of them.
+"""Your own game as a class, and `Lockstep`, which makes a `GameBatch` of N of them.
 
 A class needs a `spec` and the methods of `games.guard.SingleGame`, nothing else: no base class, no registration. It is
 named by `module:Class` or `path/to/file.py:Class`; `games/examples/subtraction.py` is a whole one.

@@ -1,4 +1,4 @@
-"""What is known of an OpenSpiel game before the first move: support, canonical name, `GameSpec`, the view."""
+"""Static facts of an OpenSpiel game: whether it is supported, canonical name, `GameSpec`, observation view."""
 
 from __future__ import annotations
 

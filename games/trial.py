@@ -1,4 +1,4 @@
-"""A second of random play in a game of somebody's own code, before anything is learned from it.
+"""A trial of a user's own game: a second of random play before anything is learned from it.
 
 The same clauses as `games.contract`, in two games and for a bounded time. What is wrong is refused; what makes a run
 harder, but no worse, is told.

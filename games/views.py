@@ -1,4 +1,4 @@
-"""How each OpenSpiel game's own observation tensor becomes the observation of the player to move.
+"""Observation views: how OpenSpiel's observation tensors become the observation of the player to move.
 
 The tensors of OpenSpiel differ: some are seen by the mover, most are the same for both players; most are 0/1,
 some count. This table holds, as data, what was found for each game; a test checks the entries by playing.

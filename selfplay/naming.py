@@ -1,4 +1,4 @@
-"""What the text that names a player says: random, perfect, mcts:N, or an agent, alone or as AGENT@N."""
+"""Parser of player names: random, perfect, mcts:N, or an agent, alone or as AGENT@N."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collects the moves of N games in lockstep and hands out whole games."""
+"""Recorder of N games in lockstep: collects their moves and hands out whole games."""
 
 from __future__ import annotations
 

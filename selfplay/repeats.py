@@ -1,4 +1,4 @@
-"""Leaving circles: a player without chance in it makes the same move at the same observation for ever.
+"""Repetition avoidance in games of one player: a deterministic player walks in circles for ever.
 
 Which move that is tells little where several are nearly as good, or where what was learned is wrong. So each time an
 observation comes again in a game the next best move is made, as in a search of a graph that counts its visits (Koenig

@@ -1,4 +1,4 @@
-"""One game as it was played: the fields of a move, stated once, and checks of stored ones.
+"""Trajectories: the fields of a stored move, stated once, and checks of stored games.
 
 Shape letters: N positions, T moves of a game, A actions, F frames of one observation, *O one observation.
 """

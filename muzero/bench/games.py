@@ -1,4 +1,4 @@
-"""Games by themselves: how fast a batch in lockstep is seen and moved under uniformly random play."""
+"""Speed of games alone: a batch in lockstep under uniformly random play."""
 
 from __future__ import annotations
 

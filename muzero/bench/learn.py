@@ -1,4 +1,4 @@
-"""Learning by itself: steps on a replay of random games, and where a step's time goes."""
+"""Speed of the learner alone, on a replay of random games, and where a step's time goes."""
 
 from __future__ import annotations
 

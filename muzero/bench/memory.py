@@ -1,4 +1,4 @@
-"""What measurements take of memory, estimated before they are made, and what there is."""
+"""Memory estimates of self-play and learning, and the memory that is free."""
 
 from __future__ import annotations
 

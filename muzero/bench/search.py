@@ -1,4 +1,4 @@
-"""The tree by itself: a stub with answers made in advance stands in for the network."""
+"""Speed of the tree alone: a stub with precomputed outputs stands in for the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Self-play of one actor with an untrained network: how fast, and where its time goes.
+"""Speed of self-play of one actor with an untrained network, and where its time goes.
 
 The network's weights don't matter for its speed. Before anything is counted the games are spread over all their
 moves, as they are in a long run.

@@ -1,4 +1,4 @@
-"""Numbers left to the machine, chosen before a run is made: games in lockstep, self-play processes, tree threads.
+"""Automatic sizes of a run, measured on this machine: games in lockstep, self-play processes, tree threads.
 
 A larger batch makes a network faster up to a point, and games fresher up to another: wanted are the fewest games that
 are about as fast as any number.

@@ -1,4 +1,4 @@
-"""A search whose network is a stub: answers made in advance. Needs no torch, so that it runs beside other libraries."""
+"""A search over a stub network with precomputed outputs; it needs no torch and runs beside other libraries."""
 
 from __future__ import annotations
 

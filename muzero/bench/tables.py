@@ -1,4 +1,4 @@
-"""The rows of measurements as tables for people."""
+"""Tables of benchmark results for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wall clock and CPU time together: one says how long it took, the other what it would take on an idle machine."""
+"""A stopwatch for wall clock and CPU time; the latter says what the work would take on an idle machine."""
 
 from __future__ import annotations
 

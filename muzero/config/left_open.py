@@ -1,4 +1,4 @@
-"""Settings that may be left to the machine or to the game until a run is made."""
+"""Automatic settings: those left to the machine or to the game until a run is made."""
 
 from __future__ import annotations
 

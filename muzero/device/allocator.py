@@ -1,4 +1,4 @@
-"""The C library's allocator, set for a process that makes and drops the same large arrays again and again.
+"""Tuning of glibc's malloc for a process that allocates and frees the same large arrays again and again.
 
 By default glibc hands every block above a few megabytes back to the kernel and asks for it anew, which costs a page
 fault for each 4 KiB: a good part of a small network's time (docs/lab/performance.md). What is kept is given back after

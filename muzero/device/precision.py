@@ -1,4 +1,4 @@
-"""Number formats: where bfloat16 is fast enough to be worth its rounding."""
+"""Precision of self-play and learning: float32, or bfloat16 where it is fast enough to be worth its rounding."""
 
 from __future__ import annotations
 

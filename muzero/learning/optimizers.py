@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from muzero.config import ConfigError, LearnerConfig
 from muzero.learning.muon import Muon
 from muzero.model.learned import LearnedModel
-from muzero.model.networks.output_layer import is_answer
+from muzero.model.networks.output_layer import is_output_layer
 
 ADAMW = frozenset({"step", "exp_avg", "exp_avg_sq"})
 """What AdamW keeps of a parameter that was stepped: a count and, of the parameter's shape, two averages."""
@@ -86,7 +86,7 @@ class Optimizers:
 def hidden_matrices(model: nn.Module) -> list[Tensor]:
     """Weights of the dense layers and convolutions that other layers read, at least SMALLEST x SMALLEST as matrices."""
     layers = [module for module in model.modules()
-              if isinstance(module, nn.Linear | nn.Conv2d) and not is_answer(module)]
+              if isinstance(module, nn.Linear | nn.Conv2d) and not is_output_layer(module)]
     return [layer.weight for layer in layers
             if min(len(layer.weight), layer.weight[0].numel()) >= SMALLEST]
 

@@ -1,6 +1,6 @@
-"""What a learned model can't compute with ends here, by name: weights and observations that aren't finite or too large.
+"""Checks on weights and observations: NaN, infinity and entries so large that the network would overflow.
 
-Behind this border nothing looks any more, and what a network makes of NaN may be a confident move.
+Nothing behind them looks again, and what a network makes of NaN may be a confident move.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A learned model laid out for the search: the same numbers up to rounding, in fewer and faster operations."""
+"""A learned model laid out for inference: the same numbers up to rounding, in fewer and faster operations."""
 
 from __future__ import annotations
 

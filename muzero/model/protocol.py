@@ -1,4 +1,4 @@
-"""The protocol between a search and whatever knows the game.
+"""The model interface: `Model` is all that a search asks of a model, be it a network, a table or the rules.
 
 Shape letters: B trees, M leaves (M <= B), A actions, *O one observation, *L one latent.
 """

@@ -1,4 +1,4 @@
-"""Scalars as networks state them: the value transform, two-hot encoding, and their losses.
+"""Categorical values and rewards: the value transform, two-hot encoding, and their losses.
 
 Source of the transform: Pohlen et al. 2018, "Observe and Look Further", eq. 2; of the two-hot form: Schrittwieser et
 al. 2020, appendix F.

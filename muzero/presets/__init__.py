@@ -1,4 +1,4 @@
-"""Settings that are known to work, one function a game; any other game gets settings by the shape of its facts.
+"""Presets: settings that are known to work, by game; other games get settings by their static facts.
 
 A preset holds only what differs from the defaults of `muzero.config`.
 """

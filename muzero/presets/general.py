@@ -1,4 +1,4 @@
-"""Settings for a game nobody has tuned, from its facts alone: sizes, players, rewards, the shape of a position."""
+"""The general preset: settings for an untuned game from its players, rewards and observation shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What random games show before a run is made: how long games are and what they pay, so that a model can state it.
+"""Survey of a game by random play before a run: game length and returns, which choose the value support.
 
 A function of the game and the settings alone: the games are seeded, and counted in moves rather than seconds.
 """

@@ -1,4 +1,4 @@
-"""Runs a model for one part of a search's batch and keeps its latents where it computes.
+"""Batched inference for a search: runs the model on leaves and keeps latents on its device.
 
 The tree writes leaves into `leaves`; `launch` starts the model on them, `wait` gives its answers. On a CPU a launch is
 the whole work. On CUDA it is one captured graph, small copies in both directions included, so that the tree can work on

@@ -1,6 +1,6 @@
 """The pool of latents of one batched search: S+1 slots of B latents on the model's device, addressed by slot.
 
-Slot 0 holds the roots; the node made at simulation s lives in slot s + 1. Latents never visit the host. Boards
+Slot 0 holds the roots; the node made at simulation s lives in slot s + 1. Latents stay on the model's device. Boards
 [C, H, W] are kept channels last, the order in which convolutions are fastest.
 """
 

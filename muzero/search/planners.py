@@ -1,4 +1,4 @@
-"""The planners that actors, agents and reanalysis play with: the one place where a config chooses among them.
+"""Choice of the planner that actors, agents and reanalysis play with.
 
 A planner is one entry in `muzero.config.kinds.PLANNERS`, by the name that `search.algorithm` gives it, and the module
 it names, which holds a function `planner` (`PlannerModule`). `selfplay.contract.check_planner` is its contract test.

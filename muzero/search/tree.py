@@ -1,4 +1,4 @@
-"""Drives the C++ tree and a model through one batched search; knows no algorithm.
+"""Batched tree search: drives the C++ tree and a model; the algorithm is the tree's.
 
 The tree picks a leaf in every game, the model evaluates all leaves in one batch, the tree takes the numbers in and
 picks the next leaves in the same call (`advance`), while what it wrote is still in the processor's cache. The batch may

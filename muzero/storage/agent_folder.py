@@ -1,4 +1,4 @@
-"""An agent is a smaller checkpoint: weights to play with, and a card of what is known of them.
+"""Agent folders: a smaller checkpoint with weights to play with, and a card of what is known of them.
 
     <agent>/   manifest.json config.json card.json weights.safetensors README.md
 """

@@ -1,4 +1,4 @@
-"""A checkpoint exists whole or not at all: config, state and tensors in one folder that was read back when written.
+"""Checkpoints: config, state and tensors in one folder, which exists whole or not at all.
 
     step-00000400/   manifest.json config.json state.json clock.json weights.safetensors ...
 

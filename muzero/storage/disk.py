@@ -1,4 +1,4 @@
-"""Bytes on a disk that may fail, and files from people who may lie.
+"""Durable writes, and reads that treat every file as hostile.
 
 Writing: every file is hashed from memory while it goes out, and is on the disk before the call returns.
 Reading: only regular files of a size known beforehand, and JSON of one strict form.

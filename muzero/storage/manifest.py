@@ -1,4 +1,4 @@
-"""A folder that promises its own content: written whole, read back, opened as far as the promise holds.
+"""Manifests: a folder that lists its own files with sizes and hashes, written whole and checked when read.
 
 `manifest.json` lists every file with size and SHA-256. What differs between two equal folders stands
 in the manifest (time, versions) and in the file of the clock: the other files' hashes say whether they are the same.

@@ -1,4 +1,4 @@
-"""What a run measured: a JSON line a report, and the same numbers for TensorBoard."""
+"""Metrics of a run: one JSON line a report, and the same numbers for TensorBoard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is one folder: what stands where in it, who holds it, and which folder a name means.
+"""Run folders: their layout and lock, and which folder a name means.
 
     <run>/lock  <run>/metrics.jsonl  <run>/tensorboard/
     <run>/checkpoints/step-00000400/  manifest.json config.json state.json weights.safetensors ...

@@ -1,4 +1,4 @@
-"""Named tensors as one safetensors file: written block by block, read only after its header was checked.
+"""Safetensors files: written block by block, read only after the header was checked.
 
 Written here and not by the library, because a checkpoint is hashed from memory while it is written, without a
 second copy of the replay. Layout: 8 bytes little-endian header length, JSON header, data without gaps.

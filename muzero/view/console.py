@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, errors that carry one, and lines for people.
+"""Console output of all commands: lines for people, exit codes, and errors that carry one.
 
 Results go to stdout, everything else to stderr.
 """

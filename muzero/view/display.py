@@ -1,4 +1,4 @@
-"""How a training run looks while it runs: a live panel in a terminal, one line now and then anywhere else.
+"""Live display of a training run: a panel in a terminal, a line now and then anywhere else.
 
 No run waits for whoever looks: the panel is drawn by a thread of its own, and a line that nobody takes is left out.
 """

@@ -1,4 +1,4 @@
-"""A moment of a game as a picture: the frame, and beside it what the agent thinks.
+"""Frames of a film: a picture of the game, and beside it what the agent thinks.
 
 Drawn with Pillow, which `pip install 'muzero-engine[video]'` brings.
 """

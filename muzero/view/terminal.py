@@ -1,4 +1,4 @@
-"""What terminals are given: colour where it helps, plain tables, bars and numbers people can read."""
+"""Formatting for terminals: colour, tables, bars, and numbers that people can read."""
 
 from __future__ import annotations
 

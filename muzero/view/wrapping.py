@@ -1,4 +1,4 @@
-"""Lines for a terminal, ended at a space before its edge, where it would break words in the middle."""
+"""Line wrapping at spaces for a terminal."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Torch modules only: what a latent is made of, and nothing of search, games or training."""
+"""Networks h, g, f: torch modules only, nothing of search, games or training."""

@@ -1,4 +1,4 @@
-"""How large the numbers inside a network can become, told from its weights alone.
+"""Interval bounds on activations: how large the numbers inside a network can become, from its weights alone.
 
 A fused convolution turns NaN into 0, and a latent's norm turns everything into 0 once its squares leave the range of a
 float: a network that does so goes on with finite, wrong numbers. So it is proven that none does, by interval bound

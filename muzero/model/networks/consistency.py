@@ -1,4 +1,4 @@
-"""Projector and predictor of self-consistent latents (Ye et al. 2021, EfficientZero, section 4.1 and appendix A.1)."""
+"""Self-consistency loss: projector and predictor (Ye et al. 2021, EfficientZero, section 4.1 and appendix A.1)."""
 
 from __future__ import annotations
 

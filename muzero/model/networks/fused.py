@@ -1,4 +1,4 @@
-"""The residual networks laid out for inference: fused operations, weights computed in advance, any number format.
+"""Fused residual networks for inference: fused operations, weights computed in advance, any number format.
 
 Each class is the twin of one of `resnet` and gives the same numbers up to rounding. What is folded: batch norm into
 the convolution before it; the action's planes, which a convolution maps to the same numbers each time, into a table;

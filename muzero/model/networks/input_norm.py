@@ -1,9 +1,9 @@
-"""Pixels by what is usual at their place.
+"""Per-pixel input normalisation.
 
-A ball of two pixels is a thousandth of what a picture holds. After strided convolutions and mean pooling it is lost in
-what never changes, and a network without batch norm learns neither the ball nor the reward it brings. So each pixel is
-told as its difference from the mean at that place, in units of its deviation there, cut at +-5 (Burda et al. 2018,
-"Exploration by Random Network Distillation", section 2.4).
+A ball of two pixels is a thousandth of a picture. After strided convolutions and mean pooling it is lost in the static
+background, and a network without batch norm learns neither the ball nor the reward it brings. So each pixel becomes its
+difference from the mean at its place, in standard deviations, clipped at +-5 (Burda et al. 2018, "Exploration by Random
+Network Distillation", section 2.4).
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 CUT = 5.0
-"""Deviations from the mean beyond which all pixels are alike."""
+"""Pixels are clipped at this many standard deviations."""
 LEAST = 1.0 / 32.0
-"""Least deviation, as a share of the largest entry: where nothing ever moved, noise isn't news."""
+"""Smallest standard deviation, as a share of the largest entry, so that noise in a static pixel is not amplified."""
 CHUNK = 256
-"""Pictures measured at once; bounds the memory."""
+"""Pictures measured at a time; bounds the memory."""
 
 
 class Standardise(nn.Module):
     """Observations [B, frames * C, H, W] -> the same, standardised; every frame by the same mean and deviation.
 
-    Both belong to the weights. Until `measure` has seen pictures they are told as shares of the largest entry.
+    Both are stored with the weights. Until `measure` has seen pictures, pixels are divided by the largest entry.
     """
 
     def __init__(self, frame_shape: tuple[int, ...], high: float) -> None:
@@ -36,7 +36,7 @@ class Standardise(nn.Module):
 
     @torch.no_grad()
     def measure(self, obs: Tensor) -> None:
-        """Take mean and deviation of the frames of obs [B, frames * C, H, W], whatever was known before."""
+        """Set mean and deviation to those of the frames of obs [B, frames * C, H, W]."""
         frames = obs.reshape(-1, *self.mean.shape)
         total = torch.zeros(self.mean.shape, dtype=torch.float64)
         squares = torch.zeros_like(total)

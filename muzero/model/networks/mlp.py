@@ -14,7 +14,7 @@ from muzero.model.networks.bounds import Row, norm_limit
 from muzero.model.networks.fused import Derived, Entries
 from muzero.model.networks.kind import Built, Fast, Outputs, Parts
 from muzero.model.networks.latent_norm import NORMS
-from muzero.model.networks.output_layer import answer
+from muzero.model.networks.output_layer import output_layer
 
 
 class Representation(nn.Module):
@@ -38,7 +38,7 @@ class Dynamics(nn.Module):
         self.inner = nn.Linear(width, hidden)
         self.action = nn.Embedding(num_actions, hidden)
         self.outer = nn.Linear(hidden, width)
-        self.facts = answer(nn.Linear(hidden, facts)) if facts else None
+        self.facts = output_layer(nn.Linear(hidden, facts)) if facts else None
         self.normalise = NORMS[norm]
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,8 +53,8 @@ class Prediction(nn.Module):
     def __init__(self, num_actions: int, width: int, hidden: int, value_units: int) -> None:
         super().__init__()
         self.inner = nn.Linear(width, hidden)
-        self.policy = answer(nn.Linear(hidden, num_actions), zero=True)
-        self.value = answer(nn.Linear(hidden, value_units), zero=True)
+        self.policy = output_layer(nn.Linear(hidden, num_actions), zero=True)
+        self.value = output_layer(nn.Linear(hidden, value_units), zero=True)
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         hidden = F.relu(self.inner(latent))
@@ -67,7 +67,7 @@ class Reconstruction(nn.Module):
     def __init__(self, observation_shape: tuple[int, ...], width: int) -> None:
         super().__init__()
         self.shape = observation_shape
-        self.outer = answer(nn.Linear(width, math.prod(observation_shape)))
+        self.outer = output_layer(nn.Linear(width, math.prod(observation_shape)))
 
     def forward(self, latent: Tensor) -> Tensor:
         out: Tensor = self.outer(latent)

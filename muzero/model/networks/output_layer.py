@@ -1,4 +1,5 @@
-"""Layers that state something, a policy, a value, a position: what moves hidden layers isn't for them."""
+"""Marks output layers (policy, value, reward, reconstruction), so that Muon, which is for hidden layers, leaves them to
+AdamW."""
 
 from __future__ import annotations
 
@@ -7,11 +8,11 @@ from typing import TypeVar
 from torch import nn
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
-_MARK = "states_something"
+_MARK = "is_output_layer"
 
 
-def answer(layer: Layer, *, zero: bool = False) -> Layer:
-    """The layer, known as one whose output no other layer reads. zero: what it states starts uniform."""
+def output_layer(layer: Layer, *, zero: bool = False) -> Layer:
+    """Marks a layer whose output no other layer reads. zero: its weights start at zero, so that it predicts uniformly."""
     setattr(layer, _MARK, True)
     if zero:
         nn.init.zeros_(layer.weight)
@@ -20,6 +21,6 @@ def answer(layer: Layer, *, zero: bool = False) -> Layer:
     return layer
 
 
-def is_answer(layer: nn.Module) -> bool:
-    """Whether `answer` made it."""
+def is_output_layer(layer: nn.Module) -> bool:
+    """Whether `output_layer` marked it."""
     return getattr(layer, _MARK, False)

@@ -1,7 +1,7 @@
-"""Value prefix: not each reward but their sum along the way is said, by a network with a memory.
+"""Value prefix (EfficientZero): predicts the sum of rewards along the unroll with an LSTM.
 
-Ye et al. 2021 (EfficientZero), section 4.2: in which of some moves a reward falls is hard to tell, that it falls is
-not. The memory is part of the latent: an LSTM's state, the sum that was said last, and moves since the sum began.
+Ye et al. 2021, section 4.2: it is hard to predict on which step a reward arrives, but not that it arrives. The memory
+is part of the latent: the LSTM's state, the sum predicted last, and the number of moves since the sum began.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muzero.model.networks.output_layer import answer
+from muzero.model.networks.output_layer import output_layer
 
 NARROW = 16
 """Channels of a board that the LSTM sees."""
@@ -61,7 +61,7 @@ class Prefix(nn.Module):
         self.narrow = nn.Conv2d(latent_shape[0], NARROW, 1) if board else None
         self.cell = nn.LSTMCell(math.prod(latent_shape[1:]) * (NARROW if board else latent_shape[0]), hidden)
         self.inner = nn.Linear(hidden, hidden)
-        self.outer = answer(nn.Linear(hidden, units), zero=True)
+        self.outer = output_layer(nn.Linear(hidden, units), zero=True)
 
     def forward(self, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         seen = latent if self.narrow is None else F.relu(self.narrow(latent))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from games.base import ActionLayout
 from muzero.model.networks.latent_norm import NORMS
-from muzero.model.networks.output_layer import answer
+from muzero.model.networks.output_layer import output_layer
 
 FLAT_CHANNELS = 16
 """Channels of a latent board that a head sees flattened."""
@@ -120,7 +120,7 @@ class PooledHead(nn.Module):
         super().__init__()
         self.local = nn.Conv2d(width, width, 1)
         self.inner = nn.Linear(2 * width, hidden)
-        self.outer = answer(nn.Linear(hidden, units), zero=zero)
+        self.outer = output_layer(nn.Linear(hidden, units), zero=zero)
 
     def forward(self, x: Tensor) -> Tensor:
         # Channels last is the order of memory: gradients of pooled planes would come back in another one.
@@ -137,7 +137,7 @@ class FlatHead(nn.Module):
         super().__init__()
         self.local = nn.Conv2d(width, FLAT_CHANNELS, 1)
         self.inner = nn.Linear(FLAT_CHANNELS * shape[0] * shape[1], hidden)
-        self.outer = answer(nn.Linear(hidden, units), zero=zero)
+        self.outer = output_layer(nn.Linear(hidden, units), zero=zero)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.outer(F.relu(self.inner(F.relu(self.local(x)).flatten(1))))
@@ -157,11 +157,11 @@ class PolicyHead(nn.Module):
                 nn.Conv2d(width, max(2, width // 8), 1), nn.ReLU(), nn.Flatten(),
                 nn.Linear(max(2, width // 8) * height * columns, hidden),
             )
-            self.outer: nn.Module = answer(nn.Linear(hidden, num_actions), zero=True)
+            self.outer: nn.Module = output_layer(nn.Linear(hidden, num_actions), zero=True)
         else:
             kernel = (height, 1) if layout.kind == "columns" else (1, 1)
             self.inner = nn.Conv2d(width, hidden, kernel)
-            self.outer = answer(nn.Conv2d(hidden, layout.planes, 1), zero=True)
+            self.outer = output_layer(nn.Conv2d(hidden, layout.planes, 1), zero=True)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.outer(F.relu(self.inner(x)))
@@ -197,7 +197,7 @@ class Reconstruction(nn.Module):
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.outer = answer(nn.Conv2d(width, channels, 1))
+        self.outer = output_layer(nn.Conv2d(width, channels, 1))
 
     def forward(self, latent: Tensor) -> Tensor:
         out: Tensor = self.outer(latent)

@@ -1,4 +1,4 @@
-"""Measures what a network's layers are given as it runs, where its weights alone don't bound it."""
+"""Runtime check of activations, where bounds from the weights alone are too loose."""
 
 from __future__ import annotations
 
