@@ -12,7 +12,7 @@ _MARK = "is_output_layer"
 
 
 def output_layer(layer: Layer, *, zero: bool = False) -> Layer:
-    """Marks a layer whose output no other layer reads. zero: its weights start at zero, so that it predicts uniformly."""
+    """Marks a layer whose output no other layer reads. zero: it starts at zero, so that it predicts uniformly."""
     setattr(layer, _MARK, True)
     if zero:
         nn.init.zeros_(layer.weight)
