@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -48,9 +49,15 @@ class Layers(SphinxDirective):
         return [nodes.literal_block(text, text, language="text")]
 
 
+def within_the_site(app: Sphinx, path: Path, parent: str, content: list[str]) -> None:
+    """Called for each file that a page includes: files of the root that are pages here are linked as pages."""
+    content[0] = content[0].replace("](CHANGELOG.md)", "](docs/changelog.md)")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_directive("command-help", CommandHelp)
     app.add_directive("settings", Settings)
     app.add_directive("layers", Layers)
+    app.connect("include-read", within_the_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
