@@ -17,6 +17,7 @@ from muzero.config.bounds import BOUNDS
 from muzero.storage.disk import CheckpointError, named
 from muzero.storage.runs import names_folder, resolve
 from selfplay import naming
+from selfplay.naming import PlayerName
 from selfplay.players import MctsPlayer, Player, RandomPlayer
 from selfplay.repeats import Repeats
 from selfplay.strength.perfect import PerfectPlayer
@@ -86,18 +87,38 @@ def maker(text: str, game: str, simulations: int | None = None) -> Callable[[int
 
     Raises as `parse`.
     """
-    if naming.is_mcts(text) and not names_folder(text):
-        count = naming.mcts_simulations(text)
-        refuse_foreign(game)
-        return lambda seed: MctsPlayer(game, count, seed)
-    if text == "random":
+    said = read_name(text)
+    count = said.simulations
+    if said.kind == "random":
         return RandomPlayer
-    if text == "perfect":
+    if said.kind == "perfect":
         solver = PerfectPlayer(game, 0).solver
         return lambda seed: PerfectPlayer(game, seed, solver)
-    name, own = split_simulations(text)
-    agent = _agent(name, game)
-    return lambda seed: SearchPlayer(agent.anew(), simulations if own is None else own, seed)
+    if said.kind == "mcts" and count is not None:
+        refuse_foreign(game)
+        return lambda seed: MctsPlayer(game, count, seed)
+    agent = _agent(said.agent, game)
+    return lambda seed: SearchPlayer(agent.anew(), simulations if count is None else count, seed)
+
+
+def read_name(text: str) -> PlayerName:
+    """What a player's text says. `random`, `perfect` and `mcts:N` are players even beside folders of that name, unless
+    one holds an agent and is called `mcts...`. Loads nothing.
+
+    Raises GameError naming the nearest kind for a text that is close to one, for nothing, and for a number that no
+    search can have.
+    """
+    if not text.strip():
+        raise GameError(f"player {text!r}: nobody is named; expected random, mcts:N, perfect or an agent")
+    if text == "random" or text == "perfect":
+        return PlayerName(text)
+    if naming.is_mcts(text) and not names_folder(text):
+        return PlayerName("mcts", simulations=naming.mcts_simulations(text))
+    agent, simulations = split_simulations(text)
+    near = nearest(agent.partition(":")[0], naming.UNTRAINED)
+    if near and not Path(agent).exists():
+        raise GameError(f"player {text!r}: unknown{near} (random, mcts:N, perfect, or the path of a run)")
+    return PlayerName("agent", agent, simulations)
 
 
 def split_simulations(text: str) -> tuple[str, int | None]:
@@ -120,9 +141,6 @@ def _is_agent(name: str) -> bool:
 
 
 def _agent(text: str, game: str) -> Agent:
-    near = nearest(text, ("random", "mcts", "perfect"))
-    if near and not Path(text).exists():
-        raise GameError(f"player {text!r}: unknown{near} (or the path of a run)")
     from muzero.agent import load
 
     agent = load(text, own_game=game)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from games.base import GameError
 
-KINDS = ("random", "mcts:200", "perfect")
-"""One player of each kind that needs no training."""
+Kind = Literal["random", "mcts", "perfect", "agent"]
+UNTRAINED: tuple[Kind, ...] = ("random", "mcts", "perfect")
+"""Kinds of players that need no training."""
 AT = "@"
 """Between a trained agent and its own number of simulations: `connect_four@200`."""
 MCTS_USUAL = 200
 """Simulations of `mcts` without a number."""
 MCTS_MOST = 10_000_000
 """Simulations of an `mcts:N` player at most."""
+
+
+@dataclass(frozen=True)
+class PlayerName:
+    """What the text that names a player says."""
+
+    kind: Kind
+    agent: str = ""
+    """of a trained agent: its game, or the folder of a run, a checkpoint or an agent"""
+    simulations: int | None = None
+    """of each search, of `mcts` or an agent; None: the agent's own"""
 
 
 def is_mcts(text: str) -> bool:

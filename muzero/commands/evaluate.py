@@ -205,19 +205,16 @@ def check(arguments: Arguments) -> None:
 
 def check_players(arguments: Arguments) -> None:
     """Refuse an agent or opponent that can't be had, before anything is loaded."""
-    from muzero.players import split_simulations
-
     named = arguments.player is not None
     game = game_spec(arguments.agent).name if named else stored_game(find_agent(arguments.agent))
     if arguments.games is not None and arguments.games % 2 and not is_own(game) and game_spec(game).players == 2:
         raise CommandError(f"--games: an even number wanted, the same for both seats; got {arguments.games}", USAGE)
     if arguments.episodes is not None and not is_own(game) and game_spec(game).players == 2:
         raise CommandError(f"--episodes: {game} has two players; --games counts those of a match", USAGE)
-    for option, text in (("--player", arguments.player), ("--against", arguments.against)):
-        if text is not None:
-            check_player(option, text, game)
-    own = split_simulations(arguments.player)[1] if arguments.player else None
-    if own is not None and arguments.simulations:
+    said = None if arguments.player is None else check_player("--player", arguments.player, game)
+    if arguments.against is not None:
+        check_player("--against", arguments.against, game)
+    if said is not None and said.kind == "agent" and said.simulations is not None and arguments.simulations:
         raise CommandError(f"--player {arguments.player} has its own number of simulations: no --simulations", USAGE)
 
 

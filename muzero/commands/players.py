@@ -7,36 +7,23 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from games.base import GameError
-from games.naming import nearest
 from games.own_names import is_own, same_game
 from muzero.commands.arguments import find_agent, game_spec
-from muzero.storage.runs import names_folder
 from muzero.view.console import USAGE, CommandError
-from selfplay.naming import MCTS_MOST, is_mcts, names_mcts
-
-KINDS = ("random", "mcts", "perfect")
+from selfplay.naming import PlayerName
 
 
-def check_player(option: str, text: str, game: str) -> None:
-    """Refuse a text that names no player of `game`. Raises CommandError (usage) with the nearest kind."""
-    from muzero.players import split_simulations
+def check_player(option: str, text: str, game: str) -> PlayerName:
+    """What a text says of a player of `game`. Raises CommandError (usage) with the nearest kind where it names none."""
+    from muzero.players import read_name
 
-    if not text.strip():
-        raise CommandError(f"{option} {text!r}: nobody is named; wanted random, mcts:N, perfect or an agent", USAGE)
-    if text in ("random", "perfect") or (names_mcts(text) and not names_folder(text)):
-        return
-    if is_mcts(text) and not names_folder(text):
-        raise CommandError(f"{option} {text!r}: wanted mcts:N with 1 to {MCTS_MOST:,} simulations", USAGE)
-    near = nearest(text.partition(":")[0], KINDS)
-    if near and not Path(text).exists():
-        raise CommandError(f"{option} {text!r}: unknown{near} (random, mcts:N, perfect, or the path of a run)", USAGE)
     try:
-        name, _ = split_simulations(text)
+        said = read_name(text)
     except GameError as error:
         raise CommandError(f"{option}: {error}", USAGE) from error
-    plays = stored_game(find_agent(name))
-    if not same_game(plays, game):
+    if said.kind == "agent" and not same_game(plays := stored_game(find_agent(said.agent)), game):
         raise CommandError(f"{option} {text} plays {plays}, not {game}", USAGE)
+    return said
 
 
 def named_simulations(text: str, given: bool) -> tuple[str, int | None]:

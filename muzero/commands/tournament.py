@@ -15,9 +15,9 @@ from games.base import GameError
 from muzero.commands.arguments import find_agent, game_spec
 from muzero.commands.players import check_player, short_names
 from muzero.storage.disk import CheckpointError, Damaged
-from muzero.storage.runs import names_folder
 from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, quoted
 from muzero.view.terminal import duration
+from selfplay.naming import AT, PlayerName
 
 if TYPE_CHECKING:
     from selfplay.strength.ratings import Difference
@@ -53,6 +53,8 @@ class Named:
 
     text: str
     """as it was named, or one of the snapshots of a folder that was named"""
+    said: PlayerName
+    """what the text says"""
     folder: Path | None = None
     """of a trained agent"""
     step: int | None = None
@@ -65,8 +67,7 @@ class Named:
         """Equal for two names of one player."""
         if self.folder is not None:
             return str(self.folder.resolve()), self.simulations
-        kind, _, number = self.text.partition(":")
-        return kind, int(number or 200) if kind == "mcts" else None
+        return self.said.kind, self.said.simulations
 
 
 @dataclass
@@ -136,8 +137,7 @@ def find(wanted: Wanted, game: str) -> Field:
     found = Field()
     for text in (one for named in wanted.players for one in snapshots_of(named)):
         try:
-            check_player(OPTION, text, game)
-            player = locate(text, wanted.simulations)
+            player = locate(text, check_player(OPTION, text, game), wanted.simulations)
         except CheckpointError as error:
             found.leave_out(wanted, text, error)
             continue
@@ -168,7 +168,6 @@ def snapshots_of(text: str) -> list[str]:
     """All snapshots of a run for `RUN/snapshots` and `RUN/snapshots@N`, oldest first; else the text alone."""
     from muzero.players import split_simulations
     from muzero.storage import disk, runs
-    from selfplay.naming import AT
 
     try:
         name, simulations = split_simulations(text)
@@ -184,32 +183,22 @@ def snapshots_of(text: str) -> list[str]:
     return [str(path) + ("" if simulations is None else f"{AT}{simulations}") for path in found]
 
 
-def locate(text: str, simulations: int | None) -> Named:
-    """A player whose text `check_player` took. A run is the checkpoint that is its newest now, whatever comes later."""
-    from muzero.players import split_simulations
+def locate(text: str, said: PlayerName, simulations: int | None) -> Named:
+    """The player that a text names. A run is the checkpoint that is its newest now, whatever comes later."""
     from muzero.storage import checkpoint
 
-    if not is_agent(text):
-        return Named(text)
-    name, own = split_simulations(text)
-    folder = find_agent(name)
+    if said.kind != "agent":
+        return Named(text, said)
+    folder = find_agent(said.agent)
     stored = checkpoint.load(folder, ())
-    wanted = simulations if own is None else own
-    return Named(text, folder, stored.step, stored.config.play.simulations if wanted is None else wanted)
-
-
-def is_agent(text: str) -> bool:
-    """True for the text of a trained agent."""
-    if text in ("random", "perfect"):
-        return False
-    return names_folder(text) or text.partition(":")[0] != "mcts"
+    wanted = simulations if said.simulations is None else said.simulations
+    return Named(text, said, folder, stored.step, stored.config.play.simulations if wanted is None else wanted)
 
 
 def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
     """All players, ready to be made; those that can't be loaded leave `found`. Raises CommandError."""
     from muzero.device.allocator import keep_freed_blocks
-    from muzero.players import maker, split_simulations
-    from selfplay.naming import AT
+    from muzero.players import maker
     from selfplay.strength.perfect import PerfectPlayer
     from selfplay.strength.tournament import Entrant
 
@@ -227,7 +216,7 @@ def load(wanted: Wanted, game: str, found: Field) -> list[Entrant]:
         except GameError as error:
             raise CommandError(f"{OPTION} {named.text}: {error}", USAGE) from error
     check_enough(found)
-    paths = {named: split_simulations(named.text)[0] for named in found.named}
+    paths = {named: named.said.agent or named.text for named in found.named}
     short = short_names(paths.values())
     labels = [short[path] + ("" if named.folder is None else f"{AT}{named.simulations}")
               for named, path in paths.items()]
