@@ -110,8 +110,10 @@ def read_name(text: str) -> PlayerName:
     """
     if not text.strip():
         raise GameError(f"player {text!r}: nobody is named; expected random, mcts:N, perfect or an agent")
-    if text == "random" or text == "perfect":
-        return PlayerName(text)
+    if text == "random":
+        return PlayerName("random")
+    if text == "perfect":
+        return PlayerName("perfect")
     if naming.is_mcts(text) and not names_folder(text):
         return PlayerName("mcts", simulations=naming.mcts_simulations(text))
     agent, simulations = split_simulations(text)

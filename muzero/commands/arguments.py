@@ -226,7 +226,7 @@ def _how_to_get_one(name: str) -> str | None:
     except games.GameError:
         folder = named(name)
         if steps := runs.steps_in(folder):
-            return f"name one of its folders, such as {steps[-1]}; --tournament takes {name} for all"
+            return f"name one of its folders, such as {steps[-1]}; muzero evaluate tournament takes {name} for all"
         return AGENT_WANTED if folder.exists() else None
     run = RUNS / runs.slug(game)
     if runs.newest(run) is not None:

@@ -154,7 +154,8 @@ def overview() -> str:
 
 def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> None:
     """The table and what it says on stdout, or JSON there instead."""
-    from muzero.evaluation.provenance import hardware, provenance, write_json
+    from muzero.evaluation.provenance import hardware, provenance
+    from muzero.reports.files import write_json
 
     content = {**provenance(["bench", *argv]), "bench": kind, **found.facts,
                "rows": [dataclasses.asdict(row) for row in found.rows]}

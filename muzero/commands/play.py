@@ -12,7 +12,8 @@ from typing import Literal
 
 import tyro
 
-from muzero.commands.arguments import Maybe, in_bounds, load_agent, parse
+from muzero.commands.arguments import Maybe, load_agent, parse
+from muzero.commands.bounds import check_numbers
 from muzero.commands.players import named_simulations
 from muzero.play.session import Session, Thinker
 from muzero.view.console import OK, USAGE, CommandError, tell
@@ -52,9 +53,7 @@ class Arguments:
 def run(argv: Sequence[str]) -> int:
     """Play until the person leaves."""
     arguments = parse(Arguments, argv, "muzero play", EXAMPLES)
-    if arguments.simulations is not None:
-        in_bounds("--simulations", arguments.simulations, "search.simulations", low=0)
-    in_bounds("--seed", arguments.seed, "train.seed")
+    check_numbers(vars(arguments))
     name, own = named_simulations(arguments.agent, arguments.simulations is not None)
     arguments = dataclasses.replace(arguments, simulations=arguments.simulations if own is None else own)
     agent = load_agent(name, arguments.own_game)
@@ -137,7 +136,7 @@ def piped(prompt: str) -> str:
     if not line:
         raise EOFError
     if len(line) > LONGEST:
-        raise CommandError(f"a line of input is longer than {LONGEST:,} characters: moves wanted, one on a line", USAGE)
+        raise CommandError(f"a line of input is longer than {LONGEST:,} characters: expected one move on a line", USAGE)
     return line.removesuffix("\n")
 
 

@@ -22,7 +22,7 @@ def check_player(option: str, text: str, game: str) -> PlayerName:
     except GameError as error:
         raise CommandError(f"{option}: {error}", USAGE) from error
     if said.kind == "agent" and not same_game(plays := stored_game(find_agent(said.agent)), game):
-        raise CommandError(f"{option} {text} plays {plays}, not {game}", USAGE)
+        raise CommandError(f"{option}: {text} plays {plays}, not {game}", USAGE)
     return said
 
 

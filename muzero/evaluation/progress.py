@@ -1,4 +1,4 @@
-"""A line now and then for whoever waits."""
+"""Progress of evaluations: games that are over, time left, positions solved."""
 
 from __future__ import annotations
 
@@ -9,32 +9,13 @@ from typing import TYPE_CHECKING
 from games.base import NO_PLAYER, GameBatch, IntArray, MaskArray
 from games.exact import Exact
 from games.solver import Solver
-from muzero.view.console import log
+from muzero.view.waiting import Say, Ticker
 
 if TYPE_CHECKING:
     from selfplay.players import Player
 
-PROGRESS_SECONDS = 10.0
-"""Between two lines of a Ticker."""
 SHARE_TOLD = 0.1
 """Of the games that must be over before the time left is told."""
-
-
-class Ticker:
-    """A line on stderr now and then, for work that may take minutes."""
-
-    def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._doing, self._clock, self._last = doing, clock, clock()
-
-    def __call__(self, done: int, whole: int = 0) -> None:
-        """`done` positions so far, of `whole` where that is known."""
-        self.tell(f"{done:,}" + (f" of {whole:,}" if whole else "") + " positions")
-
-    def tell(self, text: str) -> None:
-        """How far it is, in words; not said if something was lately."""
-        if self._clock() - self._last >= PROGRESS_SECONDS:
-            self._last = self._clock()
-            log(f"{self._doing} {text}")
 
 
 class Announced:
@@ -43,9 +24,11 @@ class Announced:
     count: all games, where they come in several batches; the games of the first batch otherwise.
     """
 
-    def __init__(self, player: Player, count: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, player: Player, say: Say, count: int = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.player, self.name = player, player.name
-        self._moves, self._ticker = 0, Ticker("playing:", clock)
+        self._moves, self._ticker = 0, Ticker("playing:", say, clock)
         self._left = TimeLeft(count, clock)
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
@@ -88,9 +71,9 @@ class TimeLeft:
         return f", about {round(seconds / 60):,} minutes left" if seconds >= 90 else ", about a minute left"
 
 
-def solve_aloud(solver: Exact) -> None:
+def solve_aloud(solver: Exact, say: Say) -> None:
     """Work the start out: a game too large is noticed before the first move."""
     if isinstance(solver, Solver):
-        solver.progress = Ticker("solving:")
-    log(f"solving {solver.spec.name} ...")
+        solver.progress = Ticker("solving:", say)
+    say(f"solving {solver.spec.name} ...")
     solver.value(solver.new_state())

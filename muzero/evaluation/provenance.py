@@ -1,9 +1,7 @@
-"""The JSON of results, and where its figures come from: command, versions, machine."""
+"""Where figures come from: command, commit, versions, machine."""
 
 from __future__ import annotations
 
-import json
-import math
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -13,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from games.machine import cores, memory
-from muzero.storage import disk
-from muzero.view.console import CommandError, log
 
 PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel", "ale-py")
 FROM_SOURCE = "source"
@@ -84,26 +80,3 @@ def _git(root: Path, *words: str) -> str:
         ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=GIT_SECONDS, check=False
     )
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def write_json(path: Path, content: dict[str, Any], failed: str = "--json ") -> None:
-    """Write results, whole or not at all. Raises CommandError, beginning with `failed`, where the disk refuses."""
-    data = (json.dumps(_strict(content), indent=2) + "\n").encode()
-    try:
-        # What is no file of its own, such as a device or a link, is written to, not replaced.
-        if disk.is_there(path) and not disk.is_file(path, follow=False):
-            path.write_bytes(data)
-        else:
-            disk.replace_file(path, data)
-    except OSError as error:
-        raise CommandError(f"{failed}{path}: {error.strerror}") from error
-    log(f"wrote {path}")
-
-
-def _strict(value: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON doesn't have."""
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -31,8 +31,8 @@ class Viewing:
         self.games = engines.make(agent.spec.name, 1, seed=batch_seed(np.random.default_rng(seed)))
         self.spec = self.games.spec
         if self.spec.players != 1 or not self.spec.pictures:
-            raise GameError(f"{self.spec.name} gives no pictures: a game of one player seen in pixels wanted, such as "
-                            "atari/pong")
+            raise GameError(f"{self.spec.name} gives no pictures: expected a game of one player seen in pixels, such "
+                            "as atari/pong")
         self._camera = camera(self.games)
         self._rng = np.random.default_rng(seed)
         self._repeats = repeats_of(agent.spec, agent.config, seed)

@@ -20,8 +20,8 @@ from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_
 from muzero.commands.doctor import solve_subtraction
 from muzero.commands.train import for_a_gpu, twice
 from muzero.config import Config, LearnerConfig, TrainConfig, replace
-from muzero.evaluation import progress
-from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE
+from muzero.view import waiting
+from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, log
 
 ROOT = Path(__file__).parents[2]
 SMALL = [
@@ -91,7 +91,7 @@ def test_every_help_ends_with_examples(command: str, capsys: Captured) -> None:
     assert "\x1b" not in out
 
 
-@pytest.mark.parametrize("command", [["train"], ["play"], ["evaluate"], ["evaluate", "--suite"], ["bench", "selfplay"]])
+@pytest.mark.parametrize("command", [["train"], ["play"], ["bench", "selfplay"]])
 def test_no_help_tells_of_an_option_that_its_default_is_nothing(command: list[str], capsys: Captured) -> None:
     assert cli.main([*command, "--help"]) == OK
     unwrapped = "".join(capsys.readouterr().out.replace("│", "").replace("|", "").split())
@@ -130,11 +130,11 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["play"], USAGE, "agent"),
         (["train", "checkpoints/runs/nothing"], USAGE, "no run checkpoints/runs/nothing"),
         (["evaluate", "tic_tac_toe", "--against", "mtcs:200"], USAGE, "did you mean 'mcts'?"),
-        (["evaluate", "connect_four", "--every-position"], FAILURE, "--against perfect, or --positions FILE"),
-        (["evaluate", "nim", "--player", "random", "--positions", "tests"], USAGE, "tests is a folder"),
+        (["evaluate", "connect_four", "--every-position"], FAILURE, "muzero evaluate match AGENT --against perfect"),
+        (["evaluate", "nim", "--player", "random", "--positions", "tests"], USAGE, "a folder, expected a file"),
         (["evaluate", "tic_tac_toe", "--player", "tic_tac_toe@4", "--simulations", "5"], USAGE, "no --simulations"),
         (["play", "tic_tac_toe", "--seat", "third"], USAGE, "third"),
-        (["play", "tic_tac_toe", "--simulations", "-1"], USAGE, "--simulations: 0 to"),
+        (["play", "tic_tac_toe", "--simulations", "-1"], USAGE, "--simulations: expected 0 to"),
         (["play", "tic_tac_toe@1", "--simulations", "2"], USAGE, "tic_tac_toe@1 has its own number of simulations"),
         (["play", "tic_tac_toe@x"], USAGE, "expected AGENT@N"),
         (["evaluate", "tic_tac_toe@1", "--simulations", "2"], USAGE, "tic_tac_toe@1 has its own number of simulations"),
@@ -143,7 +143,7 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["evaluate", "nim", "--player", "random", "--json", "/no/such/place.json"], USAGE, "can't be"),
         (["evaluate", "nim", "--player", "random", "--positions", "nothing.csv"], USAGE, "nothing.csv is not there"),
         (["games", "--jsno"], USAGE, "--json"),
-        (["evaluate", "tic_tac_toe", "--noise", "nan"], USAGE, "--noise: 0.0 to 1.0 wanted, got nan"),
+        (["evaluate", "tic_tac_toe", "--noise", "nan"], USAGE, "--noise: expected 0 to 1,000,000, got nan"),
         (["evaluate", "nim", "--player", "random", "--noise", "0"], USAGE, "no --player"),
         (["evaluate", "tic_tac_toe", "--noise", "0", "--tournament", "random"], USAGE, "--noise has no place"),
         (["train", "catch", "--model.consistency", "true"], USAGE, "--model.consistency instead of"),
@@ -182,8 +182,8 @@ BAD_NUMBERS = {
     "evaluate tic_tac_toe --every-position --against random": "--against",
     "evaluate tic_tac_toe --every-position --games 5": "--games",
     "evaluate tic_tac_toe --player random --against tic_tac_toe@-1": "AGENT@N",
-    "evaluate tic_tac_toe --tournament": "at least 2 players wanted, got 0",
-    "evaluate tic_tac_toe --tournament random": "at least 2 players wanted, got 1",
+    "evaluate tic_tac_toe --tournament": "expected at least 2 players, got 0",
+    "evaluate tic_tac_toe --tournament random": "expected at least 2 players, got 1",
     "evaluate tic_tac_toe --tournament random mcts:2 random": "named twice",
     "evaluate tic_tac_toe --tournament mcts random mcts:200": "named twice (as mcts)",
     "evaluate tic_tac_toe --tournament mcts:7 random mcts:007": "named twice (as mcts:7)",
@@ -231,7 +231,7 @@ def test_an_opponent_is_looked_for_before_the_agent_is_loaded(
     def loaded(*_: object) -> None:
         raise AssertionError("an agent was loaded")
 
-    monkeypatch.setattr("muzero.commands.evaluate.load_agent", loaded)
+    monkeypatch.setattr("muzero.commands.evaluate.measuring.load_agent", loaded)
     for against, said in (("randm", "did you mean 'random'?"), ("no/such/run", "no/such/run")):
         assert cli.main(["evaluate", str(run_folder), "--against", against]) == USAGE
         assert said in capsys.readouterr().err
@@ -573,7 +573,7 @@ def test_a_match_against_perfect_play_tells_the_value_lost(tmp_path: Path, capsy
 
 def test_long_work_tells_of_itself_now_and_then(capsys: Captured) -> None:
     now = [0.0]
-    tick = progress.Ticker("solving:", lambda: now[0])
+    tick = waiting.Ticker("solving:", log, lambda: now[0])
     for now[0], done in ((1.0, 10), (11.0, 20), (20.0, 30), (22.0, 40_000)):
         tick(done)
     tick(1)
@@ -581,7 +581,7 @@ def test_long_work_tells_of_itself_now_and_then(capsys: Captured) -> None:
 
 
 def test_a_long_match_tells_of_itself(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
-    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(waiting, "PROGRESS_SECONDS", 0.0)
     assert cli.main(["evaluate", "tic_tac_toe", "--player", "random", "--games", "2"]) == OK
     said = capsys.readouterr().err.splitlines()
     assert said[1] == "playing: 0 of 2 games are over, 0 moves of random made"

@@ -19,14 +19,17 @@ import games
 from games.atari import SCREEN, AtariBatch, Camera
 from muzero import presets
 from muzero.agent import Agent
-from muzero.commands import evaluate, video, watch
+from muzero.commands import evaluate, watch
+from muzero.commands.evaluate import video
 from muzero.config import Config, replace
-from muzero.evaluation import progress
 from muzero.model.build import build_model
+from muzero.play import filming
 from muzero.play.viewing import Viewing
 from muzero.players import SearchPlayer
 from muzero.presets import survey
-from muzero.view.console import CommandError
+from muzero.reports import as_json, terminal
+from muzero.view import waiting
+from muzero.view.console import CommandError, log
 from muzero.view.film import HEIGHT, LEAST_RANGE, PANEL, Scene, picture, scale_of
 from selfplay.strength.arena import play_alone
 
@@ -106,20 +109,21 @@ def test_the_ends_of_the_curve_s_scale_are_told_apart(values: tuple[float, ...])
 def test_a_game_becomes_a_film(tmp_path: Path, player: Agent, suffix: str) -> None:
     imageio: Any = pytest.importorskip("imageio.v3")
     path = tmp_path / f"game{suffix}"
-    told = video.record(player, path, 0, 2)["video"]
-    assert told["whole"]
+    told = filming.record(Viewing(player, 0, 2), path)
+    assert told.over
+    assert not told.cut_short
     plugin = {"plugin": "pyav"} if suffix == ".mp4" else {}
     frames = imageio.imread(path, **plugin)
-    assert frames.shape == (told["moves"], HEIGHT, 320 + PANEL, 3)
-    assert told["moves"] == 50, "200 frames, four a move"
+    assert frames.shape == (told.moves, HEIGHT, 320 + PANEL, 3)
+    assert told.moves == 50, "200 frames, four a move"
 
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_a_film_is_of_the_game_that_is_measured(tmp_path: Path, seed: int) -> None:
     longer = agent(presets.load("atari/breakout(protocol=custom,cap=1200,size=20)", "small"))
-    told = video.record(longer, tmp_path / "film.gif", seed, 2)["video"]
+    told = filming.record(Viewing(longer, seed, 2), tmp_path / "film.gif")
     measured = play_alone(longer.spec.name, SearchPlayer(longer, 2, seed), 1, seed)
-    assert (told["moves"], told["score"]) == (measured.lengths[0], measured.returns[0])
+    assert (told.moves, told.score) == (measured.lengths[0], measured.returns[0])
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.gif"])
@@ -130,18 +134,17 @@ def test_a_full_disk_leaves_no_half_film(tmp_path: Path, name: str) -> None:
         "import resource, sys\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from muzero.commands import video\n"
-        "from muzero.view.console import CommandError\n"
+        "from muzero.play import filming\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "rng = np.random.default_rng(0)\n"
         "moments = (rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(100))\n"
         "try:\n"
-        "    video.write(Path(sys.argv[1]), moments)\n"
-        "except CommandError as error:\n"
+        "    filming.write(Path(sys.argv[1]), moments)\n"
+        "except filming.FilmError as error:\n"
         "    print(error)\n")
     done = subprocess.run([sys.executable, "-c", full, str(tmp_path / name)], capture_output=True, text=True,
                           check=True, cwd=Path(__file__).parents[2], timeout=60)
-    assert (done.stdout, done.stderr) == (f"--video {tmp_path / name} could not be written: File too large\n", "")
+    assert (done.stdout, done.stderr) == (f"the film {tmp_path / name} could not be written: File too large\n", "")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "the old one"
 
@@ -149,8 +152,8 @@ def test_a_full_disk_leaves_no_half_film(tmp_path: Path, name: str) -> None:
 def test_whoever_waits_for_a_film_hears_of_it(
     tmp_path: Path, catcher: Agent, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "PROGRESS_SECONDS", 0.0)
-    video.record(catcher, tmp_path / "film.gif", 0, 2)
+    monkeypatch.setattr(waiting, "PROGRESS_SECONDS", 0.0)
+    filming.record(Viewing(catcher, 0, 2), tmp_path / "film.gif", log)
     said = capsys.readouterr().err.splitlines()
     assert said[1] == "filming: move 1, score 0"
     assert len(said) == 10
@@ -159,7 +162,7 @@ def test_whoever_waits_for_a_film_hears_of_it(
 def test_a_film_and_a_measurement_are_both_told(
     tmp_path: Path, catcher: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "load_agent", lambda *words: catcher)
+    monkeypatch.setattr("muzero.commands.evaluate.measuring.load_agent", lambda *words: catcher)
     told = tmp_path / "told.json"
     assert evaluate.run(["atari/up_n_down", "--video", str(tmp_path / "film.gif"), "--episodes", "2", "--simulations",
                          "2", "--json", str(told)]) == 0
@@ -171,20 +174,22 @@ def test_a_film_and_a_measurement_are_both_told(
 def test_a_film_that_ends_before_its_game_says_so(
     tmp_path: Path, catcher: Agent, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(video, "LONGEST", 3)
-    assert not video.record(catcher, tmp_path / "film.gif", 0, 2)["video"]["whole"]
+    monkeypatch.setattr(filming, "LONGEST", 3)
+    report = filming.record(Viewing(catcher, 0, 2), tmp_path / "film.gif")
+    assert not as_json.content(report)["video"]["whole"]
+    terminal.show(report)
     assert "films end at 3 moves; the game goes on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "words"), [("film.avi", ".mp4 or .gif"), ("no/film.mp4", "can't be written")])
 def test_films_that_cannot_be_written_are_refused(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(CommandError, match=words):
-        video.check(tmp_path / name)
+        video.check_file(tmp_path / name)
 
 
 def test_own_pictures_are_filmed_too(catcher: Agent) -> None:
     viewing = Viewing(catcher, 0, 2)
-    shots = list(video.film(viewing))
+    shots = list(filming.film(viewing))
     assert len(shots) == 9
     assert shots[0].shape == (HEIGHT, HEIGHT + PANEL, 3)
     assert viewing.score in (-1.0, 1.0)

@@ -119,7 +119,7 @@ def test_a_limit_that_makes_no_sense_is_refused(capsys: Captured) -> None:
     assert main(["evaluate", "tic_tac_toe", "--every-position", "--max-moves", "5"]) == 2
     assert "--max-moves" in capsys.readouterr().err
     assert main(["evaluate", "tic_tac_toe", "--max-moves", "0"]) == 2
-    assert "--max-moves: 1 to" in capsys.readouterr().err
+    assert "--max-moves: expected 1 to" in capsys.readouterr().err
 
 
 # --- training -----------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from games.own_names import canonical, from_here, is_own, same_game
 from games.single import load_own
 from muzero import cli, presets
 from muzero.agent import load
-from muzero.commands import suite, train
+from muzero.commands import train
 from muzero.commands.arguments import find_agent, parse
+from muzero.commands.evaluate import field, old_spellings, suite
 from muzero.config import Config, ConfigError, check_continues, replace
 from muzero.model.build import build_model
 from muzero.players import split_simulations
@@ -213,9 +214,9 @@ def test_a_folder_without_a_run_is_no_run(in_the_way: str, here: Path, monkeypat
     assert find_agent("connect_four").parent.name == "checkpoints"
     assert find_agent("connect_four").is_absolute()
     asked: list[str] = []
-    monkeypatch.setattr("muzero.commands.tournament.find", lambda wanted, game: asked.append(game) or 1 / 0)
+    monkeypatch.setattr(field, "find", lambda players, game, *_: asked.append(game) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        cli.main(["evaluate", "connect_four", "--tournament", "connect_four@0", "random"])
+        cli.main(["evaluate", "tournament", "connect_four", "connect_four@0", "random"])
     assert asked == ["connect_four"]
 
 
@@ -250,7 +251,8 @@ def test_a_path_may_begin_with_home(here: Path) -> None:
     default = presets.load("tic_tac_toe")
     assert train.read(["--out=~/runs/a"], default, "tic_tac_toe").out == here / "house" / "runs" / "a"
     assert train.read(["--out", "b"], default, "tic_tac_toe").out == Path("b")
-    assert parse(suite.Arguments, ["--suite", "~/a", "b"], "evaluate", []).suite == (here / "house" / "a", Path("b"))
+    assert parse(suite.Arguments, ["~/a", "b"], "evaluate", []).runs == (here / "house" / "a", Path("b"))
+    assert old_spellings.read(["--suite", "~/a", "b"])[1].runs == (here / "house" / "a", Path("b"))
 
 
 @pytest.mark.parametrize("words", [

@@ -19,15 +19,17 @@ import numpy as np
 import pytest
 from tiny_runs import TINY, last, tiny, words
 
-from muzero.commands import video
 from muzero.commands.train import run as command
 from muzero.config import ConfigError
-from muzero.evaluation import episodes, provenance
+from muzero.evaluation import kept as measurements
+from muzero.play import filming
 from muzero.presets import survey
+from muzero.reports import files
 from muzero.storage import agent_folder, checkpoint, disk, metrics, runs
 from muzero.storage.disk import TEMPORARY, CheckpointError, Damaged
 from muzero.storage.metrics import Metrics
 from muzero.training import loop
+from muzero.view.console import CommandError
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,7 +128,7 @@ def asks(path: Path) -> list[int]:
 
 ASKING = {
     str(path.relative_to(ROOT / "muzero"))
-    for which in ("storage/*.py", "training/*.py", "evaluation/*.py", "commands/train*.py", "commands/suite.py")
+    for which in ("storage/*.py", "training/*.py", "evaluation/*.py", "reports/*.py", "commands/train*.py")
     for path in (ROOT / "muzero").glob(which)
 }
 ALLOWED = {"evaluation/provenance.py": 1}
@@ -143,9 +145,9 @@ def test_what_is_there_is_asked_of_the_disk(name: str) -> None:
 def test_a_measurement_that_can_not_be_read_is_kept(tmp_path: Path, ill: Callable[[Path], None]) -> None:
     kept = tmp_path / "evaluation.json"
     kept.write_text("{}")
-    assert episodes.weighed(kept, {}) == (True, "holds no measurement and counts for nothing")
+    assert measurements.weighed(kept, {}) == (True, "holds no measurement and counts for nothing")
     ill(kept)
-    assert episodes.weighed(kept, {}) == (False, "stays as it is: it could not be read (Input/output error)")
+    assert measurements.weighed(kept, {}) == (False, "stays as it is: it could not be read (Input/output error)")
 
 
 def test_a_measurement_that_can_not_be_written_ends_a_run_that_is_saved(
@@ -285,7 +287,7 @@ def test_a_refused_run_leaves_a_folder_that_others_use(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_run_is_still_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("dear")
-    with pytest.raises(provenance.CommandError, match="holds no run"):
+    with pytest.raises(CommandError, match="holds no run"):
         command([*words(tmp_path), "--fresh"])
 
 
@@ -323,7 +325,7 @@ def test_leftovers_of_any_kind_are_removed(tmp_path: Path) -> None:
 
 def test_results_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "result.json"
-    provenance.write_json(target, {"a": 1})
+    files.write_json(target, {"a": 1})
     (tmp_path / f"{TEMPORARY}result.json").write_text("of a kill")
 
     def half(path: Path, chunks: Any) -> NoReturn:
@@ -331,16 +333,16 @@ def test_results_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(disk, "write_file", half)
-    with pytest.raises(provenance.CommandError, match="No space left"):
-        provenance.write_json(target, {"a": 2})
+    with pytest.raises(CommandError, match="No space left"):
+        files.write_json(target, {"a": 2})
     monkeypatch.undo()
     assert json.loads(target.read_text()) == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
     (tmp_path / "link").symlink_to(target)
-    provenance.write_json(tmp_path / "link", {"a": 3})
+    files.write_json(tmp_path / "link", {"a": 3})
     assert (tmp_path / "link").is_symlink()
     assert json.loads(target.read_text()) == {"a": 3}
-    provenance.write_json(Path(os.devnull), {"a": 4})
+    files.write_json(Path(os.devnull), {"a": 4})
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
 
@@ -349,6 +351,6 @@ def test_a_film_killed_halfway_leaves_nothing_once_it_is_filmed_again(
 ) -> None:
     left = tmp_path / f"{TEMPORARY}game.gif"
     left.write_bytes(b"half a film")
-    monkeypatch.setattr(video, "_write_gif", lambda path, moments: path.write_bytes(b"the film"))
-    video.write(tmp_path / "game.gif", iter(()))
+    monkeypatch.setattr(filming, "_write_gif", lambda path, moments: path.write_bytes(b"the film"))
+    filming.write(tmp_path / "game.gif", iter(()))
     assert everything(tmp_path) == {"game.gif": b"the film"}

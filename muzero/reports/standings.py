@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import shutil
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from muzero.evaluation.tournament import TournamentReport
 from muzero.view.terminal import interval, signed, table, told_cut
 from selfplay.strength.arena import Score
 from selfplay.strength.ratings import PRIOR_DRAWS, RESAMPLES, Difference, more_games
@@ -19,32 +18,24 @@ SPARSE = 0.9
 """Below this share of different games, repetition is spoken of."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What was played."""
-
-    game: str
-    games: int
-    """of each pairing"""
-    opening_plies: int
-    seed: int
-    max_moves: int = 0
-    """after which a game was cut"""
-
-
-def show(header: Header, labels: Sequence[str], meetings: Sequence[Meeting], standings: Standings) -> None:
-    """Print everything, as wide as the terminal."""
-    width = shutil.get_terminal_size((80, 24)).columns
-    openings = f"{header.opening_plies} random opening moves" if header.opening_plies else "no random opening moves"
-    played, total = len(meetings), len(labels) * (len(labels) - 1) // 2
-    pairings = f"{'' if played == total else f'{played} of '}{total} pairing{'s' * (total > 1)} of {header.games} games"
-    title = (f"{header.game}: {len(standings.order)} players, {pairings}, {openings}, the same for every pairing, "
-             f"seed {header.seed}")
-    parts = [wrap(title, width), ratings_table(labels, standings), "", "row against column:",
+def text(report: TournamentReport, width: int) -> str:
+    """Everything there is to tell, in lines of at most `width` columns where names allow it."""
+    asked, labels, meetings, standings = report.asked, report.labels, report.meetings, report.standings
+    parts = [wrap(title(report), width), "", ratings_table(labels, standings), "", "row against column:",
              *crosstables(labels, meetings, standings, width), ""]
-    parts += [wrap(line, width) for line in neighbours(labels, standings, header.games)]
-    parts += ["", *(wrap(line, width) for line in notes(labels, meetings, standings, header.max_moves))]
-    print("\n".join([parts[0], "", *parts[1:]]))
+    parts += [wrap(line, width) for line in neighbours(labels, standings, asked.games)]
+    parts += ["", *(wrap(line, width) for line in notes(labels, meetings, standings, asked.limit))]
+    return "\n".join(parts)
+
+
+def title(report: TournamentReport) -> str:
+    """What was played."""
+    asked, played, count = report.asked, len(report.meetings), len(report.labels)
+    total = count * (count - 1) // 2
+    openings = f"{asked.opening_plies} random opening moves" if asked.opening_plies else "no random opening moves"
+    pairings = f"{'' if played == total else f'{played} of '}{total} pairing{'s' * (total > 1)} of {asked.games} games"
+    return (f"{asked.game}: {len(report.standings.order)} players, {pairings}, {openings}, the same for every pairing, "
+            f"seed {asked.seed}")
 
 
 def wrap(text: str, width: int) -> str:

@@ -1,0 +1,90 @@
+"""`muzero evaluate MODE ...`: matches, tournaments, exact tests, episodes, films, and suites of measurements."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from muzero.commands.arguments import HELP, parse
+from muzero.commands.evaluate import episodes, match, old_spellings, positions, suite, tournament, video
+from muzero.storage.disk import named
+from muzero.view.console import OK, USAGE, CommandError, tell
+
+EXAMPLES = (match.EXAMPLES[0], positions.EXAMPLES[0], tournament.EXAMPLES[0], episodes.EXAMPLES[0],
+            video.EXAMPLES[0], suite.EXAMPLES[1])
+NEAR = 0.7
+"""How alike a word and the name of a mode are that may have been meant by it."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to measure."""
+
+    about: str
+    arguments: type[Any]
+    run: Callable[[Any, Sequence[str]], int]
+    examples: tuple[str, ...]
+
+
+MODES = {
+    "match": Mode("play a match against random, mcts:N, perfect play or another agent",
+                  match.Arguments, match.run, match.EXAMPLES),
+    "tournament": Mode("rate several players in Elo, each against each",
+                       tournament.Arguments, tournament.run, tournament.EXAMPLES),
+    "positions": Mode("compare moves with exact values: every position, or a file's",
+                      positions.Arguments, positions.run, positions.EXAMPLES),
+    "episodes": Mode("measure the returns of whole games of one player",
+                     episodes.Arguments, episodes.run, episodes.EXAMPLES),
+    "suite": Mode("combine measured Atari runs: IQM, median, mean, optimality gap",
+                  suite.Arguments, suite.run, suite.EXAMPLES),
+    "video": Mode("film one game that is seen in pixels",
+                  video.Arguments, video.run, video.EXAMPLES),
+}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Measure in the mode that is named first; without one, as it was spelt before there were modes."""
+    mode = MODES.get(argv[0]) if argv else None
+    if mode is not None:
+        arguments = parse(mode.arguments, argv[1:], f"muzero evaluate {argv[0]}", mode.examples)
+        return mode.run(arguments, argv)
+    if not argv or any(flag in argv for flag in HELP):
+        tell(overview())
+        return OK if argv else USAGE
+    check_mode(argv[0])
+    name, arguments = old_spellings.read(argv)
+    old_spellings.tell_new(name, arguments)
+    return MODES[name].run(arguments, argv)
+
+
+def overview() -> str:
+    """What `muzero evaluate --help` says."""
+    modes = "\n".join(f"  {name:<12}{mode.about}" for name, mode in MODES.items())
+    examples = "\n".join(f"  {line}" for line in EXAMPLES)
+    return (
+        "usage: muzero evaluate MODE [OPTIONS]\n\n"
+        "Measure an agent, or other players of its game.\n\n"
+        f"modes:\n{modes}\n\n"
+        "`muzero evaluate MODE --help` tells more. A folder that is called like a mode is written ./NAME.\n\n"
+        f"examples:\n{examples}"
+    )
+
+
+def check_mode(word: str) -> None:
+    """Refuse a word that looks like a mode and is neither a game nor anything that is there. Raises CommandError
+    (usage)."""
+    near = difflib.get_close_matches(word, MODES, n=1, cutoff=NEAR)
+    if near and not word.startswith("-") and not named(word).exists() and not _is_game(word):
+        raise CommandError(f"no mode {word!r}; did you mean {near[0]!r}?\n  modes: {', '.join(MODES)}", USAGE)
+
+
+def _is_game(word: str) -> bool:
+    import games
+
+    try:
+        games.spec(word)
+    except games.GameError:
+        return False
+    return True

@@ -1,0 +1,129 @@
+"""From the arguments of a mode to its results: find, check and load who is measured, show and write the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from games.own_names import canonical, is_own, same_game
+from muzero.commands.arguments import find_agent, game_spec, load_agent
+from muzero.commands.evaluate.options import Common
+from muzero.commands.players import check_player, named_simulations, stored_game
+from muzero.view.console import OK, USAGE, CommandError
+
+if TYPE_CHECKING:
+    from games.base import GameSpec
+    from muzero.evaluation.subject import Subject
+
+
+@dataclass(frozen=True)
+class Who:
+    """Whom a command names."""
+
+    agent: str
+    """the agent; or the game in which another player is measured"""
+    common: Common
+    simulations: int | tuple[int, ...] | None = None
+    """of each search; None or (): the agent's own"""
+    player: str | None = None
+    """another player, in place of an agent"""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All numbers of simulations; empty: the agent's own."""
+        if self.simulations is None:
+            return ()
+        return self.simulations if isinstance(self.simulations, tuple) else (self.simulations,)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Who is measured, found but not loaded."""
+
+    name: str
+    """the agent's, without its number of simulations; the game's where another player is measured"""
+    game: str
+    """canonical name"""
+    simulations: tuple[int, ...]
+    """numbers to measure at; empty: the agent's own"""
+
+
+def run(
+    who: Who, argv: Sequence[str], measure: Callable[[Subject], Iterable[object]],
+    check_game: Callable[[GameSpec], None] | None = None,
+) -> int:
+    """Measure, show each report as it is made, and write the JSON.
+
+    check_game: refuses a game that the mode is not for. Raises CommandError for whatever can't be measured, before an
+    agent is loaded.
+    """
+    found = find(who)
+    spec = spec_of(found.game, who)
+    if check_game is not None and spec is not None:
+        check_game(spec)
+    subject = load(found, who)
+    from muzero.reports import as_json, terminal
+    from muzero.reports.files import keep, write_json
+
+    reports = []
+    for report in measure(subject):
+        terminal.show(report)
+        reports.append(report)
+    # What is kept holds the figures without the film, which comes first.
+    content = as_json.document(subject, argv, *reversed(reports))
+    if who.common.json is not None:
+        write_json(who.common.json, content)
+    if subject.agent is not None and "returns" in content:
+        keep(found.name, as_json.document(subject, argv, reports[-1]))
+    return OK
+
+
+def find(who: Who) -> Found:
+    """Who is measured. Loads nothing. Raises CommandError for what names nobody, or has two numbers of simulations."""
+    if who.player is not None:
+        return _find_player(who.agent, who.player, who.numbers)
+    name, own = named_simulations(who.agent, bool(who.numbers))
+    folder = find_agent(name)
+    _check_noise(folder, who.common.noise)
+    return Found(name, stored_game(folder), who.numbers if own is None else (own,))
+
+
+def _find_player(game: str, player: str, asked: tuple[int, ...]) -> Found:
+    """Another player in the place of an agent, in the game named first."""
+    name = game_spec(game).name
+    said = check_player("--player", player, name)
+    if said.kind == "agent" and said.simulations is not None and asked:
+        raise CommandError(f"--player {player} has its own number of simulations: no --simulations", USAGE)
+    return Found(name, name, asked)
+
+
+def _check_noise(folder: Path, noise: float | None) -> None:
+    """Refuse a share of Dirichlet noise above 1. Raises CommandError (usage)."""
+    from muzero.storage.checkpoint import read_config
+
+    if noise is not None and noise > 1.0 and read_config(folder).play.algorithm == "puct":
+        raise CommandError(f"--noise: expected 0 to 1, the share of Dirichlet noise in the prior, got {noise:g}", USAGE)
+
+
+def spec_of(game: str, who: Who) -> GameSpec | None:
+    """The facts of the game; None for an own game whose code may not run: it is refused as its agent is loaded."""
+    if not is_own(game) or who.player is not None:
+        return game_spec(game)
+    trusted = who.common.own_game
+    return game_spec(trusted) if trusted is not None and same_game(game, canonical(trusted)) else None
+
+
+def load(found: Found, who: Who) -> Subject:
+    """Who is measured, loaded. Raises as `muzero.commands.arguments.load_agent`."""
+    from muzero.evaluation.subject import Subject
+
+    agent = None if who.player is not None else load_agent(found.name, who.common.own_game, who.common.noise)
+    return Subject(
+        game=found.game if agent is None else agent.spec.name,
+        agent=agent,
+        player_text=who.player or "",
+        simulations=tuple(dict.fromkeys(found.simulations)) or (None,),
+        seed=who.common.seed,
+    )

@@ -1,0 +1,202 @@
+"""Commands from before `muzero evaluate` had modes, such as `muzero evaluate AGENT --against perfect`: which mode and
+arguments each stands for."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from muzero.commands.arguments import Maybe, parse
+from muzero.commands.evaluate import episodes, match, measuring, positions, suite, tournament, video
+from muzero.commands.evaluate.options import Common
+from muzero.commands.players import check_player
+from muzero.view.console import USAGE, CommandError, command, log
+
+PROGRAM = "muzero evaluate"
+NEW = ("muzero evaluate MODE ...                                 # the modes: muzero evaluate --help",)
+EVERYWHERE = ("agent", "simulations", "seed", "json")
+OF_AGENT = (*EVERYWHERE, "noise", "own_game")
+
+
+@dataclass(frozen=True)
+class Flat:
+    """All options of all modes in one list."""
+
+    agent: tyro.conf.Positional[str]
+    against: Maybe[str] = None
+    episodes: Maybe[int] = None
+    video: Maybe[Path] = None
+    games: Maybe[int] = None
+    opening_plies: Maybe[int] = None
+    simulations: tuple[int, ...] = ()
+    noise: Maybe[float] = None
+    seed: int = 0
+    own_game: Maybe[str] = None
+    every_position: bool = False
+    positions: Maybe[Path] = None
+    player: Maybe[str] = None
+    tournament: Maybe[tuple[str, ...]] = None
+    max_moves: Maybe[int] = None
+    skip_unreadable: bool = False
+    json: Maybe[Path] = None
+
+    @property
+    def given(self) -> list[str]:
+        """Options that were named, in the order of this list."""
+        return [field.name for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
+
+
+@dataclass(frozen=True)
+class FlatSuite:
+    """The options beside `--suite`."""
+
+    suite: tuple[Path, ...]
+    seed: int = 0
+    json: Maybe[Path] = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an old spelling goes with."""
+
+    takes: tuple[str, ...]
+    """its options"""
+    why: str
+    """why no other one makes sense with it"""
+
+
+SELECTORS: Mapping[str, Rule] = {
+    "tournament": Rule(
+        (*EVERYWHERE, "tournament", "games", "opening_plies", "max_moves", "skip_unreadable"),
+        "has no place in a tournament: players are named after --tournament, the game comes first"),
+    "every_position": Rule(
+        (*OF_AGENT, "every_position", "player"),
+        "has no place beside --every-position, a test of its own of single moves, without games"),
+    "positions": Rule(
+        (*OF_AGENT, "positions", "player"),
+        "has no place beside --positions, a test of its own of single moves, without games"),
+    "episodes": Rule(
+        (*OF_AGENT, "episodes", "video", "player", "max_moves"),
+        "has no place beside --episodes, which measures whole games of one player: no other test, no opponent, and no "
+        "--games"),
+    "video": Rule(
+        (*OF_AGENT, "video", "max_moves"),
+        "has no place beside --video, which films an agent's own game: no other test, player or opponent"),
+}
+"""The option that chose a mode -> what goes with it; the first that is given counts."""
+GAMES = Rule(
+    (*OF_AGENT, "against", "games", "opening_plies", "player", "max_moves"), "belongs to a --tournament")
+"""Without any of them a match is played, or the whole games of one player."""
+ALONE = Rule(
+    (*OF_AGENT, "games", "player", "max_moves"),
+    "makes no sense in {game}: it has one player, whose returns are measured")
+
+
+def read(argv: Sequence[str]) -> tuple[str, Any]:
+    """The mode and its arguments. Raises CommandError (usage) for options that make no sense together."""
+    if "--suite" in argv:
+        old = parse(FlatSuite, argv, PROGRAM, NEW)
+        return "suite", suite.Arguments(old.suite, old.seed, old.json)
+    flat = parse(Flat, argv, PROGRAM, NEW)
+    selector = next((name for name in SELECTORS if name in flat.given), None)
+    refuse(flat, GAMES if selector is None else SELECTORS[selector])
+    if selector not in ("every_position", "positions") and len(flat.simulations) > 1:
+        raise CommandError("a match or tournament takes one number of --simulations", USAGE)
+    if selector is None:
+        return _games(flat)
+    return _MODES[selector](flat)
+
+
+def refuse(flat: Flat, rule: Rule, game: str = "") -> None:
+    """Refuse an option that a rule doesn't take. Raises CommandError (usage)."""
+    for name in flat.given:
+        if name not in rule.takes:
+            raise CommandError(f"--{name.replace('_', '-')} {rule.why.format(game=game)}", USAGE)
+
+
+def tell_new(name: str, arguments: Any) -> None:
+    """Say the new spelling to a person; whoever reads the streams of a program finds them as they were."""
+    if sys.stderr.isatty():
+        log(f"this spelling goes on working; the new one is  {command(*new_words(name, arguments))}")
+
+
+def new_words(name: str, arguments: Any) -> list[str]:
+    """`evaluate MODE ...` for a mode's arguments."""
+    return ["evaluate", name, *_words(arguments)]
+
+
+def _words(arguments: Any) -> list[str]:
+    """Values without defaults by their place, all others that aren't the default as options."""
+    words: list[str] = []
+    for field in dataclasses.fields(arguments):
+        value = getattr(arguments, field.name)
+        texts = [str(part) for part in value] if isinstance(value, tuple) else [str(value)]
+        if field.default is dataclasses.MISSING:
+            words += texts
+        elif dataclasses.is_dataclass(value):
+            words += _words(value)
+        elif value != field.default:
+            option = f"--{field.name.replace('_', '-')}"
+            words += [option] if value is True else [option, *texts]
+    return words
+
+
+def _games(flat: Flat) -> tuple[str, Any]:
+    """A match, or whole games where the game has one player."""
+    who = measuring.Who(flat.agent, _common(flat), _one(flat), flat.player)
+    spec = measuring.spec_of(measuring.find(who).game, who)
+    if spec is None or spec.players == 2:
+        return _match(flat)
+    if flat.against is not None:
+        check_player("--against", flat.against, spec.name)
+    refuse(flat, ALONE, spec.name)
+    return _episodes(dataclasses.replace(flat, episodes=flat.games))
+
+
+def _match(flat: Flat) -> tuple[str, Any]:
+    usual = match.Arguments(flat.agent)
+    return "match", match.Arguments(
+        flat.agent, flat.against or usual.against, usual.games if flat.games is None else flat.games,
+        flat.opening_plies, _one(flat), flat.max_moves, flat.player, _common(flat))
+
+
+def _episodes(flat: Flat) -> tuple[str, Any]:
+    count = episodes.Arguments(flat.agent).episodes if flat.episodes is None else flat.episodes
+    return "episodes", episodes.Arguments(
+        flat.agent, count, _one(flat), flat.max_moves, flat.video, flat.player, _common(flat))
+
+
+def _video(flat: Flat) -> tuple[str, Any]:
+    assert flat.video is not None
+    return "video", video.Arguments(flat.agent, flat.video, _one(flat), flat.max_moves, _common(flat))
+
+
+def _positions(flat: Flat) -> tuple[str, Any]:
+    return "positions", positions.Arguments(
+        flat.agent, flat.positions, flat.simulations, flat.player, _common(flat))
+
+
+def _tournament(flat: Flat) -> tuple[str, Any]:
+    usual = tournament.Arguments(flat.agent, ())
+    return "tournament", tournament.Arguments(
+        flat.agent, flat.tournament or (), usual.games if flat.games is None else flat.games,
+        usual.opening_plies if flat.opening_plies is None else flat.opening_plies, _one(flat), flat.seed,
+        flat.max_moves, flat.skip_unreadable, flat.json)
+
+
+def _common(flat: Flat) -> Common:
+    return Common(flat.noise, flat.seed, flat.own_game, flat.json)
+
+
+def _one(flat: Flat) -> int | None:
+    return flat.simulations[0] if flat.simulations else None
+
+
+_MODES = {"tournament": _tournament, "every_position": _positions, "positions": _positions, "episodes": _episodes,
+          "video": _video}

@@ -1,0 +1,70 @@
+"""Options that the modes of `muzero evaluate` share, and what is checked of them before anything is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from muzero.commands.arguments import Maybe
+from muzero.commands.bounds import check_numbers
+from muzero.view.console import USAGE, CommandError
+
+Agent = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="AGENT")]]
+"""The agent that a command names."""
+NEED_AGENT = ("noise", "video")
+"""Options that say something of an agent, not of another player in its place."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """How an agent is measured, and where the results go."""
+
+    noise: Maybe[float] = None
+    """Gumbel noise, or share of Dirichlet noise, at the root of each search (default: the agent's own; 0: none)."""
+    seed: int = 0
+    own_game: Maybe[str] = None
+    """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
+    json: Maybe[Path] = None
+    """Also write the results here, with command, seed, versions and hardware."""
+
+
+USUAL = Common()
+CommonOptions = tyro.conf.OmitArgPrefixes[Common]
+"""`Common` as part of a mode's arguments, without a prefix before its options."""
+
+
+def given(arguments: Any) -> dict[str, Any]:
+    """Every option of a mode by its name, those of `Common` included."""
+    values = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(arguments)}
+    common = values.pop("common", None)
+    return values if common is None else {**values, **given(common)}
+
+
+def check(arguments: Any) -> None:
+    """Refuse numbers out of bounds, a place that can't be written, and options that need an agent where there is none.
+
+    Raises CommandError (usage).
+    """
+    values = given(arguments)
+    check_numbers(values)
+    check_target(values.get("json"))
+    if values.get("player") is not None:
+        _check_needs(values)
+
+
+def _check_needs(values: Mapping[str, Any]) -> None:
+    for name in NEED_AGENT:
+        if values.get(name) is not None:
+            raise CommandError(f"--{name.replace('_', '-')} is about an agent: no --player", USAGE)
+
+
+def check_target(target: Path | None) -> None:
+    """Refuse a file that can't be written. Raises CommandError (usage)."""
+    if target is not None and (target.is_dir() or not os.access(target.absolute().parent, os.W_OK)):
+        raise CommandError(f"--json {target}: can't be written there", USAGE)

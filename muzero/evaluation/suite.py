@@ -1,0 +1,166 @@
+"""Measured runs of several Atari games and training seeds as one number."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from games.atari_protocol import roms
+from muzero.errors import MuZeroError
+from muzero.evaluation.episodes import human_normalised
+from muzero.evaluation.kept import EVALUATION, LIMIT, searched, whole_games
+from muzero.storage import disk, runs
+from muzero.view.console import command
+from muzero.view.terminal import printable
+from selfplay.strength.suite import Estimate, UnevenError, aggregate
+
+ROUNDING = 1e-3
+"""By how much a file's human-normalised score may be off."""
+
+
+class SuiteError(MuZeroError):
+    """Measurements that can't be read or combined; the message names the file and the mend."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One evaluation."""
+
+    path: Path
+    game: str
+    training_seed: int
+    score: float
+    normalised: float
+    episodes: int
+    step: int
+    """Learning steps of the agent."""
+    conditions: str
+    """Protocol and search: what must be the same in a suite."""
+
+
+@dataclass(frozen=True)
+class SuiteReport:
+    """Evaluations of several games and training seeds, under the same conditions."""
+
+    runs: Sequence[Measured]
+    """in the order they were named"""
+    human_normalised: Mapping[str, Estimate]
+    """mean, median, iqm and optimality_gap, with bootstrap intervals"""
+
+    @property
+    def conditions(self) -> str:
+        return self.runs[0].conditions
+
+    @property
+    def by_game(self) -> dict[str, list[Measured]]:
+        """The runs of each game by training seed."""
+        found: dict[str, list[Measured]] = {}
+        for one in sorted(self.runs, key=lambda one: (one.game, one.training_seed)):
+            found.setdefault(one.game, []).append(one)
+        return found
+
+    @property
+    def seeds(self) -> int:
+        """Training seeds of each game."""
+        return len(self.runs) // len(self.by_game)
+
+
+def combine(paths: Sequence[Path], seed: int = 0) -> SuiteReport:
+    """The measurements of at least one run or file as one number. Raises SuiteError."""
+    found = SuiteReport([read(path) for path in paths], {})
+    check(found.runs)
+    scores = {game: [one.normalised for one in many] for game, many in found.by_game.items()}
+    try:
+        return SuiteReport(found.runs, aggregate(scores, seed))
+    except UnevenError as error:
+        raise SuiteError(str(error)) from error
+
+
+def read(path: Path) -> Measured:
+    """The evaluation in a run's folder or a file. Raises SuiteError naming what is missing."""
+    file = path
+    try:
+        file = path / EVALUATION if disk.is_folder(path) else path
+        if missing := _missing(path, file):
+            raise SuiteError(missing)
+        return _measured(file, json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise SuiteError(f"{file} is no evaluation of a run under an Atari protocol ({reason(error):.200})") from error
+
+
+def _missing(path: Path, file: Path) -> str:
+    """Why there is no evaluation to read, and how to get one; empty where there is."""
+    if disk.mode_of(path) is None:
+        return f"{path} isn't there; expected the folder of a measured run, or the file of {measure('AGENT', 'FILE')}"
+    if not disk.is_file(file) and runs.newest(path) is None:
+        return (f"{path} holds no run, which would keep its measurement: name the file of "
+                f"{measure(path, 'FILE')}")
+    if not disk.is_file(file):
+        return f"{path} was not measured yet: {measure(path)}"
+    if file.stat().st_size > LIMIT:
+        return f"{file} is no evaluation: it has more than {LIMIT >> 20} MB"
+    return ""
+
+
+def measure(agent: object, file: str = "") -> str:
+    """The command that measures an agent's whole games."""
+    return command("evaluate", "episodes", agent, "--episodes", 100, *(["--json", file] if file else []))
+
+
+def reason(error: Exception) -> str:
+    """What was wrong with a file, for people."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"no JSON: {error}"
+    if isinstance(error, KeyError):
+        return f"nothing under {error}"
+    return str(error) if type(error) is ValueError else repr(error)
+
+
+def _measured(file: Path, content: dict[str, Any]) -> Measured:
+    game = str(content["game"]).partition("(")[0]
+    if game.removeprefix("atari/") not in roms():
+        raise ValueError(f"{game[:60]} is no Atari game")
+    returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
+    if trained is None:
+        raise ValueError("its player was not trained, so it has no training seed")
+    conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
+    newest = runs.newest(file.parent) if file.name == EVALUATION else None
+    if newest is not None and runs.order(newest)[0] != trained["step"]:
+        raise SuiteError(f"{file.parent} was measured at step {trained['step']} and is now at "
+                         f"{runs.order(newest)[0]}: {measure(file.parent)}")
+    score, normalised = float(returns["mean"]), float(content["human_normalised"])
+    if not all(map(math.isfinite, (score, normalised))):
+        raise ValueError("scores are not finite")
+    return Measured(
+        path=file, game=game, training_seed=int(trained["training_seed"]), score=score,
+        normalised=_checked(game, score, normalised), episodes=whole_games(returns["games"]), step=int(trained["step"]),
+        conditions=printable(f"protocol {conditions}; {searched(trained)}").replace("\n", " "))
+
+
+def _checked(game: str, score: float, stated: float) -> float:
+    """The human-normalised score, by the table where it has the game. Raises ValueError if a file states another."""
+    normalised = human_normalised(roms()[game.removeprefix("atari/")], score)
+    if normalised is None:
+        return stated
+    if not math.isclose(normalised, stated, rel_tol=ROUNDING, abs_tol=ROUNDING):
+        raise ValueError(f"a mean of {score:g} in {game} is {normalised:.3f} human-normalised, not {stated:.3f}")
+    return normalised
+
+
+def check(found: Sequence[Measured]) -> None:
+    """Refuse what can't be combined: a run twice, or different conditions. Raises SuiteError."""
+    first = found[0]
+    seen: dict[tuple[str, int], Measured] = {}
+    for one in found:
+        if one.conditions != first.conditions:
+            raise SuiteError(f"different conditions\n  {first.path}: {first.conditions}\n"
+                             f"  {one.path}: {one.conditions}")
+        other = seen.setdefault((one.game, one.training_seed), one)
+        if other is not one:
+            raise SuiteError(f"{other.path} and {one.path} are both {one.game} trained with seed {one.training_seed}")

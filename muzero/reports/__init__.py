@@ -1,0 +1,1 @@
+"""Evaluations written down: as tables for a terminal and as JSON."""

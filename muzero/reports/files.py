@@ -1,0 +1,49 @@
+"""Files of results: JSON written whole or not at all, and the measurement that a run keeps."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from muzero.evaluation.kept import EVALUATION, weighed
+from muzero.storage import disk, runs
+from muzero.view.console import CommandError, log
+
+
+def keep(agent: str, measured: dict[str, Any]) -> None:
+    """Save a measurement of whole games in the folder of the run it is of, if it is of one and counts more than what
+    is there."""
+    folder = disk.named(agent)
+    if runs.newest(folder) is None:
+        return
+    kept = folder / EVALUATION
+    counts, why = weighed(kept, measured)
+    if why:
+        log(f"{kept} {why}")
+    if counts:
+        write_json(kept, measured, "the run can't keep its evaluation, ")
+
+
+def write_json(path: Path, values: dict[str, Any], failed: str = "--json ") -> None:
+    """Write results, whole or not at all. Raises CommandError, beginning with `failed`, where the disk refuses."""
+    data = (json.dumps(_strict(values), indent=2) + "\n").encode()
+    try:
+        # What is no file of its own, such as a device or a link, is written to, not replaced.
+        if disk.is_there(path) and not disk.is_file(path, follow=False):
+            path.write_bytes(data)
+        else:
+            disk.replace_file(path, data)
+    except OSError as error:
+        raise CommandError(f"{failed}{path}: {error.strerror}") from error
+    log(f"wrote {path}")
+
+
+def _strict(value: Any) -> Any:
+    """The same with null for NaN and infinity, which JSON doesn't have."""
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
