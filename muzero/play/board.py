@@ -1,4 +1,4 @@
-"""Boards drawn for people: colour and shape, coordinates, the newest stone marked.
+"""Boards read from printed positions: cells, their names, whose pieces stand where.
 
 Games without an entry here are shown as OpenSpiel (or their own class) prints them.
 """
@@ -6,22 +6,15 @@ Games without an entry here are shown as OpenSpiel (or their own class) prints t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
-
-from muzero.view.terminal import Ink
 
 Cell = tuple[int, int]
 """(row, column), both counted from the top left of the picture."""
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 GO_LETTERS = LETTERS.replace("i", "")
-FIRST, SECOND = ("red", "bold"), ("yellow", "bold")
-"""Colours of player 0 and player 1."""
-ROUND = {True: ("●", "○"), False: ("X", "O")}
-"""Stones of player 0 and player 1, by whether more than ASCII can be shown."""
-CROSSES = {True: ("X", "O"), False: ("X", "O")}
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class Drawing:
     stones: tuple[str, str]
     """Characters of player 0's and of player 1's pieces."""
     style: Literal["dots", "grid", "columns", "skewed"] = "dots"
-    shapes: Mapping[bool, tuple[str, str]] = field(default_factory=lambda: ROUND)
+    """Cells without lines, crosses and circles in a grid, stones that fall into columns, or rows of hexagons."""
     from_below: bool = False
     """Rows are numbered from the bottom up."""
     letters: str = LETTERS
@@ -49,8 +42,8 @@ RANKS = r"^ ?\d+ *([^\s\d]+)\s*$"
 CELLS = r"^([.xo]+)$"
 
 DRAWINGS: Mapping[str, Drawing] = {
-    "tic_tac_toe": Drawing(CELLS, ("x", "o"), "grid", CROSSES),
-    "mnk": Drawing(CELLS, ("x", "o"), "grid", CROSSES),
+    "tic_tac_toe": Drawing(CELLS, ("x", "o"), "grid"),
+    "mnk": Drawing(CELLS, ("x", "o"), "grid"),
     "connect_four": Drawing(CELLS, ("x", "o"), "columns"),
     "gomoku": Drawing(r"^([.bw]+)$", ("b", "w")),
     "othello": Drawing(r"^\d ([-xo ]+) \d$", ("x", "o"), show_legal=True),
@@ -85,8 +78,6 @@ OWN_SIGNS: Mapping[str, tuple[str, str]] = {
     "y": ("O", "@"),
 }
 """Signs of player 0's and of player 1's pieces in OpenSpiel's own text of games without a drawing."""
-KINGS = {"8": ("◆", "K"), "*": ("◇", "Q")}
-"""Crowned pieces of checkers: with more than ASCII, and with ASCII alone."""
 
 
 @dataclass(frozen=True)
@@ -145,75 +136,3 @@ def _ranks(text: str) -> list[str]:
     """Lines of eight characters from the first field of a FEN."""
     ranks = text.partition(" ")[0].split("/")
     return [re.sub(r"\d", lambda digits: "." * int(digits[0]), rank) for rank in ranks]
-
-
-def draw(
-    board: Board, pen: Ink, fancy: bool, marked: Collection[Cell] = (), possible: Collection[Cell] = ()
-) -> str:
-    """The picture. `marked` cells are put in brackets; `possible` ones get a `+`."""
-    cells = [
-        [_cell(board, (row, column), pen, fancy, (row, column) in marked, (row, column) in possible)
-         for column in range(len(board.rows[0]))]
-        for row in range(len(board.rows))
-    ]
-    if board.drawing.style == "columns":
-        return _columns(cells, pen, fancy)
-    if board.drawing.style == "grid":
-        return _grid(board, cells, pen, fancy)
-    return _dots(board, cells, pen, skew=board.drawing.style == "skewed")
-
-
-def stone(drawing: Drawing, player: int, pen: Ink, fancy: bool) -> str:
-    """One player's piece, as in the picture."""
-    shape = drawing.stones[player][-1] if drawing.own_letters else drawing.shapes[fancy][player]
-    return pen(shape, *(FIRST, SECOND)[player])
-
-
-def _cell(board: Board, cell: Cell, pen: Ink, fancy: bool, marked: bool, possible: bool) -> str:
-    """Three columns: a piece, in brackets if it is new, or an empty place."""
-    owner = board.owner(cell)
-    if owner is None:
-        open_place = board.drawing.style in ("grid", "columns")
-        empty = "+" if possible else " " if open_place else "·" if fancy else "."
-        return f" {empty if empty == ' ' else pen(empty, 'dim')} "
-    character = board.rows[cell[0]][cell[1]]
-    shape = board.drawing.shapes[fancy][owner]
-    if board.drawing.own_letters:
-        shape = character
-    elif character in KINGS:
-        shape = KINGS[character][0 if fancy else 1]
-    piece = pen(shape, *(FIRST, SECOND)[owner])
-    return f"({piece})" if marked else f" {piece} "
-
-
-def _columns(cells: list[list[str]], pen: Ink, fancy: bool) -> str:
-    """Connect Four: numbered columns in a frame."""
-    side, floor, left, middle, right = "│─└┴┘" if fancy else "|-+++"
-    wall = pen(side, "blue")
-    numbers = "  " + "".join(f"  {column + 1} " for column in range(len(cells[0])))
-    rows = ["  " + wall + wall.join(row) + wall for row in cells]
-    bottom = left + middle.join([floor * 3] * len(cells[0])) + right
-    return "\n".join([numbers, *rows, "  " + pen(bottom, "blue")])
-
-
-def _grid(board: Board, cells: list[list[str]], pen: Ink, fancy: bool) -> str:
-    """Tic-Tac-Toe: lines between the cells."""
-    side, floor, cross = "│─┼" if fancy else "|-+"
-    between = "      " + pen(cross.join([floor * 3] * len(cells[0])), "dim")
-    lines = ["      " + " ".join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])]
-    for number, row in enumerate(cells):
-        lines += [between] if number else []
-        lines.append(f"  {board.name((number, 0))[1:]:>2}  " + pen(side, "dim").join(row))
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _dots(board: Board, cells: list[list[str]], pen: Ink, skew: bool) -> str:
-    """Cells without lines; each skewed row starts half a cell further right, as on a Hex board."""
-    letters = "     " + "".join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])
-    lines = [letters]
-    for number, row in enumerate(cells):
-        indent = " " * (3 * number // 2) if skew else ""
-        lines.append(f"{indent}  {board.name((number, 0))[1:]:>2} " + "".join(row))
-    if not skew:
-        lines.append(letters)
-    return "\n".join(line.rstrip() for line in lines)

@@ -15,10 +15,15 @@ from scripted import Scripted
 import games as engines
 from games.base import GameError
 from muzero.commands import play
-from muzero.play.board import DRAWINGS, OWN_SIGNS, Board, draw, read_board
-from muzero.play.moves import legal_names, move_name, parse_move, refusal
+from muzero.commands.play.board import draw, shapes
+from muzero.commands.play.dialogue import Dialogue
+from muzero.commands.play.refusals import refusal
+from muzero.commands.play.thoughts import expected_line as written
+from muzero.commands.play.thoughts import value_bar
+from muzero.play.board import DRAWINGS, OWN_SIGNS, Board, read_board
+from muzero.play.moves import legal_names, move_name, parse_move
 from muzero.play.session import Session
-from muzero.play.thoughts import expected_line, value_bar
+from muzero.play.thoughts import expected_line as ahead
 from muzero.view.terminal import Ink
 
 PLAIN = Ink(False)
@@ -27,8 +32,12 @@ DRAWN = (*PLACING, "connect_four", "breakthrough", "clobber", "checkers", "chess
 UNDRAWN = ("catch", "nim", "pig(players=2)", "dots_and_boxes", "amazons", "ultimate_tic_tac_toe", "2048")
 
 
-def session(game: str, agent: Scripted | None = None, **options: Any) -> Session:
-    return Session(agent or Scripted(game), PLAIN, True, **options)
+def session(game: str, agent: Scripted | None = None, **options: Any) -> Dialogue:
+    return Dialogue(Session(agent or Scripted(game), **options), PLAIN, True)
+
+
+def expected_line(batch: Any, variation: list[int], fancy: bool) -> str:
+    return written(ahead(batch, variation), fancy)
 
 
 def position(game: str, plies: int, seed: int) -> tuple[Any, list[int]]:
@@ -112,7 +121,7 @@ def test_pictures_hold_a_stone_for_each_piece(game: str, fancy: bool) -> None:
     if fancy and not board.drawing.own_letters and game != "checkers":
         body = picture.split("\n", 1)[1]
         for player in (0, 1):
-            assert body.count(board.drawing.shapes[True][player]) == owners.count(player)
+            assert body.count(shapes(board.drawing)[True][player]) == owners.count(player)
     assert "\x1b[31" in draw(board, Ink(True), fancy)
 
 
@@ -207,37 +216,37 @@ def test_other_refusals_say_why() -> None:
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_nothing_typed_raises_and_what_is_illegal_changes_nothing(game: str, text: str) -> None:
     table = session(game)
-    before = table.games.snapshot()
-    legal = parse_move(table.games, text.strip()) if text.strip() else None
+    before = table.session.games.snapshot()
+    legal = parse_move(table.session.games, text.strip()) if text.strip() else None
     changed, said = table.answer(text)
     if legal is None and text.strip().lower() not in table.commands:
         assert not changed
-        assert table.games.snapshot() == before
+        assert table.session.games.snapshot() == before
         assert bool(said) == bool(text.strip())
 
 
 def test_moves_alternate_and_undo_goes_back_to_the_persons_move() -> None:
     table = session("tic_tac_toe")
-    start = table.games.snapshot()
-    assert not table.agent_to_move
+    start = table.session.games.snapshot()
+    assert not table.session.agent_to_move
     assert table.answer("b2") == (True, "")
-    assert table.agent_to_move
+    assert table.session.agent_to_move
     assert "plays" in table.think()
-    assert table.to_play == table.person
+    assert table.session.to_play == table.session.person
     assert table.answer("undo") == (True, "took back b2")
-    assert table.games.snapshot() == start
+    assert table.session.games.snapshot() == start
     assert table.answer("undo") == (False, "nothing to undo")
 
 
 def test_undo_from_the_second_seat_keeps_the_agents_first_move() -> None:
     table = session("tic_tac_toe", first=False)
-    assert table.agent_to_move
+    assert table.session.agent_to_move
     table.think()
-    after_first = table.games.snapshot()
+    after_first = table.session.games.snapshot()
     table.answer("c3")
     table.think()
     table.answer("undo")
-    assert table.games.snapshot() == after_first
+    assert table.session.games.snapshot() == after_first
 
 
 def test_undo_after_the_end_plays_on() -> None:
@@ -246,42 +255,42 @@ def test_undo_after_the_end_plays_on() -> None:
         table.answer(move)
         table.think()
     table.answer("c1")
-    assert table.over
+    assert table.session.over
     assert table.outcome() == "You win!"
     assert table.answer("b2") == (False, "the game is over: again, undo or quit")
     assert table.answer("undo")[0]
-    assert not table.over
+    assert not table.session.over
 
 
 def test_swap_changes_sides_without_a_move() -> None:
     table = session("tic_tac_toe")
-    before = table.games.snapshot()
+    before = table.session.games.snapshot()
     changed, said = table.answer("swap")
     assert changed
     assert "O you" in said
-    assert table.agent_to_move
-    assert table.games.snapshot() == before
+    assert table.session.agent_to_move
+    assert table.session.games.snapshot() == before
     table.think()
-    assert not table.agent_to_move
+    assert not table.session.agent_to_move
 
 
 def test_resign_ends_the_game_and_can_be_taken_back() -> None:
     table = session("connect_four")
     assert table.answer("resign") == (True, "")
-    assert table.over
+    assert table.session.over
     assert table.outcome() == "You resign. muzero wins."
     assert table.answer("undo") == (True, "you play on")
-    assert not table.over
+    assert not table.session.over
 
 
 def test_hint_and_moves_do_not_move() -> None:
     table = session("tic_tac_toe", Scripted("tic_tac_toe", (4,)))
-    before = table.games.snapshot()
+    before = table.session.games.snapshot()
     changed, said = table.answer("hint")
     assert not changed
     assert "would play b2" in said
     assert table.answer("moves") == (False, "  a1 b1 c1 a2 b2 c2 a3 b3 c3")
-    assert table.games.snapshot() == before
+    assert table.session.games.snapshot() == before
 
 
 def test_who_wins_is_told_from_the_persons_side() -> None:
@@ -291,7 +300,7 @@ def test_who_wins_is_told_from_the_persons_side() -> None:
         table.think()
         if move:
             table.answer(move)
-    assert table.over
+    assert table.session.over
     assert table.outcome() == "muzero wins."
 
 
@@ -422,8 +431,8 @@ def test_short_words_at_the_end() -> None:
     assert table.answer("u") == (True, "took back c1")
     table.answer("c1")
     assert table.answer("A") == (True, "")
-    assert not table.over
-    assert table.to_play == table.person
+    assert not table.session.over
+    assert table.session.to_play == table.session.person
     assert table.answer("undo") == (False, "nothing to undo")
 
 
@@ -433,7 +442,7 @@ def test_games_shown_in_their_own_text_say_whose_pieces_are_whose() -> None:
         batch = engines.make("backgammon", 1, seed)
         assert f"Turn: {OWN_SIGNS['backgammon'][batch.to_play()[0]]}" in batch.render(0)
     table = session("backgammon")
-    assert f"{OWN_SIGNS['backgammon'][table.to_play]}: you" in table.legend()
+    assert f"{OWN_SIGNS['backgammon'][table.session.to_play]}: you" in table.legend()
     assert session("banqi").legend() == "player 0: you   player 1: muzero"
 
 
@@ -463,4 +472,4 @@ def test_own_text_of_a_game_keeps_no_control_codes() -> None:
 
 def test_an_illegal_action_is_no_move() -> None:
     with pytest.raises(GameError):
-        session("connect_four").play(9)
+        session("connect_four").session.play(9)

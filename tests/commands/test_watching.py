@@ -19,8 +19,9 @@ import games
 from games.atari import SCREEN, AtariBatch, Camera
 from muzero import presets
 from muzero.agent import Agent
-from muzero.commands import evaluate, watch
+from muzero.commands import evaluate
 from muzero.commands.evaluate import video
+from muzero.commands.play import watch
 from muzero.config import Config, replace
 from muzero.model.build import build_model
 from muzero.play import filming

@@ -19,7 +19,8 @@ from tiny_runs import last, tiny
 import games
 from games.base import NO_LIMIT, GameBatch, IntArray, MaskArray
 from muzero.cli import main
-from muzero.play.session import Session
+from muzero.commands.play.dialogue import Dialogue
+from muzero.play.session import Result, Session
 from muzero.storage import checkpoint, metrics
 from muzero.training import loop
 from muzero.training.interrupt import Interrupt, Reported
@@ -204,11 +205,13 @@ def test_interrupted_evaluations_are_left(tmp_path: Path) -> None:
 
 def test_a_game_without_end_that_plays_by_itself_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("selfplay.strength.arena.LONGEST", 3)
-    alone = Session(Scripted(ENDLESS), Ink(False), False, watch=True)
+    alone = Session(Scripted(ENDLESS), watch=True)
     while not alone.over:
         alone.think()
-    assert alone.outcome() == "Cut after 3 moves. Return of player 0: 3."
-    person = Session(Scripted(ENDLESS), Ink(False), False)
+    result = alone.result()
+    assert result == Result("cut", None, 3, (3.0,))
+    assert Dialogue(alone, Ink(False), fancy=False).outcome() == "Cut after 3 moves. Return of player 0: 3."
+    person = Session(Scripted(ENDLESS))
     for _ in range(4):
         person.play(0)
     assert not person.over, "a person may leave at any time"

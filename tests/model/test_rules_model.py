@@ -25,6 +25,7 @@ from muzero import presets
 from muzero.agent import Agent
 from muzero.bot import MuZeroBot
 from muzero.commands import train as train_command
+from muzero.commands.play.dialogue import Dialogue
 from muzero.config import Config, ConfigError, SearchConfig, check_continues, replace
 from muzero.learning.loss import compute
 from muzero.learning.tensors import Tensors
@@ -415,10 +416,10 @@ def plays_everywhere(player: Agent) -> None:
     state = pyspiel.load_game("tic_tac_toe").new_initial_state()
     state.apply_action(4)
     assert MuZeroBot(player).step(state) != 4
-    session = Session(player, Ink(False), False)
+    dialogue = Dialogue(Session(player), Ink(False), fancy=False)
     for typed in ("hint", "b2"):
-        assert "muzero" in session.answer(typed)[1] or typed == "b2"
-    assert "plays" in session.think()
+        assert "muzero" in dialogue.answer(typed)[1] or typed == "b2"
+    assert "plays" in dialogue.think()
 
 
 def test_weights_with_dynamics_are_refused() -> None:

@@ -21,7 +21,6 @@ from muzero.config import AloneConfig, Config, from_json, replace, to_json
 from muzero.play.session import Session
 from muzero.players import SearchPlayer
 from muzero.training.loop import Run
-from muzero.view.terminal import Ink
 from selfplay.repeats import Repeats, drawn, next_best
 from selfplay.strength.arena import play_alone
 
@@ -112,7 +111,7 @@ def test_a_game_that_is_watched_leaves_circles_as_the_measured_one_does() -> Non
     for rule, paid in (("same", 0.0), ("next", 1.0)):
         agent: Any = Stubborn(replace(Config(), {"alone.repeats": rule}).alone, (0.1, 0.6, 0.3))
         agent.spec = games.spec(f"{Path(__file__)}:Corridor")
-        watched = Session(agent, Ink(False), False, watch=True, simulations=8)
+        watched = Session(agent, watch=True, simulations=8)
         for _ in range(2):
             while not watched.over:
                 watched.think()

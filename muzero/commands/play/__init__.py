@@ -14,6 +14,7 @@ import tyro
 
 from muzero.commands.arguments import Maybe, load_agent, parse
 from muzero.commands.bounds import check_numbers
+from muzero.commands.play.dialogue import Dialogue
 from muzero.commands.players import named_simulations
 from muzero.play.session import Session, Thinker
 from muzero.view.console import OK, USAGE, CommandError, tell
@@ -64,7 +65,7 @@ def run(argv: Sequence[str]) -> int:
         with contextlib.suppress(ImportError):
             importlib.import_module("readline")
     if agent.spec.players == 1 and agent.spec.pictures:
-        from muzero.commands.watch import watch
+        from muzero.commands.play.watch import watch
 
         with left():
             watch(agent, arguments.seed, arguments.simulations, lambda text: ask(read, text))
@@ -76,16 +77,15 @@ def sit_down(agent: Thinker, arguments: Arguments, read: Callable[[str], str] = 
     """A session on this terminal. `read` gives a line for a prompt, or raises EOFError."""
     session = Session(
         agent,
-        ink(sys.stdout),
-        unicode_ok(sys.stdout),
         first=arguments.seat == "first",
         watch=arguments.watch,
         simulations=arguments.simulations,
         seed=arguments.seed,
     )
+    dialogue = Dialogue(session, ink(sys.stdout), unicode_ok(sys.stdout))
     with left():
-        say(f"{session.spec.name}   {session.legend()}   ? for help\n")
-        converse(session, read)
+        say(f"{session.spec.name}   {dialogue.legend()}   ? for help\n")
+        converse(dialogue, read)
     return OK
 
 
@@ -98,25 +98,25 @@ def left() -> Iterator[None]:
         say("\nbye")
 
 
-def converse(session: Session, read: Callable[[str], str]) -> None:
+def converse(dialogue: Dialogue, read: Callable[[str], str]) -> None:
     """Moves in turn until the person leaves. Raises EOFError where the input ends."""
-    changed = True
+    session, changed = dialogue.session, True
     while True:
         if changed and (session.person is None or not session.agent_to_move):
-            say(session.picture() + "\n")
+            say(dialogue.picture() + "\n")
         if changed and session.over:
-            say(session.outcome())
+            say(dialogue.outcome())
             if session.person is None:
                 return
         changed = True
         if session.agent_to_move:
-            say(session.think() + "\n")
+            say(dialogue.think() + "\n")
             continue
         text = ask(read, "again (a), undo (u) or quit (q)> " if session.over else "your move> ")
         if text.lower() in LEAVE:
             say("bye")
             return
-        changed, said = session.answer(text)
+        changed, said = dialogue.answer(text)
         if said:
             say(said)
 

@@ -1,0 +1,93 @@
+"""Boards drawn for a terminal: colour and shape, coordinates, the newest stone marked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from muzero.play.board import Board, Cell, Drawing
+from muzero.view.terminal import Ink
+
+FIRST, SECOND = ("red", "bold"), ("yellow", "bold")
+"""Colours of player 0 and player 1."""
+ROUND = {True: ("●", "○"), False: ("X", "O")}
+"""Stones of player 0 and player 1, by whether more than ASCII can be shown."""
+CROSSES = {True: ("X", "O"), False: ("X", "O")}
+KINGS = {"8": ("◆", "K"), "*": ("◇", "Q")}
+"""Crowned pieces of checkers: with more than ASCII, and with ASCII alone."""
+
+
+def draw(
+    board: Board, pen: Ink, fancy: bool, marked: Collection[Cell] = (), possible: Collection[Cell] = ()
+) -> str:
+    """The picture. `marked` cells are put in brackets; `possible` ones get a `+`."""
+    cells = [
+        [_cell(board, (row, column), pen, fancy, (row, column) in marked, (row, column) in possible)
+         for column in range(len(board.rows[0]))]
+        for row in range(len(board.rows))
+    ]
+    if board.drawing.style == "columns":
+        return _columns(cells, pen, fancy)
+    if board.drawing.style == "grid":
+        return _grid(board, cells, pen, fancy)
+    return _dots(board, cells, pen, skew=board.drawing.style == "skewed")
+
+
+def stone(drawing: Drawing, player: int, pen: Ink, fancy: bool) -> str:
+    """One player's piece, as in the picture."""
+    shape = drawing.stones[player][-1] if drawing.own_letters else shapes(drawing)[fancy][player]
+    return pen(shape, *(FIRST, SECOND)[player])
+
+
+def shapes(drawing: Drawing) -> Mapping[bool, tuple[str, str]]:
+    """Both players' pieces, by whether more than ASCII can be shown."""
+    return CROSSES if drawing.style == "grid" else ROUND
+
+
+def _cell(board: Board, cell: Cell, pen: Ink, fancy: bool, marked: bool, possible: bool) -> str:
+    """Three columns: a piece, in brackets if it is new, or an empty place."""
+    owner = board.owner(cell)
+    if owner is None:
+        open_place = board.drawing.style in ("grid", "columns")
+        empty = "+" if possible else " " if open_place else "·" if fancy else "."
+        return f" {empty if empty == ' ' else pen(empty, 'dim')} "
+    character = board.rows[cell[0]][cell[1]]
+    shape = shapes(board.drawing)[fancy][owner]
+    if board.drawing.own_letters:
+        shape = character
+    elif character in KINGS:
+        shape = KINGS[character][0 if fancy else 1]
+    piece = pen(shape, *(FIRST, SECOND)[owner])
+    return f"({piece})" if marked else f" {piece} "
+
+
+def _columns(cells: list[list[str]], pen: Ink, fancy: bool) -> str:
+    """Connect Four: numbered columns in a frame."""
+    side, floor, left, middle, right = "│─└┴┘" if fancy else "|-+++"
+    wall = pen(side, "blue")
+    numbers = "  " + "".join(f"  {column + 1} " for column in range(len(cells[0])))
+    rows = ["  " + wall + wall.join(row) + wall for row in cells]
+    bottom = left + middle.join([floor * 3] * len(cells[0])) + right
+    return "\n".join([numbers, *rows, "  " + pen(bottom, "blue")])
+
+
+def _grid(board: Board, cells: list[list[str]], pen: Ink, fancy: bool) -> str:
+    """Tic-Tac-Toe: lines between the cells."""
+    side, floor, cross = "│─┼" if fancy else "|-+"
+    between = "      " + pen(cross.join([floor * 3] * len(cells[0])), "dim")
+    lines = ["      " + " ".join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])]
+    for number, row in enumerate(cells):
+        lines += [between] if number else []
+        lines.append(f"  {board.name((number, 0))[1:]:>2}  " + pen(side, "dim").join(row))
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _dots(board: Board, cells: list[list[str]], pen: Ink, skew: bool) -> str:
+    """Cells without lines; each skewed row starts half a cell further right, as on a Hex board."""
+    letters = "     " + "".join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])
+    lines = [letters]
+    for number, row in enumerate(cells):
+        indent = " " * (3 * number // 2) if skew else ""
+        lines.append(f"{indent}  {board.name((number, 0))[1:]:>2} " + "".join(row))
+    if not skew:
+        lines.append(letters)
+    return "\n".join(line.rstrip() for line in lines)
