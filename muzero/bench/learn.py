@@ -18,7 +18,8 @@ from muzero.learning.tensors import Tensors
 from muzero.learning.update import forward
 from muzero.model.build import build_model
 from muzero.replay.batch import Batch
-from muzero.replay.buffer import DrawConfig, Replay
+from muzero.replay.buffer import Replay
+from muzero.replay.sampling import DrawConfig, draw
 from selfplay.actor import Actor
 from selfplay.trajectory import Trajectory
 
@@ -111,7 +112,7 @@ class Learning:
         self.drawing, self.rng = DrawConfig.of(config.learner, config.unroll), np.random.default_rng(config.train.seed)
 
     def draw(self, size: int) -> Batch:
-        return self.replay.draw(size, self.drawing, self.rng)
+        return draw(self.replay, size, self.drawing, self.rng)
 
     def measure(self, size: int, seconds: float) -> LearnRow:
         """Steps on batches of `size` positions for at least `seconds` of wall clock, after some that reserve memory."""

@@ -77,7 +77,7 @@ class Learner:
         The report's tensors are good until the next step.
         """
         rate, data = learning_rate(self.config, progress), Tensors.of(batch)
-        for obs in (data.obs, data.next_obs):
+        for obs in (data.obs, data.later_obs):
             self._check_observations(obs)
         self.model.train()
         update = self._update if self.deferred is None else self._update_later

@@ -73,7 +73,7 @@ class Losses:
     def value_error(self) -> Tensor:
         """[B] |value - target| at the root in the scale of values, for priorities: where the target isn't known, the
         mean of those that are; NaN where none is. Computed when first read, before the next step."""
-        data, known = self.stated.data, self.stated.data.trained[:, 0]
+        data, known = self.stated.data, self.stated.data.value_mask[:, 0]
         with torch.no_grad():
             error = (scalar.decode(self.stated.values[0], self.stated.config.value) - data.value[:, 0]).abs()
             error = error / self.stated.config.value.scale
@@ -141,9 +141,9 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled, compared: int) -> 
 
     compared: steps of self-consistency, [compared, B] then; 0 = all.
     """
-    inside, trained = data.inside.T, data.trained.T
+    inside, trained = data.in_game.T, data.value_mask.T
     terms = {
-        "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.alive.T),
+        "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.policy_mask.T),
         "value": scalar.loss(out.values, data.value.T, model.config.value) * trained,
     }
     if len(out.rewards) > 0:
@@ -152,19 +152,19 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled, compared: int) -> 
         known = inside[:-1] | trained[1:]
         terms["reward"] = scalar.loss(out.rewards, paid, model.config.reward) * known
     if out.turns.shape[2] > 0:
-        missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.turn.T.flatten(), reduction="none")
-        terms["turn"] = missed.view_as(data.turn.T) * inside[:-1]
-    if data.next_obs is None:
+        missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.next_mover.T.flatten(), reduction="none")
+        terms["turn"] = missed.view_as(data.next_mover.T) * inside[:-1]
+    if data.later_obs is None:
         return terms
     # Rows in the order of the outputs: step by step, [K * B, ...].
-    seen = data.next_obs.transpose(0, 1).flatten(0, 1)
+    seen = data.later_obs.transpose(0, 1).flatten(0, 1)
     if model.decoder is not None:
         output = torch.cat([model.decoder(model.bare(latent)) for latent in out.latents[1:]])
         terms["reconstruction"] = reconstruction_loss(output, seen).view_as(inside[1:]) * inside[1:]
     if model.consistency is not None:
         first = slice(compared or None)
         with torch.no_grad():
-            encoded = torch.cat([model.bare(model.encode(step)) for step in data.next_obs.unbind(1)[first]])
+            encoded = torch.cat([model.bare(model.encode(step)) for step in data.later_obs.unbind(1)[first]])
         imagined = torch.cat([model.bare(latent) for latent in out.latents[1:][first]])
         known = inside[1:][first]
         terms["consistency"] = model.consistency(imagined, encoded).view_as(known) * known
@@ -197,8 +197,8 @@ def model_checks(stated: Stated) -> dict[str, Tensor]:
 
     NaN where there is nothing to judge.
     """
-    data, inside = stated.data, stated.data.inside.T
-    error, known = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs(), inside & data.trained.T
+    data, inside = stated.data, stated.data.in_game.T
+    error, known = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs(), inside & data.value_mask.T
     found = {"value_error": (error * known).sum(1) / known.sum(1)}
     if len(stated.rewards) == 0:
         return {"value_error@0": found["value_error"][0]}

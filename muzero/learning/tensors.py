@@ -18,21 +18,21 @@ class Tensors:
     obs: Tensor
     action: Tensor
     reward: Tensor
-    turn: Tensor
+    next_mover: Tensor
     value: Tensor
     policy: Tensor
-    alive: Tensor
-    inside: Tensor
-    trained: Tensor
+    policy_mask: Tensor
+    in_game: Tensor
+    value_mask: Tensor
     weight: Tensor
-    next_obs: Tensor | None
+    later_obs: Tensor | None
 
     @staticmethod
     def of(batch: Batch) -> Tensors:
         """The batch's own arrays, on the CPU."""
         arrays = {field.name: getattr(batch, field.name) for field in fields(Tensors)}
         found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
-        return Tensors(**{"next_obs": None, **found})
+        return Tensors(**{"later_obs": None, **found})
 
     def named(self) -> dict[str, Tensor]:
         """All there are, by name."""

@@ -24,7 +24,7 @@ class Batch:
     """[B, K] real actions, random ones past the end"""
     reward: FloatArray
     """[B, K] reward of action k"""
-    turn: NDArray[np.int64]
+    next_mover: NDArray[np.int64]
     """[B, K] after action k: 0 the end, 1 the same player moves, 2 the other player moves"""
     value: FloatArray
     """[B, K+1]"""
@@ -32,14 +32,14 @@ class Batch:
     """[B, K+1, A]"""
     legal: MaskArray
     """[B, K+1, A] all False past the end"""
-    alive: MaskArray
-    """[B, K+1] step k is a real position that was searched: mask of the policy"""
-    inside: MaskArray
+    policy_mask: MaskArray
+    """[B, K+1] step k is a real position that was searched"""
+    in_game: MaskArray
     """[B, K+1] step k is a real position, not past the end"""
-    trained: MaskArray
-    """[B, K+1] mask of the value: False only where nothing is known or absorbing ends aren't trained. The reward of
+    value_mask: MaskArray
+    """[B, K+1] False only where nothing is known or absorbing ends aren't trained. The reward of
     action k is trained where this holds at k+1, and wherever the move was really made"""
-    next_obs: NDArray[Any] | None
+    later_obs: NDArray[Any] | None
     """[B, K', *O] observation after each of the first K' actions, for reconstruction (K' = K) and consistency"""
     weight: FloatArray
     """[B] importance weight"""

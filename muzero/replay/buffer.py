@@ -1,4 +1,4 @@
-"""The newest positions of finished games, in rings reserved once; batches with targets are drawn from them.
+"""The replay buffer: the newest positions of finished games, in rings reserved once.
 
 Where an observation is F frames, each frame is stored once: a game takes F - 1 places for the frames before its first
 move, then one a move. Those places hold nothing else, and are never drawn.
@@ -7,7 +7,6 @@ move, then one a move. Those places hold nothing else, and are never drawn.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,10 @@ from numpy.typing import NDArray
 
 from games.base import GameSpec
 from games.symmetry import Symmetries
-from muzero.config import ConfigError, LearnerConfig, ReplayConfig
-from muzero.replay.batch import Batch
-from muzero.replay.gather import mix_values, rows, shifted_frames, stacked_rows, turn_actions, turned_rows
+from muzero.config import ConfigError, ReplayConfig
+from muzero.replay.gather import rows, stacked_rows, transformed_rows
 from muzero.replay.sum_tree import SumTree
-from muzero.replay.targets import fill_targets
+from muzero.replay.targets import Moves
 from selfplay.trajectory import StoredPlan, Trajectory, impossible, move_columns, stored_bytes, upgraded
 
 PRIORITY_FLOOR = 1e-3
@@ -44,30 +42,6 @@ def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:
     return memory
 
 
-@dataclass(frozen=True)
-class DrawConfig:
-    """What a batch is made of."""
-
-    unroll: int
-    td_steps: int
-    gamma: float
-    search_share: float
-    absorbing: bool
-    symmetries: bool
-    next_obs: int
-    """later observations, from the first on"""
-    td_age: int = 0
-    shift: int = 0
-
-    @staticmethod
-    def of(config: LearnerConfig, unroll: int) -> DrawConfig:
-        """unroll: steps after the root, `Config.unroll`."""
-        compared = min(unroll, config.consistency_steps or unroll) if config.consistency_weight > 0 else 0
-        later = unroll if config.reconstruction_weight > 0 else compared
-        return DrawConfig(unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
-                          config.symmetries, later, config.td_age, config.shift)
-
-
 class Replay:
     """A ring of positions. Whole games go in; the oldest positions are overwritten."""
 
@@ -79,6 +53,8 @@ class Replay:
         """Places that each game takes before its first move."""
         left = np.zeros(self.capacity, dtype=np.int32)
         self.rings = {**move_columns(spec, (self.capacity,), stored=True), "left": left}
+        self.moves = Moves(**{name: self.rings[name] for name in Moves._fields})
+        """Those of the rings that targets are made from."""
         self.added = 0
         """Positions so far."""
         self.written = 0
@@ -124,20 +100,15 @@ class Replay:
 
     def drawable(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the places [B] hold a position with all its frames."""
-        age = (self.written - 1 - places) % self.capacity
-        found: NDArray[np.bool_] = (self.rings["left"][places] > 0) & (age < len(self) - self.lead)
+        found: NDArray[np.bool_] = (self.rings["left"][places] > 0) & (self.age(places) < len(self) - self.lead)
         return found
 
-    def observations(self, places: NDArray[np.int64]) -> NDArray[Any]:
-        """[B, *O] of drawable places [B]."""
-        return self._gather("obs", places[:, None], None)[:, 0]
+    def age(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many places were written after each of the places [B]."""
+        return (self.written - 1 - places) % self.capacity
 
-    def draw(self, size: int, config: DrawConfig, rng: np.random.Generator) -> Batch:
-        """`size` positions with the targets of config.unroll steps."""
-        places, weight = self._places(size, rng)
-        return self.batch(places, weight, config, rng)
-
-    def _places(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def choose(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """`size` drawable places, by priority where there are priorities, and the importance weight of each."""
         if self.tree is None:
             places = self._uniform(size, rng)
             while self.lead and not (fine := self.drawable(places)).all():
@@ -151,63 +122,14 @@ class Replay:
     def _uniform(self, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
         return (self.written - rng.integers(1, self.window + 1, size)) % self.capacity
 
-    def batch(
-        self, places: NDArray[np.int64], weight: NDArray[np.float32], config: DrawConfig, rng: np.random.Generator
-    ) -> Batch:
-        """The batch of given places int64 [B]; random actions and symmetries come from `rng`."""
-        size, unroll, rings = len(places), config.unroll, self.rings
-        action = rng.integers(0, self.spec.num_actions, (size, unroll))
-        reward = np.zeros((size, unroll), dtype=np.float32)
-        turn = np.zeros((size, unroll), dtype=np.int64)
-        value = np.zeros((size, unroll + 1), dtype=np.float32)
-        step_place = np.zeros((size, unroll + 1), dtype=np.int64)
-        inside = np.zeros((size, unroll + 1), dtype=np.bool_)
-        trained = np.zeros((size, unroll + 1), dtype=np.bool_)
-        fill_targets(
-            places, rings["left"], rings["action"], rings["reward"], rings["discount"], rings["root_value"],
-            rings["searched"], rings["exploratory"], self._td_steps(places, config), config.gamma,
-            action, reward, turn, value, step_place, inside, trained)
-        searched = inside & rings["searched"][step_place]
-        if config.search_share > 0.0:
-            mix_values(value, searched, step_place, rings["root_value"], np.float32(1.0 - config.search_share),
-                       np.float32(config.search_share))
-        chosen = None
-        if config.symmetries and self.symmetries.count > 1:
-            chosen = rng.integers(0, self.symmetries.count, size)
-            turn_actions(action, self.symmetries.action_index, chosen)
-        obs = self._see(step_place[:, :1], chosen, config.shift, rng)
-        reached = step_place[:, 1 : 1 + config.next_obs]
-        later = self._see(reached, chosen, config.shift, rng) if config.next_obs else None
-        legal = self._gather("legal", step_place, chosen)
-        legal &= inside[:, :, None]
-        if not config.absorbing:
-            trained &= inside
-        return Batch(
-            obs=obs[:, 0], action=action, reward=reward, turn=turn, value=value,
-            policy=self._gather("policy", step_place, chosen).astype(np.float32), legal=legal, alive=searched,
-            inside=inside, trained=trained, next_obs=later, weight=weight, index=places)
+    def observations(self, places: NDArray[np.int64]) -> NDArray[Any]:
+        """[B, *O] of drawable places [B]."""
+        return self.read("obs", places[:, None])[:, 0]
 
-    def _td_steps(self, places: NDArray[np.int64], config: DrawConfig) -> NDArray[np.int64]:
-        """n of the n-step target of each of the places [B]."""
-        if config.td_age == 0:
-            return np.full(len(places), config.td_steps)
-        age = (self.written - 1 - places) % self.capacity
-        return np.maximum(1, config.td_steps - age // config.td_age)
-
-    def _see(
-        self, places: NDArray[np.int64], chosen: NDArray[np.int64] | None, shift: int, rng: np.random.Generator
+    def read(
+        self, name: str, places: NDArray[np.int64], symmetry: NDArray[np.int64] | None = None
     ) -> NDArray[Any]:
-        """Observations [B, K, *O] at places [B, K], turned by symmetry chosen[b], or moved by up to `shift` pixels."""
-        if shift == 0:
-            return self._gather("obs", places, chosen)
-        moved = rng.integers(-shift, shift + 1, (*places.shape, 2))
-        seen = np.empty((*places.shape, *self.spec.observation_shape), dtype=self.rings["obs"].dtype)
-        frames = seen.reshape(*places.shape, self.spec.frames, *self.spec.frame_shape)
-        shifted_frames(self.rings["obs"], places, self.spec.frames, moved, frames)
-        return seen
-
-    def _gather(self, name: str, places: NDArray[np.int64], chosen: NDArray[np.int64] | None) -> NDArray[Any]:
-        """Ring `name` at places [B, K], row b turned by symmetry chosen[b]: [B, K, ...]; frames as observations."""
+        """Column `name` at places [B, K], row b transformed by symmetry[b]: [B, K, ...]; frames as observations."""
         ring = self.rings[name]
         if name == "obs" and self.lead:
             seen = np.empty((*places.shape, *self.spec.observation_shape), dtype=ring.dtype)
@@ -218,11 +140,11 @@ class Replay:
         # Compiled loops know no half precision: its bytes travel as whole numbers.
         flat = [array.view(np.int16) if ring.dtype == np.float16 else array for array in (ring, out)]
         flat = [array.reshape(*array.shape[:lead], -1) for array, lead in zip(flat, (1, 2), strict=True)]
-        if chosen is None:
+        if symmetry is None:
             rows(flat[0], places, flat[1])
         else:
             index = self.symmetries.observation_index if name == "obs" else self.symmetries.action_index
-            turned_rows(flat[0], places, index, chosen, flat[1])
+            transformed_rows(flat[0], places, index, symmetry, flat[1])
         return out
 
     def set_priorities(self, places: NDArray[np.int64], error: NDArray[np.float32]) -> None:

@@ -1,4 +1,4 @@
-"""Rows of a ring copied into a batch, each turned by a symmetry. Pure loops on arrays, compiled by numba.
+"""Rows of a ring copied into a batch, each transformed by a symmetry. Pure loops on arrays, compiled by numba.
 
 The loops hold no lock of the interpreter: a batch is put together while another thread computes.
 """
@@ -79,7 +79,7 @@ def shifted_frames(ring: Numbers, places: Places, frames: int, moved: Places, ou
 
 
 @compiled
-def turned_rows(ring: Numbers, places: Places, index: Index, chosen: Places, out: Numbers) -> None:
+def transformed_rows(ring: Numbers, places: Places, index: Index, chosen: Places, out: Numbers) -> None:
     """out[b, k, i] = ring[places[b, k], index[chosen[b], i]]: ring [n, F], index [symmetries, F], out [B, K, F]."""
     for b in range(places.shape[0]):
         order = index[chosen[b]]
@@ -90,7 +90,7 @@ def turned_rows(ring: Numbers, places: Places, index: Index, chosen: Places, out
 
 
 @compiled
-def turn_actions(action: Places, index: Index, chosen: Places) -> None:
+def transform_actions(action: Places, index: Index, chosen: Places) -> None:
     """Rename actions [B, K] in place: b becomes the a with index[chosen, a] = b."""
     new = np.empty(index.shape[1], dtype=np.int64)
     for b in range(action.shape[0]):

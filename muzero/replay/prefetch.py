@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import numpy as np
 
 from muzero.replay.batch import Batch
-from muzero.replay.buffer import DrawConfig, Replay
+from muzero.replay.buffer import Replay
+from muzero.replay.sampling import DrawConfig, draw
 
 
 class Batches:
@@ -30,7 +31,7 @@ class Batches:
     def draw(self, size: int) -> Batch:
         """A batch of `size` positions, at once."""
         before = time.monotonic()
-        batch = self.replay.draw(size, self.config, self.rng)
+        batch = draw(self.replay, size, self.config, self.rng)
         self.waited += time.monotonic() - before
         return batch
 
@@ -38,7 +39,7 @@ class Batches:
         """Begin to draw `size` positions in the background; the batch begun before must have been taken."""
         assert self._next is None
         self.begun = size
-        self._next = self._thread.submit(self.replay.draw, size, self.config, self.rng)
+        self._next = self._thread.submit(draw, self.replay, size, self.config, self.rng)
 
     def rest(self) -> None:
         """Wait until no draw is under way."""

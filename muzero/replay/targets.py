@@ -9,21 +9,70 @@ Where no search was made the sum goes on; a game that was cut short and has none
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from games.base import FloatArray, IntArray, MaskArray
 from games.compiled import compiled
 
+Places = NDArray[np.int64]
+
+
+class Moves(NamedTuple):
+    """The columns of a ring of stored moves that targets are made from, each [capacity]."""
+
+    left: IntArray
+    """moves of the game from this one on"""
+    action: IntArray
+    reward: FloatArray
+    discount: FloatArray
+    """signed; 0 where the game ended"""
+    root_value: FloatArray
+    """what the search found"""
+    searched: MaskArray
+    exploratory: MaskArray
+
+
+class Targets(NamedTuple):
+    """Targets of B positions and of the K steps after each of them."""
+
+    action: NDArray[np.int64]
+    """[B, K]"""
+    reward: FloatArray
+    """[B, K] reward of action k"""
+    next_mover: NDArray[np.int64]
+    """[B, K] after action k: 0 the end, 1 the same player moves, 2 the other player moves"""
+    value: FloatArray
+    """[B, K+1]"""
+    place: Places
+    """[B, K+1] ring place of step k; of the last position past the end"""
+    in_game: MaskArray
+    """[B, K+1] False past the end"""
+    value_mask: MaskArray
+    """[B, K+1] whether the value is known. It is not past the end of a game that was cut short (its last discount is
+    not 0), and before such an end that was never searched"""
+
+    @staticmethod
+    def empty(action: NDArray[np.int64]) -> Targets:
+        """To be filled; `action` [B, K] holds random actions, which stay past the end."""
+        size, unroll = action.shape
+        return Targets(
+            action=action, reward=np.zeros((size, unroll), dtype=np.float32),
+            next_mover=np.zeros((size, unroll), dtype=np.int64),
+            value=np.zeros((size, unroll + 1), dtype=np.float32),
+            place=np.zeros((size, unroll + 1), dtype=np.int64), in_game=np.zeros((size, unroll + 1), dtype=np.bool_),
+            value_mask=np.zeros((size, unroll + 1), dtype=np.bool_))
+
 
 @compiled
-def value_target(
-    place: int, left: IntArray, reward: FloatArray, discount: FloatArray, root_value: FloatArray,
-    searched: MaskArray, exploratory: MaskArray, td_steps: int, gamma: float,
-) -> tuple[float, bool]:
+def value_target(place: int, moves: Moves, td_steps: int, gamma: float) -> tuple[float, bool]:
     """z of one place of the ring, in the game's units, for the player to move there; False if it isn't known."""
-    capacity = len(reward)
+    reward, discount, root_value = moves.reward, moves.discount, moves.root_value
+    searched, exploratory = moves.searched, moves.exploratory
+    capacity, steps = len(reward), moves.left[place]
     total, factor = 0.0, 1.0
-    steps = left[place]
     for ahead in range(steps):
         here = (place + ahead) % capacity
         if searched[here] and (ahead >= td_steps or exploratory[here]):
@@ -34,21 +83,14 @@ def value_target(
 
 
 @compiled
-def fill_targets(
-    places: np.ndarray, left: IntArray, action: IntArray, reward: FloatArray, discount: FloatArray,
-    root_value: FloatArray, searched: MaskArray, exploratory: MaskArray, td_steps: np.ndarray, gamma: float,
-    out_action: np.ndarray, out_reward: FloatArray, out_turn: np.ndarray, out_value: FloatArray,
-    out_place: np.ndarray, out_inside: MaskArray, out_trained: MaskArray,
-) -> None:
-    """Fill the targets of places int64 [B] for steps 0..K; td_steps int64 [B] is n of their value targets.
-
-    out_action, out_reward, out_turn [B, K]; out_value, out_place, out_inside, out_trained [B, K+1]. out_place is the
-    ring place of step k (of the last position past the end), out_inside is False past the end. out_trained is False
-    where the value isn't known: past the end of a game that was cut short (its last discount is not 0), and before
-    such an end that was never searched. out_action comes filled with random actions, which stay past the end.
-    """
-    capacity = len(reward)
-    unroll = out_action.shape[1]
+def fill_targets(places: Places, moves: Moves, td_steps: Places, gamma: float, targets: Targets) -> None:
+    """Fill the targets of places [B] for steps 0..K; td_steps int64 [B] is n of their value targets."""
+    # Taken out of the tuples once: numba counts references each time.
+    left, discount = moves.left, moves.discount
+    action, reward, next_mover, value = targets.action, targets.reward, targets.next_mover, targets.value
+    place, in_game, value_mask = targets.place, targets.in_game, targets.value_mask
+    capacity = len(discount)
+    unroll = action.shape[1]
     for b in range(len(places)):
         start = places[b]
         steps = left[start]
@@ -57,18 +99,17 @@ def fill_targets(
         for k in range(unroll + 1):
             inside = k < steps
             here = (start + k) % capacity if inside else last
-            out_place[b, k] = here
-            out_inside[b, k] = inside
-            out_trained[b, k] = ended
-            out_value[b, k] = 0.0
+            place[b, k] = here
+            in_game[b, k] = inside
+            value_mask[b, k] = ended
+            value[b, k] = 0.0
             if inside:
-                out_value[b, k], out_trained[b, k] = value_target(
-                    here, left, reward, discount, root_value, searched, exploratory, td_steps[b], gamma)
+                value[b, k], value_mask[b, k] = value_target(here, moves, td_steps[b], gamma)
             if k == unroll:
                 continue
-            out_reward[b, k] = 0.0
-            out_turn[b, k] = 0
+            reward[b, k] = 0.0
+            next_mover[b, k] = 0
             if inside:
-                out_action[b, k] = action[here]
-                out_reward[b, k] = reward[here]
-                out_turn[b, k] = 0 if discount[here] == 0.0 else (1 if discount[here] > 0.0 else 2)
+                action[b, k] = moves.action[here]
+                reward[b, k] = moves.reward[here]
+                next_mover[b, k] = 0 if discount[here] == 0.0 else (1 if discount[here] > 0.0 else 2)

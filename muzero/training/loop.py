@@ -33,8 +33,9 @@ from muzero.learning.learner import Learner, StepReport
 from muzero.model.build import build_model
 from muzero.players import SearchPlayer, parse
 from muzero.replay.batch import Batch
-from muzero.replay.buffer import DrawConfig, Replay
+from muzero.replay.buffer import Replay
 from muzero.replay.prefetch import Batches
+from muzero.replay.sampling import DrawConfig, draw
 from muzero.search.tree import SearchError
 from muzero.storage import agent_folder, checkpoint, runs
 from muzero.storage.metrics import Metrics
@@ -221,8 +222,8 @@ class Run:
 
     def look(self) -> None:
         """Show the learner what is usual in the game's pictures."""
-        alone = dataclasses.replace(self.batches.config, unroll=0, next_obs=0)
-        self.learner.see(self.replay.draw(PICTURES, alone, self.rng).obs)
+        alone = dataclasses.replace(self.batches.config, unroll=0, later_obs=0)
+        self.learner.see(draw(self.replay, PICTURES, alone, self.rng).obs)
 
     def next_size(self) -> int:
         """Size of the batch to draw next, which counts as drawn from now on."""

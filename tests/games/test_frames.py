@@ -17,13 +17,14 @@ from games.base import GameSpec
 from games.contract import check_game
 from games.symmetry import Symmetries
 from muzero.config import ConfigError, ReplayConfig, SearchConfig, SelfPlayConfig
-from muzero.replay.buffer import DrawConfig, Replay
+from muzero.replay.buffer import Replay
+from muzero.replay.sampling import DrawConfig, batch_at, draw, td_steps
 from muzero.training.reanalyse import Reanalyser
 from selfplay.actor import Actor
 from selfplay.trajectory import Trajectory, stored_bytes
 
 FRAMES, SIDE = 3, 2
-DRAW = DrawConfig(unroll=2, td_steps=3, gamma=1.0, search_share=0.0, absorbing=True, symmetries=False, next_obs=2)
+DRAW = DrawConfig(unroll=2, td_steps=3, gamma=1.0, search_share=0.0, absorbing=True, symmetries=False, later_obs=2)
 SEARCH = SearchConfig(algorithm="gumbel", simulations=2)
 
 
@@ -102,14 +103,14 @@ def play(moves: int, size: int = 3, **settings: Any) -> list[Trajectory]:
 
 
 def check_batch(held: Replay, places: NDArray[np.int64]) -> None:
-    batch = held.batch(places, np.ones(len(places), np.float32), DRAW, np.random.default_rng(0))
-    assert batch.next_obs is not None
+    batch = batch_at(held, places, np.ones(len(places), np.float32), DRAW, np.random.default_rng(0))
+    assert batch.later_obs is not None
     for row in range(len(places)):
         number, moment = shown(batch.obs[row])
         assert (batch.obs[row] == expected(number, moment)).all()
         for k in range(DRAW.unroll):
-            if batch.inside[row, k + 1]:
-                assert (batch.next_obs[row, k] == expected(number, moment + k + 1)).all()
+            if batch.in_game[row, k + 1]:
+                assert (batch.later_obs[row, k] == expected(number, moment + k + 1)).all()
 
 
 def test_the_film_keeps_the_contract() -> None:
@@ -123,14 +124,14 @@ def test_drawn_observations_are_those_the_game_showed(part_moves: int, prioritiz
     for part in play(60, part_moves=part_moves):
         held.add(part)
         for _ in range(3):
-            batch = held.draw(8, DRAW, rng)
+            batch = draw(held, 8, DRAW, rng)
             assert held.drawable(batch.index).all()
             check_batch(held, batch.index)
             held.set_priorities(batch.index, rng.random(8).astype(np.float32))
     assert held.written > 2 * held.capacity, "the ring went round"
     drawable = np.flatnonzero(held.drawable(np.arange(held.capacity)))
     check_batch(held, drawable)
-    drawn = {int(place) for _ in range(200) for place in held.draw(16, DRAW, rng).index}
+    drawn = {int(place) for _ in range(200) for place in draw(held, 16, DRAW, rng).index}
     assert drawn == set(drawable.tolist()), "every position with all its frames can be drawn, and no other"
 
 
@@ -187,7 +188,7 @@ def test_stored_frames_come_back_exactly() -> None:
             held.add(part)
         again = film_replay(prioritized=prioritized)
         again.restore({name: array.copy() for name, array in held.arrays().items()}, held.added, 1.0, held.written)
-        first, second = (r.draw(32, DRAW, np.random.default_rng(3)) for r in (held, again))
+        first, second = (draw(r, 32, DRAW, np.random.default_rng(3)) for r in (held, again))
         assert (first.index == second.index).all()
         assert (first.obs == second.obs).all()
 
@@ -236,12 +237,12 @@ def test_shifted_pictures_repeat_their_edges(shift: int) -> None:
         legal=np.ones((length, 2), np.bool_), policy=np.full((length, 2), 0.5, np.float32),
         root_value=np.zeros(length, np.float32), exploratory=np.zeros(length, np.bool_),
         searched=np.ones(length, np.bool_)))
-    batch = held.draw(64, dataclasses.replace(DRAW, shift=shift), rng)
-    assert batch.next_obs is not None
+    batch = draw(held, 64, dataclasses.replace(DRAW, shift=shift), rng)
+    assert batch.later_obs is not None
     found = moved(held.observations(batch.index), batch.obs, shift)
     # Each moves by itself, also those that come later in a row.
-    inside = batch.inside[:, 1]
-    later = moved(held.observations(batch.index[inside] + 1), batch.next_obs[inside, 0], shift)
+    inside = batch.in_game[:, 1]
+    later = moved(held.observations(batch.index[inside] + 1), batch.later_obs[inside, 0], shift)
     ways = [set(filter(None, one)) for one in (found, later)]
     # Most that move by more than the picture's size look the same.
     assert shift > 5 or min(map(len, ways)) > shift * 4, "all directions"
@@ -266,9 +267,9 @@ def test_an_older_position_looks_less_far_ahead() -> None:
     held = film_replay(capacity=60)
     for part in play(20, size=1):
         held.add(part)
-    draw = dataclasses.replace(DRAW, td_steps=3, td_age=8)
+    drawing = dataclasses.replace(DRAW, td_steps=3, td_age=8)
     places = np.arange(len(held))
-    steps = held._td_steps(places, draw)
+    steps = td_steps(held, places, drawing)
     age = held.written - 1 - places
     assert steps.tolist() == [max(1, 3 - int(a) // 8) for a in age]
     assert set(steps.tolist()) == {1, 2, 3}
@@ -283,12 +284,12 @@ def test_a_draw_takes_no_more_memory_than_its_batch() -> None:
         part = play(1, size=1, part_moves=1)[0]
         held.add(dataclasses.replace(part, obs=np.zeros((FRAMES, 1, 84, 84), np.uint8)))
     drawing = dataclasses.replace(DRAW, shift=4)
-    held.draw(64, drawing, rng)
+    draw(held, 64, drawing, rng)
     tracemalloc.start()
-    batch = held.draw(64, drawing, rng)
+    batch = draw(held, 64, drawing, rng)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert batch.next_obs is not None
-    pictures = batch.obs.nbytes + batch.next_obs.nbytes
+    assert batch.later_obs is not None
+    pictures = batch.obs.nbytes + batch.later_obs.nbytes
     assert pictures == 64 * (1 + DRAW.unroll) * FRAMES * 84 * 84
     assert peak < 1.2 * pictures

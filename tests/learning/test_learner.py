@@ -54,11 +54,11 @@ def batch(seed: int, size: int = 12, unroll: int = 2) -> Batch:
     ones = np.ones((size, unroll + 1), np.bool_)
     return Batch(
         obs=rng.integers(0, 2, (size, 3, 3, 3), dtype=np.uint8), action=action,
-        reward=((action % 3) - 1.0).astype(np.float32), turn=np.full((size, unroll), 2),
+        reward=((action % 3) - 1.0).astype(np.float32), next_mover=np.full((size, unroll), 2),
         value=rng.choice([-1.0, 1.0], (size, unroll + 1)).astype(np.float32),
         policy=rng.dirichlet(np.ones(9), (size, unroll + 1)).astype(np.float32),
-        legal=np.ones((size, unroll + 1, 9), np.bool_), alive=ones, inside=ones, trained=ones,
-        next_obs=rng.integers(0, 2, (size, unroll, 3, 3, 3), dtype=np.uint8), weight=np.ones(size, np.float32),
+        legal=np.ones((size, unroll + 1, 9), np.bool_), policy_mask=ones, in_game=ones, value_mask=ones,
+        later_obs=rng.integers(0, 2, (size, unroll, 3, 3, 3), dtype=np.uint8), weight=np.ones(size, np.float32),
         index=np.arange(size))
 
 
@@ -101,7 +101,7 @@ def test_running_statistics_come_back_after_a_failed_step() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("field", ["obs", "next_obs"])
+@pytest.mark.parametrize("field", ["obs", "later_obs"])
 @pytest.mark.parametrize("deferred", [False, True])
 def test_an_observation_that_is_not_finite_is_the_games_fault(field: str, bad: float, deferred: bool) -> None:
     learner = make(RESNET, deferred=deferred)

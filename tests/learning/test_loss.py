@@ -26,17 +26,17 @@ SHARES = {"mean": (1.0, 1 / K, 1 / K, 1 / K), "equal": (1 / K, 1 / K, 1 / K, 1 /
 def batch(seed: int = 0, **changes: Any) -> Batch:
     """Random targets: row 0 inside all along, row 1 ends after two moves, row 2 is cut after two, row 3 at once."""
     rng = np.random.default_rng(seed)
-    inside = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0]], np.bool_)
+    in_game = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 0, 0]], np.bool_)
     ended = np.array([True, True, False, True])
     policy = rng.dirichlet(np.ones(A), (B, K + 1)).astype(np.float32)
-    alive = inside.copy()
-    alive[0, 2] = False
+    searched = in_game.copy()
+    searched[0, 2] = False
     values = {
         "obs": rng.random((B, 2), np.float32), "action": rng.integers(0, A, (B, K)),
-        "reward": rng.normal(size=(B, K)).astype(np.float32), "turn": rng.integers(0, 3, (B, K)),
+        "reward": rng.normal(size=(B, K)).astype(np.float32), "next_mover": rng.integers(0, 3, (B, K)),
         "value": rng.normal(size=(B, K + 1)).astype(np.float32), "policy": policy,
-        "legal": np.ones((B, K + 1, A), np.bool_), "alive": alive, "inside": inside,
-        "trained": inside | ended[:, None], "next_obs": None, "weight": rng.random(B, np.float32) + 0.5,
+        "legal": np.ones((B, K + 1, A), np.bool_), "policy_mask": searched, "in_game": in_game,
+        "value_mask": in_game | ended[:, None], "later_obs": None, "weight": rng.random(B, np.float32) + 0.5,
         "index": np.arange(B),
     }
     return Batch(**{**values, **changes})
@@ -84,18 +84,18 @@ def by_hand(model: Scripted, given: Batch, step_weights: str) -> dict[str, np.nd
     sums = {name: np.zeros(B) for name in ("policy", "value", "reward", "turn")}
     for b in range(B):
         for k in range(K + 1):
-            if given.alive[b, k]:
+            if given.policy_mask[b, k]:
                 log = torch.log_softmax(model.logits[k, b], 0).numpy()
                 sums["policy"][b] -= shares[k] * float(given.policy[b, k] @ log)
-            if given.trained[b, k]:
+            if given.value_mask[b, k]:
                 sums["value"][b] += shares[k] * float(model.values[k, b, 0] - given.value[b, k]) ** 2
             if k == 0:
                 continue
-            if given.inside[b, k - 1] or given.trained[b, k]:
+            if given.in_game[b, k - 1] or given.value_mask[b, k]:
                 sums["reward"][b] += shares[k] * float(model.rewards[k - 1, b, 0] - given.reward[b, k - 1]) ** 2
-            if given.inside[b, k - 1]:
+            if given.in_game[b, k - 1]:
                 log = torch.log_softmax(model.turns[k - 1, b], 0).numpy()
-                sums["turn"][b] -= shares[k] * float(log[given.turn[b, k - 1]])
+                sums["turn"][b] -= shares[k] * float(log[given.next_mover[b, k - 1]])
     return sums
 
 
@@ -104,7 +104,7 @@ def by_hand(model: Scripted, given: Batch, step_weights: str) -> dict[str, np.nd
 def test_every_term_is_its_sum_by_hand(absorbing: bool, step_weights: Literal["mean", "equal"]) -> None:
     given = batch()
     if not absorbing:
-        given = dataclasses.replace(given, trained=given.inside)
+        given = dataclasses.replace(given, value_mask=given.in_game)
     model = Scripted()
     config = dataclasses.replace(CONFIG, step_weights=step_weights)
     found = compute(model, tensors(given), config)  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def test_the_last_reward_of_a_game_is_always_trained() -> None:
     given = batch()
     reward = np.zeros((B, K), np.float32)
     reward[1, 1] = reward[2, 1] = reward[3, 0] = 1.0
-    given = dataclasses.replace(given, trained=given.inside, reward=reward)
+    given = dataclasses.replace(given, value_mask=given.in_game, reward=reward)
     model = Scripted()
     model.rewards = torch.zeros(K, B, 1)
     only_rewards = dataclasses.replace(CONFIG, value_weight=0.0, policy_weight=0.0, discount_weight=0.0)
@@ -144,7 +144,7 @@ def test_reward_and_turn_k_belong_to_action_k() -> None:
     rng = np.random.default_rng(1)
     action = rng.integers(0, A, (B, K))
     inside = np.ones((B, K + 1), np.bool_)
-    given = batch(action=action, reward=action.astype(np.float32), turn=action, inside=inside, trained=inside)
+    given = batch(action=action, reward=action.astype(np.float32), next_mover=action, in_game=inside, value_mask=inside)
 
     class Echo(Scripted):
         def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -209,7 +209,7 @@ def line_gradients(given: Batch, state_gradient: float) -> dict[str, float]:
 @pytest.mark.parametrize("state_gradient", [1.0, 0.5, 0.0])
 def test_only_what_flows_back_through_a_latent_is_scaled(state_gradient: float) -> None:
     everywhere = np.ones((B, K + 1), np.bool_)
-    given = batch(inside=everywhere, trained=everywhere)
+    given = batch(in_game=everywhere, value_mask=everywhere)
     model = Line()
     config = dataclasses.replace(CONFIG, state_gradient=state_gradient)
     compute(model, tensors(given), config).total.backward()  # type: ignore[arg-type]
@@ -235,10 +235,10 @@ def test_masked_steps_give_no_gradient() -> None:
         setattr(model, name, getattr(model, name).clone().requires_grad_())
     compute(model, tensors(given), CONFIG).total.backward()  # type: ignore[arg-type]
     touched = {name: getattr(model, name).grad.abs().sum(2).T > 0 for name in ("logits", "values", "rewards", "turns")}
-    assert (touched["logits"].numpy() == given.alive).all()
-    assert (touched["values"].numpy() == given.trained).all()
-    assert (touched["rewards"].numpy() == (given.inside[:, :-1] | given.trained[:, 1:])).all()
-    assert (touched["turns"].numpy() == given.inside[:, :-1]).all()
+    assert (touched["logits"].numpy() == given.policy_mask).all()
+    assert (touched["values"].numpy() == given.value_mask).all()
+    assert (touched["rewards"].numpy() == (given.in_game[:, :-1] | given.value_mask[:, 1:])).all()
+    assert (touched["turns"].numpy() == given.in_game[:, :-1]).all()
 
 
 # --- training aids ------------------------------------------------------------------------------------------
@@ -251,8 +251,8 @@ def test_reconstruction_and_consistency_look_only_inside() -> None:
     model = Scripted()
     model.decoder = lambda latent: latent * torch.tensor([1.0, 2.0])
     model.consistency = lambda unrolled, encoded: (unrolled - encoded)[:, 0]
-    losses = compute(model, tensors(batch(next_obs=seen)), config)  # type: ignore[arg-type]
-    inside = batch().inside
+    losses = compute(model, tensors(batch(later_obs=seen)), config)  # type: ignore[arg-type]
+    inside = batch().in_game
     pictures = sum(
         SHARES["mean"][k] * inside[b, k] * ((np.array([k, 2.0 * k]) - seen[b, k - 1]) ** 2).mean()
         for b in range(B) for k in range(1, K + 1))
@@ -272,7 +272,7 @@ def test_consistency_compares_with_the_position_after_the_same_action_and_holds_
         return unrolled[:, 0] * encoded[:, 0]
 
     model.consistency = compare  # type: ignore[assignment]
-    compute(model, tensors(batch(next_obs=seen)), config)  # type: ignore[arg-type]
+    compute(model, tensors(batch(later_obs=seen)), config)  # type: ignore[arg-type]
     (unrolled, encoded), = met
     wanted = batch().obs[:, 0] * 0.7 * 1.3 ** np.arange(1, K + 1)[:, None]
     assert unrolled.detach().view(K, B).numpy() == pytest.approx(wanted, rel=1e-5)
@@ -288,9 +288,9 @@ def test_consistency_of_the_first_steps_alone_weighs_them_as_before(given: int) 
     model = Line()
     model.consistency = lambda unrolled, encoded: unrolled[:, 0] + 2.0 * encoded[:, 0]  # type: ignore[assignment]
     config = dataclasses.replace(CONFIG, consistency_weight=1.0, consistency_steps=1)
-    losses = compute(model, tensors(batch(next_obs=seen)), config)  # type: ignore[arg-type]
+    losses = compute(model, tensors(batch(later_obs=seen)), config)  # type: ignore[arg-type]
     compared = 0.7 * 1.3 * batch().obs[:, 0] + 2.0 * 0.7 * seen[:, 0, 0]
-    wanted = SHARES["mean"][1] * (batch().inside[:, 1] * compared).mean()
+    wanted = SHARES["mean"][1] * (batch().in_game[:, 1] * compared).mean()
     assert float(losses.parts["consistency"]) == pytest.approx(wanted, rel=1e-5)
 
 
@@ -314,8 +314,8 @@ def checks(
     """Checks of rows of K = 2 moves whose stated values are all 0.25 too high."""
     size, steps = len(rewards), len(rewards[0])
     value = np.zeros((size, steps + 1), np.float32)
-    given = batch(reward=np.array(rewards, np.float32), inside=np.array(inside), value=value,
-                  trained=np.ones((size, steps + 1), np.bool_) if trained is None else np.array(trained),
+    given = batch(reward=np.array(rewards, np.float32), in_game=np.array(inside), value=value,
+                  value_mask=np.ones((size, steps + 1), np.bool_) if trained is None else np.array(trained),
                   action=np.zeros((size, steps), np.int64), weight=np.ones(size, np.float32))
     values, outputs = torch.full((steps + 1, size, 1), 0.25), torch.tensor(stated).T[:, :, None]
     found = model_checks(Stated(values, outputs, tensors(given), SQUARED))
@@ -367,12 +367,12 @@ def test_values_whose_target_is_not_known_are_not_judged() -> None:
 
 def test_a_priority_whose_target_is_not_known_is_the_others_mean() -> None:
     given, model = batch(), Scripted()
-    trained = given.trained.copy()
+    trained = given.value_mask.copy()
     trained[1:3, 0] = False
     error = np.abs(model.values[0, :, 0].numpy() - given.value[:, 0])
     error[1:3] = error[[b for b in range(B) if b not in (1, 2)]].mean()
-    found = compute(model, tensors(dataclasses.replace(given, trained=trained)), CONFIG)  # type: ignore[arg-type]
+    found = compute(model, tensors(dataclasses.replace(given, value_mask=trained)), CONFIG)  # type: ignore[arg-type]
     assert found.value_error.numpy() == pytest.approx(error, rel=1e-5)
     trained[:, 0] = False
-    found = compute(model, tensors(dataclasses.replace(given, trained=trained)), CONFIG)  # type: ignore[arg-type]
+    found = compute(model, tensors(dataclasses.replace(given, value_mask=trained)), CONFIG)  # type: ignore[arg-type]
     assert found.value_error.isnan().all()

@@ -99,11 +99,11 @@ def batch_of(model: LearnedModel, reward: list[list[float]]) -> Batch:
     ones = np.ones((size, unroll + 1), np.bool_)
     return Batch(
         obs=observations(model, size).numpy(), action=np.ones((size, unroll), np.int64),
-        reward=np.array(reward, np.float32), turn=np.ones((size, unroll), np.int64),
+        reward=np.array(reward, np.float32), next_mover=np.ones((size, unroll), np.int64),
         value=np.zeros((size, unroll + 1), np.float32),
         policy=np.full((size, unroll + 1, model.num_actions), 1.0 / model.num_actions, np.float32),
-        legal=np.ones((size, unroll + 1, model.num_actions), np.bool_), alive=ones, inside=ones, trained=ones,
-        next_obs=None, weight=np.ones(size, np.float32), index=np.arange(size))
+        legal=np.ones((size, unroll + 1, model.num_actions), np.bool_), policy_mask=ones, in_game=ones, value_mask=ones,
+        later_obs=None, weight=np.ones(size, np.float32), index=np.arange(size))
 
 
 @pytest.mark.parametrize("kind", MODELS)

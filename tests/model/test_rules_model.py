@@ -36,7 +36,8 @@ from muzero.model.protocol import RootOutput
 from muzero.model.rules import RulesModel
 from muzero.play.session import Session
 from muzero.players import SearchPlayer
-from muzero.replay.buffer import DrawConfig, Replay
+from muzero.replay.buffer import Replay
+from muzero.replay.sampling import DrawConfig, draw
 from muzero.search.latents import LatentPool
 from muzero.search.tree import TreeSearch
 from muzero.storage import checkpoint, runs
@@ -362,7 +363,7 @@ def test_the_loss_is_that_of_the_root_alone() -> None:
     replay, rng = played(config)
     assert config.learner.unroll == 3
     assert config.unroll == 0
-    batch = replay.draw(32, DrawConfig.of(config.learner, config.unroll), rng)
+    batch = draw(replay, 32, DrawConfig.of(config.learner, config.unroll), rng)
     assert batch.action.shape == (32, 0)
     model, data = build_model(config), Tensors.of(batch)
     losses = compute(model, data, config.learner)

@@ -12,9 +12,10 @@ import pytest
 from tiny_replay import replay
 
 from muzero.config import LearnerConfig
+from muzero.replay import prefetch
 from muzero.replay.batch import Batch
-from muzero.replay.buffer import DrawConfig, Replay
 from muzero.replay.prefetch import Batches
+from muzero.replay.sampling import DrawConfig
 
 DRAW = DrawConfig.of(LearnerConfig(), unroll=2)
 WAIT = 30.0
@@ -46,15 +47,15 @@ def test_a_batch_drawn_ahead_is_the_one_drawn_here() -> None:
 
 def test_rest_waits_until_the_draw_is_done_and_time_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     held, go, done = batches(), threading.Event(), threading.Event()
-    draw = Replay.draw
+    draw = prefetch.draw
 
-    def slow(self: Replay, *args: Any) -> Batch:
+    def slow(*args: Any) -> Batch:
         assert go.wait(WAIT)
-        batch = draw(self, *args)
+        batch = draw(*args)
         done.set()
         return batch
 
-    monkeypatch.setattr(Replay, "draw", slow)
+    monkeypatch.setattr(prefetch, "draw", slow)
     held.begin(4)
     assert held.waited == 0.0
     threading.Timer(0.05, go.set).start()
@@ -75,7 +76,7 @@ def test_a_draw_that_fails_is_told_where_its_batch_is_wanted(monkeypatch: pytest
         raise ArithmeticError("no such place")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Replay, "draw", broken_draw)
+        patched.setattr(prefetch, "draw", broken_draw)
         held.begin(4)
         held.rest()
     with pytest.raises(ArithmeticError, match="no such place") as error:

@@ -13,12 +13,13 @@ from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import ConfigError, LearnerConfig, ReplayConfig
 from muzero.replay.batch import Batch
-from muzero.replay.buffer import PRIORITY_FLOOR, DrawConfig, Replay
+from muzero.replay.buffer import PRIORITY_FLOOR, Replay
+from muzero.replay.sampling import DrawConfig, batch_at, draw
 from selfplay.trajectory import StoredPlan, Trajectory, stored_bytes
 
 ACTIONS = 5
 SPEC = GameSpec("made_up", 2, (2,), "float32", ACTIONS, 50, -9.0, 9.0, False, False, True)
-DRAW = DrawConfig(unroll=3, td_steps=2, gamma=0.9, search_share=0.0, absorbing=True, symmetries=True, next_obs=3)
+DRAW = DrawConfig(unroll=3, td_steps=2, gamma=0.9, search_share=0.0, absorbing=True, symmetries=True, later_obs=3)
 
 
 def made_up(number: int, length: int) -> Trajectory:
@@ -58,29 +59,29 @@ def value_of(game: Trajectory, start: int) -> float | None:
 
 def assert_row_is(batch: Batch, row: int, game: Trajectory, start: int) -> None:
     """Every step of one row is that of `game` from move `start` on."""
-    assert batch.next_obs is not None
+    assert batch.later_obs is not None
     ended = game.discount[-1] == 0.0
     for k in range(DRAW.unroll + 1):
         t = start + k
         inside = t < len(game)
-        assert batch.inside[row, k] == inside
+        assert batch.in_game[row, k] == inside
         value = value_of(game, t) if inside else (0.0 if ended else None)
-        assert batch.trained[row, k] == (value is not None)
+        assert batch.value_mask[row, k] == (value is not None)
         assert value is None or batch.value[row, k] == pytest.approx(value, abs=1e-5)
-        assert batch.alive[row, k] == (inside and game.searched[t])
+        assert batch.policy_mask[row, k] == (inside and game.searched[t])
         if not inside:
             assert not batch.legal[row, k].any()
             assert k == DRAW.unroll or batch.reward[row, k] == 0.0
             continue
         assert (batch.legal[row, k] == game.legal[t]).all()
         assert np.allclose(batch.policy[row, k], game.policy[t], atol=1e-3)
-        seen = batch.obs[row] if k == 0 else batch.next_obs[row, k - 1]
+        seen = batch.obs[row] if k == 0 else batch.later_obs[row, k - 1]
         assert (seen == game.obs[t]).all()
         if k < DRAW.unroll:
             assert batch.action[row, k] == game.action[t]
             assert batch.reward[row, k] == game.reward[t]
-            turn = {0.0: 0, 1.0: 1, -1.0: 2}[float(game.discount[t])]
-            assert batch.turn[row, k] == turn
+            mover = {0.0: 0, 1.0: 1, -1.0: 2}[float(game.discount[t])]
+            assert batch.next_mover[row, k] == mover
 
 
 def test_overwritten_rings_never_mix_games() -> None:
@@ -92,7 +93,7 @@ def test_overwritten_rings_never_mix_games() -> None:
         played[number] = game
         held.add(game)
         places = np.arange(len(held))
-        batch = held.batch(places, np.ones(len(places), np.float32), DRAW, rng)
+        batch = batch_at(held, places, np.ones(len(places), np.float32), DRAW, rng)
         for row in range(len(places)):
             origin, start = batch.obs[row].astype(int).tolist()
             assert_row_is(batch, row, played[origin], start)
@@ -104,7 +105,7 @@ def test_a_game_longer_than_the_ring_keeps_its_newest_positions() -> None:
     held, game = replay(capacity=7), made_up(5, 30)
     held.add(made_up(1, 3))
     held.add(game)
-    batch = held.batch(np.arange(7), np.ones(7, np.float32), DRAW, np.random.default_rng(0))
+    batch = batch_at(held, np.arange(7), np.ones(7, np.float32), DRAW, np.random.default_rng(0))
     assert sorted(batch.obs[:, 1].astype(int).tolist()) == list(range(23, 30))
     for row in range(7):
         assert_row_is(batch, row, game, int(batch.obs[row, 1]))
@@ -116,7 +117,7 @@ def test_only_the_window_of_newest_positions_is_drawn() -> None:
         held.add(made_up(number, 5))
         newest = {int(place) for place in (held.added - np.arange(1, held.window + 1)) % 40}
         assert held.window == min(held.added, max(6, -(-held.added // 5)))
-        drawn = set(held.draw(400, DRAW, rng).index.tolist())
+        drawn = set(draw(held, 400, DRAW, rng).index.tolist())
         assert drawn == newest
 
 
@@ -134,7 +135,7 @@ def test_policies_are_halved_in_size_and_renewed() -> None:
     assert held.rings["policy"].dtype == np.float16
     policy = np.full((2, ACTIONS), 0.2, np.float32)
     held.renew(np.array([1, 4]), StoredPlan(policy, np.array([7.0, 8.0], np.float32), np.ones(2, np.bool_)))
-    batch = held.batch(np.array([1, 0]), np.ones(2, np.float32), DRAW, np.random.default_rng(0))
+    batch = batch_at(held, np.array([1, 0]), np.ones(2, np.float32), DRAW, np.random.default_rng(0))
     assert batch.policy[0, 0].tolist() == np.float16(policy[0]).astype(np.float32).tolist()
     assert batch.policy.dtype == np.float32
     assert batch.policy[1, 0].tolist() == np.float16(game.policy[0]).astype(np.float32).tolist()
@@ -146,25 +147,25 @@ def test_the_search_has_its_share_of_the_value_where_there_was_one() -> None:
     game = made_up(0, 12)
     held.add(game)
     places, weight = np.arange(12), np.ones(12, np.float32)
-    plain = held.batch(places, weight, DRAW, np.random.default_rng(0))
-    mixed = held.batch(places, weight, dataclasses.replace(DRAW, search_share=0.25), np.random.default_rng(0))
+    plain = batch_at(held, places, weight, DRAW, np.random.default_rng(0))
+    mixed = batch_at(held, places, weight, dataclasses.replace(DRAW, search_share=0.25), np.random.default_rng(0))
     searched = game.searched
     assert 0 < searched.sum() < 12
     wanted = np.where(searched, 0.75 * plain.value[:, 0] + 0.25 * game.root_value, plain.value[:, 0])
     assert np.allclose(mixed.value[:, 0], wanted, atol=1e-6)
-    assert (mixed.value[~mixed.inside] == 0.0).all(), "past the end nothing is worth anything"
+    assert (mixed.value[~mixed.in_game] == 0.0).all(), "past the end nothing is worth anything"
 
 
 def test_the_searchs_own_value_is_mixed_in_where_there_was_a_search() -> None:
     held, game = replay(), made_up(4, 12)
     held.add(game)
     places, ones = np.arange(12), np.ones(12, np.float32)
-    plain = held.batch(places, ones, DRAW, np.random.default_rng(0))
-    mixed = held.batch(places, ones, dataclasses.replace(DRAW, search_share=0.25), np.random.default_rng(0))
+    plain = batch_at(held, places, ones, DRAW, np.random.default_rng(0))
+    mixed = batch_at(held, places, ones, dataclasses.replace(DRAW, search_share=0.25), np.random.default_rng(0))
     there = np.minimum(places[:, None] + np.arange(4), 11)
-    own, searched = game.root_value[there], game.searched[there] & plain.inside
+    own, searched = game.root_value[there], game.searched[there] & plain.in_game
     assert searched.any()
-    assert (plain.inside & ~searched).any()
+    assert (plain.in_game & ~searched).any()
     wanted = np.where(searched, 0.75 * plain.value + 0.25 * own, plain.value)
     assert np.allclose(mixed.value, wanted, atol=1e-6)
     assert mixed.value.dtype == np.float32
@@ -174,10 +175,10 @@ def test_the_searchs_own_value_is_mixed_in_where_there_was_a_search() -> None:
 def test_absorbing_ends_can_be_left_out() -> None:
     held = replay()
     held.add(made_up(4, 2))
-    plain = dataclasses.replace(DRAW, absorbing=False, next_obs=0)
-    batch = held.batch(np.array([1]), np.ones(1, np.float32), plain, np.random.default_rng(0))
-    assert batch.trained[0].tolist() == batch.inside[0].tolist() == [True, False, False, False]
-    assert batch.next_obs is None
+    plain = dataclasses.replace(DRAW, absorbing=False, later_obs=0)
+    batch = batch_at(held, np.array([1]), np.ones(1, np.float32), plain, np.random.default_rng(0))
+    assert batch.value_mask[0].tolist() == batch.in_game[0].tolist() == [True, False, False, False]
+    assert batch.later_obs is None
 
 
 @pytest.mark.parametrize(("settings", "later"), [
@@ -190,16 +191,16 @@ def test_absorbing_ends_can_be_left_out() -> None:
 def test_as_many_later_observations_are_drawn_as_a_loss_looks_at(settings: dict[str, Any], later: int) -> None:
     held = replay()
     held.add(made_up(0, 9))
-    batch = held.draw(5, DrawConfig.of(LearnerConfig(symmetries=False, **settings), 3), np.random.default_rng(0))
-    whole = held.draw(5, dataclasses.replace(DRAW, symmetries=False), np.random.default_rng(0))
-    assert whole.next_obs is not None
-    assert batch.next_obs is None if later == 0 else (batch.next_obs == whole.next_obs[:, :later]).all()
+    batch = draw(held, 5, DrawConfig.of(LearnerConfig(symmetries=False, **settings), 3), np.random.default_rng(0))
+    whole = draw(held, 5, dataclasses.replace(DRAW, symmetries=False), np.random.default_rng(0))
+    assert whole.later_obs is not None
+    assert batch.later_obs is None if later == 0 else (batch.later_obs == whole.later_obs[:, :later]).all()
 
 
 def test_random_actions_past_the_end_cover_all_actions() -> None:
     held = replay()
     held.add(made_up(4, 1))
-    batch = held.draw(300, DRAW, np.random.default_rng(0))
+    batch = draw(held, 300, DRAW, np.random.default_rng(0))
     assert set(batch.action[:, 1:].ravel().tolist()) == set(range(ACTIONS))
 
 
@@ -218,7 +219,7 @@ def test_priorities_set_the_share_of_draws_and_their_weight() -> None:
     held.set_priorities(np.arange(4), errors)
     chance = (errors + PRIORITY_FLOOR) ** 0.5
     chance /= chance.sum()
-    batch = held.draw(4000, DRAW, np.random.default_rng(0))
+    batch = draw(held, 4000, DRAW, np.random.default_rng(0))
     counts = np.bincount(batch.index, minlength=16)
     assert np.abs(counts[:4] - 4000 * chance).max() <= 2
     assert counts[4:].sum() == 0
@@ -250,7 +251,7 @@ def test_uniform_replays_have_weight_one() -> None:
     held = replay()
     held.add(made_up(1, 9))
     held.set_priorities(np.arange(2), np.ones(2, np.float32))
-    assert (held.draw(20, DRAW, np.random.default_rng(0)).weight == 1.0).all()
+    assert (draw(held, 20, DRAW, np.random.default_rng(0)).weight == 1.0).all()
 
 
 # --- symmetries ---------------------------------------------------------------------------------------------
@@ -286,10 +287,10 @@ def test_a_turned_sample_is_a_game_that_can_be_played(name: str) -> None:
     held = Replay(spec, ReplayConfig(capacity=100, min_positions=1), table)
     game = random_game(name, seed=3)
     held.add(game)
-    config = dataclasses.replace(DRAW, unroll=8, next_obs=8)
+    config = dataclasses.replace(DRAW, unroll=8, later_obs=8)
     size = 8 * table.count
-    batch = held.batch(np.zeros(size, np.int64), np.ones(size, np.float32), config, np.random.default_rng(1))
-    assert batch.next_obs is not None
+    batch = batch_at(held, np.zeros(size, np.int64), np.ones(size, np.float32), config, np.random.default_rng(1))
+    assert batch.later_obs is not None
     real = games.make(name, size)
     assert (real.observe() == batch.obs).all()
     for k in range(min(8, len(game) - 1)):
@@ -299,7 +300,7 @@ def test_a_turned_sample_is_a_game_that_can_be_played(name: str) -> None:
         assert (taken == np.float16(game.policy[k, game.action[k]])).all()
         step = real.step(batch.action[:, k].astype(np.int32))
         assert (step.reward == batch.reward[:, k]).all()
-        assert (real.observe() == batch.next_obs[:, k]).all()
+        assert (real.observe() == batch.later_obs[:, k]).all()
     assert len(np.unique(batch.action, axis=0)) > 1, "several symmetries were drawn"
 
 
@@ -308,7 +309,7 @@ def test_symmetries_can_be_switched_off() -> None:
     game = random_game("tic_tac_toe", 0)
     held.add(game)
     plain = dataclasses.replace(DRAW, symmetries=False)
-    batch = held.batch(np.zeros(30, np.int64), np.ones(30, np.float32), plain, np.random.default_rng(0))
+    batch = batch_at(held, np.zeros(30, np.int64), np.ones(30, np.float32), plain, np.random.default_rng(0))
     assert (batch.action == game.action[:3]).all()
 
 
@@ -328,7 +329,7 @@ def test_a_restored_replay_goes_on_like_the_original(priorities: bool, added: in
         held.add(made_up(99, 4))
     for name, array in first.arrays().items():
         assert array.tobytes() == second.arrays()[name].tobytes(), name
-    one, other = (held.draw(50, DRAW, np.random.default_rng(2)) for held in (first, second))
+    one, other = (draw(held, 50, DRAW, np.random.default_rng(2)) for held in (first, second))
     for field in dataclasses.fields(Batch):
         assert np.array_equal(getattr(one, field.name), getattr(other, field.name)), field.name
 

@@ -16,7 +16,8 @@ import games
 from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import LearnerConfig, ReplayConfig, SearchConfig, SelfPlayConfig
-from muzero.replay.buffer import DrawConfig, Replay
+from muzero.replay.buffer import Replay
+from muzero.replay.sampling import DrawConfig, batch_at
 from selfplay.actor import Actor, draw_legal, draw_weighted
 from selfplay.planner import Plan, Planner
 from selfplay.recorder import START_LENGTH, Recorder
@@ -160,9 +161,9 @@ def test_every_position_of_a_game_that_was_cut_has_a_value(settings: dict[str, i
     assert replay.added > 100
     config = DrawConfig.of(LearnerConfig(td_steps=1_000), 2)
     places = np.arange(replay.added)
-    batch = replay.batch(places, np.ones(len(places), np.float32), config, np.random.default_rng(0))
-    assert batch.trained[:, 0].all()
-    assert batch.alive[:, 0].all(), "and a policy"
+    batch = batch_at(replay, places, np.ones(len(places), np.float32), config, np.random.default_rng(0))
+    assert batch.value_mask[:, 0].all()
+    assert batch.policy_mask[:, 0].all(), "and a policy"
 
 
 def test_cut_games_are_counted() -> None:

@@ -15,7 +15,7 @@ from tiny_replay import game, replay
 from muzero.config import Config, ModelConfig
 from muzero.config import replace as overridden
 from muzero.model.build import build_model
-from muzero.replay.buffer import DrawConfig
+from muzero.replay.sampling import DrawConfig, batch_at
 from muzero.search.tree import TreeSearch
 from muzero.training.reanalyse import DEBT_LIMIT, Reanalyser
 
@@ -57,13 +57,13 @@ def test_what_is_owed_is_searched_and_nothing_else_changes() -> None:
 
 def test_a_position_that_nobody_searched_has_a_policy_afterwards() -> None:
     held, again = replay(), reanalyser()
-    draw = DrawConfig.of(BASE.learner, BASE.unroll)
+    drawing = DrawConfig.of(BASE.learner, BASE.unroll)
     places, ones = np.arange(10), np.ones(10, np.float32)
-    assert not held.batch(places, ones, draw, np.random.default_rng(0)).alive.any()
+    assert not batch_at(held, places, ones, drawing, np.random.default_rng(0)).policy_mask.any()
     again.owe(20)
     again.pay(held, np.random.default_rng(0))
-    batch = held.batch(places, ones, draw, np.random.default_rng(0))
-    assert batch.alive[:, 0].all()
+    batch = batch_at(held, places, ones, drawing, np.random.default_rng(0))
+    assert batch.policy_mask[:, 0].all()
     assert batch.policy[:, 0].sum(1) == pytest.approx(1.0, abs=1e-2)
 
 

@@ -30,9 +30,9 @@ def batch(value: list[list[float]], reward: list[list[float]], trained: list[lis
     nothing = np.zeros((rows, steps), dtype=np.bool_)
     return Batch(
         obs=np.zeros((rows, 1)), action=np.zeros((rows, steps - 1), np.int64), reward=np.array(reward, np.float32),
-        turn=np.zeros((rows, steps - 1), np.int64), value=np.array(value, np.float32),
-        policy=np.zeros((rows, steps, 2), np.float32), legal=np.zeros((rows, steps, 2), np.bool_), alive=nothing,
-        inside=np.array(trained), trained=np.array(trained), next_obs=None, weight=np.ones(rows, np.float32),
+        next_mover=np.zeros((rows, steps - 1), np.int64), value=np.array(value, np.float32),
+        policy=np.zeros((rows, steps, 2), np.float32), legal=np.zeros((rows, steps, 2), np.bool_), policy_mask=nothing,
+        in_game=np.array(trained), value_mask=np.array(trained), later_obs=None, weight=np.ones(rows, np.float32),
         index=np.zeros(rows, np.int64))
 
 
