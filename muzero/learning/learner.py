@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from muzero.config import LearnerConfig
-from muzero.learning.graph_step import CudaGraphs, Recorder
+from muzero.device.graphs import CudaGraphs, Recorder
 from muzero.learning.loss import Losses
 from muzero.learning.optimizers import Optimizers
 from muzero.learning.tensors import Tensors
-from muzero.learning.update import DeviceUpdate, Members, diagnosis, figures, gradients
+from muzero.learning.update import Update
 from muzero.model import border
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
@@ -65,9 +65,9 @@ class Learner:
         later = on_gpu if deferred is None else deferred
         self.optimizers = Optimizers(model, config, on_device=later)
         if on_gpu and recorder is None and config.graphs == "auto":
-            recorder = CudaGraphs()
-        self.deferred = DeviceUpdate(model, self.averaged, self.optimizers, config, recorder) if later else None
-        self.members, self.followers = Members(model), Members(self.averaged)
+            recorder = CudaGraphs(own_stream=False)
+        self.update = Update(
+            model, self.averaged, self.optimizers, config, deferred=later, recorder=recorder if later else None)
         self.steps = 0
 
     def step(self, batch: Batch, progress: float) -> StepReport:
@@ -80,9 +80,15 @@ class Learner:
         for obs in (data.obs, data.later_obs):
             self._check_observations(obs)
         self.model.train()
-        update = self._update if self.deferred is None else self._update_later
-        losses, norm = update(data, rate)
-        return StepReport(losses, norm, rate)
+        losses, norm = self.update.start(data, rate, self._blend)
+        if self.update.deferred:
+            self.settle()
+        self.update.send(losses)
+        self.steps += 1
+        if not self.update.deferred:
+            self.settle()
+        # A recording gives the same object each time: what was computed from the old numbers must not stay with it.
+        return StepReport(replace(losses), norm, rate)
 
     def see(self, obs: NDArray[Any]) -> None:
         """Learn from obs [B, *O] what is usual, where the model tells positions by that; before the first step. Raises
@@ -104,38 +110,9 @@ class Learner:
         # Early on the average follows quickly, so that it forgets the random start.
         return 1.0 - min(self.config.ema, (2.0 + self.steps) / (11.0 + self.steps))
 
-    def _update(self, data: Tensors, rate: float) -> tuple[Losses, Tensor]:
-        self.optimizers.set_rate(rate)
-        running = [buffer.clone() for buffer in self.members.buffers]
-        losses, norms = gradients(self.model, self.members, data.to(self.model.device), self.config)
-        norm = torch.linalg.vector_norm(norms)
-        if not bool(torch.isfinite(norm) & torch.isfinite(losses.total)):
-            for buffer, before in zip(self.members.buffers, running, strict=True):
-                buffer.copy_(before)
-            raise self._error(self.steps + 1, diagnosis(self.model, losses, figures(losses, norm, norms)))
-        nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
-        self.optimizers.step()
-        if self.averaged is not self.model:
-            with torch.no_grad():
-                torch._foreach_lerp_(self.followers.parameters, self.members.parameters, self._blend)
-                for kept, new in zip(self.followers.buffers, self.members.buffers, strict=True):
-                    kept.copy_(new)
-        self.steps += 1
-        return losses, norm
-
-    def _update_later(self, data: Tensors, rate: float) -> tuple[Losses, Tensor]:
-        assert self.deferred is not None
-        on_gpu = self.model.device.type == "cuda"
-        losses, norm = self.deferred.start(data.pinned() if on_gpu else data, rate, self._blend)
-        self.settle()
-        self.deferred.send(losses)
-        self.steps += 1
-        # A recording gives the same object each time: what was computed from the old numbers must not stay with it.
-        return replace(losses), norm
-
     def settle(self) -> None:
         """Look at the verdict of the last update, where that waits. Raises LearningError."""
-        if self.deferred is not None and (trouble := self.deferred.trouble()) is not None:
+        if (trouble := self.update.trouble()) is not None:
             self.steps -= 1
             raise self._error(self.steps + 1, trouble)
 

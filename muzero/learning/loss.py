@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from muzero.config import LearnerConfig, ModelConfig
+from muzero.config import LearnerConfig
 from muzero.learning.tensors import Tensors
+from muzero.learning.validation import Predictions, model_checks, root_errors
 from muzero.model import scalar
 from muzero.model.learned import LearnedModel
-from muzero.model.networks.prefix import differences, sums
+from muzero.model.networks.prefix import sums
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,6 @@ class Unrolled:
 
 
 @dataclass(frozen=True)
-class Stated:
-    """What the model said and what was true, without gradients: enough to judge it later."""
-
-    values: Tensor
-    """[K+1, B, units]"""
-    rewards: Tensor
-    """[K, B, units], or nothing to say: [0, B, 0]"""
-    data: Tensors
-    config: ModelConfig
-
-
-@dataclass(frozen=True)
 class Losses:
     """What one learning step gave; tensors so that nothing waits for the device."""
 
@@ -58,26 +47,21 @@ class Losses:
     """[] what is minimised"""
     parts: dict[str, Tensor]
     """[] each, unweighted means over the batch, summed over steps with the step weights"""
-    stated: Stated
+    predicted: Predictions
 
     def detached(self) -> Losses:
         """The same numbers, which keep no graph of operations alive."""
-        return Losses(self.total.detach(), self.parts, self.stated)
+        return Losses(self.total.detach(), self.parts, self.predicted)
 
     @cached_property
     def checks(self) -> dict[str, Tensor]:
         """[] each, how well the model unrolls: see `model_checks`. Computed when first read, before the next step."""
-        return model_checks(self.stated)
+        return model_checks(self.predicted)
 
     @cached_property
     def value_error(self) -> Tensor:
-        """[B] |value - target| at the root in the scale of values, for priorities: where the target isn't known, the
-        mean of those that are; NaN where none is. Computed when first read, before the next step."""
-        data, known = self.stated.data, self.stated.data.value_mask[:, 0]
-        with torch.no_grad():
-            error = (scalar.decode(self.stated.values[0], self.stated.config.value) - data.value[:, 0]).abs()
-            error = error / self.stated.config.value.scale
-            return torch.where(known, error, (error * known).sum() / known.sum())
+        """[B] for priorities: see `root_errors`. Computed when first read, before the next step."""
+        return root_errors(self.predicted)
 
 
 class _ScaleGradient(torch.autograd.Function):
@@ -132,8 +116,8 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     with torch.no_grad():
         parts = {name: sums[name].mean() if name in sums else total.new_zeros(())
                  for name, weight in weights.items() if weight > 0 and (name in sums or len(out.rewards) > 0)}
-    stated = Stated(out.values.detach(), out.rewards.detach(), data, model.config)
-    return Losses((data.weight * total).mean(), parts, stated)
+    predicted = Predictions(out.values.detach(), out.rewards.detach(), data, model.config)
+    return Losses((data.weight * total).mean(), parts, predicted)
 
 
 def _terms(model: LearnedModel, data: Tensors, out: Unrolled, compared: int) -> dict[str, Tensor]:
@@ -184,36 +168,3 @@ def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
     else:
         entries = (output.float() - wanted) ** 2
     return entries.flatten(1).mean(1)
-
-
-@torch.no_grad()
-def model_checks(stated: Stated) -> dict[str, Tensor]:
-    """How good the model is at each step k of the unroll: the first thing to look at when a run doesn't learn.
-
-    recall@k        share of real rewards (other than 0) it sees with the right sign, at least half as large
-    false@k         share of real moves without a reward where it sees more than half of a usual one, the mean size of
-                    those paid in the batch: where chance decides, moves that it thinks likelier paid than not
-    value_error@k   mean |value - target| on real positions whose target is known
-
-    NaN where there is nothing to judge.
-    """
-    data, inside = stated.data, stated.data.in_game.T
-    error, known = (scalar.decode(stated.values, stated.config.value) - data.value.T).abs(), inside & data.value_mask.T
-    found = {"value_error": (error * known).sum(1) / known.sum(1)}
-    if len(stated.rewards) == 0:
-        return {"value_error@0": found["value_error"][0]}
-    reward, wanted, played = scalar.decode(stated.rewards, stated.config.reward), data.reward.T, inside[:-1]
-    if stated.config.prefix:
-        reward = differences(reward, stated.config.prefix)
-    pays, empty = played & (wanted != 0), played & (wanted == 0)
-    seen = pays & (reward * wanted.sign() >= 0.5 * wanted.abs())
-    # Where nothing was paid there is no usual size, and no number is larger than NaN.
-    wrong = empty & (reward.abs() > 0.5 * (wanted.abs() * pays).sum() / pays.sum())
-    found |= {"recall": seen.sum(1) / pays.sum(1), "false": wrong.sum(1) / empty.sum(1).clamp(min=1)}
-    names = ["value_error@0"] + [f"{name}@{k}" for k in range(1, len(inside)) for name in found]
-    return {name: _at(found, name, len(inside)) for name in names}
-
-
-def _at(found: dict[str, Tensor], name: str, steps: int) -> Tensor:
-    kind, _, k = name.partition("@")
-    return found[kind][int(k) - steps]

@@ -1,7 +1,7 @@
-"""Gradients, their verdict, and an update of the weights that only the device looks at.
+"""The update of the weights: gradients, their verdict, clipping, optimizers, averaged weights.
 
 An update whose loss or gradient is not finite moves nothing. A host that looked at each one would wait for its GPU; so
-the device skips such an update by itself, and every later one, until the host has seen it, one step later.
+there the device skips such an update by itself, and every later one, until the host has seen it, one step later.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from muzero.config import LearnerConfig
+from muzero.device.graphs import Recorder, Sent
 from muzero.device.precision import learning
-from muzero.learning.graph_step import Recorded, Recorder, Sent
+from muzero.learning.graph_step import Recorded
 from muzero.learning.loss import Losses, compute
 from muzero.learning.optimizers import Optimizers
 from muzero.learning.tensors import Tensors
@@ -59,44 +60,60 @@ def diagnosis(model: nn.Module, losses: Losses, found: Tensor) -> str:
     names = [name for name, p in model.named_parameters() if p.grad is not None]
     bad = [name for name, finite in zip(names, norms, strict=True) if not finite]
     # An observation may be finite and yet too large for any network.
-    largest = float(losses.stated.data.obs.abs().amax())
+    largest = float(losses.predicted.data.obs.abs().amax())
     seen = f"; observations have entries up to {largest:.3g}" if largest > border.USUAL else ""
     return (f"loss {total:.4g}, gradient norm {norm:.4g} ({parts}); "
             f"gradients not finite in: {', '.join(bad) or 'none'}{seen}")
 
 
-class DeviceUpdate:
-    """Updates `model`, and `averaged` unless it is the same object, without a look from the host."""
+class Update:
+    """One learning step: gradients, their verdict, clipping, the optimizers, the average. Moves nothing where loss or
+    gradient are not finite."""
 
     def __init__(
-        self, model: LearnedModel, averaged: LearnedModel, optimizers: Optimizers, config: LearnerConfig,
-        recorder: Recorder | None,
+        self, model: LearnedModel, averaged: LearnedModel, optimizers: Optimizers, config: LearnerConfig, *,
+        deferred: bool, recorder: Recorder | None = None,
     ) -> None:
-        self.model, self.optimizers, self.config = model, optimizers, config
+        """averaged: follows `model`, unless it is the same object. deferred: the host doesn't look; the device itself
+        skips an update that is not finite and all later ones, until the host has read its verdict. recorder: makes
+        deferred updates repeatable."""
+        self.model, self.optimizers, self.config, self.deferred = model, optimizers, config, deferred
         self.members = Members(model)
         self.averaged = None if averaged is model else Members(averaged)
-        self.rate, self.blend, self.bad = (torch.zeros((), device=model.device) for _ in range(3))
-        """learning rate; how far the averaged weights go; 1 from the first update on that was not finite."""
+        self.rate, self.bad = (torch.zeros((), device=model.device) for _ in range(2))
+        """learning rate, if deferred; 1 from the first update on that was not finite."""
+        self.blend: float | Tensor = torch.zeros_like(self.bad) if deferred else 0.0
+        """how far the averaged weights go"""
         self.figures: Tensor | None = None
-        """[F] those of the newest update, or of the first that was not finite."""
+        """[F] those of the newest update that the host hasn't seen to be finite, or of the first that was not."""
         self.newest: tuple[Losses, Sent, Sent] | None = None
         self.recorded = None if recorder is None else Recorded(self._update, model.device, recorder)
-        optimizers.skip_where(self.bad)
-        optimizers.set_rate(self.rate)
+        if deferred:
+            optimizers.skip_where(self.bad)
+            optimizers.set_rate(self.rate)
 
     def start(self, data: Tensors, rate: float, blend: float) -> tuple[Losses, Tensor]:
-        """Start an update on a batch that lies on the host, pinned if the device is a GPU; losses and gradient norm,
-        good until the next one. `trouble` must have been asked of the one before the last."""
-        self.rate.fill_(rate)
-        self.blend.fill_(blend)
+        """Start an update on a batch that lies on the host: losses and gradient norm, good until the next one.
+
+        blend: share of the trained weights in the averaged ones. If deferred, `trouble` must have been asked of the
+        update before the last.
+        """
+        if isinstance(self.blend, Tensor):
+            self.rate.fill_(rate)
+            self.blend.fill_(blend)
+        else:
+            self.optimizers.set_rate(rate)
+            self.blend = blend
+        if self.model.device.type == "cuda":
+            data = data.pinned()
         if self.recorded is not None:
             return self.recorded(data)
         return self._update(data.to(self.model.device))
 
     def send(self, losses: Losses) -> None:
-        """Have the newest update's verdict sent to the host."""
-        assert self.figures is not None
-        self.newest = (losses, Sent(self.bad), Sent(self.figures))
+        """Have the newest update's verdict sent to the host, unless that has seen it."""
+        if self.figures is not None:
+            self.newest = (losses, Sent(self.bad), Sent(self.figures))
 
     def trouble(self) -> str | None:
         """What was not finite in the update last sent, if anything. Waits for that one."""
@@ -115,22 +132,38 @@ class DeviceUpdate:
         losses, norms = gradients(self.model, self.members, data, self.config)
         with torch.no_grad():
             norm = torch.linalg.vector_norm(norms)
-            found = figures(losses, norm, norms)
-            if self.figures is None:
-                self.figures = torch.zeros_like(found)
-            self.figures.copy_(torch.where(self.bad > 0, self.figures, found))
-            self.bad.copy_(torch.maximum(self.bad, (~(norm + losses.total).isfinite()).float()))
-            nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
-            self.optimizers.step()
-            for buffer, old in zip(self.members.buffers, before, strict=True):
-                buffer.copy_(torch.where(self.bad > 0, old, buffer))
-            if self.averaged is not None:
-                self._average(self.averaged)
+            finite = (norm + losses.total).isfinite()
+            fine = not self.deferred and bool(finite)
+            if not fine:
+                self._note(finite, figures(losses, norm, norms))
+                self._put_back(before)
+            if fine or self.deferred:
+                self._move(norm)
         return losses, norm
 
+    def _note(self, finite: Tensor, found: Tensor) -> None:
+        if self.figures is None:
+            self.figures = torch.zeros_like(found)
+        self.figures.copy_(torch.where(self.bad > 0, self.figures, found))
+        self.bad.copy_(torch.maximum(self.bad, (~finite).float()))
+
+    def _put_back(self, before: list[Tensor]) -> None:
+        """What the forward pass counted, if the update is skipped."""
+        for buffer, old in zip(self.members.buffers, before, strict=True):
+            buffer.copy_(torch.where(self.bad > 0, old, buffer))
+
+    def _move(self, norm: Tensor) -> None:
+        nn.utils.clip_grads_with_norm_(self.members.parameters, self.config.clip, norm)
+        self.optimizers.step()
+        if self.averaged is not None:
+            self._average(self.averaged)
+
     def _average(self, averaged: Members) -> None:
-        step = list(torch._foreach_sub(self.members.parameters, averaged.parameters))
-        torch._foreach_mul_(step, self.blend * (1.0 - self.bad))
-        torch._foreach_add_(averaged.parameters, step)
+        if isinstance(self.blend, float):
+            torch._foreach_lerp_(averaged.parameters, self.members.parameters, self.blend)
+        else:
+            step = list(torch._foreach_sub(self.members.parameters, averaged.parameters))
+            torch._foreach_mul_(step, self.blend * (1.0 - self.bad))
+            torch._foreach_add_(averaged.parameters, step)
         for held, buffer in zip(averaged.buffers, self.members.buffers, strict=True):
             held.copy_(buffer)

@@ -7,6 +7,7 @@ another part meanwhile.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -18,11 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from games.base import FloatArray, IntArray, MaskArray
+from muzero.device.graphs import WARM_UPS, CudaGraphs, Recorder
 from muzero.model.protocol import Model
 from muzero.search.latents import LatentPool
-
-WARM_UPS = 3
-"""Runs before a capture, in which libraries choose their algorithms and reserve memory."""
 
 
 @dataclass
@@ -121,15 +120,16 @@ class HostInference:
 class GraphedInference:
     """A model on CUDA (or, for tests, any device): one replay a simulation, at a width that never changes.
 
-    Rows without a leaf compute on a latent that nobody reads. `capture` turns the step into something that repeats it.
+    Rows without a leaf compute on a latent that nobody reads. `recorder` makes what records the step, anew for each
+    recording.
     """
 
     def __init__(
         self, model: Model, simulations: int, width: int, spent: Spent,
-        capture: Callable[[Callable[[], None]], Captured] | None = None,
+        recorder: Callable[[], Recorder] | None = None,
     ) -> None:
         self.model, self.simulations, self.width, self.spent = model, simulations, width, spent
-        self.capture = capture or CudaGraph
+        self.make_recorder = recorder or functools.partial(CudaGraphs, own_stream=True)
         cuda = model.device.type == "cuda"
         self.given_host = torch.zeros(3 * width + 1, dtype=torch.int32, pin_memory=cuda)
         self.given = torch.zeros(3 * width + 1, dtype=torch.int32, device=model.device)
@@ -138,7 +138,9 @@ class GraphedInference:
         self.found_host = torch.zeros(size, dtype=torch.float32, pin_memory=cuda)
         self.found = torch.zeros(size, dtype=torch.float32, device=model.device)
         self.pool: LatentPool | None = None
-        self.captured: Captured | None = None
+        self.recorder: Recorder | None = None
+        self.repeat: Callable[[], None] | None = None
+        """The step in the pool as it is."""
         self.count = 0
 
     def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
@@ -146,7 +148,7 @@ class GraphedInference:
         output = self.model.root(torch.as_tensor(obs, device=device), torch.as_tensor(legal, device=device))
         pool = fitting(self.pool, self.simulations, self.width + 1, output.latent)
         if pool is not self.pool:
-            self.pool, self.captured = pool, None
+            self.pool, self.recorder, self.repeat = pool, None, None
         pool.put(0, output.latent)
         answers = host(output.logits), host(output.value)
         self.spent.network += perf_counter_ns() - start
@@ -157,10 +159,19 @@ class GraphedInference:
         self.count = count
         self.leaves[0, count:] = self.width
         self.given_host[-1] = slot
-        if self.captured is None:
-            self.captured = self.capture(self._step)
-        self.captured.replay()
+        if self.repeat is None:
+            self.repeat = self._record()
+        self.repeat()
         self.spent.copies += perf_counter_ns() - start
+
+    def _record(self) -> Callable[[], None]:
+        self.recorder = self.make_recorder()
+        self.recorder.warm(self._warm_up)
+        return self.recorder.record(self._step)
+
+    def _warm_up(self) -> None:
+        for _ in range(WARM_UPS):
+            self._step()
 
     def _step(self) -> None:
         assert self.pool is not None
@@ -175,45 +186,13 @@ class GraphedInference:
         self.found_host.copy_(self.found, non_blocking=True)
 
     def wait(self) -> Answers:
-        assert self.captured is not None
+        assert self.recorder is not None
         start = perf_counter_ns()
-        self.captured.wait()
+        self.recorder.wait()
         self.spent.network += perf_counter_ns() - start
         width, count, numbers = self.width, self.count, self.found_host.numpy()
         logits, (reward, discount, value) = numbers[: -3 * width], numbers[-3 * width :].reshape(3, width)
         return Answers(reward[:count], discount[:count], logits.reshape(width, -1)[:count], value[:count])
-
-
-class Captured(Protocol):
-    """A piece of work that can be repeated."""
-
-    def replay(self) -> None:
-        """Start it once more."""
-
-    def wait(self) -> None:
-        """Until the last replay is done."""
-
-
-class CudaGraph:
-    """Work on fixed tensors recorded as a CUDA graph, replayed on a stream of its own."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            for _ in range(WARM_UPS):
-                work()
-        self.stream.synchronize()
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=self.stream):
-            work()
-
-    def replay(self) -> None:
-        with torch.cuda.stream(self.stream):
-            self.graph.replay()
-
-    def wait(self) -> None:
-        self.stream.synchronize()
 
 
 def inference(model: Model, simulations: int, width: int, spent: Spent) -> Inference:

@@ -27,8 +27,8 @@ from games.symmetry import symmetries
 from muzero.agent import Agent
 from muzero.config import Config, ConfigError, at, check_continues, check_outcomes, check_resolved
 from muzero.device.allocator import give_back_freed_blocks, keep_freed_blocks
+from muzero.device.graphs import Sent
 from muzero.device.select import device_of
-from muzero.learning.graph_step import Sent
 from muzero.learning.learner import Learner, StepReport
 from muzero.model.build import build_model
 from muzero.players import SearchPlayer, parse
@@ -243,7 +243,7 @@ class Run:
         newest = batch.index, Sent(self.last.losses.value_error.float())
         # On a GPU the step has only begun: its errors are read when the next one has. In one process they are waited
         # for, so that a checkpoint holds all that this step changed.
-        at_once = self.learner.deferred is None or self.config.train.actors == 0
+        at_once = not self.learner.update.deferred or self.config.train.actors == 0
         due, self.errors = (newest, None) if at_once else (self.errors, newest)
         if due is not None:
             self.batches.rest()

@@ -7,38 +7,20 @@ from typing import Any, TypeVar
 
 import pytest
 import torch
+from recorders import Again
 from test_learner import batch
 from torch import Tensor
 
-from muzero.learning.graph_step import WARM_UPS, Recorded, Sent
+from muzero.device.graphs import WARM_UPS, Sent
+from muzero.learning.graph_step import Recorded, RecordingError
 from muzero.learning.tensors import Tensors
 
 T = TypeVar("T")
 CPU = torch.device("cpu")
 
 
-class StandIn:
-    """Repeats work by doing it again, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def warm(self, work: Callable[[], T]) -> T:
-        self.calls.append("warm")
-        return work()
-
-    def record(self, work: Callable[[], T]) -> Callable[[], T]:
-        self.calls.append("record")
-
-        def repeat() -> T:
-            self.calls.append("repeat")
-            return work()
-
-        return repeat
-
-
 def test_every_call_sees_its_own_numbers_in_the_same_place() -> None:
-    recorder, places = StandIn(), []
+    recorder, places = Again(), []
 
     def work(data: Tensors) -> float:
         places.append({name: tensor.data_ptr() for name, tensor in data.named().items()})
@@ -54,7 +36,7 @@ def test_every_call_sees_its_own_numbers_in_the_same_place() -> None:
 
 
 def test_each_shape_has_its_own_recording() -> None:
-    recorder = StandIn()
+    recorder = Again()
     recorded = Recorded(lambda data: len(data.obs), CPU, recorder)
     for _ in range(WARM_UPS + 1):
         assert [recorded(Tensors.of(batch(0, size))) for size in (3, 8)] == [3, 8]
@@ -64,7 +46,7 @@ def test_each_shape_has_its_own_recording() -> None:
 
 
 def test_a_recording_that_fails_is_told() -> None:
-    class Refusing(StandIn):
+    class Refusing(Again):
         def record(self, work: Callable[[], T]) -> Callable[[], T]:
             raise RuntimeError("operation not permitted when stream is capturing")
 
@@ -72,8 +54,9 @@ def test_a_recording_that_fails_is_told() -> None:
     for _ in range(WARM_UPS):
         recorded(Tensors.of(batch(0)))
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="not permitted"):
+        with pytest.raises(RecordingError, match=r"set learner\.graphs to off, which is slower") as caught:
             recorded(Tensors.of(batch(0)))
+        assert "not permitted" in str(caught.value.__cause__)
 
 
 def test_what_is_sent_stays_as_it_was() -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
+from recorders import Again
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import games
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.device import precision
-from muzero.learning.graph_step import WARM_UPS, Recorder
+from muzero.device.graphs import WARM_UPS, Recorder
 from muzero.learning.learner import Learner, LearningError, learning_rate
 from muzero.learning.tensors import Tensors
 from muzero.model.learned import LearnedModel
@@ -152,16 +152,6 @@ def test_weights_that_an_update_spoilt_are_named(where: str) -> None:
 # --- updates that the host looks at later -------------------------------------------------------------------
 
 
-class Again:
-    """A recorder that repeats work by doing it again."""
-
-    def warm(self, work: Callable[[], T]) -> T:
-        return work()
-
-    def record(self, work: Callable[[], T]) -> Callable[[], T]:
-        return work
-
-
 @pytest.mark.parametrize("recorder", [None, Again()], ids=["plain", "recorded"])
 @pytest.mark.parametrize("case", CASES)
 def test_a_deferred_update_is_the_same_update(case: str, recorder: Recorder | None) -> None:
@@ -234,12 +224,11 @@ def test_a_deferred_update_never_looks(case: str) -> None:
     learner = make(**{**CASES[case], "model": aids}, ema=0.9, reconstruction_weight=1.0, consistency_weight=1.0,
                    deferred=True)
     learner.step(batch(0), 0.5)
-    assert learner.deferred is not None
     with HostLooks() as looks:
-        learner.deferred.start(Tensors.of(batch(1)), 1e-3, 0.1)
+        learner.update.start(Tensors.of(batch(1)), 1e-3, 0.1)
     assert looks.found == []
     with looks:
-        bool(learner.deferred.bad > 0)
+        bool(learner.update.bad > 0)
     assert looks.found == ["aten._local_scalar_dense.default"]
 
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
-from muzero.learning.loss import Stated, compute, model_checks, reconstruction_loss, scale_gradient
+from muzero.learning.loss import compute, reconstruction_loss, scale_gradient
 from muzero.learning.tensors import Tensors
+from muzero.learning.validation import Predictions, model_checks
 from muzero.replay.batch import Batch
 
 # Networks this small only lose by sharing out their work.
@@ -318,7 +319,7 @@ def checks(
                   value_mask=np.ones((size, steps + 1), np.bool_) if trained is None else np.array(trained),
                   action=np.zeros((size, steps), np.int64), weight=np.ones(size, np.float32))
     values, outputs = torch.full((steps + 1, size, 1), 0.25), torch.tensor(stated).T[:, :, None]
-    found = model_checks(Stated(values, outputs, tensors(given), SQUARED))
+    found = model_checks(Predictions(values, outputs, tensors(given), SQUARED))
     return {name: float(number) for name, number in found.items()}
 
 

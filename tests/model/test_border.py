@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from recorders import Again
 from test_prepared import CASES, SMALL, scatter
 from torch import Tensor, nn
 
@@ -23,6 +24,7 @@ from muzero.model.learned import LearnedModel
 from muzero.model.networks import bounds
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import SearchError
+from muzero.search import tree
 from muzero.search.inference import GraphedInference
 from muzero.search.tree import TreeSearch
 
@@ -193,19 +195,6 @@ def deep(tensor: str) -> LearnedModel:
     return model
 
 
-class Again:
-    """Repeats the work, as a captured graph does."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work = work
-
-    def replay(self) -> None:
-        self.work()
-
-    def wait(self) -> None:
-        pass
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("captured", [False, True])
 @pytest.mark.parametrize("tensor", ["h.stem.bias", "g.enter.bias"])
@@ -213,7 +202,7 @@ def test_what_is_too_large_for_a_later_block_ends_the_search(
     tensor: str, captured: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if captured:
-        monkeypatch.setattr("muzero.search.inference", lambda *args: GraphedInference(*args, capture=Again))
+        monkeypatch.setattr(tree, "inference", lambda *args: GraphedInference(*args, recorder=Again))
     model, batch = deep(tensor), games.make(DEEP[0], 3)
     prepared = PreparedModel(model, dtype)
     search = TreeSearch(SearchConfig(simulations=4), 9, 3)

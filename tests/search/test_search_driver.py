@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import table_model as tables
 import torch
 from numpy.typing import NDArray
+from recorders import Late
 from table_model import TableModel
 
 import games
 from muzero.config import ModelConfig, SearchConfig
 from muzero.model.learned import LearnedModel
+from muzero.search import tree
 from muzero.search.inference import GraphedInference
 from muzero.search.latents import LatentPool
 from muzero.search.tree import SearchError, TreeSearch
@@ -191,38 +192,24 @@ def test_legal_moves_need_not_be_contiguous() -> None:
     assert (result.visits[:, 0] == 0).all()
 
 
-# --- parts, and a step that is captured once -----------------------------------------------------------------
+# --- parts, and a step that is recorded once -----------------------------------------------------------------
 
 
-class Repeated:
-    """Stands in for a captured graph: the work is done when it is waited for, as a device would."""
+def graphed(monkeypatch: pytest.MonkeyPatch) -> list[Late]:
+    """The recorders of the drivers to come, which run their models in the device's way."""
+    made: list[Late] = []
 
-    made: ClassVar[list[Repeated]] = []
+    def recorder() -> Late:
+        made.append(Late())
+        return made[-1]
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work, self.replays, self.pending = work, 0, False
-        Repeated.made.append(self)
-
-    def replay(self) -> None:
-        assert not self.pending, "two launches in flight"
-        self.pending, self.replays = True, self.replays + 1
-
-    def wait(self) -> None:
-        self.work()
-        self.pending = False
-
-
-def graphed(driver: TreeSearch, monkeypatch: pytest.MonkeyPatch) -> TreeSearch:
-    """The driver with the device's way of running a model."""
-    Repeated.made.clear()
-    monkeypatch.setattr("muzero.search.inference", lambda model, simulations, width, spent: GraphedInference(
-        model, simulations, width, spent, Repeated))
-    return driver
+    monkeypatch.setattr(tree, "inference", lambda *args: GraphedInference(*args, recorder))
+    return made
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
 @pytest.mark.parametrize("device", ["host", "graph"])
-def test_parts_and_captured_steps_change_nothing(parts: int, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_and_recorded_steps_change_nothing(parts: int, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends inside the tree make some rows idle at some steps; a smaller batch leaves rows and parts idle."""
     config = SearchConfig(algorithm="gumbel", simulations=40)
     model, own = tables.subtraction(15), seeds(13, 100)
@@ -230,16 +217,16 @@ def test_parts_and_captured_steps_change_nothing(parts: int, device: str, monkey
     legal = np.ones((13, 3), np.bool_)
     whole = TreeSearch(config, 3, 13).run(model, roots, legal, own)
     driver = TreeSearch(config, 3, 13, parts)
-    if device == "graph":
-        graphed(driver, monkeypatch)
+    made = graphed(monkeypatch) if device == "graph" else []
     for count in (13, 13, 9, 4, 1):
         found = driver.run(model, roots[:count], legal[:count], own[:count])
         assert rows(found, slice(None)) == rows(whole, slice(0, count))
     if device == "graph":
-        assert len(Repeated.made) == parts, "captured once each"
+        assert len(made) == parts, "recorded once each"
+    assert all(recorder.calls[:3] == ["warm", "record", "repeat"] for recorder in made)
 
 
-def test_a_captured_step_sees_latents_of_its_own_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorded_step_sees_latents_of_its_own_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a real network: rows without a leaf must not write where others read."""
     model = LearnedModel(games.spec("tic_tac_toe"), ModelConfig(network="resnet", width=4, hidden=4), 1.0).eval()
     for parameter in model.parameters():
@@ -247,19 +234,22 @@ def test_a_captured_step_sees_latents_of_its_own_search(monkeypatch: pytest.Monk
     batch = games.make("tic_tac_toe", 6)
     config = SearchConfig(simulations=20)
     whole = TreeSearch(config, 9, 6).run(model, batch.observe(), batch.legal(), seeds(6))
-    driver = graphed(TreeSearch(config, 9, 6, 2), monkeypatch)
+    driver = TreeSearch(config, 9, 6, 2)
+    graphed(monkeypatch)
     found = driver.run(model, batch.observe(), batch.legal(), seeds(6))
     assert found.visits.tolist() == whole.visits.tolist()
     np.testing.assert_allclose(found.q, whole.q, atol=1e-5)
 
 
 def test_another_model_is_not_searched_with_the_first_ones_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = graphed(TreeSearch(PUCT, 3, 2), monkeypatch)
-    legal = np.ones((2, 3), np.bool_)
-    for model in (tables.subtraction(9), tables.random_table(10, 3, seed=1)):
-        found = driver.run(model, tables.states(9, 5), legal, seeds(2))
-        wanted = TreeSearch(PUCT, 3, 2).run(model, tables.states(9, 5), legal, seeds(2))
-        assert rows(found, slice(None)) == rows(wanted, slice(None))
+    legal, roots = np.ones((2, 3), np.bool_), tables.states(9, 5)
+    models = (tables.subtraction(9), tables.random_table(10, 3, seed=1))
+    wanted = [TreeSearch(PUCT, 3, 2).run(model, roots, legal, seeds(2)) for model in models]
+    driver = TreeSearch(PUCT, 3, 2)
+    made = graphed(monkeypatch)
+    for model, own in zip(models, wanted, strict=True):
+        assert rows(driver.run(model, roots, legal, seeds(2)), slice(None)) == rows(own, slice(None))
+    assert len(made) == 2
 
 
 def test_the_time_of_a_search_is_accounted_for() -> None:
