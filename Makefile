@@ -57,7 +57,7 @@ demo:
 	@echo '2 of 3: training from nothing, about a minute on 2 idle cores'
 	@$(BIN)/muzero train tic_tac_toe --out $(DEMO)
 	@echo '3 of 3: 200 games against a perfect player'
-	@$(BIN)/muzero evaluate $(DEMO) --against perfect --games 200
+	@$(BIN)/muzero evaluate match $(DEMO) --against perfect --games 200
 	@printf '%s\n' '' 'What next?'
 	@printf '  %-46s %s\n' \
 	  '$(BIN)/muzero play $(DEMO)' 'play against what you just trained' \

@@ -30,7 +30,7 @@ COMMANDS = {
 EXAMPLES = (
     "muzero play tic_tac_toe",
     "muzero train connect_four --minutes 30",
-    "muzero evaluate connect_four --against mcts:1000 --games 100",
+    "muzero evaluate match connect_four --against mcts:1000 --games 100",
     "muzero train --help",
 )
 LOWER = {

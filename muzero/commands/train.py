@@ -460,8 +460,8 @@ def say_next(out: Path, code: int, before: int, config: Config, last: Progress |
     own = from_here(game) if is_own(game) else ""
     again = command("train", *([own, "--out"] if own else []), out)
     trust = ["--own-game", own] if own else []
-    opponent = ["--against", "random"] if games.spec(game).players == 2 else []
-    measure = command("evaluate", out, *opponent, *trust)
+    mode, *opponent = ["match", "--against", "random"] if games.spec(game).players == 2 else ["episodes"]
+    measure = command("evaluate", mode, out, *opponent, *trust)
     if code == INTERRUPTED and last is not None and last.reached:
         left_out = "the last evaluation was left out; " if last.unmeasured else ""
         log(f"trained to step {step:,}, the limit, and saved; {left_out}measure it: {measure}")

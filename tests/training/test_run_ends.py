@@ -92,7 +92,7 @@ def test_a_run_stopped_at_its_limit_is_not_to_be_continued(
     assert cli.main(["train", "tic_tac_toe", "--out", out, "--steps", "2", *SMALL,
                      "--train.evaluate-minutes", minutes]) == loop.INTERRUPTED
     told = capsys.readouterr().err
-    assert f"trained to step 2, the limit, and saved; {said}: muzero evaluate {out} --against random" in told
+    assert f"trained to step 2, the limit, and saved; {said}: muzero evaluate match {out} --against random" in told
     assert "continue with" not in told
 
 

@@ -344,7 +344,7 @@ def test_the_next_commands_of_a_game_of_ones_own_work(tmp_path: Path, capsys: py
 def test_the_next_commands_of_one_player_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["train", "catch", *words(tmp_path / "run")[1:]]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if "measure it:" in line)
-    assert cli.main([*shlex.split(line.partition("muzero ")[2]), "--games", "2"]) == 0
+    assert cli.main([*shlex.split(line.partition("muzero ")[2]), "--episodes", "2"]) == 0
 
 
 def test_a_run_at_work_is_not_set_aside(tmp_path: Path) -> None:
