@@ -1,1 +1,1 @@
-"""Measuring agents: matches, episodes, exact tests, standings."""
+"""Measurements of agents as reports: matches, tournaments, single moves, whole games, suites of them."""

@@ -1,1 +1,1 @@
-"""A game between a person and an agent."""
+"""Games to watch and to play: sessions of a person and an agent, boards, thoughts, films."""
