@@ -61,9 +61,15 @@ def stored_bytes(spec: GameSpec) -> int:
     return 4 + sum(math.prod(entry) * dtype.itemsize for entry, dtype in _entries(spec, stored=True).values())
 
 
+LEAST_STORED_BYTES = 16
+"""Fewer than `stored_bytes` of any game: for checks that know no game."""
+
+
 def unfinished_bytes(spec: GameSpec) -> int:
-    """An upper bound on the bytes of one position of an unfinished game."""
-    return 4 * math.prod(spec.observation_shape) + 5 * spec.num_actions + 32
+    """An upper bound on the bytes of one position of an unfinished game: observations as float32, and 32 bytes for the
+    numbers that a move has one of."""
+    each = sum(np.dtype(field.dtype).itemsize for field in MOVE_FIELDS.values() if field.per_action)
+    return 4 * math.prod(spec.observation_shape) + each * spec.num_actions + 32
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,7 @@ from muzero.config.settings import (
 from muzero.errors import ConfigError
 from selfplay.naming import MCTS_MOST, names_mcts
 from selfplay.settings import SelfPlayConfig
-
-POSITION_BYTES = 16
-"""A stored position takes more than this in any game; what a replay really takes is known with its game."""
+from selfplay.trajectory import LEAST_STORED_BYTES
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,8 @@ def _check_replay(replay: ReplayConfig) -> None:
     if replay.capacity < replay.min_positions:
         raise ConfigError(f"replay.capacity ({replay.capacity}) must hold replay.min_positions "
                           f"({replay.min_positions})")
-    least = replay.capacity * POSITION_BYTES // 10**6
+    # What a replay really takes is known with its game.
+    least = replay.capacity * LEAST_STORED_BYTES // 10**6
     if least > replay.memory_limit_mb:
         raise ConfigError(f"replay.capacity {replay.capacity} needs more than {least:,} MB, replay.memory_limit_mb is "
                           f"{replay.memory_limit_mb:,}; lower the capacity or raise the limit")
