@@ -26,7 +26,7 @@ from muzero.device.allocator import keep_freed_blocks
 from muzero.evaluation.provenance import commit, hardware, versions
 from muzero.model.prepared import PreparedModel
 from muzero.presets import survey
-from muzero.training.sources import selfplay_network
+from muzero.training.actors import selfplay_network
 
 ROUNDS = 7
 CHANNELS = 128

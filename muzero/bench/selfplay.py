@@ -16,7 +16,7 @@ from muzero.bench.memory import peak_bytes
 from muzero.bench.watch import Lap, Watch
 from muzero.config import Config, check_resolved
 from muzero.device.select import device_of
-from muzero.training.sources import make_actor, selfplay_network, selfplay_planner
+from muzero.training.actors import make_actor, selfplay_network, selfplay_planner
 
 PROGRESS = 1.0
 """Of the training, where schedules are read: the search at its full size."""

@@ -14,7 +14,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -26,18 +26,15 @@ from muzero.config import Config
 from muzero.device.allocator import keep_freed_blocks
 from muzero.model.build import build_model
 from muzero.model.learned import LearnedModel
+from muzero.training.actors import delivery, make_actor, selfplay_network, selfplay_planner
 from muzero.training.inbox import Inbox
 from muzero.training.mailbox import Mailbox
 from muzero.training.orphans import end_with_parent
-from muzero.training.sources import Delivery, delivery, make_actor, selfplay_network, selfplay_planner
+from muzero.training.source import ActorError, Delivery, Files
 
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 """Signals that ask a run to stop, which its main process alone heeds."""
 JOIN_SECONDS = 5.0
-
-
-class ActorError(RuntimeError):
-    """A self-play process failed; the message holds its cause."""
 
 
 class Processes:
@@ -46,6 +43,8 @@ class Processes:
     Nothing here waits for them without an end, whether they are stopped, killed or at work. Raises ActorError for one
     that can't be started.
     """
+
+    repeatable = False
 
     def __init__(self, config: Config, start: int = 0) -> None:
         self.holding = may_hold(config)
@@ -105,6 +104,12 @@ class Processes:
 
     def publish(self, model: LearnedModel, progress: float) -> None:
         self.mailbox.put(model, progress)
+
+    def snapshot(self) -> tuple[Files, dict[str, Any]]:
+        return {}, {}
+
+    def restore(self, files: Mapping[str, Mapping[str, Any]], state: Mapping[str, Any]) -> int | None:
+        return None
 
     def close(self) -> None:
         if self.holding:

@@ -1,13 +1,72 @@
-"""What a match during training says of the agent: in words for people, in numbers for curves."""
+"""Matches during training: who they are against, and what they say in words for people and in numbers for curves."""
 
 from __future__ import annotations
 
-from muzero.view.terminal import interval, signed
-from selfplay.strength.arena import Score
+import copy
+from collections.abc import Callable
+
+import games
+from games.base import GameError
+from muzero.agent import Agent
+from muzero.config import Config, ConfigError
+from muzero.players import SearchPlayer, parse
+from muzero.training.interrupt import Interrupt, Reported, Watched
+from muzero.training.state import RunState
+from muzero.view.terminal import amount, interval, signed
+from selfplay.players import Player
+from selfplay.strength.arena import Score, move_limit, play_alone, play_match
+from selfplay.strength.perfect import PerfectPlayer
 from selfplay.strength.ratings import versus
 
 SURE = 0.95
 """A score above it (or below 1 - SURE) says no more than a bound: the value itself would hang on the prior."""
+
+
+def opponent_of(config: Config) -> Player | None:
+    """Who the matches during training are against; None without matches or in a one-player game. Raises ConfigError."""
+    if config.train.evaluate_minutes == 0.0 or games.spec(config.game).players == 1:
+        return None
+    try:
+        opponent = parse(config.train.evaluate_against, config.game, config.train.seed)
+        if isinstance(opponent, PerfectPlayer):
+            opponent.solve_start()
+    except GameError as error:
+        raise ConfigError(f"train.evaluate_against: {error}") from error
+    return opponent
+
+
+def play_newest(
+    state: RunState, opponent: Player | None, interrupt: Interrupt, tell: Callable[[str], None]
+) -> tuple[str, dict[str, float]]:
+    """A short match of the newest weights in words, and as metrics; draws nothing from the run's random streams.
+
+    opponent: None in a game of one player; tell: hears now and then how far it is. Raises MatchLeftError.
+    """
+    train, step = state.config.train, state.learner.steps
+    player = _newest(state, interrupt, tell)
+    if opponent is None:
+        solo = play_alone(state.config.game, player, train.evaluate_games, train.seed, train.evaluate_moves)
+        words = f"mean return {amount(solo.mean, 2)} in {train.evaluate_games} games"
+        values, cut, limit = {"evaluation/mean_return": solo.mean}, solo.cut, solo.max_moves
+    else:
+        match = play_match(state.config.game, player, opponent, train.evaluate_games, train.seed,
+                           max_moves=train.evaluate_moves)
+        words, values = verdict(match.total, opponent.name)
+        cut, limit = match.cut, match.max_moves
+    if cut:
+        words += f" ({cut} cut after {limit:,} moves)"
+        values["evaluation/cut"] = float(cut)
+    return f"{words} at step {step:,}", values
+
+
+def _newest(state: RunState, interrupt: Interrupt, tell: Callable[[str], None]) -> Player:
+    """The newest weights as a player who leaves the match once the run is to stop."""
+    train = state.config.train
+    # A copy, not a new model: drawing first weights would move torch's random state, which is saved.
+    model = copy.deepcopy(state.learner.averaged)
+    watched = Watched(SearchPlayer(Agent(model, state.config, "newest", state.learner.steps)), interrupt)
+    most = move_limit(state.replay.spec, train.evaluate_moves)
+    return Reported(watched, train.evaluate_games, most, tell, train.log_seconds)
 
 
 def verdict(score: Score, opponent: str) -> tuple[str, dict[str, float]]:

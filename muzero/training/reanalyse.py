@@ -19,7 +19,7 @@ from muzero.config import Config
 from muzero.replay.buffer import Replay
 from muzero.search.planners import ModelPlanner, planner
 from muzero.storage import checkpoint
-from muzero.training.sources import for_selfplay, selfplay_network
+from muzero.training.actors import for_selfplay, selfplay_network
 from selfplay.trajectory import StoredPlan
 
 DEBT_LIMIT = float(1 << 21)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ import games
 from games.base import NO_LIMIT, GameBatch, IntArray, MaskArray
 from muzero.cli import main
 from muzero.commands.play.dialogue import Dialogue
+from muzero.errors import INTERRUPTED
 from muzero.play.session import Result, Session
 from muzero.storage import checkpoint, metrics
 from muzero.training import loop
@@ -198,9 +198,9 @@ def test_interrupted_evaluations_are_left(tmp_path: Path) -> None:
         stop.asked |= progress.status == loop.EVALUATING
 
     run = loop.Run(tiny(**LEARNING), tmp_path)
-    run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, log_seconds=0.0))
-    assert run.go(watch, stop) == loop.INTERRUPTED
-    run.metrics.close()
+    run.state.config = tiny(**LEARNING, train__log_seconds=0.0)
+    assert run.go(watch, stop) == INTERRUPTED
+    run.folder.metrics.close()
 
 
 def test_a_game_without_end_that_plays_by_itself_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,12 +30,18 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_only_training_knows_learner_and_actors() -> None:
+def test_only_a_run_knows_learner_and_source_of_games() -> None:
     both = {
         str(path.relative_to(ROOT)) for path in (ROOT / "muzero").rglob("*.py")
-        if {"muzero.learning.learner", "muzero.training.sources"} <= imported(path)
+        if {"muzero.learning.learner", "muzero.training.source"} <= imported(path)
     }
-    assert both == {"muzero/training/loop.py"}
+    assert both == {"muzero/training/state.py", "muzero/training/progress.py"}
+
+
+def test_the_training_loop_tells_no_source_from_another() -> None:
+    names = {node.id for node in ast.walk(ast.parse((ROOT / "muzero/training/loop.py").read_text()))
+             if isinstance(node, ast.Name)}
+    assert not names & {"isinstance", "InProcess", "Processes"}
 
 
 def test_only_the_bindings_know_python() -> None:

@@ -192,7 +192,7 @@ def test_a_reward_of_one_random_game_in_64_is_learned(tmp_path: Path) -> None:
     config, _ = sizing.resolve(replace(presets.load(game), {
         "train.steps": 450, "train.horizon": 450, "selfplay.warmup_positions": 4_000, "search.threads": 1}))
     run = Run(config, tmp_path)
-    while not run.done:
+    while not run.state.done:
         run.advance()
-    player = SearchPlayer(Agent(run.learner.averaged, config, "learned", 0))
+    player = SearchPlayer(Agent(run.state.learner.averaged, config, "learned", 0))
     assert play_alone(games.spec(game).name, player, 1, seed=0).returns == (pytest.approx(0.99),)

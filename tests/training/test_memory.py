@@ -12,6 +12,7 @@ from tiny_runs import tiny
 
 from muzero.device.allocator import glibc
 from muzero.training import loop
+from muzero.training.saving import RunFolder
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
@@ -50,8 +51,8 @@ def test_a_run_gives_back_what_matches_and_checkpoints_needed(tmp_path: Path, mo
     def note(what: str) -> None:
         done.append(what)
 
-    for name in ("evaluate", "save"):
-        monkeypatch.setattr(loop.Run, name, lambda *_, name=name: note(name))
+    for kind, name in ((loop.Run, "evaluate"), (RunFolder, "save")):
+        monkeypatch.setattr(kind, name, lambda *_, name=name: note(name))
     monkeypatch.setattr(loop, "give_back_freed_blocks", lambda: note("back"))
     often = tiny(train__evaluate_minutes=1e-9, train__checkpoint_seconds=0.0, train__steps=2)
     loop.run(often, tmp_path)

@@ -24,13 +24,15 @@ from test_train import ACTING, ENDLESS, ROOT, WAIT, wait_for
 from tiny_runs import TINY, last
 
 from muzero.config import Config, to_json
+from muzero.errors import INTERRUPTED
 from muzero.model.build import build_model
 from muzero.storage import checkpoint, disk, runs
 from muzero.training import inbox, loop, mailbox, processes
 from muzero.training.inbox import Inbox
 from muzero.training.interrupt import Interrupt
 from muzero.training.mailbox import Mailbox
-from muzero.training.processes import ActorError, Processes
+from muzero.training.processes import Processes
+from muzero.training.source import ActorError
 from muzero.view.progress import Progress
 
 sys.path.append(str(ROOT / "benchmarks"))
@@ -143,7 +145,7 @@ def test_an_actor_stopped_in_the_middle_of_a_message_holds_nobody_up(
         if stopped and len(reports) > 20 and progress.status != "stopped and saved":
             signal.raise_signal(signal.SIGINT)
 
-    assert loop.run(ACTING, tmp_path, report=stop) == loop.INTERRUPTED
+    assert loop.run(ACTING, tmp_path, report=stop) == INTERRUPTED
     assert multiprocessing.active_children() == []
     assert last(tmp_path).name == "step-00000000"
 

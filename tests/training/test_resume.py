@@ -22,9 +22,11 @@ from muzero.config import (
     ConfigError,
 )
 from muzero.config import replace as overridden
+from muzero.errors import INTERRUPTED
 from muzero.storage import checkpoint, runs
 from muzero.storage.checkpoint import Damaged
 from muzero.training import loop
+from muzero.training.in_process import InProcess
 from muzero.view.progress import Progress
 from selfplay.trajectory import impossible
 
@@ -68,7 +70,7 @@ def test_a_run_stopped_before_its_first_step_goes_on(tmp_path: Path) -> None:
         if progress.status == "playing the first games":
             signal.raise_signal(signal.SIGINT)
 
-    assert loop.run(TINY, out, report=stop) == loop.INTERRUPTED
+    assert loop.run(TINY, out, report=stop) == INTERRUPTED
     assert last(out).name == "step-00000000"
     assert checkpoint.same_content(first, whole_run(TINY, out)) == []
 
@@ -151,9 +153,9 @@ def test_other_settings_may_change_on_the_way(short_run: Path, tmp_path: Path) -
 def test_reanalysis_that_begins_on_the_way_begins_with_the_stored_weights(short_run: Path, tmp_path: Path) -> None:
     run = loop.Run(tiny(learner__reanalyse_fraction=0.5, train__seed=9), tmp_path)
     run.resume(last(short_run))
-    assert run.reanalyser is not None
+    assert run.state.reanalyser is not None
     weights = checkpoint.load(last(short_run)).tensors["weights"]
-    assert all(torch.equal(value, weights[name]) for name, value in run.reanalyser.network.state_dict().items())
+    assert all(torch.equal(value, weights[name]) for name, value in run.state.reanalyser.network.state_dict().items())
 
 
 def test_reanalysis_goes_on_where_it_stood(tmp_path: Path) -> None:
@@ -161,18 +163,18 @@ def test_reanalysis_goes_on_where_it_stood(tmp_path: Path) -> None:
     stored = checkpoint.load(whole_run(config, tmp_path / "a"))
     assert stored.state["reanalysis"]["debt"] == 7 * 8 - 48
     run = loop.Run(config, tmp_path / "b")
-    run._restore(stored)
-    assert run.reanalyser is not None
-    assert run.reanalyser.snapshot() == stored.state["reanalysis"]
-    assert run.reanalyser.cursor > 24
+    run.folder._restore(stored)
+    assert run.state.reanalyser is not None
+    assert run.state.reanalyser.snapshot() == stored.state["reanalysis"]
+    assert run.state.reanalyser.cursor > 24
     del stored.state["reanalysis"]
     older = loop.Run(config, tmp_path / "c")
-    older._restore(stored)
-    assert older.reanalyser is not None
-    assert older.reanalyser.snapshot() == {"cursor": 0, "debt": 0.0}, "of a version that knew no cursor"
+    older.folder._restore(stored)
+    assert older.state.reanalyser is not None
+    assert older.state.reanalyser.snapshot() == {"cursor": 0, "debt": 0.0}, "of a version that knew no cursor"
     stored.state["reanalysis"] = {"cursor": -1, "debt": 0.0}
     checkpoint.save(tmp_path / "d", stored.step, stored.tensors, stored.state, stored.config)
-    with pytest.raises(Damaged, match="cursor: a whole number"):
+    with pytest.raises(Damaged, match="cursor: expected a whole number"):
         loop.run(config, tmp_path / "d")
 
 
@@ -191,11 +193,11 @@ def test_a_run_of_an_older_version_goes_on(tmp_path: Path) -> None:
 def test_every_run_remembers_its_time(tmp_path: Path) -> None:
     """A run by steps as well: minutes asked for later count in all."""
     run = loop.Run(tiny(), tmp_path)
-    run.elapsed_before = 600.0
-    run.save()
+    run.state.clock.before = 600.0
+    run.folder.save()
     again = loop.Run(tiny(train__minutes=11.0), tmp_path)
     again.resume(last(tmp_path))
-    assert 600.0 <= again.elapsed < 660.0
+    assert 600.0 <= again.state.clock.elapsed < 660.0
     assert "elapsed" not in checkpoint.load(last(tmp_path)).state
 
 
@@ -207,9 +209,9 @@ def test_a_run_can_go_on_without_actors(short_run: Path, tmp_path: Path) -> None
     checkpoint.save(tmp_path, stored.step, files, state, stored.config)
     run = loop.Run(TINY, tmp_path)
     run.resume(last(tmp_path))
-    assert isinstance(run.source, loop.InProcess)
-    assert run.source.playing
-    for name, value in run.source.network.state_dict().items():
+    assert isinstance(run.state.source, InProcess)
+    assert run.state.source.playing
+    for name, value in run.state.source.network.state_dict().items():
         assert torch.equal(value, stored.tensors["weights"][name])
 
 
@@ -249,14 +251,17 @@ def swap(file: str, name: str, value: torch.Tensor) -> Change:
 
 HOSTILE: dict[str, Change] = {
     "optimizer state f.value.bias/exp_avg": swap("optimizer", "f.value.bias/exp_avg", torch.zeros(1)),
-    "drawn: a whole number": put("drawn", -1), "games: a whole number": put("games", 1.5),
-    "added: a whole number": put("added", True), "added: a whole number from 0 on wanted, got 1": put("added", 10**30),
-    "max_priority: a number": put("max_priority", "1"), "rng|state": put("rng", {"bit_generator": "PCG64"}),
+    "drawn: expected a whole number": put("drawn", -1), "games: expected a whole number": put("games", 1.5),
+    "added: expected a whole number": put("added", True),
+    "added: expected a whole number from 0 on, got 1": put("added", 10**30),
+    "max_priority: expected a number": put("max_priority", "1"), "rng|state": put("rng", {"bit_generator": "PCG64"}),
     "hex": put("torch_rng", "zz"), "RNG state": put("torch_rng", "00"),
-    "playing: true or false": put("playing", 1), "acting_progress: a number": put("acting_progress", 2.0),
-    "actor|list": put("actor", []), "moves: a whole number": put("actor.counters.moves", -3),
-    "simulations": put("actor.counters", {"moves": 1, "games": 1}), "opening: a whole": put("actor.opening", [-1] * 8),
-    "opening: 8 games wanted, got 3": put("actor.opening", [0] * 3),
+    "playing: expected true or false": put("playing", 1),
+    "acting_progress: expected a number": put("acting_progress", 2.0),
+    "actor|list": put("actor", []), "moves: expected a whole number": put("actor.counters.moves", -3),
+    "simulations": put("actor.counters", {"moves": 1, "games": 1}),
+    "opening: expected a whole": put("actor.opening", [-1] * 8),
+    "opening: expected 8 games, got 3": put("actor.opening", [0] * 3),
     "illegal": put("actor.games.histories", [[99]] * 8),
     "replay doesn't fit this run: action": fill("replay", "action", 9),
     "replay doesn't fit this run: discount": fill("replay", "discount", 0.5),

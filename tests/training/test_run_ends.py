@@ -14,9 +14,11 @@ from interrupts import interrupting
 from tiny_runs import last, tiny
 
 from muzero import cli
+from muzero.errors import INTERRUPTED
 from muzero.storage import checkpoint, metrics
 from muzero.training import loop
 from muzero.training.interrupt import Interrupt
+from muzero.training.saving import RunFolder
 from muzero.view.progress import RANDOM_PLAY, Progress
 
 torch.set_num_threads(1)
@@ -35,15 +37,15 @@ def reports(out: Path, **settings: Any) -> list[Progress]:
 
 def test_starting_takes_no_time_from_the_training(tmp_path: Path) -> None:
     run = loop.Run(tiny(train__minutes=50.0), tmp_path)
-    run.elapsed_before = 600.0
-    run.save()
+    run.state.clock.before = 600.0
+    run.folder.save()
     again = loop.Run(tiny(train__minutes=50.0), tmp_path)
     again.resume(last(tmp_path))
-    assert again.elapsed == 600.0
-    again.clock = lambda: 5000.0
+    assert again.state.clock.elapsed == 600.0
+    again.state.clock.read = lambda: 5000.0
     stop = Interrupt()
     stop.asked = True
-    assert again.go(lambda _: None, stop) == loop.INTERRUPTED
+    assert again.go(lambda _: None, stop) == INTERRUPTED
     assert checkpoint.load(last(tmp_path), ()).elapsed == 600.0
 
 
@@ -71,7 +73,7 @@ def test_saving_and_the_last_evaluation_take_no_time_of_the_training(tmp_path: P
 
 def test_ctrl_c_ends_the_last_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moves = interrupting(monkeypatch)
-    assert loop.run(tiny(**RARELY), tmp_path) == loop.INTERRUPTED
+    assert loop.run(tiny(**RARELY), tmp_path) == INTERRUPTED
     assert moves == [0]
     assert last(tmp_path).name == "step-00000020"
 
@@ -81,16 +83,16 @@ def test_ctrl_c_ends_the_last_evaluation(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_run_stopped_at_its_limit_is_not_to_be_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, minutes: str, said: str
 ) -> None:
-    save = loop.Run.save
+    save = RunFolder.save
 
-    def stopped(run: loop.Run, unfinished: bool = True) -> None:
+    def stopped(folder: RunFolder, unfinished: bool = True) -> None:
         signal.raise_signal(signal.SIGINT)
-        save(run, unfinished)
+        save(folder, unfinished)
 
-    monkeypatch.setattr(loop.Run, "save", stopped)
+    monkeypatch.setattr(RunFolder, "save", stopped)
     out = str(tmp_path / "run")
     assert cli.main(["train", "tic_tac_toe", "--out", out, "--steps", "2", *SMALL,
-                     "--train.evaluate-minutes", minutes]) == loop.INTERRUPTED
+                     "--train.evaluate-minutes", minutes]) == INTERRUPTED
     told = capsys.readouterr().err
     assert f"trained to step 2, the limit, and saved; {said}: muzero evaluate match {out} --against random" in told
     assert "continue with" not in told
@@ -104,7 +106,7 @@ def test_a_run_that_is_stopped_evaluates_no_more(tmp_path: Path) -> None:
         if progress.step == 3 and progress.status == "training":
             signal.raise_signal(signal.SIGINT)
 
-    assert loop.run(tiny(**RARELY), tmp_path, report=stop) == loop.INTERRUPTED
+    assert loop.run(tiny(**RARELY), tmp_path, report=stop) == INTERRUPTED
     assert "a last evaluation" not in [progress.status for progress in shown]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from pathlib import Path
@@ -18,6 +17,7 @@ from muzero.storage.checkpoint import Damaged
 from muzero.training import loop
 from muzero.training.interrupt import Interrupt
 from muzero.training.rating import verdict
+from muzero.training.saving import RunFolder
 from muzero.view.console import OK
 from selfplay.strength.arena import Score
 
@@ -27,16 +27,16 @@ torch.set_num_threads(1)
 def begun(out: Path, minutes: float, steps: int = 1) -> loop.Run:
     """A run some learning steps old whose clock is set by `elapsed_before`."""
     run = loop.Run(tiny(train__snapshot_minutes=minutes), out)
-    while run.learner.steps < steps:
+    while run.state.learner.steps < steps:
         run.advance()
     return run
 
 
 def left(run: loop.Run, minutes: float) -> list[str]:
     """Names of the snapshots after `minutes` of training."""
-    run.elapsed_before = 60.0 * minutes
-    run.leave_snapshot()
-    return [path.name for path in runs.snapshots(run.out)]
+    run.state.clock.before = 60.0 * minutes
+    run.folder.leave_snapshot()
+    return [path.name for path in runs.snapshots(run.folder.out)]
 
 
 def test_a_snapshot_at_every_multiple_of_the_minutes(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_snapshot_at_every_multiple_of_the_minutes(tmp_path: Path) -> None:
     assert left(run, 4.0) == []
     assert left(run, 5.1) == left(run, 9.0) == ["step-00000001"]
     run.advance()
-    step = run.learner.steps
+    step = run.state.learner.steps
     assert left(run, 21.0) == ["step-00000001", f"step-{step:08d}"], "one for several that were missed"
     assert runs.newest(tmp_path) is None, "a snapshot is no checkpoint"
 
@@ -53,15 +53,15 @@ def test_what_a_kill_left_is_no_part_of_the_line_that_goes_on(tmp_path: Path) ->
     """A killed run's snapshots and measurements later than its checkpoint, or all of them if it has none."""
     killed = begun(tmp_path, minutes=1.0, steps=3)
     left(killed, 1.5)
-    killed.metrics.write(3, {"x": 1.0})
-    killed.metrics.close()
+    killed.folder.metrics.write(3, {"x": 1.0})
+    killed.folder.metrics.close()
     assert loop.run(tiny(train__steps=4), tmp_path) == 0
     assert runs.snapshots(tmp_path) == []
     assert {line["step"] for line in metrics.read(tmp_path)} == {4}
     later = loop.Run(tiny(train__snapshot_minutes=1.0, train__steps=9), tmp_path)
     later.resume(tmp_path / "checkpoints/step-00000004")
     left(later, 1.5)
-    while later.learner.steps < 6:
+    while later.state.learner.steps < 6:
         later.advance()
     left(later, 2.5)
     assert [path.name for path in runs.snapshots(tmp_path)] == ["step-00000004", "step-00000006"]
@@ -82,8 +82,8 @@ def test_a_snapshot_is_an_agent_with_the_weights_that_play(tmp_path: Path) -> No
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md", "card.json", "config.json", "manifest.json", "weights.safetensors"]
     loaded = agent.load(str(folder))
-    assert (loaded.step, loaded.config) == (run.learner.steps, run.config)
-    weights = run.learner.averaged.state_dict()
+    assert (loaded.step, loaded.config) == (run.state.learner.steps, run.state.config)
+    weights = run.state.learner.averaged.state_dict()
     assert all(torch.equal(value, weights[key]) for key, value in loaded.model.state_dict().items())
     assert json.loads((folder / "card.json").read_text())["minutes"].startswith("1.5")
     words = ["evaluate", str(folder), "--against", f"{folder}@0", "--games", "2", "--simulations", "2"]
@@ -105,8 +105,8 @@ def test_what_is_there_stays_and_what_a_kill_left_goes(tmp_path: Path) -> None:
 def test_a_resumed_run_leaves_no_second_one_for_the_same_minutes(tmp_path: Path) -> None:
     run = begun(tmp_path, minutes=5.0)
     assert left(run, 11.0) == ["step-00000001"]
-    run.save()
-    again = loop.Run(run.config, tmp_path)
+    run.folder.save()
+    again = loop.Run(run.state.config, tmp_path)
     again.resume(last(tmp_path))
     again.advance()
     assert left(again, 14.9) == ["step-00000001"]
@@ -134,13 +134,13 @@ def test_a_match_that_takes_its_time_costs_no_snapshot(tmp_path: Path, monkeypat
     saved: list[int] = []
 
     def long_match(run: loop.Run, *_: object) -> None:
-        run.elapsed_before += 3_600.0
+        run.state.clock.before += 3_600.0
 
-    def save(run: loop.Run) -> None:
-        saved.append(run.snapshots_due - run.snapshots_left)
+    def save(folder: RunFolder) -> None:
+        saved.append(folder.snapshots_due - folder.snapshots_left)
 
     monkeypatch.setattr(loop.Run, "evaluate", long_match)
-    monkeypatch.setattr(loop.Run, "save", save)
+    monkeypatch.setattr(RunFolder, "save", save)
     loop.run(config, tmp_path)
     assert saved
     assert not any(saved), "what a checkpoint counts as left behind is there"
@@ -149,7 +149,7 @@ def test_a_match_that_takes_its_time_costs_no_snapshot(tmp_path: Path, monkeypat
 def test_spoilt_weights_are_not_kept(tmp_path: Path) -> None:
     run = begun(tmp_path, minutes=1.0)
     with torch.no_grad():
-        next(run.learner.averaged.parameters()).fill_(math.nan)
+        next(run.state.learner.averaged.parameters()).fill_(math.nan)
     with pytest.raises(LearningError, match="not finite"):
         left(run, 1.0)
     assert runs.snapshots(tmp_path) == []
@@ -190,14 +190,14 @@ def test_a_match_in_words(score: Score, words: str) -> None:
 
 def test_the_rating_reaches_metrics_and_display(tmp_path: Path) -> None:
     run = begun(tmp_path, minutes=0.0)
-    run.config = dataclasses.replace(run.config, train=dataclasses.replace(run.config.train, evaluate_games=4))
+    run.state.config = tiny(train__snapshot_minutes=0.0, train__evaluate_games=4)
     for opponent in ("random", "perfect"):
         run.opponent = loop.opponent_of(tiny(train__evaluate_minutes=1.0, train__evaluate_against=opponent))
         run.evaluate(lambda _: None, Interrupt())
     lines = [line for line in metrics.read(tmp_path) if "evaluation/rating" in line]
     assert len(lines) == 2
     assert all(line["evaluation/rating_low"] <= line["evaluation/rating"] for line in lines)
-    shown = run.snapshot_of_progress("training").evaluation
+    shown = run.reporter.progress("training").evaluation
     assert shown.startswith("rating ")
     assert " over perfect, " in shown
-    assert shown.endswith(f"at step {run.learner.steps:,}")
+    assert shown.endswith(f"at step {run.state.learner.steps:,}")

@@ -152,4 +152,4 @@ def test_cut_games_and_clipped_targets_are_reported(tmp_path: Path) -> None:
     assert records[-1]["run/cut"] == report.cut
     again = loop.Run(tiny(**half, selfplay__max_moves=6), tmp_path)
     again.resume(last(tmp_path))
-    assert (again.games, again.cut) == (report.games, report.cut)
+    assert (again.state.games, again.state.cut) == (report.games, report.cut)

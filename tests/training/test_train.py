@@ -25,14 +25,15 @@ from tiny_runs import TINY, last, tiny, words
 from games.base import GameError
 from muzero import cli
 from muzero.config import Config, ConfigError
+from muzero.errors import INTERRUPTED
 from muzero.learning.learner import Learner, LearningError
 from muzero.replay.buffer import Replay
 from muzero.search.tree import SearchError
 from muzero.storage import checkpoint, disk, metrics, runs
 from muzero.storage.checkpoint import CheckpointError
-from muzero.training import loop, processes, sources
-from muzero.training.processes import ActorError
-from muzero.training.sources import InProcess
+from muzero.training import actors, loop, processes, sources
+from muzero.training.in_process import InProcess
+from muzero.training.source import ActorError
 from muzero.view.progress import Progress
 from selfplay.actor import Actor
 
@@ -62,70 +63,71 @@ def run(tmp_path: Path) -> loop.Run:
 
 
 def test_learning_begins_with_enough_positions_and_keeps_the_ratio(run: loop.Run) -> None:
-    while run.learner.steps < 12:
-        before = run.learner.steps
+    while run.state.learner.steps < 12:
+        before = run.state.learner.steps
         run.advance()
-        if run.learner.steps > before:
-            assert len(run.replay) >= TINY.replay.min_positions
-            assert run.drawn <= TINY.learner.replay_ratio * run.replay.added
-    assert run.drawn == 12 * 16, "12 of 20 steps: the larger batch comes after"
+        if run.state.learner.steps > before:
+            assert len(run.state.replay) >= TINY.replay.min_positions
+            assert run.state.drawn <= TINY.learner.replay_ratio * run.state.replay.added
+    assert run.state.drawn == 12 * 16, "12 of 20 steps: the larger batch comes after"
     run.advance()
-    while run.learner.steps < 14:
+    while run.state.learner.steps < 14:
         run.advance()
-    assert run.drawn == 12 * 16 + 2 * 24
+    assert run.state.drawn == 12 * 16 + 2 * 24
 
 
 def test_minutes_of_cpu_time_pass_only_while_the_run_works(tmp_path: Path) -> None:
     run = loop.Run(tiny(train__minutes=50.0, train__clock="cpu"), tmp_path)
-    run.started = run.clock()
-    cpu, before = time.process_time(), run.elapsed
+    run.state.clock.start()
+    cpu, before = time.process_time(), run.state.clock.elapsed
     time.sleep(0.3)
-    assert run.elapsed - before == pytest.approx(time.process_time() - cpu, abs=0.05)
-    assert run.elapsed - before < 0.25
+    assert run.state.clock.elapsed - before == pytest.approx(time.process_time() - cpu, abs=0.05)
+    assert run.state.clock.elapsed - before < 0.25
 
 
 def test_random_play_until_the_warm_up_is_over(tmp_path: Path) -> None:
     run = loop.Run(tiny(selfplay__warmup_positions=130, train__publish_steps=1), tmp_path)
-    assert isinstance(run.source, InProcess)
-    while not run.source.playing:
-        assert run.source.actor.counters.simulations == 0
+    assert isinstance(run.state.source, InProcess)
+    while not run.state.source.playing:
+        assert run.state.source.actor.counters.simulations == 0
         run.advance()
-    assert run.replay.added >= 130
-    assert run.learner.steps > 1, "learning doesn't wait for it"
+    assert run.state.replay.added >= 130
+    assert run.state.learner.steps > 1, "learning doesn't wait for it"
 
 
 def test_weights_are_published_every_so_many_steps(run: loop.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    publish = run.source.publish
-    monkeypatch.setattr(run.source, "publish", lambda *args: (seen.append(run.learner.steps), publish(*args)))
-    while run.learner.steps < 8:
+    publish = run.state.source.publish
+    monkeypatch.setattr(
+        run.state.source, "publish", lambda *args: (seen.append(run.state.learner.steps), publish(*args)))
+    while run.state.learner.steps < 8:
         run.advance()
     assert seen == [0, 3, 6]
 
 
 def test_progress_follows_steps_or_time(run: loop.Run) -> None:
-    run.learner.steps = 5
-    assert run.progress == 0.25
-    run.learner.steps = 50
-    assert run.progress == 1.0
-    assert run.done
+    run.state.learner.steps = 5
+    assert run.state.progress == 0.25
+    run.state.learner.steps = 50
+    assert run.state.progress == 1.0
+    assert run.state.done
     timed = dataclasses.replace(TINY.train, steps=0, minutes=2.0, horizon=0)
-    run.config = dataclasses.replace(TINY, train=timed)
-    run.elapsed_before = 60.0
-    assert run.progress == pytest.approx(0.5, abs=0.05)
-    assert not run.done
-    run.elapsed_before = 120.0
-    assert run.progress == 1.0
-    assert run.done
+    run.state.config = dataclasses.replace(TINY, train=timed)
+    run.state.clock.before = 60.0
+    assert run.state.progress == pytest.approx(0.5, abs=0.05)
+    assert not run.state.done
+    run.state.clock.before = 120.0
+    assert run.state.progress == 1.0
+    assert run.state.done
 
 
 def test_a_timed_run_remembers_its_time(tmp_path: Path) -> None:
     run = loop.Run(tiny(train__minutes=50.0), tmp_path)
-    run.elapsed_before = 600.0
-    run.save()
+    run.state.clock.before = 600.0
+    run.folder.save()
     again = loop.Run(tiny(train__minutes=50.0), tmp_path)
     again.resume(last(tmp_path))
-    assert 600.0 <= again.elapsed < 660.0
+    assert 600.0 <= again.state.clock.elapsed < 660.0
 
 
 # --- ways to stop -------------------------------------------------------------------------------------------
@@ -289,7 +291,7 @@ def test_a_search_that_fails_with_spoilt_weights_is_told_by_its_cause(
 
 def test_ctrl_c_ends_a_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moves = interrupting(monkeypatch)
-    assert loop.run(tiny(train__evaluate_minutes=1e-9), tmp_path) == loop.INTERRUPTED
+    assert loop.run(tiny(train__evaluate_minutes=1e-9), tmp_path) == INTERRUPTED
     assert moves == [0]
     assert runs.newest(tmp_path) is not None
 
@@ -419,7 +421,7 @@ def test_actors_play_other_games_after_a_stop(tmp_path: Path, monkeypatch: pytes
         raise ActorError("no")
 
     assert loop.run(tiny(train__steps=2), tmp_path) == 0
-    monkeypatch.setattr(loop, "Processes", refuse)
+    monkeypatch.setattr(sources, "Processes", refuse)
     with pytest.raises(ActorError):
         loop.run(ACTING, tmp_path)
     monkeypatch.setattr(processes, "make_actor", lambda config, index, start: refuse(config, start))
@@ -427,7 +429,7 @@ def test_actors_play_other_games_after_a_stop(tmp_path: Path, monkeypatch: pytes
         processes._act(ACTING, 0, 7, None, None, os.getpid())  # type: ignore[arg-type]
     assert begun == [2, 7]
     monkeypatch.undo()
-    states = [str(sources.make_actor(ACTING, 1, start).rng.bit_generator.state) for start in (0, 2, 2)]
+    states = [str(actors.make_actor(ACTING, 1, start).rng.bit_generator.state) for start in (0, 2, 2)]
     assert states[0] != states[1] == states[2]
 
 

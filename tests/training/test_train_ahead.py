@@ -90,7 +90,7 @@ def test_a_batch_that_can_not_be_drawn_ends_the_run(tmp_path: Path, monkeypatch:
 
 def test_in_one_process_nothing_is_drawn_ahead(tmp_path: Path) -> None:
     run = loop.Run(TINY, tmp_path)
-    while run.learner.steps < 4:
+    while run.state.learner.steps < 4:
         run.advance()
-        assert run.batches.begun == 0
-        assert run.batches.take() is None
+        assert run.state.batches.begun == 0
+        assert run.state.batches.take() is None

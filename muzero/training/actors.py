@@ -1,0 +1,50 @@
+"""Actors of a run: their games and random streams, the network and the planner they play with, what they deliver."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import games
+from muzero.config import Config, check_resolved
+from muzero.device import precision
+from muzero.device.select import device_of
+from muzero.model.build import build_model, search_model
+from muzero.model.learned import LearnedModel
+from muzero.model.protocol import SearchModel
+from muzero.search.planners import ModelPlanner, planner
+from muzero.training.source import Delivery
+from selfplay.actor import Actor, Counters
+from selfplay.planner import Planner
+
+
+def make_actor(config: Config, index: int, start: int = 0) -> Actor:
+    """Actor `index` of a run that begins or goes on at learning step `start`: its games and its random stream."""
+    check_resolved(config)
+    seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
+    batch = games.make(config.game, config.selfplay.games, int(seed[0]))
+    return Actor(batch, config.selfplay, int(seed[1]))
+
+
+def delivery(actor: Actor, planner: Planner | None, progress: float) -> Delivery:
+    """What one move in every game of `actor` gives; see `Actor.play`."""
+    before = Counters(**vars(actor.counters))
+    finished = actor.play(planner, progress)
+    done = actor.counters
+    return Delivery(finished, done.moves - before.moves, done.simulations - before.simulations, actor.returns,
+                    actor.cut)
+
+
+def selfplay_network(config: Config) -> LearnedModel:
+    """The network of an actor, on its device."""
+    return build_model(config).eval().requires_grad_(False).to(device_of(config.train.device))
+
+
+def selfplay_planner(network: LearnedModel, config: Config) -> ModelPlanner:
+    """Plans the moves of `selfplay.games` games with `network`, in the precision of self-play."""
+    return planner(for_selfplay(network, config), config.search, config.selfplay.games)
+
+
+def for_selfplay(network: LearnedModel, config: Config) -> SearchModel:
+    """`network` as self-play and reanalysis search with it."""
+    dtype = precision.playing(config.train.precision, network.kind.spatial, network.device)
+    return search_model(network, dtype)

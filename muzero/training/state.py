@@ -1,0 +1,101 @@
+"""What a run under way holds: learner, replay and source of games, its counts, and how far it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+
+import games
+from games.symmetry import symmetries
+from muzero.config import Config, at
+from muzero.device.select import device_of
+from muzero.learning.learner import Learner
+from muzero.model.build import build_model
+from muzero.replay.buffer import Replay
+from muzero.replay.prefetch import Batches
+from muzero.replay.sampling import DrawConfig
+from muzero.training import pace
+from muzero.training.clock import TrainingClock
+from muzero.training.pace import Standing
+from muzero.training.reanalyse import Reanalyser
+from muzero.training.source import SourceOf
+from muzero.view.progress import RANDOM_PLAY
+
+TRAINING = "training"
+"""`Progress.status` while steps are learned."""
+
+
+class RunState:
+    """The parts and counts of one run. The loop changes them, checkpoints hold them, reports read them."""
+
+    def __init__(self, config: Config, source_of: SourceOf, start: int = 0) -> None:
+        """source_of: makes the source of its games; start: learning step of the checkpoint that it goes on from."""
+        self.config = config
+        torch.set_num_threads(config.train.threads)
+        torch.manual_seed(config.train.seed)
+        self.rng = np.random.default_rng([config.train.seed, 0x7EA])
+        self.learner = Learner(build_model(config).to(device_of(config.train.device)), config.learner)
+        self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
+        self.batches = Batches(self.replay, DrawConfig.of(config.learner, config.unroll), self.rng)
+        self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
+        self.clock = TrainingClock(config.train.clock)
+        self.drawn = 0
+        """Samples, those of the batch that is being drawn included"""
+        self.games = self.cut = 0
+        """Finished games, and how many of them `selfplay.max_moves` cut before their end"""
+        self.anew = 0
+        """Unfinished games that had to begin anew when the run went on"""
+        self.evaluation = ""
+        """The newest evaluation, in words"""
+        self.evaluated = 0
+        """Learning step of the newest evaluation"""
+        # Last: whatever fails before leaves no process behind.
+        self.source = source_of(config, start)
+
+    @property
+    def now(self) -> Standing:
+        return Standing(self.learner.steps, self.clock.elapsed, self.drawn, self.replay.added, self.replay.ready)
+
+    @property
+    def progress(self) -> float:
+        """Training progress in [0, 1] that schedules follow."""
+        return pace.progress(self.config, self.now)
+
+    @property
+    def learned_from(self) -> int:
+        """Samples that were learned from: a batch that is being drawn has taught nothing yet."""
+        return self.drawn - self.batches.begun
+
+    @property
+    def done(self) -> bool:
+        return pace.done(self.config, dataclasses.replace(self.now, drawn=self.learned_from))
+
+    @property
+    def may_draw(self) -> bool:
+        """True if the replay ratio allows one more batch."""
+        return pace.may_draw(self.config, self.now)
+
+    def next_size(self) -> int:
+        """Size of the batch to draw next, which counts as drawn from now on."""
+        size = int(at(self.config.learner.batch, self.progress))
+        self.drawn += size
+        return size
+
+    @property
+    def unmeasured(self) -> bool:
+        """True in a run that evaluates now and then, where the newest weights were not evaluated yet."""
+        return self.config.train.evaluate_minutes > 0 and self.learner.steps > self.evaluated
+
+    @property
+    def warming_up(self) -> bool:
+        """True while moves are random, to begin with."""
+        return self.replay.added < self.config.selfplay.warmup_positions
+
+    @property
+    def phase(self) -> str:
+        """What goes on, in words."""
+        if self.warming_up:
+            return RANDOM_PLAY
+        return TRAINING if self.learner.steps else "playing the first games"
