@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from muzero import packages
-from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, CommandError, log, silence, tell
+from muzero.errors import FAILURE, INTERRUPTED, OK, USAGE, MuZeroError
+from muzero.view.console import CommandError, log, silence, tell
 from muzero.view.terminal import printable
 
 COMMANDS = {
@@ -154,8 +155,9 @@ def explain(error: Exception, argv: Sequence[str]) -> str | None:
 
 
 def ours(error: BaseException) -> bool:
-    """True for the project's own errors."""
-    return type(error).__module__.partition(".")[0] in packages.NAMES
+    """True for the project's own errors. Those of games, tree and self-play, which know no muzero, are told by their
+    package."""
+    return isinstance(error, MuZeroError) or type(error).__module__.partition(".")[0] in packages.BELOW
 
 
 def before(error: BaseException) -> list[str]:
@@ -181,12 +183,7 @@ def out_of_memory(error: Exception) -> bool:
 
 def exit_code(error: Exception) -> int:
     """The exit code of an expected error."""
-    if isinstance(error, CommandError):
-        return error.code
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if "Damaged" in names:
-        return DAMAGED
-    return USAGE if names & {"ConfigError"} else FAILURE
+    return error.exit_code if isinstance(error, MuZeroError) else FAILURE
 
 
 if __name__ == "__main__":

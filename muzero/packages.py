@@ -9,12 +9,16 @@ import importlib.machinery
 import sys
 from pathlib import Path
 
-NAMES = ("muzero", "games", "selfplay", "cpp_mcts", "checkpoints")
+from muzero.errors import MuZeroError
+
+BELOW = ("games", "selfplay", "cpp_mcts", "checkpoints")
+"""Those that know nothing of muzero."""
+NAMES = ("muzero", *BELOW)
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds all of them."""
 
 
-class Shadowed(ImportError):
+class Shadowed(MuZeroError, ImportError):
     """Another package stands in the place of one of the engine's; the message says which, where, and the mend."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from games.machine import busy, cores, memory
 from muzero.commands.arguments import RUNS, parse
 from muzero.config import SearchConfig
+from muzero.errors import MuZeroError
 from muzero.evaluation.provenance import processor, versions
 from muzero.view.console import FAILURE, OK, tell
 from muzero.view.terminal import counted, ink, plain, unicode_ok
@@ -30,7 +31,7 @@ STONES, MOST = 7, 3
 SIMULATIONS = 400
 
 
-class Unfit(Exception):
+class Unfit(MuZeroError):
     """A check that failed; the message says what and the mend."""
 
 

@@ -9,12 +9,13 @@ from typing import Generic, TypeVar
 import torch
 
 from muzero.device.graphs import WARM_UPS, Recorder
+from muzero.errors import MuZeroError
 from muzero.learning.tensors import Tensors
 
 T = TypeVar("T")
 
 
-class RecordingError(RuntimeError):
+class RecordingError(MuZeroError, RuntimeError):
     """The device refused to record."""
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from muzero.config import LearnerConfig
 from muzero.device.graphs import CudaGraphs, Recorder
+from muzero.errors import MuZeroError
 from muzero.learning.loss import Losses
 from muzero.learning.optimizers import Optimizers
 from muzero.learning.tensors import Tensors
@@ -22,7 +23,7 @@ from muzero.model.protocol import SearchError
 from muzero.replay.batch import Batch
 
 
-class LearningError(RuntimeError):
+class LearningError(MuZeroError, RuntimeError):
     """Loss, gradient or weights are not finite: no learning goes on from here, and nothing here is worth saving."""
 
 

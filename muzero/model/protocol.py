@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from games.base import GameBatch
+from muzero.errors import MuZeroError
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class StepOutput:
     """[M] for the player to move after the action"""
 
 
-class SearchError(RuntimeError):
+class SearchError(MuZeroError, RuntimeError):
     """A model can't be searched: its weights, what it is given, or what it says."""
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from muzero.errors import DAMAGED, MuZeroError
+
 BLOCK = 1 << 22
 """Bytes hashed or copied at a time."""
 JSON_LIMIT = 1 << 24
@@ -33,12 +35,14 @@ PARTS_LIMIT = 1 << 16
 stand for far more memory than they take."""
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(MuZeroError, RuntimeError):
     """The disk can't be written or read; the message names the place, the reason and the mend."""
 
 
 class Damaged(CheckpointError):
     """A file is missing, altered or not of the form this program writes."""
+
+    exit_code = DAMAGED
 
 
 @dataclass(frozen=True)

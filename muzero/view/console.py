@@ -1,4 +1,4 @@
-"""Console output of all commands: lines for people, exit codes, and errors that carry one.
+"""Console output of all commands: lines for people, and an error that carries an exit code.
 
 Results go to stdout, everything else to stderr.
 """
@@ -10,23 +10,21 @@ import io
 import os
 import shlex
 import sys
-from typing import Final, TextIO
+from typing import TextIO
 
+from muzero.errors import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, MuZeroError
 from muzero.view.wrapping import fit
 
-OK: Final = 0
-FAILURE: Final = 1
-USAGE: Final = 2
-DAMAGED: Final = 3
-INTERRUPTED: Final = 130
+__all__ = ["DAMAGED", "FAILURE", "INTERRUPTED", "OK", "USAGE", "CommandError", "command", "log", "quoted", "silence",
+           "tell"]
 
 
-class CommandError(Exception):
+class CommandError(MuZeroError):
     """A command can't do what was asked; the message says what, why and the mend."""
 
     def __init__(self, message: str, code: int = FAILURE) -> None:
         super().__init__(message)
-        self.code = code
+        self.exit_code = code
 
 
 def log(text: str) -> None:

@@ -12,7 +12,7 @@ from games.base import GameError
 from muzero.commands.arguments import find_agent, game_spec
 from muzero.commands.players import check_player, short_names
 from muzero.storage.disk import CheckpointError, Damaged
-from muzero.view.console import DAMAGED, FAILURE, USAGE, CommandError, log, quoted
+from muzero.view.console import FAILURE, USAGE, CommandError, log, quoted
 from selfplay.naming import AT, PlayerName
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ class Field:
     def leave_out(self, text: str, error: Exception) -> None:
         """Note an agent that can't be read. Raises CommandError unless such are to be skipped."""
         if not self.skip_unreadable:
-            code = error.code if isinstance(error, CommandError) else FAILURE
-            code = DAMAGED if isinstance(error, Damaged) else code
+            code = error.exit_code if isinstance(error, (CommandError, Damaged)) else FAILURE
             raise CommandError(f"{text} can't play, nothing was played: {error}\n"
                                "  leave it out, or play without such players by --skip-unreadable", code) from error
         log(f"left out: {text} ({error})")
