@@ -41,6 +41,9 @@ class Config:
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    preset: str = ""
+    """The name of the preset that the settings began with; empty where there was none, and in runs of older
+    versions."""
 
     def __post_init__(self) -> None:
         check(self)

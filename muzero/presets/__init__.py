@@ -5,8 +5,11 @@ A preset holds only what differs from the defaults of `muzero.config`.
 
 from __future__ import annotations
 
+import dataclasses
+
 import games
 from games.atari_protocol import is_atari
+from games.base import GameSpec
 from games.naming import nearest
 from muzero.config import Config, ConfigError, changes, replace
 from muzero.presets import atari, boards, general
@@ -34,21 +37,32 @@ def load(game: str, name: str | None = None) -> Config:
     spec = games.spec(game)
     if name is not None and name not in names(game):
         raise ConfigError(f"{spec.name} has no preset {name!r}: {', '.join(names(game))}{nearest(name, names(game))}")
+    chosen = name or names(game)[0]
+    return dataclasses.replace(_settings(spec, chosen), preset=chosen)
+
+
+def _settings(spec: GameSpec, name: str) -> Config:
     if is_atari(spec.name):
-        return atari.PRESETS[name or next(iter(atari.PRESETS))](spec)
+        return atari.PRESETS[name](spec)
     known, family = PRESETS.get(spec.name), FAMILIES.get(spec.name.partition("(")[0], general.preset)
     return known() if known is not None else family(spec)
 
 
 def made_with(config: Config) -> str:
-    """The preset a config was made with: the one that its settings, some of them chosen by hand, differ from least."""
-    distances = {name: len(changes(load(config.game, name), config)) for name in names(config.game)}
-    return min(distances, key=distances.__getitem__)
+    """The name of the preset a config was made with.
+
+    Older versions didn't store it: then it is the one that the settings, some of them chosen by hand, differ from
+    least.
+    """
+    known = names(config.game)
+    if config.preset in known:
+        return config.preset
+    return min(known, key=lambda name: len(changes(load(config.game, name), config)))
 
 
 def by_hand(config: Config) -> frozenset[str]:
     """What of `config` is not as its preset has it, as dotted names."""
-    return frozenset(changes(load(config.game, made_with(config)), config))
+    return frozenset(changes(load(config.game, made_with(config)), config)) - {"preset"}
 
 
 def with_rules(preset: Config) -> Config:

@@ -15,11 +15,10 @@ import pytest
 
 from games.solver import Solver
 from muzero import cli, presets
-from muzero.commands import train
 from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
 from muzero.commands.doctor import solve_subtraction
-from muzero.commands.train import for_a_gpu, twice
-from muzero.config import Config, LearnerConfig, TrainConfig, replace
+from muzero.commands.train_words import for_a_gpu, twice
+from muzero.config import LearnerConfig, TrainConfig, replace
 from muzero.view import waiting
 from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, log
 
@@ -372,29 +371,6 @@ def test_a_run_goes_on_and_refuses_what_does_not_fit(run_folder: Path, capsys: C
     assert "\x1b" not in captured.out + captured.err
     assert cli.main(["train", str(run_folder)]) == OK
     assert f"had reached its limit; go further with: muzero train {run_folder} --steps 8" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", presets.names("atari/pong"))
-def test_the_same_preset_goes_on_and_another_is_refused(
-    name: str, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where settings were chosen by hand, and where the preset has changed since."""
-    by_hand = {"selfplay.games": 64, "search.simulations": 9, "learner.learning_rate": 1e-3, "train.minutes": 2.0,
-               "train.positions": 0, "train.horizon": 0, "learner.td_steps": 3, "train.actors": 0, "train.seed": 5}
-    stored = replace(presets.load("atari/pong", name), by_hand)
-    monkeypatch.setattr(train, "stored_config", lambda out: stored)
-    went_on: list[Config] = []
-    monkeypatch.setattr(train, "train", lambda config, *_: went_on.append(config) or OK)
-    command = ["train", "atari/pong", "--out", str(tmp_path), "--minutes", "2"]
-    assert cli.main([*command, "--preset", name]) == OK
-    assert cli.main([*command, f"--preset={name}"]) == OK
-    assert went_on == [stored, stored]
-    other = next(preset for preset in presets.names("atari/pong") if preset != name)
-    capsys.readouterr()
-    assert cli.main([*command, "--preset", other]) == USAGE
-    said = capsys.readouterr().err
-    assert f"made with --preset {name}, not with {other}" in said
-    assert f"go on with: muzero {' '.join(command)} --preset {name}\n" in said
 
 
 @pytest.mark.parametrize(("limits", "option"), [

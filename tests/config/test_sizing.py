@@ -19,6 +19,8 @@ from muzero.bench.memory import selfplay_bytes
 from muzero.bench.selfplay import SelfPlay, smallest_near_best
 from muzero.bench.sizing import GAMES_BYTES, Measured, Sizing
 from muzero.commands import train as command
+from muzero.commands import train_folder
+from muzero.commands.train_folder import SIZING
 from muzero.config import AUTO, Config, ConfigError, check_resolved, replace, unresolved
 from muzero.config.bounds import BOUNDS
 from muzero.presets import survey
@@ -208,7 +210,7 @@ def test_the_command_chooses_says_and_keeps_what_it_measured(
     assert unresolved(trained[0]) == []
     assert trained[0].selfplay.games == 128
     assert "--selfplay.games 128, --train.actors 6, --search.threads 1" in capsys.readouterr().err
-    kept = json.loads((out / command.SIZING).read_text())
+    kept = json.loads((out / SIZING).read_text())
     assert kept["games"] == 128
     assert kept["measured"][0] == {"games": 64, "simulations_per_second": 80.0}
     assert len(rates) == 1
@@ -217,10 +219,10 @@ def test_the_command_chooses_says_and_keeps_what_it_measured(
 def test_nothing_is_measured_beside_a_run_at_work(
     tmp_path: Path, rates: list[list[int]], trained: list[Config]
 ) -> None:
-    (tmp_path / command.SIZING).write_text("its own")
+    (tmp_path / SIZING).write_text("its own")
     with runs.lock(tmp_path), pytest.raises(runs.Locked):
         command.run(["connect_four", "--out", str(tmp_path)])
-    assert (tmp_path / command.SIZING).read_text() == "its own"
+    assert (tmp_path / SIZING).read_text() == "its own"
     assert rates == trained == []
 
 
@@ -236,18 +238,19 @@ def test_nothing_is_measured_for_a_folder_that_cannot_be(
 def test_figures_of_a_start_that_failed_do_not_stay(
     tmp_path: Path, rates: list[list[int]], trained: list[Config]
 ) -> None:
-    (tmp_path / command.SIZING).write_text("of another")
+    (tmp_path / SIZING).write_text("of another")
     assert command.run(["connect_four", "--out", str(tmp_path), "--train.actors", "0"]) == 0
-    assert not (tmp_path / command.SIZING).exists()
+    assert not (tmp_path / SIZING).exists()
 
 
 def test_the_command_goes_on_with_the_games_of_the_run(
     tmp_path: Path, rates: list[list[int]], trained: list[Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = replace(presets.load("tic_tac_toe"), {"selfplay.games": 40, "train.actors": 6, "train.device": "cpu"})
-    monkeypatch.setattr(command, "stored_config", lambda _: stored)
+    for module in (command, train_folder):
+        monkeypatch.setattr(module, "stored_config", lambda _: stored)
     monkeypatch.setattr(runs, "newest", lambda _: tmp_path / "step-00000001")
     assert command.run([*WORDS, "--out", str(tmp_path)]) == 0
     assert trained == [replace(stored, {"search.threads": 1})]
     assert rates == []
-    assert not (tmp_path / command.SIZING).exists()
+    assert not (tmp_path / SIZING).exists()

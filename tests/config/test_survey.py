@@ -17,7 +17,8 @@ import torch
 import games
 from muzero import presets
 from muzero.bench import sizing
-from muzero.commands import train as command
+from muzero.commands import train_choices
+from muzero.commands.train_options import named_in
 from muzero.config import BY_GAME, Config, ConfigError, ScalarConfig, by_game, check_outcomes, check_resolved, replace
 from muzero.model.learned import LearnedModel
 from muzero.presets import general, survey
@@ -211,11 +212,11 @@ def test_an_offset_set_by_hand_stays_and_all_is_stated_from_there() -> None:
 
 def test_numbers_are_set_by_hand_though_the_preset_has_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     preset = presets.load("2048")
-    asked = command.named_in(["--model.value.scale", "1", "--selfplay.part-moves=0", "--play.epsilon", "1e-8", "-x"])
+    asked = named_in(["--model.value.scale", "1", "--selfplay.part-moves=0", "--play.epsilon", "1e-8", "-x"])
     assert asked == {"model.value.scale", "selfplay.part_moves", "play.epsilon"}
-    assert command.surveyed(preset, None, asked)[0].model.value.scale == 1.0
+    assert train_choices.surveyed(preset, None, asked)[0].model.value.scale == 1.0
     assert "--model.value.scale" not in capsys.readouterr().err
-    assert command.surveyed(presets.load("go"), None, asked)[0].selfplay.part_moves == 0
+    assert train_choices.surveyed(presets.load("go"), None, asked)[0].selfplay.part_moves == 0
     assert "--selfplay.part-moves" not in capsys.readouterr().err
     small = survey.settle(presets.load("scaled:Thousandths"), asked={"play.epsilon"})[0]
     assert small.search.epsilon < small.play.epsilon == 1e-8
@@ -259,21 +260,21 @@ def test_outcomes_of_any_size_are_stated(bound: float, reach: float) -> None:
 def test_the_command_says_what_was_chosen_and_keeps_what_was_seen(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = command.chosen(replace(presets.load("2048"), {"search.threads": 1}), tmp_path, None)
+    config = train_choices.chosen(replace(presets.load("2048"), {"search.threads": 1}), tmp_path, None)
     said = capsys.readouterr().err
     assert "16 random games: 115 moves (median), 16 ended by themselves" in said
     assert "chosen for this game: --model.value.low -49, --model.value.high 49, --model.value.bins 99" in said
     assert "--selfplay.max-moves 1000" in said
     assert "rewards from 0 to 268, discounted returns from 0 to 1,769\n" in said
     assert json.loads((tmp_path / "survey.json").read_text())["moves"] == 115
-    assert command.chosen(config, tmp_path, config) == config
+    assert train_choices.chosen(config, tmp_path, config) == config
     assert capsys.readouterr().err == ""
 
 
 def said_of(game: str, capsys: pytest.CaptureFixture[str], **changes: object) -> str:
     """What is said when the numbers of a new run are chosen."""
     preset = presets.load(game)
-    command.surveyed(replace(preset, {name.replace("__", "."): value for name, value in changes.items()}), None)
+    train_choices.surveyed(replace(preset, {name.replace("__", "."): value for name, value in changes.items()}), None)
     return capsys.readouterr().err
 
 
@@ -281,7 +282,7 @@ def test_what_was_paid_is_told_with_its_sign(capsys: pytest.CaptureFixture[str])
     assert "rewards from -100 to -1, discounted returns from -128 to -100\n" in said_of("cliff_walking", capsys)
     assert "rewards of 1, discounted returns from 1 to " in said_of("gym/CartPole-v1", capsys)
     none = survey_of(unit=0.0, largest_reward=0.0, largest_return=0.0, rewards=(-0.0, 0.0), returns=(0.0, 0.0))
-    assert command.paid(none) == "nothing was paid"
+    assert train_choices.paid(none) == "nothing was paid"
 
 
 def test_what_was_chosen_says_what_it_states_without_what_was_set_by_hand(capsys: pytest.CaptureFixture[str]) -> None:

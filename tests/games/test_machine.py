@@ -11,7 +11,7 @@ from cpp_mcts import _core
 from games import machine
 from muzero import cli
 from muzero.bench.memory import free_bytes
-from muzero.commands import train
+from muzero.commands import train_words
 from muzero.evaluation.provenance import hardware
 from muzero.view.console import FAILURE, OK, USAGE
 
@@ -133,15 +133,15 @@ def test_a_busy_machine_is_told(
     write(system, {"proc/pressure/cpu": f"{pressure}\n"} if pressure else {})
     words = "the machine is busy: 90.5 processes want its 64 cores"
     assert machine.busy() == (words if told else "")
-    assert [line.startswith(words) for line in train.crowded(0)] == [True] * told
+    assert [line.startswith(words) for line in train_words.crowded(0)] == [True] * told
     assert cli.main(["doctor"]) == OK
     assert (f"{words}, figures will be slow" in capsys.readouterr().out) == told
 
 
 def test_memory_that_is_not_free_now_is_told(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
-    assert train.crowded(400 * GIB) == []
-    assert train.crowded(401 * GIB) == ["only 429,497 MB of memory are free now, fewer than the replay will fill"]
+    assert train_words.crowded(400 * GIB) == []
+    assert train_words.crowded(401 * GIB) == ["only 429,497 MB of memory are free now, fewer than the replay will fill"]
 
 
 def test_a_place_where_no_run_can_be_is_told_with_the_mend(

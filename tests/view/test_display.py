@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 from test_terminal import Screen
 
-from muzero.commands import train
+from muzero.commands import train_words
 from muzero.config.settings import TrainConfig
 from muzero.view.console import log
 from muzero.view.display import Display, by_step, line, panel, sparkline
@@ -101,8 +101,8 @@ def test_cpu_time_is_told_apart_from_the_wall_clock() -> None:
         assert "1:01 done, 1:30 left (CPU time)" in text
     assert not any("CPU" in text for text in shown(progress()))
     settings = TrainConfig(steps=0, minutes=2.0, clock="cpu")
-    assert train.limit(settings) == "training for 2 minutes of CPU time"
-    assert train.limit(dataclasses.replace(settings, clock="wall")) == "training for 2 minutes"
+    assert train_words.limit(settings) == "training for 2 minutes of CPU time"
+    assert train_words.limit(dataclasses.replace(settings, clock="wall")) == "training for 2 minutes"
 
 
 def test_random_play_before_all_searches_is_told() -> None:

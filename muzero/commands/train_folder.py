@@ -1,0 +1,96 @@
+"""The folder of a training: which one a command means, whether it may go on there, and how it is set aside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import games
+from games.families import family
+from games.own_names import classes_in, from_here, is_own, same_game
+from muzero import presets
+from muzero.commands.arguments import game_spec, near_run, note_folder
+from muzero.commands.train_options import asked_preset, with_preset
+from muzero.config import Config
+from muzero.storage import checkpoint, runs
+from muzero.storage.disk import TEMPORARY, disk_errors, is_folder, is_there, named
+from muzero.view.console import USAGE, CommandError, command, log, quoted
+
+SIZING = "sizing.json"
+"""What was measured to choose a run's number of games, in its folder."""
+SURVEY = "survey.json"
+"""What random games showed to choose a run's supports and the length of its games."""
+LEFT_BEHIND = frozenset({runs.LOCK, SIZING, SURVEY, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
+"""What a run killed before its first checkpoint leaves."""
+
+
+def locate(target: str) -> tuple[str, Path | None]:
+    """Canonical name of the game, and the run's folder if `target` is one."""
+    folder = named(target)
+    config = stored_config(folder)
+    if config is not None and is_own(config.game):
+        raise CommandError(
+            f"{target} was trained on the own game {config.game!r}, whose Python code would have to run\n"
+            f"  if you trust it, name it: {command('train', from_here(config.game), '--out', folder)}", USAGE
+        )
+    if config is not None:
+        note_folder(target)
+        return config.game, folder
+    if is_folder(folder) and not is_game(target):
+        raise CommandError(f"{target} holds no run: name a game, and the folder as --out {quoted(folder)}", USAGE)
+    inside = classes_in(target)
+    if inside is not None:
+        raise CommandError(f"{target!r} is a file: {inside}", USAGE)
+    if os.sep in target and family(target) == "open_spiel":
+        raise CommandError(f"no run {target}; wanted a game, or the folder of a run{near_run(target)}", USAGE)
+    return game_spec(target).name, None
+
+
+def is_game(name: str) -> bool:
+    """True for a game that can be played, though a folder in the way has its name."""
+    try:
+        games.spec(name)
+    except games.GameError:
+        return False
+    return True
+
+
+def stored_config(out: Path) -> Config | None:
+    """The config of the run in `out`, None when there is none. Raises Damaged."""
+    newest = runs.newest(out)
+    return None if newest is None else checkpoint.read_config(newest)
+
+
+def check_game(out: Path, stored: Config, game: str) -> None:
+    """Refuse a folder that holds a run of another game."""
+    if not same_game(stored.game, game):
+        raise CommandError(
+            f"{out} holds a run of {stored.game}, not of {game}\n"
+            "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
+        )
+
+
+def check_preset(out: Path, stored: Config, argv: Sequence[str]) -> None:
+    """Refuse another --preset than the one a run was made with; says how to go on."""
+    asked, made = asked_preset(argv), presets.made_with(stored)
+    if asked not in (None, made):
+        raise CommandError(
+            f"{out} holds a run made with --preset {made}, not with {asked}\n"
+            f"  go on with: {command('train', *with_preset(argv, made))}\n"
+            "  or choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE)
+
+
+def set_aside(out: Path) -> None:
+    """Rename a run's folder so that a new run can have its place. Raises Locked while a trainer is at work there."""
+    if not is_folder(out) or not any(out.iterdir()):
+        return
+    foreign = {path.name for path in out.iterdir() if not path.name.startswith(TEMPORARY)} - LEFT_BEHIND
+    if runs.newest(out) is None and foreign:
+        raise CommandError(f"{out} is not empty and holds no run: another --out wanted", USAGE)
+    number = 1
+    while is_there(aside := out.with_name(f"{out.name}.old{number}")):
+        number += 1
+    with runs.lock(out), disk_errors(f"{out} could not be set aside"):
+        out.rename(aside)
+    log(f"the run that was in {out} is now {aside}")
