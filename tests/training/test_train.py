@@ -27,6 +27,7 @@ from muzero import cli
 from muzero.config import Config, ConfigError
 from muzero.errors import INTERRUPTED
 from muzero.learning.learner import Learner, LearningError
+from muzero.replay import prefetch
 from muzero.replay.buffer import Replay
 from muzero.search.tree import SearchError
 from muzero.storage import checkpoint, disk, metrics, runs
@@ -207,15 +208,15 @@ def folders(out: Path) -> list[str]:
 def test_a_batch_with_nan_leaves_the_checkpoints_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert loop.run(tiny(train__steps=2), tmp_path) == 0
     assert loop.run(tiny(train__steps=4), tmp_path) == 0
-    draw = Replay.draw
+    draw = prefetch.draw
 
-    def spoilt(self: Replay, *args: Any) -> Any:
-        batch = draw(self, *args)
-        if self.added > 120:
+    def spoilt(replay: Replay, *args: Any) -> Any:
+        batch = draw(replay, *args)
+        if replay.added > 120:
             batch.value[0, 1] = np.nan
         return batch
 
-    monkeypatch.setattr(Replay, "draw", spoilt)
+    monkeypatch.setattr(prefetch, "draw", spoilt)
     for _ in range(3):
         with pytest.raises(LearningError, match="loss nan"):
             loop.run(TINY, tmp_path)

@@ -15,6 +15,7 @@ import torch
 from tiny_runs import TINY, last, tiny
 
 from muzero.config import Config
+from muzero.replay import prefetch
 from muzero.replay.buffer import Replay
 from muzero.storage import checkpoint, metrics
 from muzero.training import loop
@@ -32,17 +33,17 @@ def busy(**settings: Any) -> Config:
 def test_nothing_changes_the_replay_while_a_batch_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawing = threading.Event()
     threads: set[str] = set()
-    draw = Replay.draw
+    draw = prefetch.draw
 
-    def slow(self: Replay, *args: Any) -> Any:
+    def slow(*args: Any) -> Any:
         drawing.set()
         threads.add(threading.current_thread().name)
         time.sleep(0.01)
-        batch = draw(self, *args)
+        batch = draw(*args)
         drawing.clear()
         return batch
 
-    monkeypatch.setattr(Replay, "draw", slow)
+    monkeypatch.setattr(prefetch, "draw", slow)
     changes: Counter[str] = Counter()
 
     def watched(name: str, change: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,16 +73,16 @@ def test_nothing_changes_the_replay_while_a_batch_is_drawn(tmp_path: Path, monke
 
 
 def test_a_batch_that_can_not_be_drawn_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw = Replay.draw
+    draw = prefetch.draw
     calls: list[str] = []
 
-    def failing(self: Replay, *args: Any) -> Any:
+    def failing(*args: Any) -> Any:
         calls.append(threading.current_thread().name)
         if len(calls) > 3 and calls[-1].startswith("batches"):
             raise ArithmeticError("no such place")
-        return draw(self, *args)
+        return draw(*args)
 
-    monkeypatch.setattr(Replay, "draw", failing)
+    monkeypatch.setattr(prefetch, "draw", failing)
     with pytest.raises(ArithmeticError, match="no such place"):
         loop.run(busy(train__steps=10**6), tmp_path)
     assert multiprocessing.active_children() == []
