@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from distutils.ccompiler import new_compiler
 from distutils.core import run_setup
 from distutils.errors import CCompilerError, DistutilsError
@@ -21,16 +22,16 @@ BINDINGS = "bindings.cpp"  # the only source that knows Python
 PROGRAM = "tree_loop"
 
 
-def compile_loop(folder: Path) -> Path:
+def compile_loop(folder: Path, flags: Sequence[str] = ()) -> Path:
     """The program, built in `folder` from the core's sources without the binding; raises Refused.
 
-    setup.py is asked for the extension it would build, so that there is one list of flags.
+    setup.py is asked for the extension it would build, so that there is one list of flags; `flags` come after those.
     """
     before = Path.cwd()
     logging.disable(logging.INFO)  # the compiler's own complaints are no log entries
     os.chdir(ROOT)  # setup.py names its sources from there
     try:
-        build(run_setup("setup.py", script_args=[], stop_after="init").ext_modules[0], folder)
+        build(run_setup("setup.py", script_args=[], stop_after="init").ext_modules[0], folder, flags)
     except (CCompilerError, DistutilsError, ImportError) as error:
         raise Refused(f"can't compile {SOURCE.name}: {error}") from error
     finally:
@@ -39,7 +40,7 @@ def compile_loop(folder: Path) -> Path:
     return folder / PROGRAM
 
 
-def build(extension: Any, folder: Path) -> None:
+def build(extension: Any, folder: Path, flags: Sequence[str]) -> None:
     compiler = new_compiler()
     customize_compiler(compiler)
     sources = [path for path in extension.sources if not path.endswith(BINDINGS)]
@@ -47,7 +48,7 @@ def build(extension: Any, folder: Path) -> None:
         [*sources, str(SOURCE.relative_to(ROOT))],
         output_dir=str(folder),
         include_dirs=["cpp_mcts/src"],
-        extra_postargs=extension.extra_compile_args,
+        extra_postargs=[*extension.extra_compile_args, *flags],
     )
     compiler.link_executable(
         objects, PROGRAM, output_dir=str(folder), extra_postargs=extension.extra_link_args, target_lang="c++"

@@ -179,7 +179,11 @@ def test_learning_is_measured_on_a_full_replay_of_real_games() -> None:
     assert row.replay_bytes == learning.replay.memory_bytes
 
 
-def test_learn_command_takes_the_batches_of_the_preset(no_gpu: None, capsys: Captured) -> None:
+def test_learn_command_takes_the_batches_of_the_preset(
+    no_gpu: None, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    for name, few in (("FILLED", 500), ("PLAYED", 100), ("LOCKSTEP", 2)):
+        monkeypatch.setattr(learn, name, few)
     data = told("learn tic_tac_toe --seconds 0.01", capsys)
     assert [row["batch"] for row in data["rows"]] == [256]
     assert set(data["rows"][0]["shares"]) == set(learn.PARTS)

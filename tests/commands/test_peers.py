@@ -32,7 +32,8 @@ def pair(own_edges: int, their_edges: int, peer: str = "mctx-gumbel") -> table.P
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return loop.compile_loop(tmp_path_factory.mktemp("loop"))
+    # Compiled in a third of the time; the numbers are those of the module all the same.
+    return loop.compile_loop(tmp_path_factory.mktemp("loop"), ["-O1"])
 
 
 @pytest.mark.parametrize("rule", ["puct", "gumbel"])

@@ -121,7 +121,7 @@ def test_a_game_becomes_a_film(tmp_path: Path, player: Agent, suffix: str) -> No
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_a_film_is_of_the_game_that_is_measured(tmp_path: Path, seed: int) -> None:
-    longer = agent(presets.load("atari/breakout(protocol=custom,cap=1200,size=20)", "small"))
+    longer = agent(presets.load("atari/breakout(protocol=custom,cap=600,size=20)", "small"))
     told = filming.record(Viewing(longer, seed, 2), tmp_path / "film.gif")
     measured = play_alone(longer.spec.name, SearchPlayer(longer, 2, seed), 1, seed)
     assert (told.moves, told.score) == (measured.lengths[0], measured.returns[0])

@@ -193,12 +193,13 @@ def test_a_failure_of_ale_is_told_as_the_game_s(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", ["atari/breakout(size=20)", "atari/breakout(protocol=machado,size=20)"])
 def test_a_new_game_begins_beside_the_others_and_begins_again(name: str) -> None:
     """Each row's games differ, and come again after going back to any point before them, in a new batch too."""
-    batch, seen = games.make(name, 2, 7), []
+    batch, other, seen = games.make(name, 2, 7), games.make(name, 2, 3), []
     assert isinstance(batch, AtariBatch)
-    for row in [0, 0, 1, 0, 1, 1, 0]:
+    for number, row in enumerate([0, 0, 1, 0, 1, 1, 0]):
         before, rows = batch.snapshot(), np.arange(2) == row
         begun = []
-        for player in (batch, games.make(name, 2, 3)):
+        other = games.make(name, 2, 3) if number == 6 else other
+        for player in (batch, other):
             player.restore(before)
             player.reset(rows)
             begun.append(player.snapshot())
