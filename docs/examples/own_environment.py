@@ -60,8 +60,8 @@ def main(run: Path, *options: str) -> int:
     game = f"{Path(__file__)}:Thermostat"
     return (
         muzero(["train", game, "--out", str(run), *options])
-        or muzero(["evaluate", str(run), "--own-game", game, "--episodes", "20"])
-        or muzero(["evaluate", game, "--player", "random", "--episodes", "20"])
+        or muzero(["evaluate", "episodes", str(run), "--own-game", game, "--episodes", "20"])
+        or muzero(["evaluate", "episodes", game, "--player", "random", "--episodes", "20"])
     )
 
 

@@ -73,7 +73,7 @@ def main(run: Path, *options: str) -> int:
     check_game(game)
     print("the game keeps the contract")
     return muzero(["train", game, "--out", str(run), *options]) or muzero(
-        ["evaluate", str(run), "--own-game", game, "--against", "random", "--games", "40"])
+        ["evaluate", "match", str(run), "--own-game", game, "--against", "random", "--games", "40"])
 
 
 if __name__ == "__main__":

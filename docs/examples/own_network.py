@@ -73,7 +73,7 @@ def main(run: Path, *options: str) -> int:
     settings.Network = Literal[tuple(kinds.NETWORKS)]  # which a line in kinds.py would do too
     network = ("--model.network", "gru", "--train.actors", "0")
     return muzero(["train", "tic_tac_toe", "--out", str(run), *network, *options]) or muzero(
-        ["evaluate", str(run), "--against", "perfect", "--games", "40"])
+        ["evaluate", "match", str(run), "--against", "perfect", "--games", "40"])
 
 
 if __name__ == "__main__":
