@@ -16,6 +16,7 @@ from muzero.config import Config
 from muzero.learning.learner import Learner
 from muzero.learning.tensors import Tensors
 from muzero.learning.update import forward
+from muzero.model.aids import later_obs
 from muzero.model.build import build_model
 from muzero.replay.batch import Batch
 from muzero.replay.buffer import Replay
@@ -109,7 +110,8 @@ class Learning:
         while self.replay.added < capacity:
             for game in played:
                 self.replay.add(game)
-        self.drawing, self.rng = DrawConfig.of(config.learner, config.unroll), np.random.default_rng(config.train.seed)
+        self.drawing = DrawConfig.of(config.learner, config.unroll, later_obs(config.learner, config.unroll))
+        self.rng = np.random.default_rng(config.train.seed)
 
     def draw(self, size: int) -> Batch:
         return draw(self.replay, size, self.drawing, self.rng)

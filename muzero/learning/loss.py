@@ -19,6 +19,7 @@ from muzero.config import LearnerConfig
 from muzero.learning.tensors import Tensors
 from muzero.learning.validation import Predictions, model_checks, root_errors
 from muzero.model import scalar
+from muzero.model.aids import AIDS, Imagined, aid_terms
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import sums
 
@@ -105,12 +106,12 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     """Losses of one batch. Means are over the batch, masked steps count as 0."""
     out = unroll(model, data, config.state_gradient)
     weights = {"policy": config.policy_weight, "value": config.value_weight, "reward": config.reward_weight,
-               "turn": config.discount_weight, "reconstruction": config.reconstruction_weight,
-               "consistency": config.consistency_weight}
+               "turn": config.discount_weight, **{aid.name: aid.weight(config) for aid in AIDS.values()}}
     share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
     if config.step_weights == "mean":
         share[:1].fill_(1.0)
-    terms = _terms(model, data, out, config.consistency_steps)
+    imagined = Imagined(out.latents[1:], data.later_obs, model.bare, model.encode)
+    terms = _terms(model, data, out) | aid_terms(model, imagined, data.in_game.T[1:], config)
     sums = {name: (share[-len(term) :] * term).sum(0) for name, term in terms.items()}
     total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
     with torch.no_grad():
@@ -120,11 +121,8 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     return Losses((data.weight * total).mean(), parts, predicted)
 
 
-def _terms(model: LearnedModel, data: Tensors, out: Unrolled, compared: int) -> dict[str, Tensor]:
-    """Each loss by step and row: [K+1, B], or [K, B] where an action brings it, 0 where there is nothing to learn.
-
-    compared: steps of self-consistency, [compared, B] then; 0 = all.
-    """
+def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tensor]:
+    """Each loss by step and row: [K+1, B], or [K, B] where an action brings it, 0 where there is nothing to learn."""
     inside, trained = data.in_game.T, data.value_mask.T
     terms = {
         "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.policy_mask.T),
@@ -138,33 +136,9 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled, compared: int) -> 
     if out.turns.shape[2] > 0:
         missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.next_mover.T.flatten(), reduction="none")
         terms["turn"] = missed.view_as(data.next_mover.T) * inside[:-1]
-    if data.later_obs is None:
-        return terms
-    # Rows in the order of the outputs: step by step, [K * B, ...].
-    seen = data.later_obs.transpose(0, 1).flatten(0, 1)
-    if model.decoder is not None:
-        output = torch.cat([model.decoder(model.bare(latent)) for latent in out.latents[1:]])
-        terms["reconstruction"] = reconstruction_loss(output, seen).view_as(inside[1:]) * inside[1:]
-    if model.consistency is not None:
-        first = slice(compared or None)
-        with torch.no_grad():
-            encoded = torch.cat([model.bare(model.encode(step)) for step in data.later_obs.unbind(1)[first]])
-        imagined = torch.cat([model.bare(latent) for latent in out.latents[1:][first]])
-        known = inside[1:][first]
-        terms["consistency"] = model.consistency(imagined, encoded).view_as(known) * known
     return terms
 
 
 def policy_loss(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Cross-entropy [...] of logits [..., A] against target [..., A], 0 where mask [...] is False."""
     return -(target * F.log_softmax(logits.float(), -1)).sum(-1) * mask
-
-
-def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
-    """[B]: binary cross-entropy for whole-number observations, squared error for others; mean over entries."""
-    wanted = seen.float()
-    if seen.dtype == torch.uint8:
-        entries = F.binary_cross_entropy_with_logits(output.float(), wanted.clamp(max=1.0), reduction="none")
-    else:
-        entries = (output.float() - wanted) ** 2
-    return entries.flatten(1).mean(1)

@@ -40,7 +40,7 @@ class Batch:
     """[B, K+1] False only where nothing is known or absorbing ends aren't trained. The reward of
     action k is trained where this holds at k+1, and wherever the move was really made"""
     later_obs: NDArray[Any] | None
-    """[B, K', *O] observation after each of the first K' actions, for reconstruction (K' = K) and consistency"""
+    """[B, K', *O] observation after each of the first K' actions, as many as the auxiliary losses need"""
     weight: FloatArray
     """[B] importance weight"""
     index: NDArray[np.int64]

@@ -31,12 +31,10 @@ class DrawConfig:
     shift: int = 0
 
     @staticmethod
-    def of(config: LearnerConfig, unroll: int) -> DrawConfig:
-        """unroll: steps after the root, `Config.unroll`."""
-        compared = min(unroll, config.consistency_steps or unroll) if config.consistency_weight > 0 else 0
-        later = unroll if config.reconstruction_weight > 0 else compared
+    def of(config: LearnerConfig, unroll: int, later_obs: int) -> DrawConfig:
+        """unroll: steps after the root, `Config.unroll`. later_obs: as `muzero.model.aids.later_obs` says."""
         return DrawConfig(unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
-                          config.symmetries, later, config.td_age, config.shift)
+                          config.symmetries, later_obs, config.td_age, config.shift)
 
 
 def draw(replay: Replay, size: int, config: DrawConfig, rng: np.random.Generator) -> Batch:

@@ -12,6 +12,7 @@ from games.symmetry import symmetries
 from muzero.config import Config, at
 from muzero.device.select import device_of
 from muzero.learning.learner import Learner
+from muzero.model.aids import later_obs
 from muzero.model.build import build_model
 from muzero.replay.buffer import Replay
 from muzero.replay.prefetch import Batches
@@ -38,7 +39,8 @@ class RunState:
         self.rng = np.random.default_rng([config.train.seed, 0x7EA])
         self.learner = Learner(build_model(config).to(device_of(config.train.device)), config.learner)
         self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
-        self.batches = Batches(self.replay, DrawConfig.of(config.learner, config.unroll), self.rng)
+        drawing = DrawConfig.of(config.learner, config.unroll, later_obs(config.learner, config.unroll))
+        self.batches = Batches(self.replay, drawing, self.rng)
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
         self.clock = TrainingClock(config.train.clock)
         self.drawn = 0

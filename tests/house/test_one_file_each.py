@@ -1,4 +1,4 @@
-"""What the guide for contributors promises: a network, a planner or a game is one file and one entry."""
+"""What the guide for contributors promises: a network, a planner, a loss or a game is one file and one entry."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import torch
 from tiny_runs import tiny
+from toys_aid import Fullness
 
 import games
+from muzero.agent import load as load_agent
 from muzero.config import Config, ConfigError, kinds, settings
+from muzero.model.aids import AIDS
 from muzero.model.build import build_model, search_model
 from muzero.search.planners import planner
 from muzero.storage import runs
@@ -36,9 +39,7 @@ def trained(config: Config, out: Path) -> None:
     assert loop.run(config, out) == 0
     newest = runs.newest(out)
     assert newest is not None
-    from muzero.agent import load
-
-    agent, batch = load(str(out)), games.make(config.game, 3)
+    agent, batch = load_agent(str(out)), games.make(config.game, 3)
     analysis = agent.search(agent.see(batch), batch.legal())
     check_plan(analysis.result, batch.legal())
 
@@ -55,6 +56,16 @@ def test_a_network_is_one_file_and_one_entry(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_planner_is_one_file_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     entered(monkeypatch, kinds.PLANNERS, "Algorithm", "policy", kinds.PlannerKind("toys_planner"))
     trained(tiny(search__algorithm="policy", play__algorithm="policy", train__steps=4), tmp_path / "run")
+
+
+def test_an_auxiliary_loss_is_one_class_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(AIDS, "toy", Fullness())
+    told: list[dict[str, float]] = []
+    config = tiny(train__steps=30, train__log_seconds=0.01)
+    assert loop.run(config, tmp_path / "run", report=lambda progress: told.append(dict(progress.losses))) == 0
+    found = [losses["fullness"] for losses in told if "fullness" in losses]
+    assert 0 < found[-1] < found[0]
+    assert {"toy.weight", "toy.bias"} <= load_agent(str(tmp_path / "run")).model.state_dict().keys()
 
 
 # --- the contract of planners ---------------------------------------------------------------------------------------

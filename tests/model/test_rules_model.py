@@ -363,7 +363,7 @@ def test_the_loss_is_that_of_the_root_alone() -> None:
     replay, rng = played(config)
     assert config.learner.unroll == 3
     assert config.unroll == 0
-    batch = draw(replay, 32, DrawConfig.of(config.learner, config.unroll), rng)
+    batch = draw(replay, 32, DrawConfig.of(config.learner, config.unroll, 0), rng)
     assert batch.action.shape == (32, 0)
     model, data = build_model(config), Tensors.of(batch)
     losses = compute(model, data, config.learner)

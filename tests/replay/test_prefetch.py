@@ -17,7 +17,7 @@ from muzero.replay.batch import Batch
 from muzero.replay.prefetch import Batches
 from muzero.replay.sampling import DrawConfig
 
-DRAW = DrawConfig.of(LearnerConfig(), unroll=2)
+DRAW = DrawConfig.of(LearnerConfig(), unroll=2, later_obs=1)
 WAIT = 30.0
 """Seconds after which something that should happen counts as not happening."""
 

@@ -12,6 +12,7 @@ import games
 from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import ConfigError, LearnerConfig, ReplayConfig
+from muzero.model import aids
 from muzero.replay.batch import Batch
 from muzero.replay.buffer import PRIORITY_FLOOR, Replay
 from muzero.replay.sampling import DrawConfig, batch_at, draw
@@ -191,7 +192,9 @@ def test_absorbing_ends_can_be_left_out() -> None:
 def test_as_many_later_observations_are_drawn_as_a_loss_looks_at(settings: dict[str, Any], later: int) -> None:
     held = replay()
     held.add(made_up(0, 9))
-    batch = draw(held, 5, DrawConfig.of(LearnerConfig(symmetries=False, **settings), 3), np.random.default_rng(0))
+    config = LearnerConfig(symmetries=False, **settings)
+    drawing = DrawConfig.of(config, 3, aids.later_obs(config, 3))
+    batch = draw(held, 5, drawing, np.random.default_rng(0))
     whole = draw(held, 5, dataclasses.replace(DRAW, symmetries=False), np.random.default_rng(0))
     assert whole.later_obs is not None
     assert batch.later_obs is None if later == 0 else (batch.later_obs == whole.later_obs[:, :later]).all()

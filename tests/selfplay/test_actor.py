@@ -159,7 +159,7 @@ def test_every_position_of_a_game_that_was_cut_has_a_value(settings: dict[str, i
         if game.discount[-1] != 0:
             replay.add(game)
     assert replay.added > 100
-    config = DrawConfig.of(LearnerConfig(td_steps=1_000), 2)
+    config = DrawConfig.of(LearnerConfig(td_steps=1_000), 2, 0)
     places = np.arange(replay.added)
     batch = batch_at(replay, places, np.ones(len(places), np.float32), config, np.random.default_rng(0))
     assert batch.value_mask[:, 0].all()

@@ -57,7 +57,7 @@ def test_what_is_owed_is_searched_and_nothing_else_changes() -> None:
 
 def test_a_position_that_nobody_searched_has_a_policy_afterwards() -> None:
     held, again = replay(), reanalyser()
-    drawing = DrawConfig.of(BASE.learner, BASE.unroll)
+    drawing = DrawConfig.of(BASE.learner, BASE.unroll, 0)
     places, ones = np.arange(10), np.ones(10, np.float32)
     assert not batch_at(held, places, ones, drawing, np.random.default_rng(0)).policy_mask.any()
     again.owe(20)

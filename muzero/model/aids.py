@@ -1,0 +1,143 @@
+"""Auxiliary losses: what else a model may learn from what it imagines. Nothing of it is played with.
+
+Each one is a class and an entry in `AIDS`: its network, its weight in the loss, what it needs of a batch, its term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from muzero.config import ConfigError, LearnerConfig, ModelConfig
+from muzero.model.networks.consistency import Consistency
+from muzero.model.networks.kind import Parts
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """What the unroll imagined of a batch, beside what was really seen."""
+
+    unrolled: list[Tensor]
+    """K times [B, *L] after each action"""
+    later_obs: Tensor | None
+    """[B, K', *O] what was seen after each of the first K' actions; None for K' = 0"""
+    bare: Callable[[Tensor], Tensor]
+    """a latent without the memory of its rewards"""
+    encode: Callable[[Tensor], Tensor]
+    """h: observations [B, *O] -> latents [B, *L]"""
+
+    def latents(self, steps: int) -> list[Tensor]:
+        """The first `steps` imagined latents, each [B, *L] without its memory."""
+        return [self.bare(latent) for latent in self.unrolled[:steps]]
+
+    def seen(self, steps: int) -> list[Tensor]:
+        """The observations at those steps, each [B, *O]."""
+        assert self.later_obs is not None
+        return list(self.later_obs.unbind(1)[:steps])
+
+
+class Aid(Protocol):
+    """An auxiliary loss of each imagined position, or of the first K' of them."""
+
+    name: str
+    """of its term: `loss/NAME` in the metrics"""
+
+    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
+        """Its network, made after h, g and f; None where the config doesn't ask for it."""
+
+    def weight(self, config: LearnerConfig) -> float:
+        """Of its term in the loss; 0: it isn't computed."""
+
+    def later_obs(self, config: LearnerConfig, unroll: int) -> int:
+        """How many observations after the first one it needs with each position."""
+
+    def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
+        """[K', B] with gradient. What lies past the end of a game counts as 0, whatever it is here."""
+
+
+class Reconstruction:
+    """Every imagined latent decoded back to its observation: the latent must hold the position."""
+
+    name = "reconstruction"
+
+    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
+        if config.reconstruction and parts.decoder is None:
+            raise ConfigError(f"model.network {config.network} has no decoder: set model.reconstruction to False and "
+                              "learner.reconstruction_weight to 0")
+        return parts.decoder
+
+    def weight(self, config: LearnerConfig) -> float:
+        return config.reconstruction_weight
+
+    def later_obs(self, config: LearnerConfig, unroll: int) -> int:
+        return unroll if config.reconstruction_weight > 0 else 0
+
+    def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
+        steps = len(imagined.unrolled)
+        output = torch.cat([network(latent) for latent in imagined.latents(steps)])
+        return reconstruction_loss(output, torch.cat(imagined.seen(steps))).view(steps, -1)
+
+
+class SelfConsistency:
+    """Imagined latents against those of the real positions, which get no gradient (Ye et al. 2021, section 4.1)."""
+
+    name = "consistency"
+
+    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
+        return Consistency(parts.latent_shape, config.consistency_width) if config.consistency else None
+
+    def weight(self, config: LearnerConfig) -> float:
+        return config.consistency_weight
+
+    def later_obs(self, config: LearnerConfig, unroll: int) -> int:
+        return min(unroll, config.consistency_steps or unroll) if config.consistency_weight > 0 else 0
+
+    def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
+        steps = min(len(imagined.unrolled), config.consistency_steps or len(imagined.unrolled))
+        with torch.no_grad():
+            encoded = torch.cat([imagined.bare(imagined.encode(obs)) for obs in imagined.seen(steps)])
+        found: Tensor = network(torch.cat(imagined.latents(steps)), encoded)
+        return found.view(steps, -1)
+
+
+AIDS: dict[str, Aid] = {"decoder": Reconstruction(), "consistency": SelfConsistency()}
+"""By the attribute of the model that holds the network, which names its stored weights. In the order they are made."""
+
+
+def later_obs(config: LearnerConfig, unroll: int) -> int:
+    """How many observations after the first one a batch must have with each position."""
+    return max((aid.later_obs(config, unroll) for aid in AIDS.values()), default=0)
+
+
+def aid_terms(model: Any, imagined: Imagined, in_game: Tensor, config: LearnerConfig) -> dict[str, Tensor]:
+    """The term [K', B] of each aid with a weight, 0 past the end of a game. in_game: bool [K, B] of imagined positions.
+
+    Raises ValueError for a batch that lacks an observation one of them needs.
+    """
+    terms = {}
+    given = 0 if imagined.later_obs is None else imagined.later_obs.shape[1]
+    for attribute, aid in AIDS.items():
+        network = getattr(model, attribute)
+        if network is None or aid.weight(config) == 0:
+            continue
+        needed = aid.later_obs(config, len(in_game))
+        if given < needed:
+            raise ValueError(f"loss {aid.name}: expected {needed} later observations of each position, got {given}")
+        term = aid.term(network, imagined, config)
+        terms[aid.name] = term * in_game[: len(term)]
+    return terms
+
+
+def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
+    """[B]: binary cross-entropy for whole-number observations, squared error for others; mean over entries."""
+    wanted = seen.float()
+    if seen.dtype == torch.uint8:
+        entries = F.binary_cross_entropy_with_logits(output.float(), wanted.clamp(max=1.0), reduction="none")
+    else:
+        entries = (output.float() - wanted) ** 2
+    return entries.flatten(1).mean(1)

@@ -1,0 +1,172 @@
+"""The contract that every auxiliary loss keeps: an entry of `AIDS`, and the toy one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_learner import batch
+from torch import Tensor
+from toys_aid import Fullness
+
+import games
+from muzero.config import ConfigError, LearnerConfig, ModelConfig
+from muzero.learning.learner import Learner
+from muzero.learning.loss import Losses, compute, unroll
+from muzero.learning.tensors import Tensors
+from muzero.model import aids
+from muzero.model.aids import AIDS, Imagined
+from muzero.model.learned import LearnedModel
+from muzero.model.networks.kind import Parts
+from muzero.replay.batch import Batch
+
+torch.set_num_threads(1)
+K, SIZE = 2, 12
+ON: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "decoder": ({"reconstruction": True}, {"reconstruction_weight": 2.0}),
+    "consistency": ({"consistency": True}, {"consistency_weight": 2.0, "consistency_steps": 1}),
+    "toy": ({}, {}),
+}
+"""Settings of model and learner that turn each one on, by its attribute."""
+MODELS = {
+    "mlp": ModelConfig(width=16, hidden=16),
+    "resnet": ModelConfig(network="resnet", width=8, hidden=8, norm="batch", discount="learned"),
+    "prefix": ModelConfig(network="resnet", width=8, hidden=8, prefix=2, prefix_hidden=8),
+}
+
+
+@pytest.fixture(params=ON)
+def attribute(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "toy":
+        monkeypatch.setitem(AIDS, "toy", Fullness())
+    return str(request.param)
+
+
+def configs(attribute: str, model: str) -> tuple[ModelConfig, LearnerConfig]:
+    parts, weights = ON[attribute]
+    return dataclasses.replace(MODELS[model], **parts), LearnerConfig(unroll=K, **weights)
+
+
+def made(config: ModelConfig) -> LearnedModel:
+    torch.manual_seed(0)
+    return LearnedModel(games.spec("tic_tac_toe"), config, 1.0).train()
+
+
+def held(model: LearnedModel) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in model.state_dict().items()}
+
+
+def with_ends(given: Batch) -> Batch:
+    """A third of the rows ends with its first action, a third with its second."""
+    in_game = np.ones((SIZE, K + 1), np.bool_)
+    in_game[:4, 1:] = in_game[4:8, 2:] = False
+    return dataclasses.replace(given, in_game=in_game)
+
+
+def losses(attribute: str, model: LearnedModel, config: LearnerConfig, given: Batch) -> Losses:
+    needed = AIDS[attribute].later_obs(config, K)
+    assert given.later_obs is not None
+    return compute(model, Tensors.of(dataclasses.replace(given, later_obs=given.later_obs[:, :needed])), config)
+
+
+def test_every_entry_is_tested() -> None:
+    assert ON.keys() - {"toy"} == AIDS.keys()
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_its_network_is_in_the_model_where_it_is_asked_for_alone(attribute: str, kind: str) -> None:
+    config, _ = configs(attribute, kind)
+    model = made(config)
+    assert any(name.startswith(f"{attribute}.") for name in model.state_dict())
+    if attribute != "toy":
+        assert not any(name.startswith(f"{attribute}.") for name in made(MODELS[kind]).state_dict())
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_its_part_is_its_term_where_positions_are_real(attribute: str, kind: str) -> None:
+    """Past the end of a game nothing is learned; each step that counts weighs 1/K, as other losses do."""
+    model, config = configs(attribute, kind)
+    network, given, aid = made(model), with_ends(batch(0)), AIDS[attribute]
+    found = losses(attribute, network, config, given).parts[aid.name]
+    data = Tensors.of(given)
+    latents = unroll(network, data, config.state_gradient).latents[1:]
+    imagined = Imagined(latents, data.later_obs, network.bare, network.encode)
+    term = aid.term(getattr(network, attribute), imagined, config)
+    assert 1 <= len(term) <= K
+    assert term.shape[1] == SIZE
+    wanted = (term.detach() * data.in_game.T[1 : 1 + len(term)]).sum(0).mean() / K
+    assert float(found) == pytest.approx(float(wanted), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_games_that_have_ended_teach_nothing(attribute: str, kind: str) -> None:
+    model, config = configs(attribute, kind)
+    network, given = made(model), batch(0)
+    over = given.in_game.copy()
+    over[:, 1:] = False
+    found = losses(attribute, network, config, dataclasses.replace(given, in_game=over))
+    assert float(found.parts[AIDS[attribute].name]) == 0.0
+    found.total.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is None or not p.grad.any() for p in getattr(network, attribute).parameters())
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_its_gradient_reaches_its_network_and_the_dynamics(attribute: str, kind: str) -> None:
+    model, config = configs(attribute, kind)
+    config = dataclasses.replace(config, policy_weight=0.0, value_weight=0.0, reward_weight=0.0, discount_weight=0.0)
+    network = made(model)
+    losses(attribute, network, config, batch(0)).total.backward()  # type: ignore[no-untyped-call]
+
+    def moved(part: Any) -> bool:
+        return any(p.grad is not None and bool(p.grad.any()) for p in part.parameters())
+
+    assert moved(getattr(network, attribute))
+    assert moved(network.g)
+
+
+def test_a_batch_with_too_few_observations_is_refused(attribute: str) -> None:
+    model, config = configs(attribute, "mlp")
+    needed = AIDS[attribute].later_obs(config, K)
+    assert 1 <= needed == aids.later_obs(config, K) <= K
+    given = batch(0)
+    assert given.later_obs is not None
+    fewer = given.later_obs[:, : needed - 1] if needed > 1 else None
+    message = rf"loss {AIDS[attribute].name}: expected {needed} later observations of each position, got {needed - 1}"
+    with pytest.raises(ValueError, match=message):
+        compute(made(model), Tensors.of(dataclasses.replace(given, later_obs=fewer)), config)
+
+
+@pytest.mark.parametrize("attribute", AIDS)
+@pytest.mark.parametrize("kind", MODELS)
+def test_turned_off_it_is_as_if_it_was_not_there(attribute: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No network, no part, nothing to draw, and the same bytes as of a model that never heard of it."""
+
+    def trained() -> tuple[dict[str, bytes], list[Tensor]]:
+        learner = Learner(made(MODELS[kind]), config)
+        reports = [learner.step(batch(step), 0.5) for step in range(3)]
+        return held(learner.model), [report.losses.total for report in reports]
+
+    config = LearnerConfig(unroll=K, learning_rate=1e-2)
+    name = AIDS[attribute].name
+    assert AIDS[attribute].weight(config) == AIDS[attribute].later_obs(config, K) == 0
+    assert name not in compute(made(MODELS[kind]), Tensors.of(batch(0)), config).parts
+    off = trained()
+    monkeypatch.delitem(AIDS, attribute)
+    assert trained() == off
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_it_is_learned(attribute: str, kind: str) -> None:
+    model, config = configs(attribute, kind)
+    learner = Learner(made(model), dataclasses.replace(config, learning_rate=1e-2, warmup=0.0))
+    found = [float(learner.step(batch(0), 0.5).losses.parts[AIDS[attribute].name]) for _ in range(40)]
+    assert found[-1] < found[0] - 0.2 * abs(found[0])
+
+
+def test_a_network_without_a_decoder_is_told() -> None:
+    parts = Parts(torch.nn.Identity(), None, torch.nn.Identity(), None, (4,))
+    with pytest.raises(ConfigError, match=r"model\.network mlp has no decoder: set model\.reconstruction to"):
+        AIDS["decoder"].make(parts, ModelConfig(reconstruction=True))

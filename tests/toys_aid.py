@@ -1,0 +1,30 @@
+"""A toy auxiliary loss in one class: how full the board is after the first imagined action."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from muzero.config import LearnerConfig, ModelConfig
+from muzero.model.aids import Imagined
+from muzero.model.networks.kind import Parts
+
+
+class Fullness:
+    """The mean entry of the next observation, told from the imagined latent."""
+
+    name = "fullness"
+
+    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
+        return nn.Linear(parts.latent_shape[0], 1)
+
+    def weight(self, config: LearnerConfig) -> float:
+        return 0.5
+
+    def later_obs(self, config: LearnerConfig, unroll: int) -> int:
+        return 1
+
+    def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
+        (latent,), (obs,) = imagined.latents(1), imagined.seen(1)
+        told = network(latent.flatten(2).mean(2) if latent.dim() == 4 else latent)
+        found: Tensor = (told[:, 0] - obs.float().flatten(1).mean(1)) ** 2
+        return found[None]
