@@ -268,7 +268,7 @@ def test_gradients_are_clipped_to_the_norm() -> None:
 
 
 def test_averaged_weights_follow_their_formula() -> None:
-    learner = make(RESNET, ema=0.5)
+    learner = make(RESNET, ema=0.5, reconstruction_weight=1.0)
     names = [name for name, _ in learner.model.named_parameters()]
     average = {name: p.detach().clone() for name, p in learner.model.named_parameters()}
     for step in range(1, 9):
