@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ from games.base import FloatArray, GameBatch, IntArray, MaskArray, Step
 from selfplay.planner import Plan, Planner
 from selfplay.recorder import Recorder
 from selfplay.settings import SelfPlayConfig, at
+from selfplay.stopwatch import Stopwatch
 from selfplay.trajectory import StoredPlan, Trajectory
 
 
 @dataclass
-class Spent:
+class Spent(Stopwatch):
     """Where an actor's time went, in nanoseconds of wall clock; a planner counts its own."""
 
     games: int = 0
@@ -63,20 +63,21 @@ class Actor:
 
         Without a planner the move is uniformly random (warm-up).
         """
-        times = [perf_counter_ns()]
+        spent = self.spent
+        spent.start()
         obs, legal = self.games.observe(), self.games.legal()
-        times.append(perf_counter_ns())
+        spent.games += spent.lap()
         plan = None if planner is None else self._plan(planner, obs, legal, progress)
-        times.append(perf_counter_ns())
+        spent.search += spent.lap()
         if plan is None:
             action, exploratory = draw_legal(legal, self.rng), np.zeros(len(legal), dtype=np.bool_)
             found = StoredPlan.nothing(legal)
         else:
             action, exploratory = self._choose(plan, legal, progress)
             found = StoredPlan.of(plan)
-        times.append(perf_counter_ns())
+        spent.recording += spent.lap()
         step = self.games.step(action)
-        times.append(perf_counter_ns())
+        spent.games += spent.lap()
         reward, discount = self._lesson(step)
         self.recorder.add(obs, legal, found, action, exploratory, reward, discount)
         self.counters.moves += self.games.size
@@ -85,14 +86,8 @@ class Actor:
         over = ended | (self.made >= self.config.max_moves)
         finished = self._collect(over, discount)
         self.cut = int((over & ~ended).sum())
-        times.append(perf_counter_ns())
-        self._spend(*np.diff(times).tolist())
+        spent.recording += spent.lap()
         return finished
-
-    def _spend(self, observe: int, search: int, choose: int, step: int, record: int) -> None:
-        self.spent.games += observe + step
-        self.spent.search += search
-        self.spent.recording += choose + record
 
     def _plan(self, planner: Planner, obs: NDArray[Any], legal: MaskArray, progress: float) -> Plan:
         effort = at(self.config.simulations_share, progress)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter_ns
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,10 +21,11 @@ from games.base import FloatArray, IntArray, MaskArray
 from muzero.device.graphs import WARM_UPS, CudaGraphs, Recorder
 from muzero.model.protocol import Model
 from muzero.search.latents import LatentPool
+from selfplay.stopwatch import Stopwatch
 
 
 @dataclass
-class Spent:
+class Spent(Stopwatch):
     """Where the time of searches went, in nanoseconds of wall clock."""
 
     tree: int = 0
@@ -92,25 +92,23 @@ class HostInference:
         self.answers: Answers | None = None
 
     def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
-        start = perf_counter_ns()
+        self.spent.start()
         output = self.model.root(torch.as_tensor(obs), torch.as_tensor(legal))
-        self.spent.network += perf_counter_ns() - start
+        self.spent.network += self.spent.lap()
         self.pool = fitting(self.pool, self.simulations, self.width, output.latent)
         self.pool.put(0, output.latent)
         return host(output.logits), host(output.value)
 
     def launch(self, slot: int, count: int) -> None:
         assert self.pool is not None
-        start = perf_counter_ns()
         tree, parent, action = torch.from_numpy(self.leaves[:, :count].astype(np.int64))
         latent = self.pool.gather(parent * self.width + tree)
-        gathered = perf_counter_ns()
+        self.spent.copies += self.spent.lap()
         output = self.model.step(latent, action)
-        stepped = perf_counter_ns()
+        self.spent.network += self.spent.lap()
         self.pool.scatter(tree + slot * self.width, output.latent)
         self.answers = Answers(host(output.reward), host(output.discount), host(output.logits), host(output.value))
-        self.spent.network += stepped - gathered
-        self.spent.copies += gathered - start + perf_counter_ns() - stepped
+        self.spent.copies += self.spent.lap()
 
     def wait(self) -> Answers:
         assert self.answers is not None
@@ -144,25 +142,25 @@ class GraphedInference:
         self.count = 0
 
     def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
-        start, device = perf_counter_ns(), self.model.device
+        device = self.model.device
+        self.spent.start()
         output = self.model.root(torch.as_tensor(obs, device=device), torch.as_tensor(legal, device=device))
         pool = fitting(self.pool, self.simulations, self.width + 1, output.latent)
         if pool is not self.pool:
             self.pool, self.recorder, self.repeat = pool, None, None
         pool.put(0, output.latent)
         answers = host(output.logits), host(output.value)
-        self.spent.network += perf_counter_ns() - start
+        self.spent.network += self.spent.lap()
         return answers
 
     def launch(self, slot: int, count: int) -> None:
-        start = perf_counter_ns()
         self.count = count
         self.leaves[0, count:] = self.width
         self.given_host[-1] = slot
         if self.repeat is None:
             self.repeat = self._record()
         self.repeat()
-        self.spent.copies += perf_counter_ns() - start
+        self.spent.copies += self.spent.lap()
 
     def _record(self) -> Callable[[], None]:
         self.recorder = self.make_recorder()
@@ -187,9 +185,8 @@ class GraphedInference:
 
     def wait(self) -> Answers:
         assert self.recorder is not None
-        start = perf_counter_ns()
         self.recorder.wait()
-        self.spent.network += perf_counter_ns() - start
+        self.spent.network += self.spent.lap()
         width, count, numbers = self.width, self.count, self.found_host.numpy()
         logits, (reward, discount, value) = numbers[: -3 * width], numbers[-3 * width :].reshape(3, width)
         return Answers(reward[:count], discount[:count], logits.reshape(width, -1)[:count], value[:count])

@@ -7,8 +7,6 @@ be searched in parts, so that the tree works on one part while a GPU works on an
 
 from __future__ import annotations
 
-from time import perf_counter_ns
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -49,34 +47,31 @@ class Part:
             self._model, self.inference = model, inference(model, self.simulations, self.trees, self.spent)
         self._waiting = False
         logits, value = self.inference.root(obs, legal)
-        start = perf_counter_ns()
+        self.spent.start()
         self.tree.reset(logits, value, np.ascontiguousarray(legal), seeds, simulations=count)
-        self.spent.tree += perf_counter_ns() - start
+        self.spent.tree += self.spent.lap()
 
     def start(self) -> None:
         """Walk every tree to its first leaf and start the model on the leaves."""
-        start = perf_counter_ns()
-        self._launch(1, self.tree.select(*self._rows()), start)
+        self._launch(1, self.tree.select(*self._rows()))
 
     def go_on(self, slot: int) -> None:
         """Take in the model's answers, walk on and start the model again; the new nodes will have number `slot`."""
         answers = self._answers()
-        start = perf_counter_ns()
         if answers is None:
             leaves = self.tree.select(*self._rows())
         else:
             leaves = self.tree.advance(
                 answers.reward, answers.discount, answers.logits, answers.value, *self._rows())
-        self._launch(slot, leaves, start)
+        self._launch(slot, leaves)
 
     def finish(self) -> None:
         """Take in the model's last answers."""
         answers = self._answers()
         if answers is None:
             return
-        start = perf_counter_ns()
         self.tree.expand(answers.reward, answers.discount, answers.logits, answers.value)
-        self.spent.tree += perf_counter_ns() - start
+        self.spent.tree += self.spent.lap()
 
     def _rows(self) -> tuple[IntArray, IntArray, IntArray]:
         """Where the tree writes its leaves: tree, slot of the parent, action."""
@@ -91,9 +86,9 @@ class Part:
         assert self.inference is not None
         return self.inference.wait()
 
-    def _launch(self, slot: int, leaves: int, start: int) -> None:
+    def _launch(self, slot: int, leaves: int) -> None:
         assert self.inference is not None
-        self.spent.tree += perf_counter_ns() - start
+        self.spent.tree += self.spent.lap()
         self.spent.leaves += leaves
         self._waiting = leaves > 0
         if leaves:
@@ -101,9 +96,9 @@ class Part:
 
     def result(self, rows: slice, into: Plan) -> None:
         """Write what was found into `rows` of a whole batch's arrays."""
-        start = perf_counter_ns()
+        self.spent.start()
         self.tree.result(into.visits[rows], into.policy[rows], into.q[rows], into.value[rows], into.action[rows])
-        self.spent.tree += perf_counter_ns() - start
+        self.spent.tree += self.spent.lap()
 
 
 class TreeSearch:
