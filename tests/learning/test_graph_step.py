@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 import torch
 from recorders import Again
 from test_learner import batch
-from torch import Tensor
 
-from muzero.device.graphs import WARM_UPS, Sent
+from muzero.device.graphs import WARM_UPS
 from muzero.learning.graph_step import Recorded, RecordingError
 from muzero.learning.tensors import Tensors
 
@@ -57,12 +56,3 @@ def test_a_recording_that_fails_is_told() -> None:
         with pytest.raises(RecordingError, match=r"set learner\.graphs to off, which is slower") as caught:
             recorded(Tensors.of(batch(0)))
         assert "not permitted" in str(caught.value.__cause__)
-
-
-def test_what_is_sent_stays_as_it_was() -> None:
-    tensor: Any = torch.arange(3.0, requires_grad=True)
-    sent = Sent(tensor)
-    tensor.detach().zero_()
-    found: Tensor = sent.read()
-    assert found.tolist() == [0.0, 1.0, 2.0]
-    assert not found.requires_grad
