@@ -36,7 +36,7 @@ class Unrolled:
     """[K+1, B, units]"""
     rewards: Tensor
     """[K, B, units]"""
-    turns: Tensor
+    movers: Tensor
     """[K, B, 3 or 0]"""
 
 
@@ -86,15 +86,15 @@ def unroll(model: LearnedModel, data: Tensors, state_gradient: float) -> Unrolle
     """Run h once and g along the K real actions, and f on every latent. K is 0 for a model without g."""
     latents = [model.encode(data.obs)]
     rewards: list[Tensor] = []
-    turns: list[Tensor] = []
+    movers: list[Tensor] = []
     for k in range(data.action.shape[1]):
-        latent, reward, turn = model.advance(scale_gradient(latents[-1], state_gradient), data.action[:, k])
-        for found, kept in ((latent, latents), (reward, rewards), (turn, turns)):
+        latent, reward, mover = model.advance(scale_gradient(latents[-1], state_gradient), data.action[:, k])
+        for found, kept in ((latent, latents), (reward, rewards), (mover, movers)):
             kept.append(found)
     # One call of f a latent: a call on all of them at once is no faster, its arrays outgrow the cache.
     said = [model.predict(latent) for latent in latents]
     return Unrolled(latents, torch.stack([x for x, _ in said]), torch.stack([x for _, x in said]),
-                    _steps(rewards, data), _steps(turns, data))
+                    _steps(rewards, data), _steps(movers, data))
 
 
 def _steps(found: list[Tensor], data: Tensors) -> Tensor:
@@ -133,8 +133,8 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tenso
         # A move really made has a known reward, also the last one, after which the next step lies past the end.
         known = inside[:-1] | trained[1:]
         terms["reward"] = scalar.loss(out.rewards, paid, model.config.reward) * known
-    if out.turns.shape[2] > 0:
-        missed = F.cross_entropy(out.turns.flatten(0, 1).float(), data.next_mover.T.flatten(), reduction="none")
+    if out.movers.shape[2] > 0:
+        missed = F.cross_entropy(out.movers.flatten(0, 1).float(), data.next_mover.T.flatten(), reduction="none")
         terms["turn"] = missed.view_as(data.next_mover.T) * inside[:-1]
     return terms
 

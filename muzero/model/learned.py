@@ -17,8 +17,8 @@ from muzero.model.networks.kind import Outputs, Transition, module_of
 from muzero.model.networks.prefix import Packing, Prefix
 from muzero.model.protocol import RootOutput, StepOutput
 
-TURNS = 3
-"""Classes of the learned turn: 0 the game ended, 1 the same player moves, 2 the other one does."""
+MOVERS = 3
+"""Classes of who moves next: 0 the game ended, 1 the same player moves, 2 the other one does."""
 
 
 class LearnedModel(nn.Module):
@@ -39,7 +39,7 @@ class LearnedModel(nn.Module):
             raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
         self.reward_units = 0 if config.prefix else scalar.units(config.reward)
         """Units of g itself that state a reward."""
-        facts = self.reward_units + (TURNS if config.discount == "learned" else 0)
+        facts = self.reward_units + (MOVERS if config.discount == "learned" else 0)
         self.standard = Standardise(spec.frame_shape, spec.observation_high) if config.standardise else None
         self._build(facts)
 
@@ -97,7 +97,7 @@ class LearnedModel(nn.Module):
         return latent if self.prefix is None else self.packing.latent(latent)
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """latent [M, *L], action [M] -> next latent, reward output [M, units], turn logits [M, 3 or 0]."""
+        """latent [M, *L], action [M] -> next latent, reward output [M, units], logits of the next mover [M, 3 or 0]."""
         return self.moved(self.g, self.prefix, latent, action)
 
     def moved(
@@ -122,12 +122,12 @@ class LearnedModel(nn.Module):
         logits, value = self.f(self.bare(latent))
         return logits, value
 
-    def discount(self, turn: Tensor) -> Tensor:
-        """Signed discount [M] expected under turn logits [M, 3 or 0]."""
-        if turn.shape[1] == 0:
+    def discount(self, mover: Tensor) -> Tensor:
+        """Signed discount [M] expected under logits of the next mover [M, 3 or 0]."""
+        if mover.shape[1] == 0:
             sign = -1.0 if self.spec.players == 2 else 1.0
-            return torch.full((turn.shape[0],), sign * self.gamma, device=turn.device)
-        chances = torch.softmax(turn.float(), 1)
+            return torch.full((mover.shape[0],), sign * self.gamma, device=mover.device)
+        chances = torch.softmax(mover.float(), 1)
         if self.spec.players == 1:
             return self.gamma * (chances[:, 1] + chances[:, 2])
         return self.gamma * (chances[:, 1] - chances[:, 2])
@@ -142,8 +142,8 @@ class LearnedModel(nn.Module):
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         """The search's step: see `muzero.model.protocol.Model`."""
-        reached, output, turn = self.advance(latent, action)
+        reached, output, mover = self.advance(latent, action)
         logits, value = self.predict(reached)
         return StepOutput(
-            reached, self.reward(latent, reached, output), self.discount(turn), logits.float(),
+            reached, self.reward(latent, reached, output), self.discount(mover), logits.float(),
             scalar.decode(value, self.config.value))

@@ -89,10 +89,10 @@ class PreparedModel:
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         model = self.model
-        reached, output, turn = model.moved(self.g, self.prefix, latent, action)
+        reached, output, mover = model.moved(self.g, self.prefix, latent, action)
         logits, value = self.f(model.bare(reached))
         return StepOutput(
-            reached, model.reward(latent, reached, output), model.discount(turn), logits.float(),
+            reached, model.reward(latent, reached, output), model.discount(mover), logits.float(),
             self.watch.mark(scalar.decode(value, model.config.value)))
 
 
