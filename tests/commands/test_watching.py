@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import games
 from games.atari import SCREEN, AtariBatch, Camera
@@ -39,6 +40,8 @@ CATCH = "games.examples.pixel_catch:PixelCatch"
 
 
 def agent(config: Config) -> Agent:
+    """Untrained; a network of its own for each config, whatever ran before."""
+    torch.manual_seed(0)
     return Agent(build_model(replace(config, SMALL)), config, "made", 0)
 
 
