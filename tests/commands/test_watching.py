@@ -35,6 +35,7 @@ from muzero.view.console import CommandError, log
 from muzero.view.film import HEIGHT, LEAST_RANGE, PANEL, Scene, picture, scale_of
 from selfplay.strength.arena import play_alone
 
+torch.set_num_threads(1)
 SMALL = {"model.width": 4, "model.hidden": 4, "play.simulations": 2}
 CATCH = "games.examples.pixel_catch:PixelCatch"
 
