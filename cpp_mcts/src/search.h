@@ -258,18 +258,16 @@ class BatchSearch final : public SearchBase {
 
   void expand_trees(const ExpandRows& rows, int begin, int end, double* scratch, Refusal& refusal) {
     Tree trees[kChunk];
-    std::int32_t excludes = 0;  // 1 if a tree knows impossible actions
     for (int first = begin; first < end; first += kChunk) {
       typename Rule::Asked asked;
       for (int m = first; m < end && m < first + kChunk; ++m) {
         if (m + 1 < end) arena_.tree(leaf_tree_[m + 1]).prefetch();
         Tree& tree = trees[m - first] = arena_.tree(leaf_tree_[m]);
         if (expand_leaf(tree, rows, m, refusal)) ask(asked, tree, scratch);
-        excludes |= tree.state->excludes;
       }
       settle(asked, scratch);
     }
-    if (excludes != 0) refuse_stuck(rows, begin, end, refusal);
+    if (refusal.suspected()) refuse_stuck(rows, begin, end, refusal);
   }
 
   // Refuses rows that exclude every action of a position that isn't the end.
@@ -330,17 +328,24 @@ class BatchSearch final : public SearchBase {
     return false;
   }
 
+  // Apart as well: most models exclude nothing.
+  MCTS_APART static void exclude(TreeState& state, Refusal& refusal) {
+    state.excludes = 1;
+    refusal.suspect();
+  }
+
   bool expand_leaf(const Tree& tree, const ExpandRows& rows, int m, Refusal& refusal) {
     TreeState& state = *tree.state;
     const NodeId leaf = simulations_done() + 1;
     const float* const logits = rows.logits + m * settings_.actions;
+    const float discount = rows.discount[m];
     const CopiedRow copied = copy_row(logits, tree.row(leaf), tree.actions, tree.padded);
     if (!copied.finite) return refused(refusal, m, Refusal::kLogits);
-    const float discount = rows.discount[m];
     if (!is_finite(rows.value[m])) return refused(refusal, m, Refusal::kValue);
     if (!is_finite(rows.reward[m])) return refused(refusal, m, Refusal::kReward);
     if (!(discount >= -1.0f && discount <= 1.0f)) return refused(refusal, m, Refusal::kDiscount);
-    state.excludes |= copied.excludes ? 1 : 0;
+    if (copied.excludes) [[unlikely]]
+      exclude(state, refusal);
     tree.make_node(leaf, state.leaf_action, rows.value[m], rows.reward[m], discount);
     const EdgeId edge = tree.append_edge(state.leaf_parent, leaf);
     assert(state.path_length < tree.first_free_block);

@@ -33,6 +33,10 @@ class Refusal {
     }
   }
 
+  // A row excludes an action, so it may exclude all of them, which is looked for after the loop.
+  void suspect() { suspected_.store(true, std::memory_order_relaxed); }
+  bool suspected() const { return suspected_.load(std::memory_order_relaxed); }
+
   bool any() const { return first_.load(std::memory_order_relaxed) != kNoRow; }
 
   // Throws std::invalid_argument for a mistake of the caller, BadNumbers for one of the network.
@@ -55,6 +59,7 @@ class Refusal {
  private:
   static constexpr std::int64_t kNoRow = std::numeric_limits<std::int64_t>::max();
   std::atomic<std::int64_t> first_{kNoRow};
+  std::atomic<bool> suspected_{false};
 };
 
 // What the bindings see of any search. One virtual call a batch; the order of calls is checked here.
