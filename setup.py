@@ -28,7 +28,7 @@ def flags() -> tuple[list[str], list[str]]:
     """Compiler flags and linker flags, as the environment asks for them."""
     wanted = os.environ.get("MUZERO_SANITIZE", "")
     if wanted not in SANITIZERS:
-        raise SystemExit(f"MUZERO_SANITIZE: wanted address or thread, got {wanted!r}")
+        raise SystemExit(f"MUZERO_SANITIZE: expected address or thread, got {wanted!r}")
     native = ["-march=native"] if os.environ.get("MUZERO_NATIVE") == "1" else []
     checks = [*SANITIZERS[wanted], *CHECKS] if wanted else []
     return FLAGS + native + checks, SANITIZERS[wanted] + ["-pthread"]

@@ -58,7 +58,7 @@ case ${1:-all} in
         check_thread
         ;;
     *)
-        echo "sanitize: wanted address, thread or nothing, got $1" >&2
+        echo "sanitize: expected address, thread or nothing, got $1" >&2
         exit 2
         ;;
 esac
