@@ -59,11 +59,11 @@ class Targets(NamedTuple):
         """To be filled; `action` [B, K] holds random actions, which stay past the end."""
         size, unroll = action.shape
         return Targets(
-            action=action, reward=np.zeros((size, unroll), dtype=np.float32),
-            next_mover=np.zeros((size, unroll), dtype=np.int64),
-            value=np.zeros((size, unroll + 1), dtype=np.float32),
-            place=np.zeros((size, unroll + 1), dtype=np.int64), in_game=np.zeros((size, unroll + 1), dtype=np.bool_),
-            value_mask=np.zeros((size, unroll + 1), dtype=np.bool_))
+            action=action, reward=np.empty((size, unroll), dtype=np.float32),
+            next_mover=np.empty((size, unroll), dtype=np.int64),
+            value=np.empty((size, unroll + 1), dtype=np.float32),
+            place=np.empty((size, unroll + 1), dtype=np.int64), in_game=np.empty((size, unroll + 1), dtype=np.bool_),
+            value_mask=np.empty((size, unroll + 1), dtype=np.bool_))
 
 
 @compiled
