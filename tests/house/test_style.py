@@ -17,7 +17,15 @@ TEXT = {".py", ".pyi", ".h", ".cpp", ".md", ".toml", ".txt", ".sh", ".json", ".c
         ""}
 
 FUNCTION_LINES = 60
+"""Of a function's body, in tests and benchmarks too."""
 FILE_LINES = 600
+SHIPPED_FILE_LINES = 400
+SHIPPED_FUNCTION_LINES = 45
+"""With signature and docstring."""
+POSITIONAL = 8
+"""Parameters that may be given by place."""
+LIKE_LINES = 12
+"""As many lines in a row may stand in two places."""
 CODE_THAT_RUNS_DATA = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 CALLS_THAT_RUN_DATA = {"torch.load", "torch.jit.load", "torch.package.PackageImporter"}
 PICKLE_ALLOWED: dict[str, str] = {}
@@ -44,6 +52,7 @@ def name_of(path: Path) -> str:
 PYTHON = files(*PACKAGES, "tests", "benchmarks", "docs", suffixes={".py"})
 SHIPPED = files(*PACKAGES, suffixes={".py"})
 SOURCES = [*PYTHON, *files("cpp_mcts", suffixes={".h", ".cpp"})]
+SHIPPED_SOURCES = [*SHIPPED, *files("cpp_mcts", suffixes={".h", ".cpp", ".pyi"})]
 ALL_TEXT = [
     *files(*FOLDERS, suffixes=TEXT),
     *(path for path in sorted(ROOT.glob("*")) if path.is_file() and path.suffix in TEXT),
@@ -72,6 +81,47 @@ def test_functions_are_short(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_files_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= FILE_LINES, "split by idea"
+
+
+@pytest.mark.parametrize("path", SHIPPED_SOURCES, ids=name_of)
+def test_shipped_files_are_shorter(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= SHIPPED_FILE_LINES, "split by idea"
+
+
+def too_much(path: Path) -> Iterator[str]:
+    """Functions that are too long, or take too many parameters by place."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        assert node.end_lineno is not None
+        if (lines := node.end_lineno - node.lineno + 1) > SHIPPED_FUNCTION_LINES:
+            yield f"{node.name} has {lines} lines"
+        given = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+        if (count := len(given) - (given[:1] in (["self"], ["cls"]))) > POSITIONAL:
+            yield f"{node.name} takes {count} parameters by place"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=name_of)
+def test_shipped_functions_are_short_and_take_little(path: Path) -> None:
+    assert not list(too_much(path))
+
+
+def runs_of_lines(path: Path) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Each LIKE_LINES + 1 lines in a row that say something, with the number of the first."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    said = [(number, line) for number, line in enumerate(lines, start=1)
+            if len(line) > 2 and not line.startswith(("#", "//", "import", "from"))]
+    for start in range(len(said) - LIKE_LINES):
+        yield said[start][0], tuple(line for _, line in said[start : start + LIKE_LINES + 1])
+
+
+def test_nothing_stands_in_two_places() -> None:
+    seen: dict[tuple[str, ...], str] = {}
+    for path in SHIPPED_SOURCES:
+        for number, lines in runs_of_lines(path):
+            here = f"{name_of(path)}:{number}"
+            assert lines not in seen, f"{here} and {seen[lines]} are alike: let one serve both"
+            seen[lines] = here
 
 
 def swallowed(path: Path) -> Iterator[int]:
@@ -142,6 +192,9 @@ def test_the_rules_can_fail(tmp_path: Path) -> None:
     assert sorted(runs_data(path)) == [
         (1, "pickle"), (12, "np.load(allow_pickle)"), (13, "torch.load"), (14, "eval"),
     ]
+    (tmp_path / "much.py").write_text(f"def many({', '.join('abcdefghi')}):\n" + "    x = 1\n" * 45)
+    assert list(too_much(tmp_path / "much.py")) == ["many has 46 lines", "many takes 9 parameters by place"]
+    assert len(list(runs_of_lines(tmp_path / "much.py"))) == 46 - LIKE_LINES
     functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
     assert [body_lines(node) for node in functions] == [61]
     assert any(pattern.search("see /" + "work/main") for pattern in FORBIDDEN)
