@@ -61,4 +61,13 @@ std::string size_text(std::uint64_t bytes) {
          std::to_string(tenths % 10) + " GiB)";
 }
 
+void require_memory(const Settings& settings, std::uint64_t needed) {
+  const std::uint64_t limit = memory_limit();
+  if (needed <= limit) return;
+  throw NotEnoughMemory(
+      "trees=" + std::to_string(settings.trees) + ", actions=" + std::to_string(settings.actions) +
+      ", simulations=" + std::to_string(settings.simulations) + " need " + size_text(needed) +
+      ", this process may have " + size_text(limit) + ": ask for fewer trees or simulations");
+}
+
 }  // namespace mcts

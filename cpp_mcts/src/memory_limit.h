@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "types.h"
+
 namespace mcts {
 
 // Bytes of the machine, or of the control group that the process runs in if that allows fewer (version 1 or
@@ -34,5 +36,8 @@ class NotEnoughMemory : public std::bad_alloc {
  private:
   std::string text_;
 };
+
+// Throws NotEnoughMemory if a search with these settings, which takes `needed` bytes, would not fit.
+void require_memory(const Settings& settings, std::uint64_t needed);
 
 }  // namespace mcts

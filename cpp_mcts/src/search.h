@@ -25,6 +25,7 @@
 #include "thread_pool.h"
 #include "tree.h"
 #include "types.h"
+#include "variation.h"
 
 namespace mcts {
 
@@ -35,7 +36,7 @@ class BatchSearch final : public SearchBase {
  public:
   // Throws NotEnoughMemory before anything is reserved.
   explicit BatchSearch(const Settings& settings)
-      : SearchBase((require_memory(settings), settings)),
+      : SearchBase((require_memory(settings, bytes(settings)), settings)),
         arena_(settings_),
         rule_(settings_),
         root_(settings_),
@@ -111,21 +112,9 @@ class BatchSearch final : public SearchBase {
     });
   }
 
-  // The chosen action, then the most visited child of each node (ties: higher Q, then higher prior).
   std::vector<Action> read_variation(std::int32_t index, std::int32_t max_length) override {
     const Tree tree = arena_.tree(index);
-    std::vector<Action> actions;
-    EdgeId edge = root_.best(tree);
-    while (edge != kNone && static_cast<std::int32_t>(actions.size()) < max_length) {
-      const NodeId node = tree.child(edge);
-      actions.push_back(tree.nodes[node].action);
-      edge = kNone;
-      tree.for_each_edge(node, [&](EdgeId candidate) {
-        const int more = edge == kNone ? 1 : tree.visits(candidate) - tree.visits(edge);
-        if (more > 0 || (more == 0 && tree.q(candidate) > tree.q(edge))) edge = candidate;
-      });
-    }
-    return actions;
+    return expected_line(tree, root_.best(tree), max_length);
   }
 
  private:
@@ -146,15 +135,6 @@ class BatchSearch final : public SearchBase {
   static std::size_t numbers_per_thread(const Settings& s) {
     const std::int64_t used = std::max(2 * s.actions, Rule::scratch(std::min(s.actions, s.simulations)));
     return used + kApart;
-  }
-
-  static void require_memory(const Settings& s) {
-    const std::uint64_t wanted = bytes(s), limit = memory_limit();
-    if (wanted <= limit) return;
-    throw NotEnoughMemory("trees=" + std::to_string(s.trees) + ", actions=" + std::to_string(s.actions) +
-                          ", simulations=" + std::to_string(s.simulations) + " need " + size_text(wanted) +
-                          ", this process may have " + size_text(limit) +
-                          ": ask for fewer trees or simulations");
   }
 
   void reset_tree(const ResetRows& rows, int b, double* scratch, Refusal& refusal) {

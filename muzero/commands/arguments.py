@@ -89,7 +89,7 @@ def parse_whole(text: str) -> int:
     with contextlib.suppress(ValueError):
         if (number := float(text)).is_integer():
             return int(number)
-    raise ValueError(f"a whole number wanted, got {text!r}")
+    raise ValueError(f"expected a whole number, got {text!r}")
 
 
 def in_bounds(option: str, value: float, setting: str, low: int | None = None) -> None:
@@ -97,7 +97,7 @@ def in_bounds(option: str, value: float, setting: str, low: int | None = None) -
     lowest, highest = BOUNDS[setting]
     lowest = lowest if low is None else low
     if not lowest <= value <= highest:
-        raise CommandError(f"{option}: {lowest:,} to {highest:,} wanted, got {value}", USAGE)
+        raise CommandError(f"{option}: expected {lowest:,} to {highest:,}, got {value}", USAGE)
 
 
 def parse_schedule(text: str) -> Schedule:

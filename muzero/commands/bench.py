@@ -139,7 +139,7 @@ def run(argv: Sequence[str]) -> int:
     check_json(arguments.json)
     check_some(arguments)
     if not 0.0 < arguments.seconds <= 3600.0:
-        raise CommandError(f"--seconds: above 0 and at most 3,600 wanted, got {arguments.seconds}", USAGE)
+        raise CommandError(f"--seconds: expected a number above 0 and at most 3,600, got {arguments.seconds}", USAGE)
     show(kind, argv, measure(arguments), arguments.json)
     return OK
 
@@ -185,7 +185,7 @@ def check_some(arguments: Any) -> None:
     for field in dataclasses.fields(arguments):
         if isinstance(field.default, tuple) and field.default and not getattr(arguments, field.name):
             name = "a game" if field.name == "game" else f"--{field.name}: at least one value"
-            raise CommandError(f"{name} wanted", USAGE)
+            raise CommandError(f"expected {name}", USAGE)
 
 
 def check_json(target: str | None) -> None:
@@ -225,7 +225,7 @@ def search(arguments: SearchArguments) -> Found:
     for shape in shapes:
         for algorithm in arguments.algorithm:
             refuse_too_large(f"--shapes {shape} ({algorithm})", tree.memory_needed(shape, algorithm),
-                             free_bytes(), "fewer trees, simulations or actions wanted")
+                             free_bytes(), "use fewer trees, simulations or actions")
     rows = [tree.measure(shape, algorithm, threads, arguments.seconds)
             for shape in shapes for algorithm in arguments.algorithm for threads in arguments.threads]
     best = best_threads(rows) if len(arguments.threads) > 1 else ()
@@ -253,7 +253,7 @@ def numbers(text: str) -> tuple[int, int, int]:
     """Trees, simulations, actions of `64x200x7`. Raises CommandError (usage)."""
     parts = text.split("x")
     if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
-        raise CommandError(f"--shapes: trees x simulations x actions wanted, such as 64x200x7, got {text!r}", USAGE)
+        raise CommandError(f"--shapes: expected trees x simulations x actions, such as 64x200x7, got {text!r}", USAGE)
     sizes = tuple(int(part) for part in parts)
     for size in sizes:
         in_bounds(f"--shapes {text}", size, "search.simulations")
@@ -281,7 +281,7 @@ def selfplay(arguments: SelfPlayArguments) -> Found:
     for config in configs:
         for device, needed in selfplay_bytes(config).items():
             refuse_too_large(f"--games {config.selfplay.games} on {config.train.device}", needed, free_bytes(device),
-                             "fewer games or simulations wanted")
+                             "use fewer games or simulations")
     rows = [row for device in there for row in playing.in_turns(
         [config for config in configs if config.train.device == device], arguments.seconds)]
     best = [best_line(device, [row for row in rows if row.device == device]) for device in there]
@@ -334,7 +334,7 @@ def learn(arguments: LearnArguments) -> Found:
     for device in there:
         for size in batches:
             refuse_too_large(f"--batch {size} on {device}", learning_bytes(config, size),
-                             free_bytes(device), "a smaller batch wanted")
+                             free_bytes(device), "use a smaller batch")
     rows = []
     for device in there:
         learner = learning.Learning(config, device)
@@ -357,7 +357,7 @@ def lockstep(arguments: GamesArguments) -> Found:
     for name in names:
         for number in arguments.games:
             refuse_too_large(f"--games {number} of {name}", lockstep_bytes(name, number), free_bytes(),
-                             "fewer games wanted")
+                             "use fewer games")
     rows = [playing.measure(name, number, arguments.seconds) for name in names for number in arguments.games]
     return Found(rows, GAMES.lines(rows), (), {})
 

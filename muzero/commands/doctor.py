@@ -96,7 +96,7 @@ def disk() -> str:
         fault = "can't be written" if folder.is_dir() else "is no folder"
         raise Unfit(f"{folder} {fault}: runs need another --out")
     if free < DISK_GIB:
-        raise Unfit(f"{free:.2f} GiB free in {folder}, {DISK_GIB:g} wanted for checkpoints")
+        raise Unfit(f"{folder}: expected {DISK_GIB:g} GiB free for checkpoints, got {free:.2f}")
     return f"{free:.1f} GiB free in {folder}"
 
 

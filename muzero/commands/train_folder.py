@@ -87,7 +87,7 @@ def set_aside(out: Path) -> None:
         return
     foreign = {path.name for path in out.iterdir() if not path.name.startswith(TEMPORARY)} - LEFT_BEHIND
     if runs.newest(out) is None and foreign:
-        raise CommandError(f"{out} is not empty and holds no run: another --out wanted", USAGE)
+        raise CommandError(f"{out} is not empty and holds no run: choose another --out", USAGE)
     number = 1
     while is_there(aside := out.with_name(f"{out.name}.old{number}")):
         number += 1

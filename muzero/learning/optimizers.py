@@ -67,7 +67,7 @@ class Optimizers:
             wanted = MUON if isinstance(self._owners[id(parameter)], Muon) else ADAMW
             held = _held(stored, name)
             if held and held.keys() != wanted:
-                raise ValueError(f"optimizer state of {name}: {', '.join(sorted(wanted))} wanted for "
+                raise ValueError(f"optimizer state of {name}: expected {', '.join(sorted(wanted))} for "
                                  f"learner.optimizer {self.choice}, got {', '.join(sorted(held))}")
             for key, value in held.items():
                 _check_moment(f"{name}/{key}", value, torch.Size() if key == "step" else parameter.shape)
@@ -114,11 +114,11 @@ def _held(stored: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 def _check_moment(name: str, value: Tensor, shape: torch.Size) -> None:
     if value.dtype != torch.float32 or value.shape != shape:
-        raise ValueError(f"optimizer state {name}: float32 {list(shape)} wanted, got {value.dtype} "
+        raise ValueError(f"optimizer state {name}: expected float32 {list(shape)}, got {value.dtype} "
                          f"{list(value.shape)}")
     signed = name.endswith(("/exp_avg", "/momentum"))
     if not value.isfinite().all() or (not signed and bool((value < 0).any())):
-        raise ValueError(f"optimizer state {name}: finite numbers wanted, of a square or a count none below 0")
+        raise ValueError(f"optimizer state {name}: expected finite numbers, of a square or a count none below 0")
 
 
 def like(stored: Tensor, parameter: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ class Supports:
 def _advice(name: str, count: Outside) -> str:
     low, high = count.config.reach
     return (f"{100 * count.share:.3g} % of the {name} targets lie outside of what model.{name} can state, {low:.4g} to "
-            f"{high:.4g}, and are learned as its end: a new run with --model.{name}.{count.wider()} wanted")
+            f"{high:.4g}, and are learned as its end: start a new run with --model.{name}.{count.wider()}")
 
 
 class Ends:
@@ -139,4 +139,4 @@ class Ends:
         if len(self.cut) < FEW or 2 * sum(self.cut) <= len(self.cut):
             return []
         return [f"{sum(self.cut)} of the newest {len(self.cut)} games were cut at selfplay.max_moves {max_moves:,}, "
-                f"so that nobody saw how they end: --selfplay.max-moves {min(round(ROOM * max_moves), longest)} wanted"]
+                f"so that nobody saw how they end: set --selfplay.max-moves {min(round(ROOM * max_moves), longest)}"]

@@ -243,7 +243,7 @@ def test_games_that_do_not_fit_are_refused_with_their_size(
 ) -> None:
     monkeypatch.setattr("muzero.bench.memory.free_bytes", lambda: 2**20)
     assert cli.main(["bench", "games", "go(board_size=19)", "--games", "1048576"]) == USAGE
-    assert "GiB are free: fewer games wanted" in capsys.readouterr().err
+    assert "GiB are free: use fewer games" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["", *bench.KINDS])

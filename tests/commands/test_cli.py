@@ -247,7 +247,7 @@ def test_an_opponent_makes_no_sense_in_a_game_of_one(capsys: Captured) -> None:
 def test_whole_numbers_may_be_written_with_an_exponent() -> None:
     assert [parse_whole(text) for text in ("7", "-3", "1e3", "2.5e1")] == [7, -3, 1000, 25]
     for text in ("1.5", "nan", "inf", "1e400", "", "x"):
-        with pytest.raises(ValueError, match="a whole number wanted, got"):
+        with pytest.raises(ValueError, match="expected a whole number, got"):
             parse_whole(text)
 
 

@@ -173,8 +173,8 @@ def test_momentum_of_another_optimizer_is_refused() -> None:
     adamw, muon = made(), made(optimizer="muon")
     name = "g.enter.weight"
     kernel = dict(muon.model.named_parameters())[name]
-    with pytest.raises(ValueError, match=r"g\.enter\.weight: exp_avg, exp_avg_sq, step wanted .*adamw, got momentum"):
+    with pytest.raises(ValueError, match=r"g\.enter\.weight: expected exp_avg, exp_avg_sq, step .*adamw, got momentum"):
         adamw.check({f"{name}/momentum": torch.zeros(kernel.shape)})
-    with pytest.raises(ValueError, match=r"g\.enter\.weight: momentum wanted for .*muon, got exp_avg"):
+    with pytest.raises(ValueError, match=r"g\.enter\.weight: expected momentum for .*muon, got exp_avg"):
         muon.check({f"{name}/exp_avg": torch.zeros(kernel.shape)})
     muon.check({f"{name}/momentum": torch.full(kernel.shape, -1.0)})

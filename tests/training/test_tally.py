@@ -65,7 +65,7 @@ def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
     assert supports.newest() == {"value_outside": pytest.approx(2 / 3), "reward_outside": 0.5}
     value, reward = supports.advice()
     assert value.startswith("66.7 % of the value targets lie outside of what model.value can state, -422.4 to 422.4")
-    assert value.endswith("a new run with --model.value.scale 2.4 wanted")
+    assert value.endswith("start a new run with --model.value.scale 2.4")
     assert "--model.reward.scale" in reward
 
 
@@ -128,8 +128,8 @@ def test_most_games_cut_is_said_once_there_are_enough() -> None:
     ends.add(1, 0)
     assert ends.advice(300, 1_000) == [
         "9 of the newest 10 games were cut at selfplay.max_moves 300, so that nobody saw how they end: "
-        "--selfplay.max-moves 600 wanted"]
-    assert ends.advice(300, 400)[0].endswith("--selfplay.max-moves 400 wanted"), "no game is longer"
+        "set --selfplay.max-moves 600"]
+    assert ends.advice(300, 400)[0].endswith("set --selfplay.max-moves 400"), "no game is longer"
     ends.add(RECENT // 2, 0)
     assert ends.advice(300, 1_000) == []
 
@@ -143,9 +143,9 @@ def test_cut_games_and_clipped_targets_are_reported(tmp_path: Path) -> None:
     report = shown[-1]
     assert 0 < report.cut < report.games
     value, cut = report.warnings
-    assert "--model.value.scale 2 wanted" in value
+    assert "--model.value.scale 2" in value
     assert "selfplay.max_moves 6" in cut
-    assert "--selfplay.max-moves 9 wanted" in cut
+    assert "set --selfplay.max-moves 9" in cut
     records = [record for record in metrics.read(tmp_path) if "check/value_outside" in record]
     assert any(0 < record["check/value_outside"] < 1 for record in records)
     assert not any(record["check/reward_outside"] > 0 for record in records)
