@@ -11,12 +11,12 @@ CPU_FLAGS = ("avx512_bf16", "amx_bf16")
 """Processors that multiply bfloat16 in hardware, as Linux names their abilities."""
 
 
-def playing(wanted: str, convolutions: bool, device: torch.device) -> torch.dtype:
+def for_search(wanted: str, convolutions: bool, device: torch.device) -> torch.dtype:
     """The number format of `train.precision`; auto: bfloat16 on CUDA and for convolutions on CPUs made for it."""
     return _format(wanted, device.type == "cuda" or (convolutions and _multiplies_bfloat16()))
 
 
-def learning(wanted: str, pictures: bool, device: torch.device) -> torch.dtype:
+def for_learning(wanted: str, pictures: bool, device: torch.device) -> torch.dtype:
     """Of the operations of `learner.precision`, weights being float32; auto: bfloat16 on CUDA and for pictures on CPUs
     made for it."""
     return _format(wanted, device.type == "cuda" or (pictures and _multiplies_bfloat16()))

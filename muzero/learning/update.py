@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from muzero.config import LearnerConfig
 from muzero.device.graphs import Recorder, Sent
-from muzero.device.precision import learning
+from muzero.device.precision import for_learning
 from muzero.learning.graph_step import Recorded
 from muzero.learning.loss import Losses, compute
 from muzero.learning.optimizers import Optimizers
@@ -30,7 +30,7 @@ class Members:
 
 def forward(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
     """Losses of a batch in the numbers of `learner.precision`."""
-    low = learning(config.precision, model.kind.pictures, model.device) == torch.bfloat16
+    low = for_learning(config.precision, model.kind.pictures, model.device) == torch.bfloat16
     with torch.autocast(model.device.type, torch.bfloat16, enabled=low):
         return compute(model, data, config)
 

@@ -46,5 +46,5 @@ def selfplay_planner(network: LearnedModel, config: Config) -> ModelPlanner:
 
 def for_selfplay(network: LearnedModel, config: Config) -> SearchModel:
     """`network` as self-play and reanalysis search with it."""
-    dtype = precision.playing(config.train.precision, network.kind.spatial, network.device)
+    dtype = precision.for_search(config.train.precision, network.kind.spatial, network.device)
     return search_model(network, dtype)

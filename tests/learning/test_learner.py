@@ -387,15 +387,15 @@ def test_bfloat16_steps_round_and_float32_is_usual_on_a_cpu() -> None:
     assert losses[0] == losses[1] != losses[2]
     assert abs(losses[2] - losses[0]) < 0.01 * losses[0]
     assert all(parameter.dtype == torch.float32 for parameter in low.model.parameters())
-    assert precision.learning("auto", False, torch.device("cpu")) == torch.float32
-    assert precision.learning("auto", False, torch.device("cuda")) == torch.bfloat16
+    assert precision.for_learning("auto", False, torch.device("cpu")) == torch.float32
+    assert precision.for_learning("auto", False, torch.device("cuda")) == torch.bfloat16
 
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_pictures_are_learned_in_bfloat16_where_it_is_fast(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "_multiplies_bfloat16", lambda: fast)
     wanted = torch.bfloat16 if fast else torch.float32
-    for decide in (precision.learning, precision.playing):
+    for decide in (precision.for_learning, precision.for_search):
         assert decide("auto", True, torch.device("cpu")) == wanted
         assert decide("float32", True, torch.device("cpu")) == torch.float32
         assert decide("bfloat16", False, torch.device("cpu")) == torch.bfloat16
