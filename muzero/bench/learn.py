@@ -16,7 +16,7 @@ from muzero.config import Config
 from muzero.learning.learner import Learner
 from muzero.learning.tensors import Tensors
 from muzero.learning.update import forward
-from muzero.model.aids import later_obs
+from muzero.model.auxiliary import later_obs
 from muzero.model.build import build_model
 from muzero.replay.batch import Batch
 from muzero.replay.buffer import Replay

@@ -119,9 +119,9 @@ class ModelConfig:
     """fixed: the sign follows from the game (it must alternate, or have one player).
     learned: a head predicts end / same player / other player."""
     reconstruction: bool = False
-    """A linear decoder from every imagined latent back to the observation (a training aid)."""
+    """A linear decoder from every imagined latent back to the observation (an auxiliary loss)."""
     consistency: bool = False
-    """A projector and predictor for self-consistency of latents (a training aid; EfficientZero)."""
+    """A projector and predictor for self-consistency of latents (an auxiliary loss; EfficientZero)."""
     consistency_width: Units = 128
     """Units of that projection (EfficientZero: 1024)."""
 

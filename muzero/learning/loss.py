@@ -19,7 +19,7 @@ from muzero.config import LearnerConfig
 from muzero.learning.tensors import Tensors
 from muzero.learning.validation import Predictions, model_checks, root_errors
 from muzero.model import scalar
-from muzero.model.aids import AIDS, Imagined, aid_terms
+from muzero.model.auxiliary import AUXILIARY_LOSSES, Imagined, auxiliary_terms
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import sums
 
@@ -106,12 +106,13 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     """Losses of one batch. Means are over the batch, masked steps count as 0."""
     out = unroll(model, data, config.state_gradient)
     weights = {"policy": config.policy_weight, "value": config.value_weight, "reward": config.reward_weight,
-               "turn": config.discount_weight, **{aid.name: aid.weight(config) for aid in AIDS.values()}}
+               "turn": config.discount_weight}
+    weights |= {loss.name: loss.weight(config) for loss in AUXILIARY_LOSSES.values()}
     share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
     if config.step_weights == "mean":
         share[:1].fill_(1.0)
     imagined = Imagined(out.latents[1:], data.later_obs, model.bare, model.encode)
-    terms = _terms(model, data, out) | aid_terms(model, imagined, data.in_game.T[1:], config)
+    terms = _terms(model, data, out) | auxiliary_terms(model, imagined, data.in_game.T[1:], config)
     sums = {name: (share[-len(term) :] * term).sum(0) for name, term in terms.items()}
     total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
     with torch.no_grad():

@@ -11,7 +11,7 @@ from games.base import GameSpec
 from muzero.config import ConfigError, ModelConfig
 from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.model import border, scalar
-from muzero.model.aids import AIDS
+from muzero.model.auxiliary import AUXILIARY_LOSSES
 from muzero.model.networks.input_norm import Standardise
 from muzero.model.networks.kind import Outputs, Transition, module_of
 from muzero.model.networks.prefix import Packing, Prefix
@@ -50,8 +50,8 @@ class LearnedModel(nn.Module):
         self.h, self.g, self.f = parts.h, parts.g, parts.f
         self.latent_shape = self.bare_shape = parts.latent_shape
         """Of one latent; with a value prefix, of it and its memory. The bare one is as h and g give it."""
-        for attribute, aid in AIDS.items():
-            setattr(self, attribute, aid.make(parts, config))
+        for attribute, loss in AUXILIARY_LOSSES.items():
+            setattr(self, attribute, loss.make(parts, config))
         self.prefix: Prefix | None = None
         if config.prefix and self.imagines:
             self.prefix = Prefix(self.latent_shape, config.prefix_hidden, scalar.units(config.reward), config.prefix,

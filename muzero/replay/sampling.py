@@ -32,7 +32,7 @@ class DrawConfig:
 
     @staticmethod
     def of(config: LearnerConfig, unroll: int, later_obs: int) -> DrawConfig:
-        """unroll: steps after the root, `Config.unroll`. later_obs: as `muzero.model.aids.later_obs` says."""
+        """unroll: steps after the root, `Config.unroll`. later_obs: as `muzero.model.auxiliary.later_obs` says."""
         return DrawConfig(unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
                           config.symmetries, later_obs, config.td_age, config.shift)
 

@@ -12,7 +12,7 @@ from games.symmetry import symmetries
 from muzero.config import Config, at
 from muzero.device.select import device_of
 from muzero.learning.learner import Learner
-from muzero.model.aids import later_obs
+from muzero.model.auxiliary import later_obs
 from muzero.model.build import build_model
 from muzero.replay.buffer import Replay
 from muzero.replay.prefetch import Batches

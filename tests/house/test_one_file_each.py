@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 from tiny_runs import tiny
-from toys_aid import Fullness
+from toys_auxiliary import Fullness
 
 import games
 from muzero.agent import load as load_agent
 from muzero.config import Config, ConfigError, kinds, settings
-from muzero.model.aids import AIDS
+from muzero.model.auxiliary import AUXILIARY_LOSSES
 from muzero.model.build import build_model, search_model
 from muzero.search.planners import planner
 from muzero.storage import runs
@@ -59,7 +59,7 @@ def test_a_planner_is_one_file_and_one_entry(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_an_auxiliary_loss_is_one_class_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(AIDS, "toy", Fullness())
+    monkeypatch.setitem(AUXILIARY_LOSSES, "toy", Fullness())
     told: list[dict[str, float]] = []
     config = tiny(train__steps=30, train__log_seconds=0.01)
     assert loop.run(config, tmp_path / "run", report=lambda progress: told.append(dict(progress.losses))) == 0

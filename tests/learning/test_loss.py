@@ -14,7 +14,7 @@ from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.learning.loss import compute, scale_gradient
 from muzero.learning.tensors import Tensors
 from muzero.learning.validation import Predictions, model_checks
-from muzero.model.aids import reconstruction_loss
+from muzero.model.auxiliary import reconstruction_loss
 from muzero.replay.batch import Batch
 
 # Networks this small only lose by sharing out their work.

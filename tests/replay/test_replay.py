@@ -12,7 +12,7 @@ import games
 from games.base import GameSpec
 from games.symmetry import symmetries
 from muzero.config import ConfigError, LearnerConfig, ReplayConfig
-from muzero.model import aids
+from muzero.model import auxiliary
 from muzero.replay.batch import Batch
 from muzero.replay.buffer import PRIORITY_FLOOR, Replay
 from muzero.replay.sampling import DrawConfig, batch_at, draw
@@ -193,7 +193,7 @@ def test_as_many_later_observations_are_drawn_as_a_loss_looks_at(settings: dict[
     held = replay()
     held.add(made_up(0, 9))
     config = LearnerConfig(symmetries=False, **settings)
-    drawing = DrawConfig.of(config, 3, aids.later_obs(config, 3))
+    drawing = DrawConfig.of(config, 3, auxiliary.later_obs(config, 3))
     batch = draw(held, 5, drawing, np.random.default_rng(0))
     whole = draw(held, 5, dataclasses.replace(DRAW, symmetries=False), np.random.default_rng(0))
     assert whole.later_obs is not None

@@ -1,6 +1,7 @@
 """Auxiliary losses: what else a model may learn from what it imagines. Nothing of it is played with.
 
-Each one is a class and an entry in `AIDS`: its network, its weight in the loss, what it needs of a batch, its term.
+Each is a class and an entry in `AUXILIARY_LOSSES`: its network, its weight in the loss, what it needs of a batch, its
+term.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Imagined:
         return list(self.later_obs.unbind(1)[:steps])
 
 
-class Aid(Protocol):
+class AuxiliaryLoss(Protocol):
     """An auxiliary loss of each imagined position, or of the first K' of them."""
 
     name: str
@@ -105,31 +106,31 @@ class SelfConsistency:
         return found.view(steps, -1)
 
 
-AIDS: dict[str, Aid] = {"decoder": Reconstruction(), "consistency": SelfConsistency()}
+AUXILIARY_LOSSES: dict[str, AuxiliaryLoss] = {"decoder": Reconstruction(), "consistency": SelfConsistency()}
 """By the attribute of the model that holds the network, which names its stored weights. In the order they are made."""
 
 
 def later_obs(config: LearnerConfig, unroll: int) -> int:
     """How many observations after the first one a batch must have with each position."""
-    return max((aid.later_obs(config, unroll) for aid in AIDS.values()), default=0)
+    return max((loss.later_obs(config, unroll) for loss in AUXILIARY_LOSSES.values()), default=0)
 
 
-def aid_terms(model: Any, imagined: Imagined, in_game: Tensor, config: LearnerConfig) -> dict[str, Tensor]:
-    """The term [K', B] of each aid with a weight, 0 past the end of a game. in_game: bool [K, B] of imagined positions.
+def auxiliary_terms(model: Any, imagined: Imagined, in_game: Tensor, config: LearnerConfig) -> dict[str, Tensor]:
+    """The term [K', B] of each loss with a weight, 0 past the end of a game. in_game: bool [K, B], imagined positions.
 
     Raises ValueError for a batch that lacks an observation one of them needs.
     """
     terms = {}
     given = 0 if imagined.later_obs is None else imagined.later_obs.shape[1]
-    for attribute, aid in AIDS.items():
+    for attribute, loss in AUXILIARY_LOSSES.items():
         network = getattr(model, attribute)
-        if network is None or aid.weight(config) == 0:
+        if network is None or loss.weight(config) == 0:
             continue
-        needed = aid.later_obs(config, len(in_game))
+        needed = loss.later_obs(config, len(in_game))
         if given < needed:
-            raise ValueError(f"loss {aid.name}: expected {needed} later observations of each position, got {given}")
-        term = aid.term(network, imagined, config)
-        terms[aid.name] = term * in_game[: len(term)]
+            raise ValueError(f"loss {loss.name}: expected {needed} later observations of each position, got {given}")
+        term = loss.term(network, imagined, config)
+        terms[loss.name] = term * in_game[: len(term)]
     return terms
 
 

@@ -1,4 +1,4 @@
-"""The contract that every auxiliary loss keeps: an entry of `AIDS`, and the toy one."""
+"""The contract that every auxiliary loss keeps: an entry of `AUXILIARY_LOSSES`, and the toy one."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 import torch
 from test_learner import batch
 from torch import Tensor
-from toys_aid import Fullness
+from toys_auxiliary import Fullness
 
 import games
 from muzero.config import ConfigError, LearnerConfig, ModelConfig
 from muzero.learning.learner import Learner
 from muzero.learning.loss import Losses, compute, unroll
 from muzero.learning.tensors import Tensors
-from muzero.model import aids
-from muzero.model.aids import AIDS, Imagined
+from muzero.model import auxiliary
+from muzero.model.auxiliary import AUXILIARY_LOSSES, Imagined
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.kind import Parts
 from muzero.replay.batch import Batch
@@ -41,7 +41,7 @@ MODELS = {
 @pytest.fixture(params=ON)
 def attribute(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "toy":
-        monkeypatch.setitem(AIDS, "toy", Fullness())
+        monkeypatch.setitem(AUXILIARY_LOSSES, "toy", Fullness())
     return str(request.param)
 
 
@@ -67,13 +67,13 @@ def with_ends(given: Batch) -> Batch:
 
 
 def losses(attribute: str, model: LearnedModel, config: LearnerConfig, given: Batch) -> Losses:
-    needed = AIDS[attribute].later_obs(config, K)
+    needed = AUXILIARY_LOSSES[attribute].later_obs(config, K)
     assert given.later_obs is not None
     return compute(model, Tensors.of(dataclasses.replace(given, later_obs=given.later_obs[:, :needed])), config)
 
 
 def test_every_entry_is_tested() -> None:
-    assert ON.keys() - {"toy"} == AIDS.keys()
+    assert ON.keys() - {"toy"} == AUXILIARY_LOSSES.keys()
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -89,7 +89,7 @@ def test_its_network_is_in_the_model_where_it_is_asked_for_alone(attribute: str,
 def test_its_part_is_its_term_where_positions_are_real(attribute: str, kind: str) -> None:
     """Past the end of a game nothing is learned; each step that counts weighs 1/K, as other losses do."""
     model, config = configs(attribute, kind)
-    network, given, aid = made(model), with_ends(batch(0)), AIDS[attribute]
+    network, given, aid = made(model), with_ends(batch(0)), AUXILIARY_LOSSES[attribute]
     found = losses(attribute, network, config, given).parts[aid.name]
     data = Tensors.of(given)
     latents = unroll(network, data, config.state_gradient).latents[1:]
@@ -108,7 +108,7 @@ def test_games_that_have_ended_teach_nothing(attribute: str, kind: str) -> None:
     over = given.in_game.copy()
     over[:, 1:] = False
     found = losses(attribute, network, config, dataclasses.replace(given, in_game=over))
-    assert float(found.parts[AIDS[attribute].name]) == 0.0
+    assert float(found.parts[AUXILIARY_LOSSES[attribute].name]) == 0.0
     found.total.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None or not p.grad.any() for p in getattr(network, attribute).parameters())
 
@@ -129,17 +129,18 @@ def test_its_gradient_reaches_its_network_and_the_dynamics(attribute: str, kind:
 
 def test_a_batch_with_too_few_observations_is_refused(attribute: str) -> None:
     model, config = configs(attribute, "mlp")
-    needed = AIDS[attribute].later_obs(config, K)
-    assert 1 <= needed == aids.later_obs(config, K) <= K
+    needed = AUXILIARY_LOSSES[attribute].later_obs(config, K)
+    assert 1 <= needed == auxiliary.later_obs(config, K) <= K
     given = batch(0)
     assert given.later_obs is not None
     fewer = given.later_obs[:, : needed - 1] if needed > 1 else None
-    message = rf"loss {AIDS[attribute].name}: expected {needed} later observations of each position, got {needed - 1}"
+    name = AUXILIARY_LOSSES[attribute].name
+    message = rf"loss {name}: expected {needed} later observations of each position, got {needed - 1}"
     with pytest.raises(ValueError, match=message):
         compute(made(model), Tensors.of(dataclasses.replace(given, later_obs=fewer)), config)
 
 
-@pytest.mark.parametrize("attribute", AIDS)
+@pytest.mark.parametrize("attribute", AUXILIARY_LOSSES)
 @pytest.mark.parametrize("kind", MODELS)
 def test_turned_off_it_is_as_if_it_was_not_there(attribute: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No network, no part, nothing to draw, and the same bytes as of a model that never heard of it."""
@@ -150,11 +151,11 @@ def test_turned_off_it_is_as_if_it_was_not_there(attribute: str, kind: str, monk
         return held(learner.model), [report.losses.total for report in reports]
 
     config = LearnerConfig(unroll=K, learning_rate=1e-2)
-    name = AIDS[attribute].name
-    assert AIDS[attribute].weight(config) == AIDS[attribute].later_obs(config, K) == 0
+    name = AUXILIARY_LOSSES[attribute].name
+    assert AUXILIARY_LOSSES[attribute].weight(config) == AUXILIARY_LOSSES[attribute].later_obs(config, K) == 0
     assert name not in compute(made(MODELS[kind]), Tensors.of(batch(0)), config).parts
     off = trained()
-    monkeypatch.delitem(AIDS, attribute)
+    monkeypatch.delitem(AUXILIARY_LOSSES, attribute)
     assert trained() == off
 
 
@@ -162,11 +163,11 @@ def test_turned_off_it_is_as_if_it_was_not_there(attribute: str, kind: str, monk
 def test_it_is_learned(attribute: str, kind: str) -> None:
     model, config = configs(attribute, kind)
     learner = Learner(made(model), dataclasses.replace(config, learning_rate=1e-2, warmup=0.0))
-    found = [float(learner.step(batch(0), 0.5).losses.parts[AIDS[attribute].name]) for _ in range(40)]
+    found = [float(learner.step(batch(0), 0.5).losses.parts[AUXILIARY_LOSSES[attribute].name]) for _ in range(40)]
     assert found[-1] < found[0] - 0.2 * abs(found[0])
 
 
 def test_a_network_without_a_decoder_is_told() -> None:
     parts = Parts(torch.nn.Identity(), None, torch.nn.Identity(), None, (4,))
     with pytest.raises(ConfigError, match=r"model\.network mlp has no decoder: set model\.reconstruction to"):
-        AIDS["decoder"].make(parts, ModelConfig(reconstruction=True))
+        AUXILIARY_LOSSES["decoder"].make(parts, ModelConfig(reconstruction=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from muzero.config import LearnerConfig, ModelConfig
-from muzero.model.aids import Imagined
+from muzero.model.auxiliary import Imagined
 from muzero.model.networks.kind import Parts
 
 
