@@ -21,9 +21,9 @@ from muzero.view.terminal import counted, ink, plain, unicode_ok
 
 EXAMPLES = ("muzero doctor",)
 DISK_GIB = 1.0
+"""Free space below which checkpoints are at risk."""
 OPTIONAL = ("ale-py",)
 """Packages of extras."""
-"""Free space below which checkpoints are at risk."""
 BESIDE = 16
 """Columns before what a check says."""
 STONES, MOST = 7, 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,22 @@ def test_no_failure_is_swallowed(path: Path) -> None:
     assert not list(swallowed(path))
 
 
+def text_alone(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def words_of_nothing(path: Path) -> Iterator[int]:
+    """Lines of strings right behind another one: the words of one name that stand under the next."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            yield from (after.lineno for one, after in pairwise(node.body) if text_alone(one) and text_alone(after))
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name_of)
+def test_no_words_stand_under_another_name(path: Path) -> None:
+    assert not list(words_of_nothing(path))
+
+
 def runs_data(path: Path) -> Iterator[tuple[int, str]]:
     """Lines that could run code hidden in data."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -192,6 +209,8 @@ def test_the_rules_can_fail(tmp_path: Path) -> None:
     assert sorted(runs_data(path)) == [
         (1, "pickle"), (12, "np.load(allow_pickle)"), (13, "torch.load"), (14, "eval"),
     ]
+    (tmp_path / "moved.py").write_text("ONE = 1\nTWO = 2\n'of two'\n'of one'\n")
+    assert list(words_of_nothing(tmp_path / "moved.py")) == [4]
     (tmp_path / "much.py").write_text(f"def many({', '.join('abcdefghi')}):\n" + "    x = 1\n" * 45)
     assert list(too_much(tmp_path / "much.py")) == ["many has 46 lines", "many takes 9 parameters by place"]
     assert len(list(runs_of_lines(tmp_path / "much.py"))) == 46 - LIKE_LINES
