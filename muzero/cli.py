@@ -18,6 +18,7 @@ from typing import TextIO
 from muzero import packages
 from muzero.errors import FAILURE, INTERRUPTED, OK, USAGE, MuZeroError
 from muzero.view.console import CommandError, log, silence, tell
+from muzero.view.overview import overview
 from muzero.view.terminal import printable
 
 COMMANDS = {
@@ -45,23 +46,17 @@ TOO_LARGE = ("allocate memory", "out of memory", "overflowed with sizes", "array
 """What torch and numpy say instead of raising MemoryError."""
 
 
-def overview() -> str:
+def help_text() -> str:
     """What `muzero --help` says."""
-    commands = "\n".join(f"  {name:<10}{does}" for name, does in COMMANDS.items())
-    examples = "\n".join(f"  {line}" for line in EXAMPLES)
-    return (
-        "usage: muzero COMMAND [OPTIONS]\n\n"
-        "MuZero for board games and more: train, play and measure agents that learn a model of the game.\n\n"
-        f"commands:\n{commands}\n\n"
-        "`muzero COMMAND --help` tells more. MUZERO_DEBUG=1 shows where an error came from.\n\n"
-        f"examples:\n{examples}"
-    )
+    about = "MuZero for board games and more: train, play and measure agents that learn a model of the game."
+    return overview("muzero", "command", about, COMMANDS, EXAMPLES,
+                    more="MUZERO_DEBUG=1 shows where an error came from.")
 
 
 def dispatch(argv: Sequence[str]) -> int:
     """Run one command. Raises whatever it raises."""
     if not argv or argv[0] in ("-h", "--help", "help"):
-        tell(overview())
+        tell(help_text())
         return OK if argv else USAGE
     if argv[0] == "--version":
         from muzero.evaluation.provenance import versions

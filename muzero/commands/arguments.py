@@ -16,7 +16,6 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from games.own_names import from_here
 from muzero.config import Schedule
-from muzero.config.bounds import BOUNDS
 from muzero.storage import runs
 from muzero.storage.disk import named
 from muzero.view.console import USAGE, CommandError, log, quoted, tell
@@ -90,14 +89,6 @@ def parse_whole(text: str) -> int:
         if (number := float(text)).is_integer():
             return int(number)
     raise ValueError(f"expected a whole number, got {text!r}")
-
-
-def in_bounds(option: str, value: float, setting: str, low: int | None = None) -> None:
-    """Refuse a value outside the bounds of a setting, or below `low`. Raises CommandError (usage)."""
-    lowest, highest = BOUNDS[setting]
-    lowest = lowest if low is None else low
-    if not lowest <= value <= highest:
-        raise CommandError(f"{option}: expected {lowest:,} to {highest:,}, got {value}", USAGE)
 
 
 def parse_schedule(text: str) -> Schedule:

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from games.naming import nearest
-from muzero.commands.arguments import HELP, QUIET, Maybe, game_spec, in_bounds, parse
+from muzero.commands.arguments import HELP, QUIET, Maybe, game_spec, parse
+from muzero.commands.bounds import MANY, check_between
 from muzero.config import Config, replace
+from muzero.config.bounds import BOUNDS
 from muzero.config.kinds import DYNAMICS, Dynamics
 from muzero.view.console import OK, USAGE, CommandError, tell
+from muzero.view.overview import overview
 
 if TYPE_CHECKING:
     from muzero.bench.search import SearchRow
@@ -37,6 +40,8 @@ EXAMPLES = {
     "games": ("muzero bench games", "muzero bench games othello hex --games 1 1024"),
 }
 NO_GPU = "cuda: no GPU here"
+SIZES = ("trees", "simulations", "actions")
+"""What the numbers of a shape are, as the C++ search names them."""
 SHAPES = ("256x50x18", "64x200x7", "64x200x82", "16x800x362", "1x800x7")
 
 
@@ -129,7 +134,7 @@ class Found:
 def run(argv: Sequence[str]) -> int:
     """Measure, print the table, write the JSON."""
     if not argv or argv[0] in HELP:
-        tell(overview())
+        tell(help_text())
         return OK if argv else USAGE
     kind, *rest = argv
     if kind not in KINDS:
@@ -144,12 +149,10 @@ def run(argv: Sequence[str]) -> int:
     return OK
 
 
-def overview() -> str:
+def help_text() -> str:
     """What `muzero bench --help` says."""
-    kinds = "\n".join(f"  {kind:<10}{does}" for kind, does in KINDS.items())
-    examples = "\n".join(f"  {line}" for lines in EXAMPLES.values() for line in lines)
-    return (f"usage: muzero bench KIND [OPTIONS]\n\nMeasure this machine.\n\nkinds:\n{kinds}\n\n"
-            f"`muzero bench KIND --help` tells more.\n\nexamples:\n{examples}")
+    examples = (line for lines in EXAMPLES.values() for line in lines)
+    return overview("muzero bench", "kind", "Measure this machine.", KINDS, examples)
 
 
 def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> None:
@@ -215,7 +218,7 @@ def devices(wanted: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
 def search(arguments: SearchArguments) -> Found:
     """Every shape with every algorithm and number of threads."""
     for threads in arguments.threads:
-        in_bounds("--threads", threads, "search.threads", low=1)
+        check_between("--threads", threads, (1, BOUNDS["search.threads"][1]))
     wanted = [numbers(text) for text in arguments.shapes]
     from muzero.bench import search as tree
     from muzero.bench.memory import free_bytes
@@ -254,9 +257,11 @@ def numbers(text: str) -> tuple[int, int, int]:
     parts = text.split("x")
     if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
         raise CommandError(f"--shapes: expected trees x simulations x actions, such as 64x200x7, got {text!r}", USAGE)
-    sizes = tuple(int(part) for part in parts)
-    for size in sizes:
-        in_bounds(f"--shapes {text}", size, "search.simulations")
+    import cpp_mcts
+
+    sizes, limits = tuple(int(part) for part in parts), cpp_mcts.limits()
+    for size, name in zip(sizes, SIZES, strict=True):
+        check_between(f"--shapes {text}", size, limits[name], name)
     return sizes[0], sizes[1], sizes[2]
 
 
@@ -264,10 +269,10 @@ def selfplay(arguments: SelfPlayArguments) -> Found:
     """Every device, precision and number of games."""
     game = game_spec(arguments.game).name
     for number in arguments.games:
-        in_bounds("--games", number, "selfplay.games", low=1)
+        check_between("--games", number, (1, BOUNDS["selfplay.games"][1]))
     if arguments.simulations is not None:
-        in_bounds("--simulations", arguments.simulations, "search.simulations")
-    in_bounds("--threads", arguments.threads, "search.threads")
+        check_between("--simulations", arguments.simulations, BOUNDS["search.simulations"])
+    check_between("--threads", arguments.threads, BOUNDS["search.threads"])
     from muzero.bench import selfplay as playing
     from muzero.bench.memory import free_bytes, selfplay_bytes
     from muzero.bench.tables import SELFPLAY
@@ -319,7 +324,7 @@ def learn(arguments: LearnArguments) -> Found:
     """Every device and batch."""
     game = game_spec(arguments.game).name
     for size in arguments.batch:
-        in_bounds("--batch", size, "learner.batch")
+        check_between("--batch", size, BOUNDS["learner.batch"])
     from muzero import presets
     from muzero.bench import learn as learning
     from muzero.bench.memory import free_bytes, learning_bytes
@@ -349,7 +354,7 @@ def lockstep(arguments: GamesArguments) -> Found:
     """Every game and number in lockstep."""
     names = [game_spec(name).name for name in arguments.game]
     for number in arguments.games:
-        in_bounds("--games", number, "selfplay.games", low=1)
+        check_between("--games", number, (1, MANY))
     from muzero.bench import games as playing
     from muzero.bench.memory import free_bytes, lockstep_bytes
     from muzero.bench.tables import GAMES

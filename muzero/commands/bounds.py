@@ -1,4 +1,4 @@
-"""Bounds of the numbers that `muzero evaluate` and `muzero play` take, checked before anything is loaded."""
+"""Bounds of the numbers that commands take as options, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "max_moves": (1, MANY),
     "seed": (0, 2**63 - 1),
 }
-"""Option (with `_`) -> the lowest and the highest value."""
+"""Option of `muzero evaluate` and `muzero play` (with `_`) -> the lowest and the highest value."""
 OF_SEARCH = {"simulations": "search.simulations", "noise": "search.gumbel_scale"}
 """Option -> the setting of the search whose highest value is its own; 0: without search, or without noise. A share of
 Dirichlet noise ends at 1, which is checked where the agent is known."""
@@ -43,10 +43,17 @@ def check_numbers(values: Mapping[str, Any]) -> None:
                 _check(name, number)
 
 
+def check_between(option: str, number: float, allowed: tuple[float, float], of: str = "") -> None:
+    """Refuse a number outside of the two that are allowed. of: what it counts. Raises CommandError (usage)."""
+    lowest, highest = allowed
+    if not lowest <= number <= highest:
+        raise CommandError(f"{option}: expected {int(lowest):,} to {int(highest):,}{of and f' {of}'}, got {number}",
+                           USAGE)
+
+
 def _check(name: str, number: Any) -> None:
     allowed, option = bounds(name), f"--{name.replace('_', '-')}"
-    if allowed is not None and not allowed[0] <= number <= allowed[1]:
-        lowest, highest = map(int, allowed)
-        raise CommandError(f"{option}: expected {lowest:,} to {highest:,}, got {number}", USAGE)
+    if allowed is not None:
+        check_between(option, number, allowed)
     if name in EVEN and number % 2:
         raise CommandError(f"{option}: expected an even number, the same for both seats, got {number}", USAGE)

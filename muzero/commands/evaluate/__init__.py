@@ -11,6 +11,7 @@ from muzero.commands.arguments import HELP, parse
 from muzero.commands.evaluate import episodes, match, old_spellings, positions, suite, tournament, video
 from muzero.storage.disk import named
 from muzero.view.console import OK, USAGE, CommandError, tell
+from muzero.view.overview import overview
 
 EXAMPLES = (match.EXAMPLES[0], positions.EXAMPLES[0], tournament.EXAMPLES[0], episodes.EXAMPLES[0],
             video.EXAMPLES[0], suite.EXAMPLES[1])
@@ -51,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
         arguments = parse(mode.arguments, argv[1:], f"muzero evaluate {argv[0]}", mode.examples)
         return mode.run(arguments, argv)
     if not argv or any(flag in argv for flag in HELP):
-        tell(overview())
+        tell(help_text())
         return OK if argv else USAGE
     check_mode(argv[0])
     name, arguments = old_spellings.read(argv)
@@ -59,17 +60,11 @@ def run(argv: Sequence[str]) -> int:
     return MODES[name].run(arguments, argv)
 
 
-def overview() -> str:
+def help_text() -> str:
     """What `muzero evaluate --help` says."""
-    modes = "\n".join(f"  {name:<12}{mode.about}" for name, mode in MODES.items())
-    examples = "\n".join(f"  {line}" for line in EXAMPLES)
-    return (
-        "usage: muzero evaluate MODE [OPTIONS]\n\n"
-        "Measure an agent, or other players of its game.\n\n"
-        f"modes:\n{modes}\n\n"
-        "`muzero evaluate MODE --help` tells more. A folder that is called like a mode is written ./NAME.\n\n"
-        f"examples:\n{examples}"
-    )
+    return overview("muzero evaluate", "mode", "Measure an agent, or other players of its game.",
+                    {name: mode.about for name, mode in MODES.items()}, EXAMPLES,
+                    more="A folder that is called like a mode is written ./NAME.")
 
 
 def check_mode(word: str) -> None:
