@@ -11,6 +11,10 @@ from games.own_names import parse_own
 Family = Literal["own", "atari", "gym", "open_spiel"]
 
 
+HOLDING = frozenset[Family]({"own", "gym"})
+"""Families whose games run code of others."""
+
+
 def family(name: str) -> Family:
     """`FILE.py:Class` is an own game, `atari/...` ALE's, `gym/...` Gymnasium's, all other names are OpenSpiel's."""
     own = parse_own(name)
@@ -22,3 +26,8 @@ def family(name: str) -> Family:
     if is_gym(name):
         return "gym"
     return "own" if own is not None else "open_spiel"
+
+
+def may_hold(name: str) -> bool:
+    """Whether a game may hold something that a kill would leave behind, such as processes of its own."""
+    return family(name) in HOLDING

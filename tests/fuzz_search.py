@@ -410,7 +410,7 @@ def driver_sequence(rng: np.random.Generator) -> Counter[str]:
 
 
 def one_search(rng: np.random.Generator, driver: Any, count: int, simulations: int) -> str:
-    from muzero.search.tree import SearchError
+    from muzero.model.protocol import SearchError
 
     model = Answering(rng, driver.actions, int(rng.choice([0, 0, 0, 1, 2, 3, 4, 5, 6])))
     legal = rng.random((count, driver.actions)) < rng.choice([0.0, 0.5, 1.0])

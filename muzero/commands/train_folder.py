@@ -13,7 +13,7 @@ from muzero import presets
 from muzero.commands.arguments import game_spec, near_run, note_folder
 from muzero.commands.train_options import asked_preset, with_preset
 from muzero.config import Config
-from muzero.storage import checkpoint, runs
+from muzero.storage import checkpoint, metrics, runs
 from muzero.storage.disk import TEMPORARY, disk_errors, is_folder, is_there, named
 from muzero.view.console import USAGE, CommandError, command, log, quoted
 
@@ -21,7 +21,7 @@ SIZING = "sizing.json"
 """What was measured to choose a run's number of games, in its folder."""
 SURVEY = "survey.json"
 """What random games showed to choose a run's supports and the length of its games."""
-LEFT_BEHIND = frozenset({runs.LOCK, SIZING, SURVEY, "metrics.jsonl", "tensorboard", "checkpoints", runs.SNAPSHOTS})
+LEFT_BEHIND = frozenset({runs.LOCK, SIZING, SURVEY, metrics.FILE, metrics.EVENTS, runs.CHECKPOINTS, runs.SNAPSHOTS})
 """What a run killed before its first checkpoint leaves."""
 
 

@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from games.base import GameSpec
-from muzero.config import ModelConfig
 from muzero.model.networks import bounds
 from muzero.model.networks.input_norm import CUT, Standardise
-from muzero.model.networks.kind import module_of
+from muzero.model.networks.kind import Built, module_of
 from muzero.model.networks.prefix import Prefix
 from muzero.model.protocol import SearchError
 
@@ -26,17 +24,11 @@ BYTE = 255
 MEND = "use older weights, or train with a lower learner.learning_rate or learner.clip"
 
 
-class Networks(Protocol):
+class Networks(Built, Protocol):
     """What is looked at of a `LearnedModel`."""
 
-    spec: GameSpec
-    config: ModelConfig
-    h: nn.Module
-    g: nn.Module | None
-    f: nn.Module
     prefix: Prefix | None
     standard: Standardise | None
-    bare_shape: tuple[int, ...]
 
     def state_dict(self) -> dict[str, Any]: ...
 

@@ -13,10 +13,8 @@ from muzero.storage.disk import TEMPORARY
 from muzero.view.film import Picture, picture
 from muzero.view.waiting import Say, Ticker, silent
 
-INSTALL = "pip install 'muzero-engine[video]'"
 FRAMES_A_SECOND = 15
 """As many moves as Atari makes in a second."""
-KINDS = (".mp4", ".gif")
 LONGEST = 10_000
 """Moves filmed at most: eleven minutes."""
 

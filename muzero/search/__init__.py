@@ -1,5 +1,6 @@
 """Batched search over a model: the C++ tree, and the inference that feeds it."""
 
-from muzero.search.tree import SearchError, TreeSearch
+from muzero.model.protocol import SearchError
+from muzero.search.tree import TreeSearch
 
 __all__ = ["SearchError", "TreeSearch"]

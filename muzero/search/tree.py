@@ -16,10 +16,8 @@ import cpp_mcts
 from games.base import FloatArray, IntArray, MaskArray
 from muzero.config import SearchConfig
 from muzero.model.protocol import Model, SearchError
-from muzero.search.inference import Answers, Inference, Spent, host, inference
+from muzero.search.inference import Answers, Inference, Spent, inference
 from selfplay.planner import Plan
-
-__all__ = ["SearchError", "TreeSearch", "host", "parts_on"]
 
 GPU_PARTS = 2
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 FILE = "metrics.jsonl"
+EVENTS = "tensorboard"
+"""Folder of a run with the same numbers for TensorBoard."""
 FILE_LIMIT = 1 << 30
 """Bytes of the largest metrics file that is read whole."""
 ANY_SIZE = 1 << 62
@@ -36,7 +38,7 @@ class Metrics:
 
     def __init__(self, run: Path, *, tensorboard: bool = True) -> None:
         self._path = run / FILE
-        self._events = run / "tensorboard" if tensorboard else None
+        self._events = run / EVENTS if tensorboard else None
         self._writer: EventFileWriter | None = None
         self._drop_from: int | None = None
         with disk_errors(f"{self._path} could not be opened"):

@@ -24,9 +24,9 @@ from muzero.device.allocator import give_back_freed_blocks, keep_freed_blocks
 from muzero.device.graphs import Sent
 from muzero.device.select import device_of
 from muzero.errors import INTERRUPTED
+from muzero.model.protocol import SearchError
 from muzero.replay.batch import Batch
 from muzero.replay.sampling import draw
-from muzero.search.tree import SearchError
 from muzero.storage import checkpoint, runs
 from muzero.storage.metrics import Metrics
 from muzero.training import pace, sources

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from games import rows
-from games.families import family
+from games.families import may_hold
 from muzero.config import Config
 from muzero.device.allocator import keep_freed_blocks
 from muzero.model.build import build_model
@@ -47,7 +47,7 @@ class Processes:
     repeatable = False
 
     def __init__(self, config: Config, start: int = 0) -> None:
-        self.holding = may_hold(config)
+        self.holding = may_hold(config.game)
         self.inboxes: list[Inbox] = []
         self.processes: list[Any] = []
         # At the end of the program multiprocessing waits for those that still play.
@@ -151,7 +151,7 @@ def act(
     """Body of a self-play process: play until the parent ends. What asks a run to stop is the parent's business."""
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
-    if not may_hold(config) and not end_with_parent(parent):
+    if not may_hold(config.game) and not end_with_parent(parent):
         return
     torch.set_num_threads(config.train.threads)
     keep_freed_blocks()
@@ -179,8 +179,3 @@ def _act(
                 planner.refresh()
                 version = newest
             pipe.send(delivery(actor, planner if version else None, mailbox.progress))
-
-
-def may_hold(config: Config) -> bool:
-    """Whether games may hold something that a kill would leave behind, such as processes of their own."""
-    return family(config.game) in ("own", "gym")

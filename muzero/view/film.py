@@ -1,6 +1,6 @@
 """Frames of a film: a picture of the game, and beside it what the agent thinks.
 
-Drawn with Pillow, which `pip install 'muzero-engine[video]'` brings.
+Drawn with Pillow.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Picture = NDArray[np.uint8]
 """[H, W, 3]"""
 
+KINDS = (".mp4", ".gif")
+"""How the name of a film may end."""
+INSTALL = "pip install 'muzero-engine[video]'"
+"""What brings Pillow, and PyAV for .mp4."""
 HEIGHT = 420
 """Of the whole picture, in pixels; even, as video codecs want it."""
 PANEL = 320

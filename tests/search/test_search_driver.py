@@ -15,10 +15,11 @@ from table_model import TableModel
 import games
 from muzero.config import ModelConfig, SearchConfig
 from muzero.model.learned import LearnedModel
+from muzero.model.protocol import SearchError
 from muzero.search import tree
 from muzero.search.inference import GraphedInference
 from muzero.search.latents import LatentPool
-from muzero.search.tree import SearchError, TreeSearch
+from muzero.search.tree import TreeSearch
 from selfplay.planner import Plan
 
 torch.set_num_threads(1)

@@ -27,9 +27,9 @@ from muzero import cli
 from muzero.config import Config, ConfigError
 from muzero.errors import INTERRUPTED
 from muzero.learning.learner import Learner, LearningError
+from muzero.model.protocol import SearchError
 from muzero.replay import prefetch
 from muzero.replay.buffer import Replay
-from muzero.search.tree import SearchError
 from muzero.storage import checkpoint, disk, metrics, runs
 from muzero.storage.checkpoint import CheckpointError
 from muzero.training import actors, loop, processes, sources

@@ -14,6 +14,7 @@ from muzero.commands.arguments import Maybe
 from muzero.commands.evaluate import measuring
 from muzero.commands.evaluate.options import USUAL, Agent, CommonOptions, check
 from muzero.view.console import USAGE, CommandError, log
+from muzero.view.film import INSTALL, KINDS
 
 if TYPE_CHECKING:
     from muzero.evaluation.subject import Subject
@@ -23,8 +24,6 @@ EXAMPLES = (
     "muzero evaluate video checkpoints/runs/atari_pong pong.mp4",
     "muzero evaluate video atari/pong pong.gif --max-moves 200",
 )
-KINDS = (".mp4", ".gif")
-INSTALL = "pip install 'muzero-engine[video]'"
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def measure(arguments: Arguments, subject: Subject) -> Iterator[FilmReport]:
 
 def record(subject: Subject, path: Path, max_moves: int) -> FilmReport:
     """Film the game that is measured first. Raises GameError for a game without pictures."""
-    from muzero.play.filming import record
+    from muzero.play.filming import record as film
     from muzero.play.viewing import Viewing
 
     assert subject.agent is not None, "options that need an agent were checked"
-    return record(Viewing(subject.agent, subject.seed, subject.simulations[0], max_moves), path, log)
+    return film(Viewing(subject.agent, subject.seed, subject.simulations[0], max_moves), path, log)
