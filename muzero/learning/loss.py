@@ -130,7 +130,7 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tenso
         "value": scalar.loss(out.values, data.value.T, model.config.value) * trained,
     }
     if len(out.rewards) > 0:
-        paid = data.reward.T if model.prefix is None else sums(data.reward.T, model.prefix.period)
+        paid = sums(data.reward.T, model.config.prefix)
         # A move really made has a known reward, also the last one, after which the next step lies past the end.
         known = inside[:-1] | trained[1:]
         terms["reward"] = scalar.loss(out.rewards, paid, model.config.reward) * known

@@ -51,9 +51,7 @@ def model_checks(predicted: Predictions) -> dict[str, Tensor]:
     found = {"value_error": (error * known).sum(1) / known.sum(1)}
     if len(predicted.rewards) == 0:
         return {"value_error@0": found["value_error"][0]}
-    reward = scalar.decode(predicted.rewards, config.reward)
-    if config.prefix:
-        reward = differences(reward, config.prefix)
+    reward = differences(scalar.decode(predicted.rewards, config.reward), config.prefix)
     found |= _reward_checks(reward, data.reward.T, in_game[:-1])
     names = ["value_error@0"] + [f"{name}@{k}" for k in range(1, len(in_game)) for name in found]
     return {name: _at(found, name, len(in_game)) for name in names}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -37,9 +37,9 @@ class Spent(Stopwatch):
     """No time: leaves that the model was asked for."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What the model says of M leaves, as the tree takes it; float32, valid until the next launch."""
+class Answers(NamedTuple):
+    """What the model says of M leaves: fields of a `StepOutput` by their names, in the order in which the tree takes
+    them; float32, valid until the next launch."""
 
     reward: FloatArray
     """[M]"""
@@ -49,6 +49,10 @@ class Answers:
     """[M, A]"""
     value: FloatArray
     """[M]"""
+
+
+SCALARS = tuple(name for name in Answers._fields if name != "logits")
+"""Fields with one number a leaf."""
 
 
 class Inference(Protocol):
@@ -107,7 +111,7 @@ class HostInference:
         output = self.model.step(latent, action)
         self.spent.network += self.spent.lap()
         self.pool.scatter(tree + slot * self.width, output.latent)
-        self.answers = Answers(host(output.reward), host(output.discount), host(output.logits), host(output.value))
+        self.answers = Answers(*(host(getattr(output, name)) for name in Answers._fields))
         self.spent.copies += self.spent.lap()
 
     def wait(self) -> Answers:
@@ -132,7 +136,7 @@ class GraphedInference:
         self.given_host = torch.zeros(3 * width + 1, dtype=torch.int32, pin_memory=cuda)
         self.given = torch.zeros(3 * width + 1, dtype=torch.int32, device=model.device)
         self.leaves: IntArray = self.given_host[:-1].numpy().reshape(3, width)
-        size = width * (model.num_actions + 3)
+        size = width * (model.num_actions + len(SCALARS))
         self.found_host = torch.zeros(size, dtype=torch.float32, pin_memory=cuda)
         self.found = torch.zeros(size, dtype=torch.float32, device=model.device)
         self.pool: LatentPool | None = None
@@ -179,7 +183,7 @@ class GraphedInference:
         trees = self.width + 1
         output = self.model.step(self.pool.gather(parent * trees + tree), action)
         self.pool.scatter(given[-1] * trees + tree, output.latent)
-        parts = (output.logits.flatten(), output.reward, output.discount, output.value)
+        parts = (output.logits.flatten(), *(getattr(output, name) for name in SCALARS))
         torch.cat([part.float() for part in parts], out=self.found)
         self.found_host.copy_(self.found, non_blocking=True)
 
@@ -188,8 +192,9 @@ class GraphedInference:
         self.recorder.wait()
         self.spent.network += self.spent.lap()
         width, count, numbers = self.width, self.count, self.found_host.numpy()
-        logits, (reward, discount, value) = numbers[: -3 * width], numbers[-3 * width :].reshape(3, width)
-        return Answers(reward[:count], discount[:count], logits.reshape(width, -1)[:count], value[:count])
+        behind = -len(SCALARS) * width
+        scalars = dict(zip(SCALARS, numbers[behind:].reshape(-1, width)[:, :count], strict=True))
+        return Answers(logits=numbers[:behind].reshape(width, -1)[:count], **scalars)
 
 
 def inference(model: Model, simulations: int, width: int, spent: Spent) -> Inference:

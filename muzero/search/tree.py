@@ -59,8 +59,7 @@ class Part:
         if answers is None:
             leaves = self.tree.select(*self._rows())
         else:
-            leaves = self.tree.advance(
-                answers.reward, answers.discount, answers.logits, answers.value, *self._rows())
+            leaves = self.tree.advance(*answers, *self._rows())
         self._launch(slot, leaves)
 
     def finish(self) -> None:
@@ -68,7 +67,7 @@ class Part:
         answers = self._answers()
         if answers is None:
             return
-        self.tree.expand(answers.reward, answers.discount, answers.logits, answers.value)
+        self.tree.expand(*answers)
         self.spent.tree += self.spent.lap()
 
     def _rows(self) -> tuple[IntArray, IntArray, IntArray]:

@@ -104,9 +104,7 @@ class Supports:
     def add(self, batch: Batch) -> None:
         """Count what the loss learns from `batch`."""
         self.counts["value"].add(batch.value[batch.value_mask])
-        paid = batch.reward
-        if self.config.prefix and paid.size:
-            paid = sums(torch.from_numpy(paid).T, self.config.prefix).T.numpy()
+        paid = sums(torch.from_numpy(batch.reward).T, self.config.prefix).T.numpy()
         self.counts["reward"].add(paid[batch.in_game[:, :-1] | batch.value_mask[:, 1:]])
 
     def newest(self) -> dict[str, float]:

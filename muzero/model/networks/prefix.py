@@ -82,13 +82,16 @@ class Prefix(nn.Module):
 
 
 def sums(reward: Tensor, period: int) -> Tensor:
-    """Rewards [K, B] of a row of moves -> their sums so far, anew after each `period` moves."""
-    if len(reward) == 0:
+    """Rewards [K, B] of a row of moves -> what is stated of them: their sums so far, anew after each `period` moves;
+    for a period of 0 each by itself."""
+    if period == 0 or len(reward) == 0:
         return reward
     return torch.cat([part.cumsum(0) for part in torch.split(reward, period)])
 
 
 def differences(total: Tensor, period: int) -> Tensor:
     """The inverse of `sums`."""
+    if period == 0:
+        return total
     parts = torch.split(total, period)
     return torch.cat([torch.diff(part, dim=0, prepend=torch.zeros_like(part[:1])) for part in parts])
