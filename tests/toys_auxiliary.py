@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from games.base import GameSpec
 from muzero.config import LearnerConfig, ModelConfig
 from muzero.model.auxiliary import Imagined
-from muzero.model.networks.kind import Parts
 
 
 class Fullness:
@@ -14,8 +14,8 @@ class Fullness:
 
     name = "fullness"
 
-    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
-        return nn.Linear(parts.latent_shape[0], 1)
+    def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
+        return nn.Linear(latent_shape[0], 1)
 
     def weight(self, config: LearnerConfig) -> float:
         return 0.5

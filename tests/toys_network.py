@@ -54,7 +54,7 @@ class Heads(nn.Module):
 def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     h = Encoder(math.prod(spec.observation_shape), config.width)
     g = Step(spec.num_actions, config.width, outputs.facts) if outputs.dynamics else None
-    return Parts(h, g, Heads(config.width, spec.num_actions, outputs.values), None, (config.width,))
+    return Parts(h, g, Heads(config.width, spec.num_actions, outputs.values), (config.width,))
 
 
 def bounds(model: Built) -> dict[str, list[Row]]:

@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from games.base import GameSpec
 from muzero.config import ConfigError, LearnerConfig, ModelConfig
 from muzero.model.networks.consistency import Consistency
-from muzero.model.networks.kind import Parts
+from muzero.model.networks.decoder import Decoder
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ class AuxiliaryLoss(Protocol):
     name: str
     """of its term: `loss/NAME` in the metrics"""
 
-    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
-        """Its network, made after h, g and f; None where the config doesn't ask for it."""
+    def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
+        """Its network over latents [B, *latent_shape] of a game, made after h, g and f; None where the config doesn't
+        ask for it. Raises ConfigError where it can't be had."""
 
     def weight(self, config: LearnerConfig) -> float:
         """Of its term in the loss; 0: it isn't computed."""
@@ -66,11 +68,14 @@ class Reconstruction:
 
     name = "reconstruction"
 
-    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
-        if config.reconstruction and parts.decoder is None:
-            raise ConfigError(f"model.network {config.network} has no decoder: set model.reconstruction to False and "
-                              "learner.reconstruction_weight to 0")
-        return parts.decoder
+    def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
+        if not config.reconstruction:
+            return None
+        try:
+            return Decoder(latent_shape, spec.observation_shape)
+        except ValueError as error:
+            raise ConfigError(f"model.network {config.network} has no way back to an observation ({error}): set "
+                              "model.reconstruction to False and learner.reconstruction_weight to 0") from error
 
     def weight(self, config: LearnerConfig) -> float:
         return config.reconstruction_weight
@@ -89,8 +94,8 @@ class SelfConsistency:
 
     name = "consistency"
 
-    def make(self, parts: Parts, config: ModelConfig) -> nn.Module | None:
-        return Consistency(parts.latent_shape, config.consistency_width) if config.consistency else None
+    def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
+        return Consistency(latent_shape, config.consistency_width) if config.consistency else None
 
     def weight(self, config: LearnerConfig) -> float:
         return config.consistency_weight

@@ -51,7 +51,7 @@ class LearnedModel(nn.Module):
         self.latent_shape = self.bare_shape = parts.latent_shape
         """Of one latent; with a value prefix, of it and its memory. The bare one is as h and g give it."""
         for attribute, loss in AUXILIARY_LOSSES.items():
-            setattr(self, attribute, loss.make(parts, config))
+            setattr(self, attribute, loss.make(self.spec, parts.latent_shape, config))
         self.prefix: Prefix | None = None
         if config.prefix and self.imagines:
             self.prefix = Prefix(self.latent_shape, config.prefix_hidden, scalar.units(config.reward), config.prefix,

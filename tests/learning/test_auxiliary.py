@@ -20,7 +20,6 @@ from muzero.learning.tensors import Tensors
 from muzero.model import auxiliary
 from muzero.model.auxiliary import AUXILIARY_LOSSES, Imagined
 from muzero.model.learned import LearnedModel
-from muzero.model.networks.kind import Parts
 from muzero.replay.batch import Batch
 
 torch.set_num_threads(1)
@@ -167,7 +166,9 @@ def test_it_is_learned(attribute: str, kind: str) -> None:
     assert found[-1] < found[0] - 0.2 * abs(found[0])
 
 
-def test_a_network_without_a_decoder_is_told() -> None:
-    parts = Parts(torch.nn.Identity(), None, torch.nn.Identity(), None, (4,))
-    with pytest.raises(ConfigError, match=r"model\.network mlp has no decoder: set model\.reconstruction to"):
-        AUXILIARY_LOSSES["decoder"].make(parts, ModelConfig(reconstruction=True))
+def test_a_latent_that_can_not_be_decoded_is_told() -> None:
+    """A picture's small board has other places than the picture."""
+    loss, spec = AUXILIARY_LOSSES["decoder"], games.spec("tic_tac_toe")
+    assert loss.make(spec, (4, 2, 2), ModelConfig()) is None
+    with pytest.raises(ConfigError, match=r"model\.network mlp has no way back .*\[3, 3\].* set model\.reconstruct"):
+        loss.make(spec, (4, 2, 2), ModelConfig(reconstruction=True))

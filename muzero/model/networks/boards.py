@@ -37,7 +37,7 @@ def over_board(
     spec: GameSpec, config: ModelConfig, outputs: Outputs, h: nn.Module, board: tuple[int, int], layout: ActionLayout,
     *, picture: bool = False,
 ) -> Parts:
-    """`h` with g, f and a decoder over latents [width, *board]. picture: the board is one of a picture."""
+    """`h` with g and f over latents [width, *board]. picture: the board is one of a picture."""
     width, hidden = config.width, config.hidden
     g = resnet.Dynamics(
         spec.num_actions, board, layout, width=width, hidden=hidden, blocks=config.dynamics_blocks,
@@ -45,8 +45,7 @@ def over_board(
     ) if outputs.dynamics else None
     f = resnet.Prediction(spec.num_actions, board, layout, width=width, hidden=hidden, value_units=outputs.values,
                           picture=picture)
-    decoder = resnet.Reconstruction(spec.observation_shape[0], width) if config.reconstruction else None
-    return Parts(h, g, f, decoder, (width, *board))
+    return Parts(h, g, f, (width, *board))
 
 
 def fast(model: Built, derived: Derived, entries: Callable[[str], Entries]) -> Fast | None:

@@ -43,8 +43,6 @@ class Parts:
     h: nn.Module
     g: nn.Module | None
     f: nn.Module
-    decoder: nn.Module | None
-    """latent -> observation logits, for reconstruction"""
     latent_shape: tuple[int, ...]
     """*L of one latent"""
 
@@ -73,7 +71,7 @@ class NetworkModule(Protocol):
     """A kind of network: a module with these functions."""
 
     def build(self, spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
-        """New networks for a game, in the order h, g, f, decoder. Raises ConfigError for a game they can't read."""
+        """New networks for a game, in the order h, g, f. Raises ConfigError for a game they can't read."""
 
     def bounds(self, model: Built) -> dict[str, list[Row]]:
         """How large numbers become in h, f and g, by name; {} where nothing is known, and nothing is proven then."""

@@ -61,26 +61,13 @@ class Prediction(nn.Module):
         return self.policy(hidden), self.value(hidden)
 
 
-class Reconstruction(nn.Module):
-    """Latent [B, width] -> observation logits [B, *O]."""
-
-    def __init__(self, observation_shape: tuple[int, ...], width: int) -> None:
-        super().__init__()
-        self.shape = observation_shape
-        self.outer = output_layer(nn.Linear(width, math.prod(observation_shape)))
-
-    def forward(self, latent: Tensor) -> Tensor:
-        out: Tensor = self.outer(latent)
-        return out.view(-1, *self.shape)
-
-
 def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     """See `kind.NetworkModule`."""
     shape, width, hidden, norm = spec.observation_shape, config.width, config.hidden, config.latent_norm
     h = Representation(shape, width, hidden, norm)
     g = Dynamics(spec.num_actions, width, hidden, outputs.facts, norm) if outputs.dynamics else None
     f = Prediction(spec.num_actions, width, hidden, outputs.values)
-    return Parts(h, g, f, Reconstruction(shape, width) if config.reconstruction else None, (width,))
+    return Parts(h, g, f, (width,))
 
 
 def bounds(model: Built) -> dict[str, list[Row]]:

@@ -190,15 +190,3 @@ class Prediction(nn.Module):
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         return self.policy(latent), self.value(latent)
-
-
-class Reconstruction(nn.Module):
-    """Latent [B, width, H, W] -> observation logits [B, C, H, W]."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        self.outer = output_layer(nn.Conv2d(width, channels, 1))
-
-    def forward(self, latent: Tensor) -> Tensor:
-        out: Tensor = self.outer(latent)
-        return out
