@@ -21,6 +21,7 @@ from muzero.config.settings import (
     ReplayConfig,
     SearchConfig,
     TrainConfig,
+    auxiliary_parts,
 )
 from muzero.errors import ConfigError
 from selfplay.naming import MCTS_MOST, names_mcts
@@ -63,7 +64,7 @@ def check(config: Config) -> None:
     for name, scalar in (("value", config.model.value), ("reward", config.model.reward)):
         if scalar.kind == "categorical" and (scalar.bins == 1 or not scalar.low < scalar.high):
             raise ConfigError(f"model.{name}: expected at least 2 bins and low < high, got {scalar}")
-    _check_aids(config)
+    _check_auxiliary_parts(config)
     if NETWORKS[config.model.network].pictures:
         _check_pictures(config)
     else:
@@ -125,13 +126,13 @@ def _check_evaluation(games: int, against: str) -> None:
                           "perfect" + (f"; nearest: {near[0]}" if near else ""))
 
 
-def _check_aids(config: Config) -> None:
+def _check_auxiliary_parts(config: Config) -> None:
     """A part of the model that no loss trains, or a loss without its part, is a mistake."""
-    weights = {"reconstruction": config.learner.reconstruction_weight, "consistency": config.learner.consistency_weight}
-    for name, weight in weights.items():
-        if getattr(config.model, name) != (weight > 0):
-            raise ConfigError(f"model.{name} ({getattr(config.model, name)}) and learner.{name}_weight ({weight:g}) "
-                              "belong together; expected both or neither")
+    for part, name in auxiliary_parts().items():
+        on, weight = getattr(config.model, part), getattr(config.learner, name)
+        if on != (weight > 0):
+            raise ConfigError(f"model.{part} ({on}) and learner.{name} ({weight:g}) belong together; expected both or "
+                              "neither")
     if config.learner.consistency_steps > config.learner.unroll:
         raise ConfigError(f"learner.consistency_steps ({config.learner.consistency_steps}) can't be more than "
                           f"learner.unroll ({config.learner.unroll})")
@@ -167,10 +168,10 @@ def _check_lives(game: str) -> None:
 def _check_rules(config: Config) -> None:
     """Refuse what has no meaning, or can't be had, where the game's own rules are searched."""
     why = f"model.dynamics {config.model.dynamics}"
-    for name in ("reconstruction", "consistency"):
-        if getattr(config.model, name):
-            raise ConfigError(f"{why} has no imagined positions to train: set model.{name} to False and "
-                              f"learner.{name}_weight to 0")
+    for part, weight in auxiliary_parts().items():
+        if getattr(config.model, part):
+            raise ConfigError(f"{why} has no imagined positions to train: set model.{part} to False and "
+                              f"learner.{weight} to 0")
     if config.learner.reanalyse_fraction > 0:
         raise ConfigError(f"{why} searches from the history of a game, which stored positions don't have: set "
                           f"learner.reanalyse_fraction to 0, got {config.learner.reanalyse_fraction:g}")

@@ -6,9 +6,10 @@ the command line reads this file before it knows whether it needs a network at a
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_type_hints
 
 from muzero.config.kinds import Algorithm, Dynamics, Network
 from selfplay.settings import Between, Count, CountOr0, Schedule, Share, Size, SizeOr0
@@ -26,6 +27,14 @@ Seconds = Annotated[float, Between(0.0, 1e9)]
 Minutes = Annotated[float, Between(0.0, 1e7)]
 POSITIVE = math.ulp(0.0)
 """Lowest value of a number that must be above 0."""
+
+
+@dataclass(frozen=True)
+class TrainedBy:
+    """Written at a switch of `ModelConfig` for a part that one auxiliary loss alone trains: its weight in
+    `LearnerConfig`. Both are on or neither is."""
+
+    weight: str
 
 
 def squashed(x: float) -> float:
@@ -118,12 +127,21 @@ class ModelConfig:
     discount: Literal["fixed", "learned"] = "fixed"
     """fixed: the sign follows from the game (it must alternate, or have one player).
     learned: a head predicts end / same player / other player."""
-    reconstruction: bool = False
+    reconstruction: Annotated[bool, TrainedBy("reconstruction_weight")] = False
     """A linear decoder from every imagined latent back to the observation (an auxiliary loss)."""
-    consistency: bool = False
+    consistency: Annotated[bool, TrainedBy("consistency_weight")] = False
     """A projector and predictor for self-consistency of latents (an auxiliary loss; EfficientZero)."""
     consistency_width: Units = 128
     """Units of that projection (EfficientZero: 1024)."""
+
+
+@functools.cache
+def auxiliary_parts() -> dict[str, str]:
+    """Switches of `ModelConfig` for parts that an auxiliary loss trains -> the setting of `LearnerConfig` that is its
+    weight."""
+    hints = get_type_hints(ModelConfig, include_extras=True)
+    return {name: mark.weight for name, hint in hints.items() for mark in getattr(hint, "__metadata__", ())
+            if isinstance(mark, TrainedBy)}
 
 
 @dataclass(frozen=True)

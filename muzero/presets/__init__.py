@@ -6,12 +6,14 @@ A preset holds only what differs from the defaults of `muzero.config`.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import games
 from games.atari_protocol import is_atari
 from games.base import GameSpec
 from games.naming import nearest
 from muzero.config import Config, ConfigError, changes, replace
+from muzero.config.settings import auxiliary_parts
 from muzero.presets import atari, boards, general
 
 ONLY = "usual"
@@ -70,6 +72,7 @@ def with_rules(preset: Config) -> Config:
 
     Raises ConfigError for a game whose rules can't be searched.
     """
-    return replace(preset, {
-        "model.dynamics": "rules", "model.reconstruction": False, "model.consistency": False,
-        "learner.reconstruction_weight": 0.0, "learner.consistency_weight": 0.0, "learner.reanalyse_fraction": 0.0})
+    off: dict[str, Any] = {"learner.reanalyse_fraction": 0.0}
+    for part, weight in auxiliary_parts().items():
+        off |= {f"model.{part}": False, f"learner.{weight}": 0.0}
+    return replace(preset, {"model.dynamics": "rules", **off})

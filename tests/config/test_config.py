@@ -13,7 +13,18 @@ import pytest
 import cpp_mcts
 from games import list_games
 from muzero import presets
-from muzero.config import RETIRED, Config, ConfigError, SearchConfig, from_json, replace, settings, to_json
+from muzero.config import (
+    RETIRED,
+    Config,
+    ConfigError,
+    LearnerConfig,
+    SearchConfig,
+    from_json,
+    replace,
+    settings,
+    to_json,
+)
+from muzero.config import config as config_module
 from muzero.config.bounds import BOUNDS, bounds
 from selfplay.naming import names_mcts
 
@@ -147,6 +158,21 @@ def test_a_schedule_starts_at_0_and_rises_to_1(points: list[list[float]]) -> Non
 def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         replace(Config(), changes)
+
+
+def test_the_mark_of_an_auxiliary_part_is_all_that_checks_and_presets_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.auxiliary_parts() == {
+        "reconstruction": "reconstruction_weight", "consistency": "consistency_weight"}
+    toy = {"standardise": "discount_weight"}
+    for module in (config_module, presets):
+        monkeypatch.setattr(module, "auxiliary_parts", lambda: toy)
+    with pytest.raises(ConfigError, match=r"model\.standardise \(False\) and learner\.discount_weight \(1\) belong"):
+        Config()
+    sound = Config(learner=LearnerConfig(discount_weight=0.0))
+    on = {"model.network": "pixels", "model.standardise": True, "learner.discount_weight": 1.0}
+    with pytest.raises(ConfigError, match=r"set model\.standardise to False and learner\.discount_weight to 0"):
+        replace(sound, {**on, "model.dynamics": "rules"})
+    assert presets.with_rules(replace(sound, on)).learner.discount_weight == 0.0
 
 
 @pytest.mark.parametrize("changes", [
