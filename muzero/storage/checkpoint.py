@@ -20,6 +20,7 @@ from games.machine import memory
 from games.own_names import is_own
 from muzero.config import FORMAT as CONFIG_FORMAT
 from muzero.config import Config, Retired, from_json, to_json
+from muzero.config.kinds import NETWORKS
 from muzero.storage import disk, manifest, runs
 from muzero.storage.disk import CheckpointError, Damaged, disk_errors
 from muzero.storage.manifest import Foreign, Manifest, NewerFormat
@@ -50,6 +51,8 @@ CLOCK_LIMIT = 1 << 12
 """Bytes of the largest clock that is read."""
 TENSORS, BLOCK_TENSORS, FILE_TENSORS = 128, 12, 4
 """Tensors of a model at most: outside its residual blocks, and in each; and in another file for each of these."""
+BLOCKS_COUNTED = 2
+"""Residual blocks for each that a setting counts: `pixels` has as many after each of two halvings."""
 STATE_PARTS, GAME_PARTS = 4_096, 64
 """Lists, objects and strings of a state at most: outside its unfinished games, and for each one."""
 EXACT = frozenset({"replay", "actors"})
@@ -198,9 +201,8 @@ def _state_parts(config: Config) -> int:
 
 def _tensors_most(config: Config) -> int:
     """How many tensors a file may hold."""
-    model = config.model
-    blocks = 2 * (model.representation_blocks + model.picture_blocks) + model.dynamics_blocks
-    return FILE_TENSORS * (TENSORS + BLOCK_TENSORS * blocks)
+    blocks = sum(getattr(config.model, name) for name in NETWORKS[config.model.network].blocks)
+    return FILE_TENSORS * (TENSORS + BLOCK_TENSORS * BLOCKS_COUNTED * blocks)
 
 
 def read_config(folder: Path) -> Config:

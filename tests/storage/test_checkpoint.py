@@ -20,7 +20,8 @@ import torch
 from safetensors.torch import load_file
 
 import checkpoints
-from muzero.config import Config, TrainConfig
+from muzero.config import Config, ModelConfig, TrainConfig
+from muzero.config.kinds import NETWORKS, NetworkKind
 from muzero.storage import agent_folder, checkpoint, disk, runs
 from muzero.storage.checkpoint import CheckpointError, Damaged, Foreign
 
@@ -491,3 +492,16 @@ def test_folders_and_configs_are_found_without_torch(tmp_path: Path) -> None:
     )
     root = Path(checkpoints.__file__).parent.parent
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=True, timeout=60)
+
+
+def test_a_kind_of_network_says_which_settings_make_its_files_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network deeper than any of ours can be read back, and one that is not deep may not have as many tensors."""
+    files = {"weights": {f"layer{number}": torch.zeros(1) for number in range(600)}}
+    deep = Config(model=ModelConfig(hidden=40))
+    folder = checkpoint.save(tmp_path, 1, files, {}, deep)
+    with pytest.raises(Damaged, match=r"the header of weights\.safetensors is too long or nested too deeply"):
+        checkpoint.load(folder)
+    monkeypatch.setitem(NETWORKS, "mlp", NetworkKind("toys_network", blocks=("hidden",)))
+    assert len(checkpoint.load(folder).tensors["weights"]) == 600
