@@ -91,6 +91,11 @@ class Learner:
         # A recording gives the same object each time: what was computed from the old numbers must not stay with it.
         return StepReport(replace(losses), norm, rate)
 
+    @property
+    def normalises(self) -> bool:
+        """Whether the model reads observations by what is usual in the game, which `see` shows it."""
+        return self.model.standard is not None
+
     def see(self, obs: NDArray[Any]) -> None:
         """Learn from obs [B, *O] what is usual, where the model tells positions by that; before the first step. Raises
         LearningError for one that isn't finite."""

@@ -201,7 +201,7 @@ def _state_parts(config: Config) -> int:
 
 def _tensors_most(config: Config) -> int:
     """How many tensors a file may hold."""
-    blocks = sum(getattr(config.model, name) for name in NETWORKS[config.model.network].blocks)
+    blocks: int = sum(getattr(config.model, name) for name in NETWORKS[config.model.network].blocks)
     return FILE_TENSORS * (TENSORS + BLOCK_TENSORS * BLOCKS_COUNTED * blocks)
 
 

@@ -36,8 +36,8 @@ from muzero.training.progress import Reporter
 from muzero.training.rating import opponent_of, play_newest
 from muzero.training.saving import RunFolder
 from muzero.training.source import ActorError, SourceOf
-from muzero.training.state import TRAINING, RunState
-from muzero.view.progress import EVALUATING, LAST_EVALUATION, Progress
+from muzero.training.state import RunState
+from muzero.view.progress import DONE, EVALUATING, GOING_ON, LAST_EVALUATION, STOPPED, TRAINING, Progress
 
 PICTURES = 2_048
 """Positions that tell what is usual in a game's pictures."""
@@ -63,7 +63,7 @@ class Run:
         train = self.state.config.train
         log, save = Alarm(train.log_seconds), Alarm(train.checkpoint_seconds)
         evaluate = Alarm(60.0 * train.evaluate_minutes if train.evaluate_minutes > 0 else math.inf)
-        report(self.reporter.progress("going on" if self.state.phase == TRAINING else self.state.phase))
+        report(self.reporter.progress(GOING_ON if self.state.phase == TRAINING else self.state.phase))
         while not self.state.done and not interrupt.asked:
             self.advance()
             self.folder.leave_snapshot()
@@ -90,7 +90,7 @@ class Run:
         self.folder.leave_snapshot()
         self.folder.save()
         self.evaluate_last(report, interrupt)
-        report(self.reporter.progress("stopped and saved" if interrupt.asked else "done and saved"))
+        report(self.reporter.progress(STOPPED if interrupt.asked else DONE))
         return INTERRUPTED if interrupt.asked else 0
 
     def resume(self, folder: Path) -> None:
@@ -136,7 +136,7 @@ class Run:
         """What is due before a learning step: a look at the first pictures, new weights for who plays, searches of
         stored positions."""
         state = self.state
-        if state.learner.steps == 0 and state.config.model.standardise:
+        if state.learner.steps == 0 and state.learner.normalises:
             self.look()
         if state.learner.steps % state.config.train.publish_steps == 0:
             self.publish()

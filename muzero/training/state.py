@@ -22,10 +22,7 @@ from muzero.training.clock import TrainingClock
 from muzero.training.pace import Standing
 from muzero.training.reanalyse import Reanalyser
 from muzero.training.source import SourceOf
-from muzero.view.progress import RANDOM_PLAY
-
-TRAINING = "training"
-"""`Progress.status` while steps are learned."""
+from muzero.view.progress import FIRST_GAMES, RANDOM_PLAY, TRAINING
 
 
 class RunState:
@@ -100,4 +97,4 @@ class RunState:
         """What goes on, in words."""
         if self.warming_up:
             return RANDOM_PLAY
-        return TRAINING if self.learner.steps else "playing the first games"
+        return TRAINING if self.learner.steps else FIRST_GAMES

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from muzero.view.progress import EVALUATING, LAST_EVALUATION, RANDOM_PLAY
+from muzero.view.progress import ENDED, RANDOM_PLAY, RESTING
 from muzero.view.terminal import bar, duration, plain, quantity, takes_more, unicode_ok
 from muzero.view.wrapping import fit
 
@@ -113,7 +113,7 @@ def line(progress: Progress) -> str:
         f"{progress.game}: {progress.status}" + (f": {_random_play(progress)}" if _warms_up(progress) else ""),
         f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
         _times(progress),
-        _games(progress) + ("" if _rests(progress) else
+        _games(progress) + ("" if progress.status in RESTING else
                                        f" ({progress.games_per_s:.0f}/s, "
                                        f"{quantity(progress.simulations_per_s)} simulations/s)"),
         f"replay {progress.replay_positions:,}/{progress.replay_capacity:,}, {_ratio(progress)}",
@@ -142,7 +142,7 @@ def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> Render
     return Panel(
         grid,
         title=f"[bold]muzero[/] {_escape(progress.game)}",
-        subtitle=_escape(progress.run) + ("" if _ended(progress) else " · Ctrl-C saves and stops"),
+        subtitle=_escape(progress.run) + ("" if progress.status in ENDED else " · Ctrl-C saves and stops"),
         border_style="blue",
         width=min(width, WIDTH),
     )
@@ -154,7 +154,7 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
     learning, playing = f"step {_of(progress.step, progress.steps_limit)}", _games(progress)
     if not math.isnan(progress.mean_return):
         playing += f"   mean return {progress.mean_return:.5g}"
-    if not _rests(progress):
+    if progress.status not in RESTING:
         learning += f"   {progress.steps_per_s:.1f} steps/s   waits {progress.learner_wait:.0%} for games, "
         learning += f"{progress.data_wait:.0%} for data"
         playing += (f"   {progress.games_per_s:.1f} games/s   "
@@ -211,17 +211,7 @@ def _left(progress: Progress) -> float:
     """Seconds left; the clock's limit alone, or 0, while it is too early to estimate how long the steps take."""
     if progress.elapsed_s >= ESTIMATE_SECONDS and _share_done(progress) >= ESTIMATE_SHARE:
         return progress.eta_s
-    return 0.0 if _ended(progress) else max(0.0, 60 * progress.minutes_limit - progress.elapsed_s)
-
-
-def _ended(progress: Progress) -> bool:
-    """True in the last report of a sitting, when there is nothing left to stop."""
-    return progress.status.endswith("saved")
-
-
-def _rests(progress: Progress) -> bool:
-    """True while nothing is learned or taken in from self-play, so that there is no rate to tell."""
-    return _ended(progress) or progress.status in (EVALUATING, LAST_EVALUATION)
+    return 0.0 if progress.status in ENDED else max(0.0, 60 * progress.minutes_limit - progress.elapsed_s)
 
 
 def _known(value: float) -> str:

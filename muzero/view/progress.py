@@ -6,10 +6,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-RANDOM_PLAY = "random play first"
-"""`Progress.status` while nothing is searched yet."""
+RANDOM_PLAY, FIRST_GAMES = "random play first", "playing the first games"
+"""`Progress.status` while nothing is searched yet, and while searched games come but nothing is learned."""
+TRAINING, GOING_ON = "training", "going on"
+"""While steps are learned, and as a run takes that up again."""
 EVALUATING, LAST_EVALUATION = "evaluating", "a last evaluation"
-"""`Progress.status` during a match of the newest weights, and during that of the agent a run ends with."""
+"""During a match of the newest weights, and during that of the agent a run ends with."""
+DONE, STOPPED = "done and saved", "stopped and saved"
+"""In the last report of a sitting: at the limit, or where somebody asked the run to stop."""
+ENDED = frozenset({DONE, STOPPED})
+"""There is nothing left to stop."""
+RESTING = ENDED | {EVALUATING, LAST_EVALUATION}
+"""Nothing is learned or taken in from self-play: there is no rate to tell."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class Progress:
     evaluation: str
     """last result against a fixed opponent; empty before the first"""
     status: str
-    """what goes on, in words"""
+    """what goes on: one of the words above"""
     data_wait: float = 0.0
     """share of the learner's time spent waiting for a batch of positions that are there, in [0, 1]"""
     mean_return: float = math.nan
