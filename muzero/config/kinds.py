@@ -46,7 +46,7 @@ NETWORKS: dict[str, NetworkKind] = {
     "mlp": NetworkKind("muzero.model.networks.mlp"),
     "resnet": NetworkKind("muzero.model.networks.boards", spatial=True,
                           blocks=("representation_blocks", "dynamics_blocks")),
-    "pixels": NetworkKind("muzero.model.networks.pictures", spatial=True, pictures=True,
+    "pixels": NetworkKind("muzero.model.networks.pixels", spatial=True, pictures=True,
                           blocks=("representation_blocks", "picture_blocks", "dynamics_blocks")),
 }
 DYNAMICS: dict[str, DynamicsKind] = {

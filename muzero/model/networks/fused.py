@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from muzero.model.networks import pixels, prefix, resnet
+from muzero.model.networks import prefix, resnet
 from muzero.model.networks.watch import Watch
 
 CONVOLUTION = torch.ops.mkldnn._convolution_pointwise
@@ -146,24 +146,6 @@ class Representation:
         else:
             x = self.stem.plain(obs).add_(self.position).relu_()
         return self.normalise(self.blocks(x))
-
-
-class Downsampling:
-    """Twin of `pixels.Representation`: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16]."""
-
-    def __init__(self, derived: Derived, h: pixels.Representation, entries: Entries) -> None:
-        self.first, self.second = Conv.of(derived, h.first), Conv.of(derived, h.second)
-        self.towers = [Blocks(derived, tower, entries) for tower in h.towers if isinstance(tower, nn.Sequential)]
-        position = h.position
-        self.position = None if position is None else derived.hold(lambda: position)
-        self.normalise = h.normalise
-
-    def __call__(self, obs: Tensor) -> Tensor:
-        x = self.towers[1](self.second.relu(self.towers[0](self.first.relu(obs))))
-        x = pixels.pool(self.towers[2](pixels.pool(x)))
-        if self.position is not None:
-            x = x + self.position
-        return self.normalise(self.towers[3](x))
 
 
 class Dynamics:

@@ -1,14 +1,22 @@
-"""h for pictures: four halvings down to a small board, on which g and f of `resnet` work.
+"""The `pixels` kind of network: h halves a picture four times, down to a small board on which g and f of `resnet` work.
 
 Schrittwieser et al. 2020, appendix F: two strided convolutions and two mean poolings, residual blocks after each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from games.base import ActionLayout, GameSpec
+from muzero.config import ModelConfig
+from muzero.model.networks import boards, fused
+from muzero.model.networks.bounds import Row
+from muzero.model.networks.fused import Derived, Entries
+from muzero.model.networks.kind import Built, Fast, Outputs, Parts
 from muzero.model.networks.latent_norm import NORMS
 from muzero.model.networks.resnet import Block, conv
 
@@ -51,3 +59,52 @@ class Representation(nn.Module):
         if self.position is not None:
             x = x + self.position
         return self.normalise(self.towers[3](x))
+
+
+class FastRepresentation:
+    """`Representation` laid out for the search: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16]."""
+
+    def __init__(self, derived: Derived, h: Representation, entries: Entries) -> None:
+        self.first, self.second = fused.Conv.of(derived, h.first), fused.Conv.of(derived, h.second)
+        self.towers = [fused.Blocks(derived, tower, entries) for tower in h.towers if isinstance(tower, nn.Sequential)]
+        position = h.position
+        self.position = None if position is None else derived.hold(lambda: position)
+        self.normalise = h.normalise
+
+    def __call__(self, obs: Tensor) -> Tensor:
+        x = self.towers[1](self.second.relu(self.towers[0](self.first.relu(obs))))
+        x = pool(self.towers[2](pool(x)))
+        if self.position is not None:
+            x = x + self.position
+        return self.normalise(self.towers[3](x))
+
+
+def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
+    """See `kind.NetworkModule`."""
+    shape = boards.planes_of(spec, config.network)
+    h = Representation(
+        shape, width=config.width, blocks=(config.picture_blocks, config.representation_blocks), norm=config.norm,
+        latent_norm=config.latent_norm, position_bias=config.position_bias)
+    # Places of the small board are no places of actions.
+    return boards.over_board(spec, config, outputs, h, board(*shape[1:]), ActionLayout(), picture=True)
+
+
+def fast(model: Built, derived: Derived, entries: Callable[[str], Entries]) -> Fast | None:
+    """See `kind.NetworkModule`."""
+    assert isinstance(model.h, Representation)
+    return boards.fast_over(FastRepresentation(derived, model.h, entries("h")), model, derived, entries)
+
+
+def bounds(model: Built) -> dict[str, list[Row]]:
+    """See `kind.NetworkModule`."""
+    h = model.h
+    assert isinstance(h, Representation)
+    row = Row.of(model.spec.observation_shape[0], next(h.parameters()).device)
+    rows = boards.tower([row.layer(h.first)], h.towers[0])
+    rows[-1].layer(h.second)
+    for later in (h.towers[1], h.towers[2]):
+        rows = boards.tower(rows, later)
+    if h.position is not None:
+        position = h.position.abs().amax((1, 2)).double()
+        rows[-1].plus(torch.stack((torch.zeros_like(position), position), 1))
+    return boards.bounds_over(boards.tower(rows, h.towers[3]), model)
