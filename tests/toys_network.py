@@ -32,12 +32,13 @@ class Step(nn.Module):
 
     def __init__(self, actions: int, width: int, facts: int) -> None:
         super().__init__()
-        self.actions, self.layer, self.facts = actions, nn.Linear(width + actions, width), nn.Linear(width, facts)
+        self.actions, self.layer = actions, nn.Linear(width + actions, width)
+        self.facts = nn.Linear(width, facts) if facts else None
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         joined = torch.cat((latent, F.one_hot(action, self.actions).to(latent.dtype)), 1)
         reached = torch.tanh(self.layer(joined))
-        return reached, self.facts(reached)
+        return reached, reached.new_zeros((len(reached), 0)) if self.facts is None else self.facts(reached)
 
 
 class Heads(nn.Module):

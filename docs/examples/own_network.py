@@ -19,6 +19,7 @@ from games.base import GameSpec
 from muzero.cli import main as muzero
 from muzero.config import ModelConfig, kinds, settings
 from muzero.model.networks.kind import Outputs, Parts
+from muzero.model.networks.output_layer import output_layer
 
 
 class Dynamics(nn.Module):
@@ -30,7 +31,7 @@ class Dynamics(nn.Module):
     def __init__(self, actions: int, width: int, outputs: int) -> None:
         super().__init__()
         self.actions = actions
-        self.cell, self.outputs = nn.GRUCell(actions, width), nn.Linear(width, outputs)
+        self.cell, self.outputs = nn.GRUCell(actions, width), output_layer(nn.Linear(width, outputs))
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         reached = self.cell(F.one_hot(action, self.actions).to(latent.dtype), latent)
@@ -43,7 +44,7 @@ class Prediction(nn.Module):
     def __init__(self, width: int, actions: int, units: int) -> None:
         super().__init__()
         self.inner = nn.Linear(width, width)
-        self.policy, self.value = nn.Linear(width, actions), nn.Linear(width, units)
+        self.policy, self.value = output_layer(nn.Linear(width, actions)), output_layer(nn.Linear(width, units))
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         hidden = F.relu(self.inner(latent))

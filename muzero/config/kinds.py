@@ -17,11 +17,14 @@ class NetworkKind:
     module: str
     """that builds them"""
     spatial: bool = False
-    """latents are boards [width, H, W], computed by convolutions"""
+    """latents are boards [width, H, W], computed by convolutions: channels last in memory, and in self-play's bfloat16
+    where `train.precision` allows"""
     pictures: bool = False
-    """reads pictures: their pixels may be standardised and shifted, and nothing decodes a latent back to one"""
+    """reads pictures, and nothing else: their pixels may be standardised and shifted, and nothing decodes a latent back
+    to one"""
     blocks: tuple[str, ...] = ()
-    """settings of `model` that count its residual blocks; those of g last"""
+    """settings of `model` that count its residual blocks; those of g last. Stored weights are held against them before
+    a model is built"""
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,9 @@ class Networks(Built, Protocol):
 def rows(model: Networks) -> dict[str, bounds.Row]:
     """The rows of layers of `bounds` by network; those that begin at a later block of it as `h.1`, `h.2`."""
     device = next(model.h.parameters()).device
-    # Where a kind of network knows no bounds, h takes anything.
+    # Where a kind of network knows no bounds, h takes anything, and how large latents become isn't known either.
     found = {"h": [bounds.Row.of(1, device)], **module_of(model.config.network).bounds(model)}
-    if model.prefix is not None:
+    if model.prefix is not None and "g" in found:
         found["prefix"] = [bounds.memory(model.prefix, model.config.width)]
     return {f"{name}.{index}" if index else name: row for name, rows in found.items() for index, row in enumerate(rows)}
 

@@ -132,7 +132,7 @@ def test_gradients_reach_the_memory() -> None:
     assert model.g.facts is None
 
 
-@pytest.mark.parametrize("shape", [(7,), (3, 2, 5)])
+@pytest.mark.parametrize("shape", [(7,), (4, 3), (3, 2, 5)])
 def test_packing_keeps_both(shape: tuple[int, ...]) -> None:
     packing = Packing(shape, 11)
     latent, memory = torch.randn(4, *shape), torch.randn(4, 11)

@@ -29,7 +29,8 @@ class Outputs:
     """How many numbers the networks state besides the policy."""
 
     facts: int
-    """of a transition: reward units, and classes of who moves next"""
+    """of a transition: reward units, and classes of who moves next; 0 where a value prefix states the rewards and the
+    game who moves"""
     values: int
     """units of a value"""
     dynamics: bool
@@ -38,11 +39,14 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks of one model."""
+    """The networks of one model; their weights are stored as `h.`, `g.` and `f.` and their own names."""
 
     h: nn.Module
+    """called as `Encoder` says"""
     g: nn.Module | None
+    """called as `Transition`"""
     f: nn.Module
+    """called as `Heads`"""
     latent_shape: tuple[int, ...]
     """*L of one latent"""
 
@@ -68,13 +72,23 @@ class Built(Protocol):
 
 
 class NetworkModule(Protocol):
-    """A kind of network: a module with these functions."""
+    """A kind of network: a module with these functions. `tests/model/test_every_network.py` holds each entry to it.
+
+    Latents must stay of one size however often g is applied: `latent_norm.NORMS` has what `model.latent_norm` names.
+    `output_layer` marks the layers of policy, value and facts, which Muon then leaves to AdamW. Settings of `model`
+    that say nothing to a kind are passed over; those it can't do are refused in `build`.
+    """
 
     def build(self, spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
-        """New networks for a game, in the order h, g, f. Raises ConfigError for a game they can't read."""
+        """New networks for a game, in the order h, g, f. Raises ConfigError, with the mend, for a game they can't read
+        and for settings they can't do."""
 
     def bounds(self, model: Built) -> dict[str, list[Row]]:
-        """How large numbers become in h, f and g, by name; {} where nothing is known, and nothing is proven then."""
+        """How large numbers become in h, f and g, by name; {} where nothing is known, and nothing is proven then.
+
+        Latents are taken to be as large as `h.normalise` leaves them, one of `latent_norm.NORMS`: a kind that has
+        bounds has that attribute.
+        """
 
     def fast(self, model: Built, derived: Derived, entries: Callable[[str], Entries]) -> Fast | None:
         """The networks as a search runs them: weights derived by `derived`, which is refreshed when they change.

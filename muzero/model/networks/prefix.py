@@ -20,7 +20,8 @@ NARROW = 16
 
 
 class Packing:
-    """A latent [B, *L] and its memory [B, size] as one tensor: more numbers, or for boards [C, H, W] more planes."""
+    """A latent [B, *L] and its memory [B, size] as one tensor, longer along L's first axis: more numbers, tokens or,
+    for boards [C, H, W], planes."""
 
     def __init__(self, latent_shape: tuple[int, ...], size: int) -> None:
         self.channels, self.size = latent_shape[0], size
@@ -34,6 +35,8 @@ class Packing:
         if latent.dim() == 4:
             _, _, height, width = latent.shape
             filled = filled.view(len(filled), height, width, -1).permute(0, 3, 1, 2)
+        else:
+            filled = filled.view(len(filled), -1, *latent.shape[2:])
         return torch.cat((latent, filled), 1)
 
     def latent(self, packed: Tensor) -> Tensor:

@@ -1,0 +1,136 @@
+"""The contract of a kind of network, which every entry of `NETWORKS` keeps: one that is added is tested here."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import tiny, whole_run
+
+import games
+from muzero.agent import load as load_agent
+from muzero.config import Config, ConfigError, kinds, settings
+from muzero.learning.loss import compute
+from muzero.learning.tensors import Tensors
+from muzero.model.build import build_model
+from muzero.model.learned import LearnedModel
+from muzero.model.prepared import PreparedModel
+from muzero.replay.batch import Batch
+from selfplay.contract import check_plan
+
+torch.set_num_threads(1)
+TOYS = {"toy": "toys_network", "tokens": "toys_tokens"}
+"""Kinds in one file each, which know no bounds of their numbers."""
+KINDS = [*typing.get_args(settings.Network), *TOYS]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "learned turns": {"model__discount": "learned"},
+    "value prefix": {"model__prefix": 2, "model__prefix_hidden": 5},
+    "consistency": {"model__consistency": True, "learner__consistency_weight": 1.0},
+    "reconstruction": {"model__reconstruction": True, "learner__reconstruction_weight": 1.0},
+    "Muon and batch norm": {"learner__optimizer": "muon", "model__norm": "batch"},
+}
+"""What a run may ask of its network. A kind that can't give it refuses it in words."""
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, module in TOYS.items():
+        monkeypatch.setitem(kinds.NETWORKS, name, kinds.NetworkKind(module))
+    monkeypatch.setattr(settings, "Network", Literal[tuple(kinds.NETWORKS)])
+    return str(request.param)
+
+
+def config_of(kind: str, **overrides: Any) -> Config:
+    game = "games.examples.pixel_catch:PixelCatch" if kinds.NETWORKS[kind].pictures else "tic_tac_toe"
+    blocks = {f"model__{name}": 1 for name in kinds.NETWORKS[kind].blocks}
+    wide = {"model__width": 16, "model__hidden": 16}
+    return tiny(game=game, model__network=kind, train__steps=2, **wide, **blocks, **overrides)
+
+
+def refusal(kind: str, **overrides: Any) -> str | None:
+    """Why a kind can't do what is asked, if it can't."""
+    try:
+        build_model(config_of(kind, **overrides))
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def shaken(config: Config, seed: int = 0) -> LearnedModel:
+    """A model in which nothing is zero, so that nothing is the same for all."""
+    torch.manual_seed(seed)
+    model = build_model(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, 0.0, 0.2)
+    return model
+
+
+def positions(config: Config, count: int) -> torch.Tensor:
+    spec, rng = games.spec(config.game), np.random.default_rng(0)
+    return torch.from_numpy(rng.integers(0, 1 + spec.observation_high, (count, *spec.observation_shape), np.uint8))
+
+
+def line(model: Any, obs: torch.Tensor) -> list[torch.Tensor]:
+    """All that a model says of positions [B, *O] along two moves."""
+    with torch.inference_mode():
+        root = model.root(obs, torch.ones(len(obs), model.num_actions, dtype=torch.bool))
+        said, latent = [root.logits, root.value], root.latent
+        for action in (0, 1):
+            step = model.step(latent, torch.full((len(obs),), action))
+            latent = step.latent
+            said += [step.reward, step.discount, step.logits, step.value]
+    return [*said, latent]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_network_trains_and_plays(kind: str, option: str, tmp_path: Path) -> None:
+    if (refused := refusal(kind, **OPTIONS[option])) is not None:
+        assert option != "plain"
+        assert "set model." in refused, "a refusal names the mend"
+        return
+    config = config_of(kind, **OPTIONS[option])
+    agent = load_agent(str(whole_run(config, tmp_path)), own_game=config.game)
+    batch = games.make(config.game, 3)
+    check_plan(agent.search(agent.see(batch), batch.legal()).result, batch.legal())
+
+
+@pytest.mark.parametrize("option", ["plain", "learned turns", "value prefix"])
+def test_the_search_is_told_what_the_network_says(kind: str, option: str) -> None:
+    config = config_of(kind, **OPTIONS[option])
+    model, obs = shaken(config), positions(config, 4)
+    prepared = PreparedModel(model)
+    torch.testing.assert_close(line(prepared, obs), line(model, obs), rtol=2e-4, atol=2e-4)
+    before = line(prepared, obs)
+    model.load_state_dict(shaken(config, seed=1).state_dict())
+    prepared.refresh()
+    torch.testing.assert_close(line(prepared, obs), line(model, obs), rtol=2e-4, atol=2e-4)
+    assert not torch.allclose(before[0], line(prepared, obs)[0], atol=1e-3), "new weights say something else"
+
+
+def test_latents_have_the_shape_that_is_stated_and_no_position_hangs_on_another(kind: str) -> None:
+    config = config_of(kind)
+    model, obs = shaken(config), positions(config, 4)
+    together = line(model, obs)
+    assert together[-1].shape == (4, *model.latent_shape)
+    assert all(said.isfinite().all() for said in together)
+    torch.testing.assert_close(line(model, obs[1:2]), [said[1:2] for said in together], rtol=1e-4, atol=1e-4)
+
+
+def test_every_weight_gets_a_gradient(kind: str) -> None:
+    config = config_of(kind, model__discount="learned")
+    model, obs = shaken(config).train(), positions(config, 3)
+    ones, actions = np.ones((3, 2), np.bool_), model.num_actions
+    batch = Batch(
+        obs=obs.numpy(), action=np.ones((3, 1), np.int64), reward=np.ones((3, 1), np.float32),
+        next_mover=np.ones((3, 1), np.int64), value=np.ones((3, 2), np.float32),
+        policy=np.eye(actions, dtype=np.float32)[np.zeros((3, 2), np.int64)], legal=np.ones((3, 2, actions), np.bool_),
+        policy_mask=ones, in_game=ones, value_mask=ones, later_obs=None, weight=np.ones(3, np.float32),
+        index=np.arange(3))
+    compute(model, Tensors.of(batch), config.learner).total.backward()  # type: ignore[no-untyped-call]
+    idle = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert idle == []
