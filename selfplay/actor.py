@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from games.base import FloatArray, GameBatch, IntArray, MaskArray, Step
 from selfplay.planner import Plan, Planner
 from selfplay.recorder import Recorder
-from selfplay.settings import SelfPlayConfig, at
+from selfplay.schedule import at
+from selfplay.settings import SelfPlayConfig
 from selfplay.stopwatch import Stopwatch
 from selfplay.trajectory import StoredPlan, Trajectory
 

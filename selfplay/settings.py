@@ -1,39 +1,12 @@
-"""Settings of self-play; bounds of settings, and schedules over the training progress."""
+"""Settings of self-play."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
 
-Schedule = tuple[tuple[float, float], ...]
-"""Steps over the training progress in [0, 1]: ((from, value), ...); the first `from` is 0."""
-
-
-@dataclass(frozen=True)
-class Between:
-    """Lowest and highest value of a number, both allowed; of each value, for a schedule.
-
-    Written at the field of a settings class: `alpha: Annotated[float, Between(0.0, 2.0)] = 0.6`.
-    """
-
-    low: float
-    high: float
-
-
-Share = Annotated[float, Between(0.0, 1.0)]
-Size = Annotated[int, Between(1, 1 << 20)]
-SizeOr0 = Annotated[int, Between(0, 1 << 20)]
-Count = Annotated[int, Between(1, 1 << 40)]
-CountOr0 = Annotated[int, Between(0, 1 << 40)]
-
-
-def at(schedule: Schedule, progress: float) -> float:
-    """The value of a piecewise-constant schedule at `progress` in [0, 1]."""
-    value = schedule[0][1]
-    for start, candidate in schedule:
-        if progress >= start:
-            value = candidate
-    return value
+from selfplay.bounds import Between, CountOr0, Share, SizeOr0
+from selfplay.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from muzero.config import Config
 from muzero.config.bounds import bounds
-from selfplay.settings import Schedule
+from selfplay.schedule import Schedule
 
 MANY = 10_000_000
 """Larger whole numbers are bounds of a type, written as powers of two."""

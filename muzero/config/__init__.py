@@ -14,7 +14,8 @@ from muzero.config.settings import (
     TrainConfig,
 )
 from muzero.errors import ConfigError
-from selfplay.settings import Schedule, SelfPlayConfig, at
+from selfplay.schedule import Schedule, at
+from selfplay.settings import SelfPlayConfig
 
 __all__ = [
     "AUTO",

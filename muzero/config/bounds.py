@@ -17,12 +17,14 @@ from muzero.config.settings import (
     TrainConfig,
 )
 from muzero.errors import ConfigError
-from selfplay.settings import Between, Schedule, SelfPlayConfig
+from selfplay.bounds import Between
+from selfplay.schedule import Schedule
+from selfplay.settings import SelfPlayConfig
 
 Bound = tuple[float, float]
 OWN = {"model": ModelConfig, "selfplay": SelfPlayConfig, "replay": ReplayConfig, "learner": LearnerConfig,
        "train": TrainConfig}
-"""Sections whose bounds stand at their fields, as `selfplay.settings.Between`."""
+"""Sections whose bounds stand at their fields, as `selfplay.bounds.Between`."""
 THREADS_OR_0 = (0, 1 << 10)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from muzero.config.config import Config
 from muzero.errors import ConfigError
-from selfplay.settings import Schedule
+from selfplay.schedule import Schedule
 
 FORMAT = 1
 """Version of the JSON form. A reader refuses a newer one."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, get_type_hints
 
 from muzero.config.kinds import Algorithm, Dynamics, Network
-from selfplay.settings import Between, Count, CountOr0, Schedule, Share, Size, SizeOr0
+from muzero.config.support import unsquashed
+from selfplay.bounds import Between, Count, CountOr0, Share, Size, SizeOr0
+from selfplay.schedule import Schedule
 
-EPSILON = 0.001
-"""Slope of the value transform far out."""
 LARGEST_END, LARGEST_SCALE = 1e9, 1e12
 """Of a support, in absolute value."""
 End = Annotated[float, Between(-LARGEST_END, LARGEST_END)]
@@ -35,23 +35,6 @@ class TrainedBy:
     `LearnerConfig`. Both are on or neither is."""
 
     weight: str
-
-
-def squashed(x: float) -> float:
-    """The value transform h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x (Pohlen et al. 2018)."""
-    return math.copysign(math.sqrt(abs(x) + 1.0) - 1.0, x) + EPSILON * x
-
-
-def unsquashed(y: float) -> float:
-    """The inverse of `squashed`."""
-    root = math.sqrt(1.0 + 4.0 * EPSILON * (abs(y) + 1.0 + EPSILON))
-    return math.copysign(((root - 1.0) / (2.0 * EPSILON)) ** 2 - 1.0, y)
-
-
-def raised(number: float) -> float:
-    """The next larger number of two digits, for a positive one."""
-    step = 10.0 ** (math.floor(math.log10(number)) - 1)
-    return float(f"{math.ceil(number / step - 1e-9) * step:.1e}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from muzero.config import ConfigError, ScalarConfig
-from muzero.config.settings import EPSILON
+from muzero.config.support import EPSILON
 
 
 def units(config: ScalarConfig) -> int:

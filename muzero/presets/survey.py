@@ -20,7 +20,7 @@ from games.rows import released
 from muzero import presets
 from muzero.config import Config, ConfigError, ScalarConfig, SearchConfig, by_game, replace
 from muzero.config.bounds import BOUNDS
-from muzero.config.settings import raised, squashed
+from muzero.config.support import raised, squashed
 from muzero.presets.general import PART_MOVES, least_moves
 from muzero.view.terminal import figure
 from selfplay.actor import draw_legal

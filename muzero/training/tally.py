@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from games.base import GameSpec
 from muzero.config import ModelConfig, ScalarConfig
-from muzero.config.settings import LARGEST_SCALE, raised, squashed, unsquashed
+from muzero.config.settings import LARGEST_SCALE
+from muzero.config.support import raised, squashed, unsquashed
 from muzero.model.networks.prefix import sums
 from muzero.replay.batch import Batch
 
