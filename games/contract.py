@@ -56,6 +56,7 @@ def _play_and_check(factory: BatchFactory, size: int, steps: int, seed: int) -> 
     _check_refusals(batch)
     for count in range(steps):
         check_position(batch)
+        check_words(batch)
         _require(in_range(batch), batch, OUT_OF_RANGE)
         check_same(batch, twin, "two batches of one seed")
         if count in (steps // 3, steps - 1):
@@ -181,6 +182,15 @@ def check_position(batch: GameBatch) -> None:
         before = array.tobytes()
         array[:] = ~array if array.dtype == np.bool_ else 1 - array
         _require(getattr(batch, what)().tobytes() == before, batch, f"{what}() isn't the caller's own copy")
+
+
+def check_words(batch: GameBatch) -> None:
+    """The first unfinished position and its first legal action can be shown to people. Raises GameError."""
+    rows = np.flatnonzero(batch.to_play() != NO_PLAYER)
+    if len(rows) > 0:
+        row = int(rows[0])
+        batch.render(row)
+        batch.action_name(row, int(batch.legal()[row].argmax()))
 
 
 def _check_step(batch: GameBatch, step: Step, rows: MaskArray, before: IntArray) -> None:

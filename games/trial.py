@@ -15,7 +15,7 @@ import numpy as np
 
 import games
 from games.base import NO_PLAYER, GameBatch, GameError
-from games.contract import OUT_OF_RANGE, SAME, RandomPlay, check_position, in_range
+from games.contract import OUT_OF_RANGE, SAME, RandomPlay, check_position, check_words, in_range
 from games.families import family
 from games.gym_game import is_gym
 from games.rows import released
@@ -28,6 +28,7 @@ SECONDS = 1.0
 AFTER = "found by random play before the run; docs/guides/own_game.md says what a game gives"
 NO_REPEAT = ("two games of one seed go differently: a run on it can't be repeated, and its unfinished games begin anew "
              "where it goes on")
+WORDLESS = "it can be trained on, but nobody can play it until that is mended"
 
 
 def try_game(
@@ -56,12 +57,13 @@ def _compared(
     batch: GameBatch, twin: GameBatch, any_numbers: bool, steps: int, end: float, clock: Callable[[], float]
 ) -> list[str]:
     """any_numbers: observations may be of any size, for Gymnasium's vectors are seen through symlog."""
-    player, same, near = RandomPlay(batch, SEED), True, True
+    player, same, near, wordless = RandomPlay(batch, SEED), True, True, ""
     far = f"{OUT_OF_RANGE}, observation_high={batch.spec.observation_high}: networks learn little from such numbers"
     for _ in range(steps):
         check_position(batch)
         near = near and (any_numbers or in_range(batch))
         same = same and _agree(batch, twin)
+        wordless = wordless or _wordless(batch)
         actions, rows = player.choose()
         player.step(actions, rows)
         if same:
@@ -73,8 +75,17 @@ def _compared(
                 twin.reset(finished)
         if clock() >= end:
             break
-    found = {batch.spec.note: bool(batch.spec.note), NO_REPEAT: not same, far: not near}
+    found = {batch.spec.note: bool(batch.spec.note), NO_REPEAT: not same, far: not near, wordless: bool(wordless)}
     return [remark for remark, there in found.items() if there]
+
+
+def _wordless(batch: GameBatch) -> str:
+    """Why the position can't be shown to people; empty where it can."""
+    try:
+        check_words(batch)
+    except GameError as error:
+        return f"{error}; {WORDLESS}"
+    return ""
 
 
 def _agree(batch: GameBatch, twin: GameBatch) -> bool:

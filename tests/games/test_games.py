@@ -184,6 +184,29 @@ def test_a_game_that_fails_by_itself_is_told_where() -> None:
         check_contract(lambda size, seed: Lockstep("greedy", Greedy, Greedy.spec, size, seed), size=8)
 
 
+class Wordless(Subtraction):
+    """Can't be shown to people."""
+
+    def render(self) -> str:
+        return "counters: " + "o" * self.pile if self.pile > 15 else ["few", "none"][self.pile]
+
+
+class Nameless(Subtraction):
+    """Has no words for a move."""
+
+    def action_name(self, action: int) -> str:
+        return {1: "take 2", 2: "take 3"}[action]
+
+
+@pytest.mark.parametrize(("kind", "message"), [
+    (Wordless, r"row \d, move \d+: render\(\) raised IndexError"),
+    (Nameless, r"row \d, move \d+: action_name\(\d\) raised KeyError"),
+])
+def test_a_game_that_people_could_not_play_breaks_the_contract(kind: type[Subtraction], message: str) -> None:
+    with pytest.raises(GameError, match=message):
+        check_contract(lambda size, seed: Lockstep("wordless", kind, kind.spec, size, seed))
+
+
 class Dice(Subtraction):
     """Subtraction from a pile drawn by chance, with another counter lost now and then."""
 

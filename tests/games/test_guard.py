@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -456,6 +457,10 @@ class Large(Subtraction):
     def observe(self):
         return super().observe().astype(np.float32) * 100
 
+class Wordless(Subtraction):
+    def render(self):
+        return "counters: " + self.pile
+
 class Chance(Subtraction):
     def __init__(self, generator):
         super().__init__(generator)
@@ -495,6 +500,8 @@ def test_what_makes_a_run_harder_is_told(own: Callable[[str], str]) -> None:
     assert try_game(own("Chance")) == [NO_REPEAT]
     (remark,) = try_game(own("Large"))
     assert remark.startswith("observe() is far outside the range that the spec states, observation_high=1")
+    (remark,) = try_game(own("Wordless"))
+    assert re.search(r"render\(\) raised TypeError: .*; it can be trained on, but nobody can play it", remark)
     assert try_game("games.examples.subtraction:Subtraction") == []
     assert try_game("gym/CartPole-v1") == []
 
