@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 from muzero.evaluation.kept import EVALUATION, weighed
 from muzero.storage import disk, runs
-from muzero.view.console import CommandError, log
+from muzero.view.console import USAGE, CommandError, log
 
 
 def keep(agent: str, measured: dict[str, Any]) -> None:
@@ -24,6 +25,12 @@ def keep(agent: str, measured: dict[str, Any]) -> None:
         log(f"{kept} {why}")
     if counts:
         write_json(kept, measured, "the run can't keep its evaluation, ")
+
+
+def check_target(target: Path | None) -> None:
+    """Refuse a file for results that can't be written, before anything is measured. Raises CommandError (usage)."""
+    if target is not None and (target.is_dir() or not os.access(target.absolute().parent, os.W_OK)):
+        raise CommandError(f"--json {target}: can't be written there", USAGE)
 
 
 def write_json(path: Path, values: dict[str, Any], failed: str = "--json ") -> None:

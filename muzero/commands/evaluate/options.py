@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import tyro
 
 from muzero.commands.arguments import Maybe
 from muzero.commands.bounds import check_numbers
+from muzero.reports.files import check_target
 from muzero.view.console import USAGE, CommandError
 
 Agent = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="AGENT")]]
@@ -62,9 +62,3 @@ def _check_needs(values: Mapping[str, Any]) -> None:
     for name in NEED_AGENT:
         if values.get(name) is not None:
             raise CommandError(f"--{name.replace('_', '-')} is about an agent: no --player", USAGE)
-
-
-def check_target(target: Path | None) -> None:
-    """Refuse a file that can't be written. Raises CommandError (usage)."""
-    if target is not None and (target.is_dir() or not os.access(target.absolute().parent, os.W_OK)):
-        raise CommandError(f"--json {target}: can't be written there", USAGE)
