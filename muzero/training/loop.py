@@ -31,12 +31,13 @@ from muzero.storage import checkpoint, runs
 from muzero.storage.metrics import Metrics
 from muzero.training import pace, sources
 from muzero.training.clock import Alarm
-from muzero.training.interrupt import Interrupt, MatchLeftError
+from muzero.training.interrupt import Interrupt
 from muzero.training.progress import Reporter
 from muzero.training.rating import opponent_of, play_newest
 from muzero.training.saving import RunFolder
 from muzero.training.source import ActorError, SourceOf
 from muzero.training.state import RunState
+from muzero.training.watched import MatchLeftError
 from muzero.view.progress import DONE, EVALUATING, GOING_ON, LAST_EVALUATION, STOPPED, TRAINING, Progress
 
 PICTURES = 2_048

@@ -10,8 +10,9 @@ from games.base import GameError
 from muzero.agent import Agent
 from muzero.config import Config, ConfigError
 from muzero.players import SearchPlayer, parse
-from muzero.training.interrupt import Interrupt, Reported, Watched
+from muzero.training.interrupt import Interrupt
 from muzero.training.state import RunState
+from muzero.training.watched import Reported, Watched
 from muzero.view.terminal import amount, interval, signed
 from selfplay.players import Player
 from selfplay.strength.arena import Score, move_limit, play_alone, play_match

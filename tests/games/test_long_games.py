@@ -23,7 +23,8 @@ from muzero.errors import INTERRUPTED
 from muzero.play.session import Result, Session
 from muzero.storage import checkpoint, metrics
 from muzero.training import loop
-from muzero.training.interrupt import Interrupt, Reported
+from muzero.training.interrupt import Interrupt
+from muzero.training.watched import Reported
 from muzero.view.progress import Progress
 from muzero.view.terminal import Ink
 from selfplay.players import RandomPlayer

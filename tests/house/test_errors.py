@@ -21,8 +21,8 @@ from muzero.model.protocol import SearchError
 from muzero.packages import Shadowed
 from muzero.storage.checkpoint import CheckpointError, Damaged, Foreign, NewerFormat
 from muzero.storage.runs import Locked
-from muzero.training.interrupt import MatchLeftError
 from muzero.training.source import ActorError
+from muzero.training.watched import MatchLeftError
 from muzero.view.console import CommandError
 from selfplay.strength.suite import UnevenError
 
