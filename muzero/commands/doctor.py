@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -167,17 +166,19 @@ def atari() -> str:
 
 
 def core() -> str:
-    """The C++ search finds the only winning move of a small game, with both algorithms."""
-    algorithms: tuple[Literal["puct", "gumbel"], ...] = ("puct", "gumbel")
+    """The C++ search finds the only winning move of a small game, with every algorithm."""
+    import cpp_mcts
+
+    algorithms = [str(name) for name in cpp_mcts.choices()["algorithm"]]
     for algorithm in algorithms:
         take, value = solve_subtraction(algorithm)
         if take != 3 or not value > 0:
             found = f"{algorithm} takes {take} of {STONES} stones (value {value:+.2f})"
             raise Unfit(f"{found}, but only 3 wins; rebuild cpp_mcts")
-    return f"takes 3 of {STONES} stones, the only win, with puct and gumbel"
+    return f"takes 3 of {STONES} stones, the only win, with {' and '.join(algorithms)}"
 
 
-def solve_subtraction(algorithm: Literal["gumbel", "puct"]) -> tuple[int, float]:
+def solve_subtraction(algorithm: str) -> tuple[int, float]:
     """Search the subtraction game: (stones to take, value for the player to move)."""
     import cpp_mcts
 

@@ -11,10 +11,17 @@ from muzero.commands.bench.found import Found, fewest
 from muzero.commands.bench.options import refuse_too_large
 from muzero.commands.bounds import check_between
 from muzero.config.bounds import BOUNDS
+from muzero.config.kinds import PLANNERS
 from muzero.view.console import USAGE, CommandError
+
+ALGORITHMS = tuple(name for name, kind in PLANNERS.items() if kind.module == "muzero.search.tree_planner")
 
 if TYPE_CHECKING:
     from muzero.bench.search import SearchRow
+
+    Algorithm = str
+else:
+    Algorithm = Literal[ALGORITHMS]
 
 EXAMPLES = ("muzero bench search", "muzero bench search --shapes 256x50x18 --threads 1 2 --json -")
 SIZES = ("trees", "simulations", "actions")
@@ -28,7 +35,7 @@ class Arguments:
 
     shapes: tuple[str, ...] = SHAPES
     """Trees x simulations x actions."""
-    algorithm: tuple[Literal["gumbel", "puct"], ...] = ("gumbel", "puct")
+    algorithm: tuple[Algorithm, ...] = ALGORITHMS
     threads: tuple[int, ...] = (1,)
     """Threads that share the trees of a search."""
     seconds: float = 1.0
