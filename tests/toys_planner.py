@@ -12,6 +12,7 @@ from games.base import GameBatch, MaskArray
 from muzero.config import SearchConfig
 from muzero.model.protocol import SearchModel
 from muzero.search.inference import Spent, host
+from muzero.search.planners import Reserved
 from selfplay.planner import Plan
 
 
@@ -46,3 +47,7 @@ class PolicyPlanner:
 
 def planner(model: SearchModel, config: SearchConfig, batch: int) -> PolicyPlanner:
     return PolicyPlanner(model)
+
+
+def reserved(config: SearchConfig, actions: int, batch: int) -> Reserved:
+    return Reserved(0, 0)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from muzero.config import Config
 from muzero.config.bounds import bounds
+from muzero.config.kinds import PLANNERS
 from selfplay.schedule import Schedule
 
 MANY = 10_000_000
@@ -76,13 +77,14 @@ def allowed(name: str, hint: Any, value: Any) -> str:
 
 
 def markdown(name: str) -> str:
-    """All settings of a section, each with a label `setting-SECTION-NAME` to link to."""
+    """All settings of a section, and of those inside it that are planners' own."""
     cls = section(name)
     hints, words = typing.get_type_hints(cls), meanings(cls)
     lines: list[str] = []
     for field in dataclasses.fields(cls):
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
+            lines += [markdown(f"{name}.{field.name}")] if field.name in PLANNERS else []
             continue
         path = f"{name}.{field.name}"
         value = field.default

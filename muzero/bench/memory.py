@@ -9,12 +9,12 @@ import torch
 
 import games
 from games.machine import free_memory
-from muzero.bench.search import Shape
-from muzero.bench.search import memory_needed as tree_bytes
+from muzero.bench.search import array_bytes
 from muzero.config import Config
 from muzero.config.kinds import DYNAMICS
 from muzero.device.select import device_of
 from muzero.model.learned import LearnedModel
+from muzero.search.planners import reserved
 from selfplay.trajectory import unfinished_bytes
 
 FLOAT_BYTES = 4
@@ -43,14 +43,15 @@ def latent_numbers(config: Config) -> int:
 
 
 def selfplay_bytes(config: Config) -> dict[str, int]:
-    """By device, what the trees, latents and unfinished games of an actor take; games are cut at most at 32 moves."""
-    spec, count, simulations = games.spec(config.game), config.selfplay.games, config.search.simulations
-    trees = tree_bytes(Shape(count, simulations, spec.num_actions), config.search.algorithm)
-    latents = (simulations + 1) * count * latent_numbers(config) * FLOAT_BYTES
+    """By device, what planner, latents and unfinished games of an actor take; games are cut at most at 32 moves."""
+    spec, count = games.spec(config.game), config.selfplay.games
+    planner = reserved(config.search, spec.num_actions, count)
+    latents = planner.latents * latent_numbers(config) * FLOAT_BYTES
     unfinished = count * min(spec.max_length, config.selfplay.max_moves, 32) * unfinished_bytes(spec)
+    host = planner.host_bytes + array_bytes(count, spec.num_actions) + unfinished
     if device_of(config.train.device).type == "cuda":
-        return {"cpu": trees + unfinished, "cuda": latents}
-    return {"cpu": trees + unfinished + latents}
+        return {"cpu": host, "cuda": latents}
+    return {"cpu": host + latents}
 
 
 def lockstep_bytes(name: str, count: int) -> int:

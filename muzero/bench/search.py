@@ -51,9 +51,14 @@ def settings(algorithm: str, threads: int = 1) -> dict[str, float | str | bool]:
     return {**config.tree_settings, "algorithm": algorithm}
 
 
+def array_bytes(trees: int, actions: int) -> int:
+    """Bytes of the arrays of so many positions: what a search is told of them and what it answers."""
+    return (ANSWERS + 6 * trees) * actions * np.dtype(np.float32).itemsize
+
+
 def memory_needed(shape: Shape, algorithm: str) -> int:
     """Bytes a measurement of this shape reserves, its arrays included; nothing is reserved to find out."""
-    arrays = (ANSWERS + 6 * shape.trees) * shape.actions * np.dtype(np.float32).itemsize
+    arrays = array_bytes(shape.trees, shape.actions)
     return arrays + cpp_mcts.memory_needed(shape.trees, shape.actions, shape.simulations, **settings(algorithm))
 
 

@@ -22,8 +22,8 @@ from selfplay.schedule import Schedule
 from selfplay.settings import SelfPlayConfig
 
 Bound = tuple[float, float]
-OWN = {"model": ModelConfig, "selfplay": SelfPlayConfig, "replay": ReplayConfig, "learner": LearnerConfig,
-       "train": TrainConfig}
+OWN = {"model": ModelConfig, "search": SearchConfig, "selfplay": SelfPlayConfig, "replay": ReplayConfig,
+       "learner": LearnerConfig, "train": TrainConfig}
 """Sections whose bounds stand at their fields, as `selfplay.bounds.Between`."""
 THREADS_OR_0 = (0, 1 << 10)
 

@@ -1,13 +1,13 @@
 """Kinds of networks, dynamics and planners: what the rest of the program must know of each, without torch.
 
-A network is one entry in `NETWORKS` and the module it names; see `muzero.model.networks.kind` for what that module
-holds.
+A network is one entry in `NETWORKS` and the module it names, a planner one in `PLANNERS`; `muzero.model.networks.kind`
+and `muzero.search.planners` say what such a module holds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class PlannerKind:
 
     module: str
     """that makes it"""
+    noise: str = ""
+    """setting of `search` that says how much chance there is in its choice; empty where there is none to set"""
+    settings: type[Any] | None = None
+    """its own, a frozen dataclass whose numbers have bounds: the section `search.NAME`, and `play.NAME`"""
 
 
 NETWORKS: dict[str, NetworkKind] = {
@@ -58,8 +62,8 @@ DYNAMICS: dict[str, DynamicsKind] = {
 }
 
 PLANNERS: dict[str, PlannerKind] = {
-    "gumbel": PlannerKind("muzero.search.tree_planner"),
-    "puct": PlannerKind("muzero.search.tree_planner"),
+    "gumbel": PlannerKind("muzero.search.tree_planner", noise="gumbel_scale"),
+    "puct": PlannerKind("muzero.search.tree_planner", noise="dirichlet_fraction"),
 }
 
 if TYPE_CHECKING:

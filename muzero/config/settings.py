@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal, get_type_hints
+from dataclasses import dataclass, field, is_dataclass, replace
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
-from muzero.config.kinds import Algorithm, Dynamics, Network
+from muzero.config.kinds import PLANNERS, Algorithm, Dynamics, Network
 from muzero.config.support import unsquashed
+from muzero.errors import ConfigError
 from selfplay.bounds import Between, Count, CountOr0, Share, Size, SizeOr0
 from selfplay.schedule import Schedule
 
@@ -127,7 +128,23 @@ def auxiliary_parts() -> dict[str, str]:
             if isinstance(mark, TrainedBy)}
 
 
+Section = TypeVar("Section")
+
+
+def with_planners(section: type[Section]) -> type[Section]:
+    """A section with one inside it for each planner that has settings of its own, by the planner's name. Raises
+    TypeError for a name that the section has already."""
+    for name, kind in PLANNERS.items():
+        if kind.settings is not None:
+            if name in section.__annotations__ or hasattr(section, name):
+                raise TypeError(f"PLANNERS: {name!r} is a setting of {section.__name__}; give the planner another name")
+            section.__annotations__[name] = kind.settings
+            setattr(section, name, field(default_factory=kind.settings))
+    return section
+
+
 @dataclass(frozen=True)
+@with_planners
 class SearchConfig:
     """One batched tree search. Each number is a row of the table in cpp_mcts/src, which holds its bounds."""
 
@@ -172,18 +189,31 @@ class SearchConfig:
     @property
     def noise(self) -> float:
         """How much chance there is in the choice at the root; 0 = none."""
-        return self.gumbel_scale if self.algorithm == "gumbel" else self.dirichlet_fraction
+        setting = PLANNERS[self.algorithm].noise
+        return float(getattr(self, setting)) if setting else 0.0
 
     def with_noise(self, noise: float) -> SearchConfig:
-        """The same search with this much chance at the root."""
-        if self.algorithm == "gumbel":
-            return replace(self, gumbel_scale=noise)
-        return replace(self, dirichlet_fraction=noise)
+        """The same search with this much chance at the root. Raises ConfigError for a planner without any."""
+        if setting := PLANNERS[self.algorithm].noise:
+            changed: dict[str, Any] = {setting: noise}
+            return replace(self, **changed)
+        if noise > 0.0:
+            raise ConfigError(f"noise: expected 0, as the planner {self.algorithm} has none to set, got {noise:g}")
+        return self
+
+    def own(self, settings: type[Section]) -> Section:
+        """The settings that a planner has of its own, by their class. Raises ConfigError where no planner has these."""
+        for held in vars(self).values():
+            if isinstance(held, settings):
+                return held
+        raise ConfigError(f"expected a planner in PLANNERS whose settings are {settings.__name__}, got none")
 
     @property
     def tree_settings(self) -> dict[str, float | str | bool]:
-        """What `cpp_mcts.Search` calls its settings: all of these but `simulations`, which is one of its sizes."""
-        return {name: setting for name, setting in vars(self).items() if name != "simulations"}
+        """What `cpp_mcts.Search` calls its settings: all of these but `simulations`, which is one of its sizes, and
+        what other planners have of their own."""
+        return {name: setting for name, setting in vars(self).items()
+                if name != "simulations" and not is_dataclass(setting)}
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import cpp_mcts
 from games.base import GameBatch, MaskArray
 from muzero.config import SearchConfig
 from muzero.model.protocol import SearchModel
 from muzero.search.inference import Spent
+from muzero.search.planners import Reserved
 from muzero.search.tree import TreeSearch, parts_on
 from selfplay.planner import Plan
 
@@ -54,3 +57,10 @@ class TreePlanner:
 def planner(model: SearchModel, config: SearchConfig, batch: int) -> TreePlanner:
     """See `planners.PlannerModule`."""
     return TreePlanner(model, config, batch)
+
+
+def reserved(config: SearchConfig, actions: int, batch: int) -> Reserved:
+    """See `planners.PlannerModule`: the trees, and a latent for each root and each simulation."""
+    settings = replace(config, threads=max(1, config.threads)).tree_settings
+    trees = cpp_mcts.memory_needed(batch, actions, config.simulations, **settings)
+    return Reserved(trees, (config.simulations + 1) * batch)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +19,8 @@ from toys_auxiliary import Fullness
 
 import games
 from muzero.agent import load as load_agent
-from muzero.config import Config, ConfigError, kinds, settings
+from muzero.bench.memory import selfplay_bytes
+from muzero.config import Config, ConfigError, SearchConfig, kinds, settings, to_json
 from muzero.model.auxiliary import AUXILIARY_LOSSES
 from muzero.model.build import build_model, search_model
 from muzero.search.planners import planner
@@ -26,6 +30,7 @@ from selfplay.contract import PlannerError, check_plan, check_planner
 from selfplay.planner import Plan
 
 torch.set_num_threads(1)
+ROOT = Path(__file__).parents[2]
 GAMES = ("tic_tac_toe", "connect_four", "pig(winscore=15)", "games.examples.subtraction:Subtraction")
 
 
@@ -33,6 +38,11 @@ def entered(monkeypatch: pytest.MonkeyPatch, table: dict[str, Any], alias: str, 
     """One more entry in a table of `muzero.config.kinds`, as if its file held it."""
     monkeypatch.setitem(table, name, kind)
     monkeypatch.setattr(settings, alias, Literal[tuple(table)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Count:
+    """Settings that no planner has."""
 
 
 def trained(config: Config, out: Path) -> None:
@@ -56,6 +66,69 @@ def test_a_network_is_one_file_and_one_entry(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_planner_is_one_file_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     entered(monkeypatch, kinds.PLANNERS, "Algorithm", "policy", kinds.PlannerKind("toys_planner"))
     trained(tiny(search__algorithm="policy", play__algorithm="policy", train__steps=4), tmp_path / "run")
+
+
+def test_a_planner_says_what_memory_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The games in lockstep are chosen by it before there is a planner."""
+    entered(monkeypatch, kinds.PLANNERS, "Algorithm", "policy", kinds.PlannerKind("toys_planner"))
+    trees, none = (selfplay_bytes(tiny(search__algorithm=name))["cpu"] for name in ("gumbel", "policy"))
+    assert 0 < none < trees
+
+
+def test_noise_is_the_setting_that_the_planner_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered(monkeypatch, kinds.PLANNERS, "Algorithm", "policy", kinds.PlannerKind("toys_planner"))
+    entered(monkeypatch, kinds.PLANNERS, "Algorithm", "noisy", kinds.PlannerKind("toys_planner", noise="c_scale"))
+    assert SearchConfig(algorithm="noisy", c_scale=0.25).noise == 0.25
+    assert SearchConfig(algorithm="noisy").with_noise(0.5) == SearchConfig(algorithm="noisy", c_scale=0.5)
+    plain = SearchConfig(algorithm="policy", gumbel_scale=0.5, dirichlet_fraction=0.5)
+    assert plain.noise == 0.0
+    assert plain.with_noise(0.0) == plain
+    with pytest.raises(ConfigError, match=r"^noise: expected 0, as the planner policy has none to set, got 0\.5$"):
+        plain.with_noise(0.5)
+
+
+SHARP = """
+import toys_cli
+toys_cli.enter()
+from pathlib import Path
+from _ext import settings
+from muzero.cli import main
+from muzero.storage import checkpoint, runs
+
+OWN = ["--search.algorithm", "sharp", "--search.sharp.power", "3", "--play.algorithm", "sharp"]
+SHORT = ["--steps", "2", "--train.actors", "0", "--train.evaluate-minutes", "0", "--selfplay.games", "8",
+         "--replay.min-positions", "64", "--learner.batch", "16"]
+assert main(["train", "tic_tac_toe", "--out", "run", *SHORT, *OWN]) == 0
+assert main(["evaluate", "match", "run", "--against", "random", "--games", "2"]) == 0
+print("stored:", checkpoint.read_config(runs.newest(Path("run"))).search.own(toys_cli.Sharpness))
+print(settings.markdown("search"))
+assert main(["train", "tic_tac_toe", "--out", "run", "--search.sharp.power", "101"]) == 2
+"""
+"""A program in which the planner `sharp` was entered before anything else was imported."""
+
+
+def test_settings_of_a_planner_of_ones_own_are_a_section_of_its_entry(tmp_path: Path) -> None:
+    paths = os.pathsep.join(str(ROOT / name) for name in ("", "tests", "docs"))
+    done = subprocess.run([sys.executable, "-c", SHARP], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "stored: Sharpness(power=3.0, depth=1)\n" in done.stdout
+    assert "`search.sharp.power`\n: Exponent of the network's policy.\n\n\n  Default `2`; from 0 to 100." in done.stdout
+    assert "search.sharp.power must be at least 0 and at most 100, got 101.0" in done.stdout + done.stderr
+
+
+def test_a_config_without_such_planners_is_stored_as_before() -> None:
+    assert [*to_json(Config())["search"]] == ["simulations", *SearchConfig().tree_settings]
+    with pytest.raises(ConfigError, match="expected a planner in PLANNERS whose settings are Count, got none"):
+        SearchConfig().own(Count)
+
+
+def test_a_planner_with_settings_must_not_have_the_name_of_another_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kinds.PLANNERS, "simulations", kinds.PlannerKind("toys_sharp", settings=Count))
+    with pytest.raises(TypeError, match="PLANNERS: 'simulations' is a setting of Taken; give the planner another name"):
+        @settings.with_planners
+        class Taken:
+            simulations: int = 1
 
 
 def test_an_auxiliary_loss_is_one_class_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import get_args, get_type_hints
@@ -20,11 +20,14 @@ import pytest
 
 import cpp_mcts
 from muzero.config import SearchConfig
+from muzero.config.kinds import PLANNERS
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"trees", "actions", "simulations"}
 """Rows of the table that are no settings."""
-SETTINGS = [field.name for field in fields(SearchConfig) if field.name != "simulations"]
+SETTINGS = [*SearchConfig().tree_settings]
+TREE_SEARCHES = {name for name, kind in PLANNERS.items() if kind.module == "muzero.search.tree_planner"}
+"""Values of `algorithm` that the C++ search knows; other planners have no row."""
 NATIVE = [*sorted((ROOT / "cpp_mcts").rglob("*.h")), *sorted((ROOT / "cpp_mcts").rglob("*.cpp")),
           ROOT / "cpp_mcts/_core.pyi", ROOT / "cpp_mcts/__init__.py", ROOT / "benchmarks/tree_loop.cpp"]
 
@@ -41,7 +44,8 @@ def test_a_row_is_of_the_kind_of_its_field(name: str) -> None:
     if name in cpp_mcts.limits():
         assert [type(end) for end in cpp_mcts.limits()[name]] == [kind, kind]
     else:
-        assert set(cpp_mcts.choices()[name]) == set(get_args(kind) or (False, True))
+        values = TREE_SEARCHES if name == "algorithm" else set(get_args(kind) or (False, True))
+        assert set(cpp_mcts.choices()[name]) == values
 
 
 # ---- no third place ----

@@ -11,11 +11,16 @@ from games.own_names import canonical, is_own, same_game
 from muzero.commands.arguments import find_agent, game_spec, load_agent
 from muzero.commands.evaluate.options import Common
 from muzero.commands.players import check_player, named_simulations, stored_game
+from muzero.config.kinds import PLANNERS
 from muzero.view.console import OK, USAGE, CommandError
 
 if TYPE_CHECKING:
     from games.base import GameSpec
     from muzero.evaluation.subject import Subject
+
+
+SHARE_OF_NOISE = "dirichlet_fraction"
+"""The setting for noise that is a share."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def _check_noise(folder: Path, noise: float | None) -> None:
     """Refuse a share of Dirichlet noise above 1. Raises CommandError (usage)."""
     from muzero.storage.checkpoint import read_config
 
-    if noise is not None and noise > 1.0 and read_config(folder).play.algorithm == "puct":
+    if noise is not None and noise > 1.0 and PLANNERS[read_config(folder).play.algorithm].noise == SHARE_OF_NOISE:
         raise CommandError(f"--noise: expected 0 to 1, the share of Dirichlet noise in the prior, got {noise:g}", USAGE)
 
 
