@@ -135,7 +135,7 @@ def test_the_python_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(ROOT)
     names: dict[str, object] = {"__name__": "__page__"}
     for block in PYTHON[page]:
-        exec(compile("\n" * block.line + block.text, str(page), "exec"), names)
+        exec(compile("\n" * block.line + block.text, str(page), "exec", dont_inherit=True), names)
 
 
 @functools.cache
