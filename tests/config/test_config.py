@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,13 +96,13 @@ def test_the_bounds_themselves_are_allowed(name: str) -> None:
 def test_the_search_s_bounds_are_those_of_the_search_itself() -> None:
     own = cpp_mcts.limits()
     shared = {field.name for field in dataclasses.fields(SearchConfig)} & set(own)
-    assert {f"search.{name}" for name in shared} == {name for name in BOUNDS if name.startswith("search.")}
+    assert {f"search.{name}" for name in shared} == {name for name in BOUNDS if re.fullmatch(r"search\.\w+", name)}
     assert all(bounds(f"play.{name}") == own[name] for name in shared)
     assert all(bounds(f"search.{name}") == own[name] for name in shared - {"threads"})
     assert bounds("search.threads") == (0, own["threads"][1]), "0: by the machine"
 
 
-@pytest.mark.parametrize("name", sorted(name for name in NUMBERS if name.startswith("play.")))
+@pytest.mark.parametrize("name", sorted(name for name in NUMBERS if re.fullmatch(r"play\.\w+", name)))
 def test_a_config_takes_what_the_search_takes(name: str) -> None:
     low, high = bounds(name)
     whole = isinstance(NUMBERS[name], int)

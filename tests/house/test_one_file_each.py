@@ -117,8 +117,9 @@ def test_settings_of_a_planner_of_ones_own_are_a_section_of_its_entry(tmp_path: 
     assert "search.sharp.power must be at least 0 and at most 100, got 101.0" in done.stdout + done.stderr
 
 
-def test_a_config_without_such_planners_is_stored_as_before() -> None:
-    assert [*to_json(Config())["search"]] == ["simulations", *SearchConfig().tree_settings]
+def test_a_search_is_stored_with_a_section_for_each_such_planner_alone() -> None:
+    sections = [name for name, kind in kinds.PLANNERS.items() if kind.settings is not None]
+    assert [*to_json(Config())["search"]] == ["simulations", *SearchConfig().tree_settings, *sections]
     with pytest.raises(ConfigError, match="expected a planner in PLANNERS whose settings are Count, got none"):
         SearchConfig().own(Count)
 
