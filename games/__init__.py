@@ -1,6 +1,6 @@
-"""Games: `make` a batch of them in lockstep, read its `spec`, list what can be played.
+"""Games: `make` a batch of games in lockstep, read its `spec`, list what can be played.
 
-Nothing is loaded before it is asked for: `import games` costs next to nothing.
+Engines are loaded lazily: `import games` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ __all__ = [
 
 
 def make(name: str, size: int, seed: int = 0, history: int | None = None) -> GameBatch:
-    """`size` games in lockstep, at their first decisions.
+    """`size` games in lockstep, each at its first decision.
 
-    `name` is an OpenSpiel name with parameters, `atari/ROM`, `gym/ID`, or for a game or an environment of one's own
-    `module:Class` or `path/to/file.py:Class`. `seed` feeds the chance of the games. `history` stacks that many
-    positions in an observation, newest first (None: the game's default; OpenSpiel's games alone). Raises GameError.
+    `name` is an OpenSpiel name with parameters, `atari/ROM`, `gym/ID`, or, for your own game or environment,
+    `module:Class` or `path/to/file.py:Class`. `seed` seeds the games' random events. `history` stacks that many
+    positions in an observation, newest first (None: the game's default; OpenSpiel games only). Raises GameError.
     """
     from games.families import family
 
@@ -57,7 +57,7 @@ def make(name: str, size: int, seed: int = 0, history: int | None = None) -> Gam
 
 
 def spec(name: str, history: int | None = None) -> GameSpec:
-    """The static facts of a game; its `name` is the shortest one of that game. Raises GameError."""
+    """The static facts of a game; its `name` is the shortest name of that game. Raises GameError."""
     from games.families import family
 
     kind = family(name)
@@ -78,7 +78,7 @@ def spec(name: str, history: int | None = None) -> GameSpec:
 
 
 def check_installed(name: str) -> None:
-    """Raises GameError, naming what to install, where games of this kind can be described but not played."""
+    """Raises GameError, naming what to install, if games of this kind can be described but not played."""
     from games.families import family
 
     if family(name) == "atari":
@@ -88,7 +88,7 @@ def check_installed(name: str) -> None:
 
 
 def _singles(name: str, kind: Family) -> tuple[GameFactory, GameSpec]:
-    """What makes one game, and its spec."""
+    """The factory of one game, and its spec."""
     if kind == "gym":
         from games.gym_game import load_gym
 
@@ -103,7 +103,7 @@ def _singles(name: str, kind: Family) -> tuple[GameFactory, GameSpec]:
 
 
 def list_games() -> list[GameListing]:
-    """Every OpenSpiel game under its default parameters: supported or not, and why not."""
+    """Every OpenSpiel game with its default parameters: supported or not, and why not."""
     from games.listing import list_games as listed
 
     return listed()

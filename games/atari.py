@@ -1,8 +1,8 @@
-"""Atari games through ALE's own vector environment, which skips frames, takes maxima, scales and stacks.
+"""Atari games through ALE's own vector environment, which skips, max-pools, scales and stacks frames.
 
-Each row is a vector environment of one, so that rows are stepped and reset by themselves; all work at the same time,
-each in a thread of ALE's. A game is a function of its `Story`, which is what a snapshot holds: ALE's vector environment
-doesn't give its state away.
+Each row is a vector environment of one game, so that rows can be stepped and reset separately; all run at the same
+time, each in one of ALE's threads. A game is a function of its `Story`, which is what a snapshot holds: ALE's vector
+environment doesn't expose its state.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ INSTALL = "pip install 'muzero-engine[atari]'"
 SCREEN = (210, 160)
 """Height and width of most games' screens."""
 _ONLY = [0]
-"""The number of the one game of a vector environment. ALE reads a list five times as fast as an array."""
+"""Index of the only game of a vector environment. ALE reads a list five times as fast as an array."""
 _FULL_STRENGTH = [1.0]
 _NO_SEED = [-1]
-"""In place of a seed: ALE's random numbers go on where they are."""
+"""In place of a seed: ALE's random number generator continues from its current state."""
 GAMES_A_SEED = 16
-"""For each seed ALE loads the ROM anew, as long as 200 moves take. Without sticky actions the games that follow one
-another in an environment hang on its seed and their number alone, not on how the ones before were played; but for some
-that the table knows (`Rom.apart`), which have a seed for each game."""
+"""For each new seed ALE reloads the ROM, which takes as long as 200 moves. Without sticky actions, successive games of
+an environment depend only on its seed and their number, not on how the earlier ones were played. The exceptions are
+marked in the table (`Rom.apart`) and get a seed for each game."""
 
 
 class Story(NamedTuple):
-    """All that a game hangs on."""
+    """Everything that determines a game."""
 
     seed: int
     number: int
-    """Games that the environment began with that seed before this one."""
+    """Games that the environment has begun with this seed before this one."""
     actions: bytes
 
 
 class Row:
-    """One game: its environment, and what it takes to play it again."""
+    """One game: its environment, and what is needed to replay it."""
 
     def __init__(self, facts: AtariFacts) -> None:
         protocol = facts.protocol
@@ -64,7 +64,7 @@ class Row:
 
     def begin(self, seed: int, number: int, pool: ThreadPoolExecutor) -> None:
         """Begin game `number` of a seed in the background; `begun` waits for it."""
-        # ALE resets an environment once at a time: the last beginning is waited for.
+        # ALE can't run two resets of an environment at once: wait for the previous one.
         sound = self._beginning is not None and self._beginning.exception() is None
         follows = sound and seed == self.seed and number == self.number + 1
         self.seed, self.number = seed, number
@@ -75,7 +75,7 @@ class Row:
             self._beginning = pool.submit(_begin, self._environment, seed, number)
 
     def begun(self) -> None:
-        """Take what the game begins with."""
+        """Take the game's first observation."""
         assert self._beginning is not None, "no game was begun"
         self._take(*self._beginning.result())
 
@@ -85,12 +85,12 @@ class Row:
         self._environment.send([action], _FULL_STRENGTH)
 
     def receive(self) -> tuple[float, bool, bool, bool]:
-        """Reward; whether the game is over, was cut, or a life was lost and it goes on."""
+        """Reward; whether the game is over, was truncated, or a life was lost and it goes on."""
         before = self.lives
         obs, reward, over, cut, info = self._environment.recv()
         self._take(obs, info)
         ended = bool(over[0])
-        # A game that counts down to no life may run on for some frames: that is no life lost.
+        # With no life left a game may run on for some frames: that doesn't count as a lost life.
         return float(reward[0]), ended, bool(cut[0]) and not ended, not ended and 0 < self.lives < before
 
     def _take(self, obs: NDArray[np.uint8], info: dict[str, NDArray[np.int32]]) -> None:
@@ -115,7 +115,7 @@ class AtariBatch:
             raise GameError(f"{self.spec.name}: expected {self.spec.num_actions} actions, this ALE has {there}")
         self._rows = [Row(facts) for _ in range(size)]
         self._spare = Row(facts)
-        """In it the next game begins while the others go on."""
+        """The next game begins in it while the others go on."""
         self._pool = ThreadPoolExecutor(min(size, cores()), "new games")
         self._over = np.zeros(size, np.bool_)
         self._returns: NDArray[np.float64] = np.zeros((size, 1))
@@ -124,12 +124,12 @@ class AtariBatch:
 
     @property
     def frames(self) -> NDArray[np.int64]:
-        """Emulated frames [N] of the game in each row, as ALE counts them: with those without action at its start."""
+        """Emulated frames [N] of the game in each row, as ALE counts them: including the no-ops at its start."""
         return np.array([row.frame for row in self._rows], np.int64)
 
     @property
     def lives(self) -> NDArray[np.int64]:
-        """Lives left [N]; 0 in games without."""
+        """Lives left [N]; 0 in games without lives."""
         return np.array([row.lives for row in self._rows], np.int64)
 
     def reset(self, rows: MaskArray | None = None) -> None:
@@ -144,7 +144,7 @@ class AtariBatch:
         self._take_begun(chosen)
 
     def _begin_next(self, row: Row) -> None:
-        """Begin another game in the environment: of its seed, or of a new one."""
+        """Begin another game in the environment: with its current seed, or with a new one."""
         lasts = self.facts.protocol.sticky == 0.0 and not self.facts.rom.apart
         if lasts and row.seed >= 0 and row.number + 1 < GAMES_A_SEED:
             row.begin(row.seed, row.number + 1, self._pool)
@@ -163,7 +163,7 @@ class AtariBatch:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """ALE's own failures, in a thread of its or here, as errors of this game."""
+        """Turn ALE's own failures, in one of its threads or in this one, into errors of this game."""
         try:
             yield
         except RuntimeError as error:
@@ -203,7 +203,7 @@ class AtariBatch:
         return self._returns.copy()
 
     def snapshot(self) -> dict[str, Any]:
-        """The story of each game, and of the one that comes next."""
+        """The story of each game, and of the next one."""
         stories = [self.story(row) for row in range(self.size)]
         return {
             "game": self.spec.name,
@@ -215,7 +215,7 @@ class AtariBatch:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> list[int]:
-        """Go back to a snapshot of a batch of the same game and size, by playing its actions again; every row can."""
+        """Go back to a snapshot of a batch of the same game and size, by replaying its actions; works for every row."""
         stored = [base64.b64decode(text) for text in snapshot["actions"]]
         check_snapshot(snapshot, self.spec.name, self.size, stored)
         for row, (seed, number) in zip([*self._rows, self._spare], snapshot["begun"], strict=True):
@@ -226,28 +226,28 @@ class AtariBatch:
             now = [actions[move] if move < len(actions) else 0 for actions in stored]
             self.step(np.array(now, np.int32), going)
         if [zlib.crc32(row.obs.tobytes()) for row in self._rows] != snapshot["pictures"]:
-            raise GameError(f"{self.spec.name}: a stored game came out another way when it was played again: use the "
-                            "version of ale-py that it was stored with, or begin anew")
+            raise GameError(f"{self.spec.name}: a stored game went differently when it was replayed: use the version "
+                            "of ale-py that it was stored with, or start a new run")
         self._seed, self._seeds_taken = snapshot["seed"], snapshot["seeds_taken"]
         return []
 
     def story(self, row: int) -> Story:
-        """All that the row's game hangs on so far."""
+        """Everything that determines the row's game so far."""
         game = self._rows[row]
         return Story(game.seed, game.number, bytes(game.actions))
 
     def render(self, row: int) -> str:
-        """What there is to say of a picture in words."""
+        """Score, lives and frames as text, in place of a picture."""
         game = self._rows[row]
         return f"{self.spec.name}  score {self._returns[row, 0]:g}  lives {game.lives}  frame {game.frame}"
 
     def action_name(self, row: int, action: int) -> str:
-        """ALE's name of the action."""
+        """ALE's name for the action."""
         del row
         return action_names(self.facts)[action] if 0 <= action < self.spec.num_actions else f"#{action}"
 
     def _checked(self, actions: IntArray, rows: MaskArray | None) -> tuple[NDArray[Any], list[int]]:
-        """Actions and rows to move, once every move is known to be possible: ALE itself hangs at an unknown action."""
+        """Actions and rows to move, after checking that every move is possible: ALE hangs on an unknown action."""
         played, chosen = rows_to_move(self.spec.name, actions, rows, self._over)
         wrong = (played[chosen] < 0) | (played[chosen] >= self.spec.num_actions)
         if wrong.any():
@@ -258,7 +258,7 @@ class AtariBatch:
 
 
 class Camera:
-    """Colour pictures of the game in one row of a batch: the same game once more, from its seed and actions."""
+    """Colour pictures of the game in one row of a batch: replays the same game from its seed and actions."""
 
     def __init__(self, batch: AtariBatch, row: int = 0) -> None:
         self._batch, self._row = batch, row
@@ -266,11 +266,11 @@ class Camera:
         self._environment = _environment(facts, *SCREEN, stack=1, grey=False)
         self._game: tuple[int, int] | None = None
         self._seen = 0
-        """Actions of that game that were played here."""
+        """Actions of that game replayed so far."""
         self._picture: NDArray[np.uint8] = np.zeros((*SCREEN, 3), np.uint8)
 
     def picture(self) -> NDArray[np.uint8]:
-        """[210, 160, 3] of the row's game as it is now."""
+        """The current screen of the row's game, [210, 160, 3]."""
         seed, number, actions = self._batch.story(self._row)
         if (seed, number) != self._game or self._seen > len(actions):
             self._game, self._seen = (seed, number), 0
@@ -323,7 +323,7 @@ def _environment(facts: AtariFacts, height: int, width: int, stack: int, grey: b
 
 
 def _begin(environment: Any, seed: int, number: int) -> tuple[Any, Any]:
-    """What game `number` of a seed begins with: screens and facts."""
+    """Reset to game `number` of a seed: its first screens and info."""
     first: tuple[Any, Any] = environment.reset(_ONLY, [seed])
     for _ in range(number):
         first = _go_on(environment)
@@ -331,7 +331,7 @@ def _begin(environment: Any, seed: int, number: int) -> tuple[Any, Any]:
 
 
 def _go_on(environment: Any) -> tuple[Any, Any]:
-    """The same of the game that follows the one in `environment`."""
+    """The same for the game after the one in `environment`."""
     first: tuple[Any, Any] = environment.reset(_ONLY, _NO_SEED)
     return first
 

@@ -1,7 +1,7 @@
-"""Names and protocols of Atari games: what an agent sees and may do, as published. Nothing of ALE is loaded here.
+"""Names and evaluation protocols of Atari games: what an agent sees and may do, as published. Doesn't load ALE.
 
-`atari/pong` is the 100k protocol, `atari/pong(protocol=machado)` after Machado et al. 2018. What a published
-protocol fixes can't be set beside it; `protocol=custom` takes any of it.
+`atari/pong` uses the 100k protocol, `atari/pong(protocol=machado)` that of Machado et al. 2018. What a published
+protocol fixes can't be overridden; with `protocol=custom` everything can be set.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class Protocol:
     """How one game is played and seen, in training as in evaluation."""
 
     sticky: float = 0.0
-    """Chance, each frame, that the action before is repeated instead of the chosen one."""
+    """Probability, at each frame, that the previous action is repeated instead of the chosen one."""
     actions: str = "minimal"
-    """minimal: those that do something in this game; full: all, 18 in most."""
+    """minimal: those that have an effect in this game; full: all of them, 18 in most games."""
     noops: int = 30
-    """An episode begins with fewer than this many frames without action, as ALE draws them; 0: with none."""
+    """An episode begins with a random number of no-op frames, fewer than this, drawn by ALE; 0: none."""
     skip: int = 4
-    """Frames that an action is held; the agent sees the maximum over the last two."""
+    """Frames for which an action is repeated; the agent sees the maximum over the last two."""
     cap: int = 108_000
-    """Frames after which an episode is cut."""
+    """Frames after which an episode is truncated."""
     size: int = 84
     """Height and width of a frame the agent sees, in pixels."""
     colour: str = "grey"
@@ -51,12 +51,12 @@ PROTOCOLS = {
     DEFAULT: Protocol(),
     "machado": Protocol(sticky=0.25, actions="full", noops=0),
 }
-"""The published ones. atari100k: Kaiser et al. 2020 and those after them; machado: what Machado et al. 2018
-recommend (sticky actions, all actions, lives untold), with the frame skip and cap that are usual since."""
+"""The published ones. atari100k: Kaiser et al. 2020 and later work; machado: what Machado et al. 2018
+recommend (sticky actions, full action set, no loss-of-life signal), with the frame skip and cap usual since then."""
 WITHOUT_LIVES = ("machado",)
-"""Protocols under which a lost life must not be shown to the agent, not even in training."""
+"""Protocols under which the loss of a life must not be signalled to the agent, not even in training."""
 OPEN = ("size", "colour", "stack")
-"""What a published protocol leaves to the agent."""
+"""Parameters that a published protocol leaves open."""
 _CHOICES = {"actions": ("minimal", "full"), "colour": ("grey", "rgb")}
 _BOUNDS = {"sticky": (0.0, 0.99), "noops": (0, 1_000), "skip": (1, 60), "cap": (100, 10_000_000), "size": (16, 210),
            "stack": (1, 16)}
@@ -65,20 +65,20 @@ _NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 @dataclass(frozen=True)
 class Rom:
-    """A line of the table: a game that ALE can start."""
+    """A row of the table: a game that ALE can start."""
 
     name: str
     actions: int
-    """Actions of the minimal set."""
+    """Size of the minimal action set."""
     all_actions: int
-    """Actions of the full set: 18 in all games but two."""
+    """Size of the full action set: 18 in all games but two."""
     random: float | None
-    """Mean score of random play (Mnih et al. 2015 and Wang et al. 2016), None where nobody published one."""
+    """Mean score of random play (Mnih et al. 2015 and Wang et al. 2016), None if none was published."""
     human: float | None
     atari100k: bool
     """One of the 26 games of Atari 100k."""
     apart: bool
-    """A game in ALE's environment hangs on how those before it were played (benchmarks/atari_seeds.py)."""
+    """A game in ALE's environment depends on how the earlier ones were played (benchmarks/atari_seeds.py)."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class AtariFacts:
 
     @property
     def shows_lives(self) -> bool:
-        """Whether a lost life may be told to the agent in training."""
+        """Whether the loss of a life may be signalled to the agent in training."""
         return self.protocol_name not in WITHOUT_LIVES
 
 
@@ -115,7 +115,7 @@ def _score(text: str) -> float | None:
 
 
 def atari_facts(name: str) -> AtariFacts:
-    """A game's facts by its name. Raises GameError naming the nearest game, parameter or protocol."""
+    """The facts of the game with this name. Raises GameError naming the nearest game, parameter or protocol."""
     after = name.strip().removeprefix(PREFIX)
     if not after:
         raise GameError(f"game {name!r}: expected a game of ALE, as in {PREFIX}pong")
@@ -146,7 +146,7 @@ def _protocol(name: str, parsed: ParsedName) -> tuple[str, Protocol]:
     for key, value in values.items():
         fixed = getattr(published, key)
         if chosen != CUSTOM and key not in OPEN and value != fixed:
-            told = chosen if "protocol" in parsed.parameters else f"{chosen} (used where none is named)"
+            told = chosen if "protocol" in parsed.parameters else f"{chosen} (the default)"
             raise GameError(f"{name}: protocol {told} has {key}={fixed}, which {key}={value} contradicts; "
                             f"leave {key} out, or write protocol={CUSTOM}")
     return chosen, dataclasses.replace(published, **values)

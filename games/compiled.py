@@ -1,7 +1,7 @@
-"""The cache of numba's compiled loops: kept on disk for the next process where a folder can be written.
+"""The on-disk cache of numba's compiled loops, shared between processes if some folder is writable.
 
-Where none can (an installation and a home without write permission), on a full disk and with damaged files each
-process compiles them anew: that takes seconds, and the numbers are the same.
+If none is (neither the installation nor the home folder), if the disk is full or files are damaged, each process
+compiles them itself: that takes seconds, and the numbers are the same.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from numba import config, njit
 from numba.core.caching import FunctionCache
 
 ROOT = Path(__file__).parents[1]
-"""What holds all our packages: a checkout, or the folder they are installed into."""
+"""The folder that holds all our packages: a checkout, or where they are installed."""
 VARIABLE = "NUMBA_CACHE_DIR"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """`function` as machine code that runs without the interpreter's lock, its types those of each call."""
+    """`function` compiled for the argument types of each call; it runs without the interpreter lock (GIL)."""
     loop = compiled_anew(function)
     if FOLDER is not None:
         vars(loop)["_cache"] = _cache(function, FOLDER)
@@ -30,26 +30,26 @@ def compiled(function: F) -> F:
 
 
 def compiled_anew(function: F) -> F:
-    """As `compiled`, kept nowhere: for a function that calls itself."""
+    """Like `compiled`, but never cached: for a function that calls itself."""
     loop: F = njit(nogil=True)(function)
     return loop
 
 
 class Kept(FunctionCache):  # type: ignore[misc]
-    """A function's machine code on disk: what can't be read is made and written anew, what can't be written isn't kept.
+    """A function's machine code on disk: unreadable code is compiled and written again, unwritable code isn't cached.
     """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The code for these types, None where there is none."""
+        """The code for these types, None if there is none."""
         try:
             return super().load_overload(sig, target_context)
         except Exception:
-            # A damaged file may fail in any way as it is unpickled.
+            # Unpickling a damaged file may fail in any way.
             self._forget()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the code for these types, if the disk takes it."""
+        """Cache the code for these types, if the disk allows it."""
         try:
             super().save_overload(sig, data)
         except OSError:
@@ -63,17 +63,17 @@ class Kept(FunctionCache):  # type: ignore[misc]
 
 
 def places() -> list[Path]:
-    """Folders where compiled loops may be kept, best first: the one the environment names, the checkout, the user's
-    folder of caches. Nothing is written among installed packages: uninstalling them would leave it behind."""
+    """Folders that may hold compiled loops, best first: the one named by the environment variable, the checkout, the
+    user's cache folder. Nothing is written among installed packages: uninstalling them would leave it behind."""
     found = [Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else []
     found += [ROOT] if (ROOT / "pyproject.toml").is_file() else []
-    # It stays `~` where nobody is at home: a user without an entry in the list of users.
+    # The path stays `~` for a user without a home folder, that is without an entry in the user database.
     caches = Path(os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache"))
     return [*found, caches / "muzero-engine"] if caches.is_absolute() else found
 
 
 def usable(folder: Path) -> bool:
-    """True if compiled loops can be kept in `folder`, which is made if it isn't there."""
+    """True if compiled loops can be stored in `folder`, which is created if missing."""
     try:
         for place in [ROOT / name / "__pycache__" for name in ("games", "muzero")] if folder == ROOT else [folder]:
             place.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def usable(folder: Path) -> bool:
 
 
 def _cache(function: Callable[..., Any], folder: Path) -> Kept:
-    """In `__pycache__` of a checkout, so that it goes with it; else in `folder`."""
+    """In `__pycache__` of a checkout, so that it is deleted with it; else in `folder`."""
     before, config.CACHE_DIR = config.CACHE_DIR, "" if folder == ROOT else str(folder)
     try:
         return Kept(function)
@@ -93,4 +93,4 @@ def _cache(function: Callable[..., Any], folder: Path) -> Kept:
 
 
 FOLDER = next(filter(usable, places()), None)
-"""Where this process keeps compiled loops, None where it can't."""
+"""Where this process stores compiled loops, None if it can't."""

@@ -12,19 +12,19 @@ from games.connect_four_search import Board, new_memory
 from games.spiel_facts import load_facts
 
 LARGEST = 36
-"""Cells of the largest board whose start is searched, in seconds (4 x 9: a minute); the usual board of 42 has its
-opening values on file."""
+"""Cells of the largest board searched from its start, which takes seconds (4 x 9: a minute); for the usual board of 42
+cells the opening values are on file."""
 IN_A_ROW = 4
 
 
 class ConnectFourSolver:
-    """Values of positions (`pyspiel.State`) as `games.solver.Solver` gives them. The next search remembers the last.
+    """Values of positions (`pyspiel.State`) as in `games.solver.Solver`. Searches share one transposition table.
 
-    The opening values are known; the first positions beyond them take up to seconds, later ones milliseconds.
+    Opening values are known; the first positions beyond them take up to seconds, later ones milliseconds.
     """
 
     timed = True
-    """Every game is won, drawn or lost: scores tell how soon."""
+    """Every game is won, drawn or lost: scores say how soon."""
 
     def __init__(self, name: str) -> None:
         """Raises GameError for a game it can't solve."""
@@ -33,7 +33,7 @@ class ConnectFourSolver:
         self._game = facts.game
         if not can_solve(facts.game):
             raise GameError(f"{self.spec.name}: exact search is for Connect Four with four in a row, on boards of up "
-                            f"to {LARGEST} cells and of 6 rows and 7 columns")
+                            f"to {LARGEST} cells or of 6 rows and 7 columns")
         parameters = facts.game.get_parameters()
         self._board = Board(parameters["rows"], parameters["columns"])
         self._memory = new_memory()
@@ -43,11 +43,11 @@ class ConnectFourSolver:
         return self._game.new_initial_state()
 
     def value(self, state: Any) -> float:
-        """1 won, 0 drawn, -1 lost for the player to move under perfect play; 0 at the end: nothing is to come."""
+        """1 won, 0 drawn, -1 lost for the player to move under perfect play; 0 at the end, where nothing is to come."""
         return 0.0 if state.is_terminal() else float(self._sign(*self._discs(state)))
 
     def move_values(self, state: Any) -> dict[int, float]:
-        """Value of each legal action, seen by the player to move."""
+        """Value of each legal action for the player to move."""
         return {
             action: 1.0 if wins else 0.0 - self._sign(mine, discs) if discs != self._board.full else 0.0
             for action, wins, mine, discs in self._after_moves(state)
@@ -90,7 +90,7 @@ class ConnectFourSolver:
         return self._board.sign(mine, discs, self._memory)
 
     def _exact(self, mine: int, discs: int) -> int:
-        """Score for the player to move, by halving what is possible."""
+        """Score for the player to move, by bisection."""
         sign = self._sign(mine, discs)
         low, high = (1, self._board.cells) if sign > 0 else (-self._board.cells, -1) if sign else (0, 0)
         while low < high:
@@ -101,7 +101,7 @@ class ConnectFourSolver:
 
 
 def can_solve(game: Any) -> bool:
-    """Whether this OpenSpiel game is Connect Four of a size and a length of line that can be searched to its end."""
+    """Whether this OpenSpiel game is Connect Four of a size and line length that can be searched to the end."""
     if game.get_type().short_name != "connect_four":
         return False
     parameters = game.get_parameters()
@@ -110,7 +110,7 @@ def can_solve(game: Any) -> bool:
 
 
 def _by_moves(score: int, played: int, cells: int) -> int:
-    """A score by discs as one by moves from now, after `played` discs."""
+    """Converts a score that counts discs to one that counts moves from now, after `played` discs."""
     if score == 0:
         return 0
     last = cells + 2 - 2 * abs(score)

@@ -1,8 +1,8 @@
-"""Opening book of Connect Four on 6 rows and 7 columns, where a search would take minutes.
+"""Opening book of Connect Four on 6 rows and 7 columns, for positions where a search would take minutes.
 
-The file tells of all different positions with PLIES discs that aren't over, in the order of their keys (a position and
-its mirror image are one): two bits each, 0 drawn, 1 won, 2 lost for the player to move. Values of positions with fewer
-discs follow from those one move on. `benchmarks/connect_four_openings.py` made the file and checks it by search.
+The file has two bits for each distinct unfinished position with PLIES discs, in the order of their keys (a position
+and its mirror image count as one): 0 drawn, 1 won, 2 lost for the player to move. Values of positions with fewer
+discs follow from their successors. `benchmarks/connect_four_openings.py` made the file and checks it by search.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ FILE = Path(__file__).with_name("connect_four_openings.bin")
 PLIES = 8
 BOARD = Board(6, 7)
 VALUES = (0, 1, -1)
-"""By the two bits of the file."""
+"""Indexed by the two bits of the file."""
 
 Signs = NDArray[np.int8]
 
 
 def layers(plies: int) -> list[tuple[Words, Words, Words]]:
-    """For 0 to `plies` discs all different unfinished positions: (keys in order, discs of the player to move, all
+    """All distinct unfinished positions with 0 to `plies` discs: (keys in order, discs of the player to move, all
     discs)."""
     found = [(np.zeros(1, np.uint64), np.zeros(1, np.uint64), np.zeros(1, np.uint64))]
     for _ in range(plies):
@@ -40,7 +40,7 @@ def layers(plies: int) -> list[tuple[Words, Words, Words]]:
 
 @compiled
 def _after(mine: Words, discs: Words, shape: Words, lanes: Words) -> tuple[Words, Words, Words]:
-    """(keys, discs of the player to move, all discs) of all unfinished positions one move on."""
+    """(keys, discs of the player to move, all discs) of all unfinished positions one move later."""
     room = len(mine) * len(lanes)
     keys, after_mine, after_discs = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64)
     count = 0
@@ -56,7 +56,7 @@ def _after(mine: Words, discs: Words, shape: Words, lanes: Words) -> tuple[Words
 
 @compiled
 def _best(mine: Words, discs: Words, keys: Words, values: Signs, shape: Words, lanes: Words) -> Signs:
-    """Values of positions from those one move on, in the order of their keys."""
+    """Values of positions from those one move later, in the order of their keys."""
     best = np.empty(len(mine), np.int8)
     for i in range(len(mine)):
         best[i] = -1
@@ -72,7 +72,7 @@ def _best(mine: Words, discs: Words, keys: Words, values: Signs, shape: Words, l
 
 
 def opening_value(mine: int, discs: int) -> int | None:
-    """Value for the player to move; None with more than PLIES discs. The position isn't over."""
+    """Value for the player to move of an unfinished position; None with more than PLIES discs."""
     played = discs.bit_count()
     if played > PLIES:
         return None
@@ -100,10 +100,10 @@ def pack(values: Signs) -> bytes:
 
 
 def unpack(data: bytes, count: int) -> Signs:
-    """The first `count` values. Raises GameError where the file can't be what was packed."""
+    """The first `count` values. Raises GameError if the file can't be what was packed."""
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
     codes = 2 * bits[0 : 2 * count : 2] + bits[1 : 2 * count : 2]
     if len(data) != -(-2 * count // 8) or codes.max() >= len(VALUES):
-        raise GameError(f"{FILE} is damaged; install the project anew")
+        raise GameError(f"{FILE} is damaged; reinstall the project")
     values: Signs = np.array(VALUES, np.int8)[codes]
     return values

@@ -1,8 +1,8 @@
-"""Alpha-beta search of Connect Four on bit boards. Loops compiled by numba.
+"""Alpha-beta search of Connect Four on bitboards, with loops compiled by numba.
 
-A position is two boards of 64 bits: `mine`, the discs of the player to move, and `discs`, all discs. Cell (column,
-row) is bit column * height + row, rows counted from the bottom; height is one more than there are rows, so that the
-empty row above the top keeps lines from running on in the next column.
+A position is two bitboards of 64 bits: `mine`, the discs of the player to move, and `discs`, all discs. Cell (column,
+row) is bit column * height + row, rows counted from the bottom; height is the number of rows plus one, so that the
+empty row above the top keeps lines from continuing in the next column.
 
 A *score* counts discs: a win with disc d of the whole game scores (cells + 2 - d) // 2, a loss the negative, a draw 0.
 """
@@ -20,7 +20,7 @@ from games.compiled import compiled, compiled_anew
 
 Words = NDArray[np.uint64]
 Bits = Any
-"""One np.uint64: compiled loops mix no signed number with it."""
+"""One np.uint64: compiled loops must not mix it with signed numbers."""
 Score = Any
 """One np.int64 inside compiled loops."""
 
@@ -30,13 +30,14 @@ WORD_BITS = 64
 LANES = 5
 """Where `Board.lanes` begin in `Board.words`."""
 PLACE_BITS = 23
-"""The bounds of 2^23 positions are remembered, the newest of each place: 8 bytes each."""
+"""The transposition table holds the bounds of 2^23 positions, 8 bytes each; newer entries replace older ones."""
 PLACE_SHIFT, TAG_SHIFT = np.uint64(WORD_BITS - PLACE_BITS), np.uint64(16)
 TAG = np.uint64((1 << (WORD_BITS - PLACE_BITS)) - 1)
 MIX = np.uint64(0x9E3779B97F4A7C15)
-"""Odd, so that multiplying by it loses nothing: place and tag together tell every position apart."""
+"""Odd, so that multiplying by it loses nothing: slot and tag together identify every position."""
 MIRRORED_UNTIL = 16
-"""Up to so many discs a position and its mirror image are one: later few meet, and a mirror costs time."""
+"""Up to this many discs a position shares its entry with its mirror image: later few coincide, and mirroring costs
+time."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Board:
 
     @cached_property
     def words(self) -> Words:
-        """`shape`, and behind it `lanes`: all that a search reads of the board."""
+        """`shape` followed by `lanes`: all that a search reads of the board."""
         return np.concatenate((self.shape, self.lanes))
 
     @cached_property
@@ -83,25 +84,25 @@ class Board:
         return (discs + low) & ~discs & (low * ((1 << self.rows) - 1))
 
     def has_four(self, mine: int) -> bool:
-        """Whether four of `mine` stand in a line."""
+        """Whether `mine` has four in a row."""
         return bool(has_four(np.uint64(mine), self.shape))
 
     @property
     def fits(self) -> bool:
-        """Whether all columns, each with the empty row above it, have room in 64 bits."""
+        """Whether all columns, each with the empty row above it, fit into 64 bits."""
         return (self.rows + 1) * self.columns <= WORD_BITS
 
     def sign(self, mine: int, discs: int, memory: Words) -> int:
-        """Value 1, 0 or -1 for the player to move: two searches that ask one question each are faster than one with
-        both. The game isn't over; memory as for `score`."""
+        """Value 1, 0 or -1 for the player to move of an unfinished game: two searches with one question each are
+        faster than one with both. memory as for `score`."""
         if self.score(mine, discs, 0, 1, memory) > 0:
             return 1
         return -1 if self.score(mine, discs, -1, 0, memory) < 0 else 0
 
     def score(self, mine: int, discs: int, low: int, high: int, memory: Words) -> int:
-        """Score for the player to move: exact inside (low, high), else a bound on that side. The game isn't over.
+        """Score for the player to move of an unfinished game: exact inside (low, high), else a bound on that side.
 
-        memory: of this board's earlier searches, or a `new_memory()`.
+        memory: the table of this board's earlier searches, or a `new_memory()`.
         """
         own, played = np.uint64(mine), int(discs).bit_count()
         if wins_now(own, np.uint64(discs), self.shape):
@@ -111,13 +112,13 @@ class Board:
 
 
 def new_memory() -> Words:
-    """Room for what searches find: 64 MB."""
+    """An empty transposition table: 64 MB."""
     return np.zeros(1 << PLACE_BITS, np.uint64)
 
 
 @compiled
 def _beside(mine: Bits, step: Bits) -> Bits:
-    """Cells that make four of `mine` in a line of this step; some of them are no cells, or taken."""
+    """Cells that complete four of `mine` in a line along this step; some may be taken or off the board."""
     after, before = mine << step, mine >> step
     two_after, two_before = after & (mine << (TWO * step)), before & (mine >> (TWO * step))
     return two_after & ((mine << (THREE * step)) | before) | two_before & ((mine >> (THREE * step)) | after)
@@ -125,7 +126,7 @@ def _beside(mine: Bits, step: Bits) -> Bits:
 
 @compiled
 def winning_cells(mine: Bits, discs: Bits, shape: Words) -> Bits:
-    """Empty cells that would complete four of `mine`, whether they can be reached now or not."""
+    """Empty cells that would complete four of `mine`, whether or not they can be played now."""
     board, height = shape[0], shape[2]
     upright = (mine << ONE) & (mine << TWO) & (mine << THREE)
     lines = _beside(mine, height) | _beside(mine, height - ONE) | _beside(mine, height + ONE)
@@ -140,7 +141,7 @@ def wins_now(mine: Bits, discs: Bits, shape: Words) -> bool:
 
 @compiled
 def has_four(mine: Bits, shape: Words) -> bool:
-    """Whether four of `mine` stand in a line."""
+    """Whether `mine` has four in a row."""
     height = shape[2]
     for step in (ONE, height, height - ONE, height + ONE):
         pairs = mine & (mine >> step)
@@ -151,7 +152,7 @@ def has_four(mine: Bits, shape: Words) -> bool:
 
 @compiled
 def _safe_moves(mine: Bits, discs: Bits, shape: Words) -> Bits:
-    """Moves after which the other player can't win at once."""
+    """Moves after which the opponent can't win immediately."""
     possible = (discs + shape[1]) & shape[0]
     threats = winning_cells(mine ^ discs, discs, shape)
     forced = possible & threats
@@ -164,10 +165,10 @@ def _safe_moves(mine: Bits, discs: Bits, shape: Words) -> Bits:
 
 @compiled
 def _most_against_follower(mine: Bits, discs: Bits, shape: Words, high: Score) -> Score:
-    """A bound from one plan of the other player: always answer in the column just played.
+    """An upper bound from one strategy of the opponent: always answer in the column just played.
 
-    It works where every column has room for an even number of discs: then the plan gives the mover the first and the
-    other player the second of each two cells.
+    It works if every column has room for an even number of discs: then the player to move gets the first and the
+    opponent the second of each pair of cells.
     """
     if (discs + shape[1]) & shape[0] & shape[4]:
         return high
@@ -199,7 +200,8 @@ def key_of(mine: Bits, discs: Bits, shape: Words, columns: int) -> Bits:
 
 @compiled
 def _order(moves: Words, ranks: Words, safe: Bits, mine: Bits, discs: Bits, board: Words) -> int:
-    """Safe moves into `moves`, those that threaten most first, then those near the middle; how many."""
+    """Writes the safe moves into `moves`, those with most threats first, then by nearness to the middle; returns how
+    many."""
     found = 0
     for lane in range(LANES, len(board)):
         move = safe & board[lane]
@@ -217,14 +219,14 @@ def _order(moves: Words, ranks: Words, safe: Bits, mine: Bits, discs: Bits, boar
 
 @compiled
 def _packed(tag: Bits, low: int, high: int) -> Bits:
-    """One entry of the table: which of the positions of a place it is, and its bounds."""
+    """One entry of the table: a tag that says which position it is, and its bounds."""
     return (tag << TAG_SHIFT) | (np.uint64(low + OFFSET) << EIGHT) | np.uint64(high + OFFSET)
 
 
 @compiled_anew
 def search(mine: Bits, discs: Bits, played: int, low: Score, high: Score, board: Words, memory: Words,
            room: Words) -> Score:
-    """As `Board.score`, where the player to move can't win at once. board: its `words`. room [2, cells, columns]: for
+    """`Board.score` for a player to move who can't win immediately. board: its `words`. room [2, cells, columns]: for
     moves and their ranks, to work in."""
     cells = room.shape[1]
     safe = _safe_moves(mine, discs, board)

@@ -1,6 +1,6 @@
-"""The contract test of a game, by random play. A new game is right once this passes.
+"""The contract test of a game, by random play. A new game is correct once this passes.
 
-Each check names the clause it broke, so that the message is enough to mend the game.
+A failed check names the broken clause, so that the message is enough to fix the game.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPLAYED = 12
 """Steps compared after a snapshot is restored."""
 OUT_OF_RANGE = "observe() is far outside the range that the spec states"
 SAME = ("observe", "legal", "to_play", "returns")
-"""What two batches of one seed agree in."""
+"""What two batches with the same seed must agree in."""
 
 
 class ContractError(GameError):
@@ -43,9 +43,9 @@ def check_contract(factory: BatchFactory, *, size: int = 4, steps: int = 120, se
     except GameError:
         raise
     except Exception as error:
-        # Whatever a game's own code raises is the finding.
+        # Any exception from the game's own code is itself the finding.
         last = traceback.extract_tb(error.__traceback__)[-1]
-        raise ContractError(f"the game fails by itself after moves that legal() allows: {error!r} in {last.name}, "
+        raise ContractError(f"the game's own code fails after moves that legal() allows: {error!r} in {last.name}, "
                             f"line {last.lineno} of {last.filename}") from error
 
 
@@ -79,20 +79,20 @@ class RandomPlay:
         self._generator = np.random.default_rng(seed)
         self._ledger: NDArray[np.float64] = np.zeros((batch.size, batch.spec.players))
         self._paid: NDArray[np.float64] = np.zeros((batch.size, 1))
-        """[N, 1] sum of the sizes of rewards, which float32 has rounded"""
+        """[N, 1] sum of the magnitudes of rewards, each rounded to float32: bounds the rounding error"""
         self._lengths = np.zeros(batch.size, np.int64)
         self._frame = batch.spec.frame_shape[0]
         self._check_starts(np.ones(batch.size, np.bool_))
 
     def choose(self) -> tuple[IntArray, MaskArray]:
-        """Legal actions [N], and the rows [N] to move: three of four, one at least."""
+        """Legal actions [N], and the rows [N] to move: three in four, at least one."""
         actions = _random_legal(self.batch, self._generator)
         rows = self._generator.random(self.batch.size) < 0.75
         rows[self._generator.integers(self.batch.size)] = True
         return actions, rows
 
     def step(self, actions: IntArray, rows: MaskArray) -> Step:
-        """Step, and check what it gave against the players before and after."""
+        """Step, and check the result against the players before and after."""
         batch = self.batch
         before, seen = batch.to_play(), batch.observe()
         step = batch.step(actions, rows)
@@ -126,7 +126,7 @@ class RandomPlay:
         _require(bool(inside[finished].all()), self.batch, "a return outside [min_return, max_return]")
 
     def reset(self, finished: MaskArray) -> None:
-        """Start the finished games anew; the others must stay as they are."""
+        """Reset the finished games; the others must stay as they are."""
         batch = self.batch
         seen = batch.observe()
         batch.reset(finished)
@@ -162,7 +162,7 @@ def in_range(batch: GameBatch) -> bool:
 
 
 def check_position(batch: GameBatch) -> None:
-    """Shapes, dtypes, ranges, copies, and what a finished row shows."""
+    """Check shapes, dtypes, ranges, copies, and finished rows."""
     spec, size = batch.spec, batch.size
     seen, legal, to_play = batch.observe(), batch.legal(), batch.to_play()
     _require(seen.shape == (size, *spec.observation_shape), batch, f"observe() has shape {seen.shape}")
@@ -194,7 +194,7 @@ def check_words(batch: GameBatch) -> None:
 
 
 def _check_step(batch: GameBatch, step: Step, rows: MaskArray, before: IntArray) -> None:
-    """Shapes of a step, zeros outside `rows`, and discounts that say who moves next."""
+    """Check shapes of a step, zeros outside `rows`, and discounts against who moves next."""
     shapes_fit = all(array.shape == (batch.size,) for array in (step.reward, step.discount, step.truncated))
     _require(shapes_fit, batch, "a step's arrays aren't [N]")
     kinds_fit = step.reward.dtype == step.discount.dtype == np.float32 and step.truncated.dtype == np.bool_
@@ -202,9 +202,9 @@ def _check_step(batch: GameBatch, step: Step, rows: MaskArray, before: IntArray)
     silent = not any(array[~rows].any() for array in (step.reward, step.discount, step.truncated))
     _require(silent, batch, "a row outside rows isn't zero")
     after = batch.to_play()
-    wanted = np.where(after == NO_PLAYER, 0, np.where(after == before, 1, -1))
+    expected = np.where(after == NO_PLAYER, 0, np.where(after == before, 1, -1))
     told = rows & ~step.truncated
-    _require(bool((step.discount[told] == wanted[told]).all()), batch, "discount and to_play() disagree")
+    _require(bool((step.discount[told] == expected[told]).all()), batch, "discount and to_play() disagree")
     _require(bool((step.discount[step.truncated] != 0).all()), batch, "a truncated row has discount 0")
     if batch.spec.alternates:
         _require(not (step.discount > 0).any(), batch, "a player moves twice though spec.alternates")
@@ -238,7 +238,7 @@ def check_same(batch: GameBatch, other: GameBatch, who: str) -> None:
 
 
 def _check_snapshot(factory: BatchFactory, batch: GameBatch, seed: int) -> None:
-    """A snapshot through JSON, restored in two batches of other seeds, goes on like the original would."""
+    """A snapshot that went through JSON, restored into two batches of other seeds, continues like the original."""
     snapshot = json.loads(json.dumps(batch.snapshot()))
     first, second = factory(batch.size, seed + 1), factory(batch.size, seed + 2)
     astray = [*first.restore(snapshot), *second.restore(snapshot)]

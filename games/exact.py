@@ -12,7 +12,7 @@ from games.spiel_facts import load_facts
 
 
 class Exact(Protocol):
-    """Values of positions (`pyspiel.State`) of one game, seen by the player to move, as `games.solver.Solver`."""
+    """Values of positions (`pyspiel.State`) of one game for the player to move, as in `games.solver.Solver`."""
 
     spec: GameSpec
 
@@ -29,9 +29,9 @@ class Exact(Protocol):
 
 
 def exact(game: str) -> Exact:
-    """What knows the exact values of `game`. Raises GameError for games that can't be solved."""
+    """The exact solver of `game`. Raises GameError for games that can't be solved."""
     if family(game) == "open_spiel":
-        from games.connect_four import ConnectFourSolver, can_solve  # compiled loops: only where they are used
+        from games.connect_four import ConnectFourSolver, can_solve  # compiled loops: load only when used
 
         if can_solve(load_facts(game).game):
             return ConnectFourSolver(game)
@@ -46,6 +46,6 @@ def spiel_state(games: GameBatch, row: int) -> Any:
 
 
 def refuse_foreign(game: str) -> None:
-    """Raise GameError for a game that isn't OpenSpiel's: searching by the rules and solving need one that is."""
+    """Raise GameError for a game that isn't OpenSpiel's: solving and searching the true rules need one that is."""
     if family(game) != "open_spiel":
         raise GameError(f"{game}: not an OpenSpiel game, so its rules can't be searched or solved")

@@ -1,4 +1,4 @@
-"""Families of games by name: own, Atari, Gymnasium, OpenSpiel."""
+"""Families of games, told by name: your own, Atari, Gymnasium, OpenSpiel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Family = Literal["own", "atari", "gym", "open_spiel"]
 
 
 HOLDING = frozenset[Family]({"own", "gym"})
-"""Families whose games run code of others."""
+"""Families whose games run third-party code."""
 
 
 def family(name: str) -> Family:
-    """`FILE.py:Class` is an own game, `atari/...` ALE's, `gym/...` Gymnasium's, all other names are OpenSpiel's."""
+    """`FILE.py:Class` is your own game, `atari/...` ALE's, `gym/...` Gymnasium's; all other names are OpenSpiel's."""
     own = parse_own(name)
     if own is not None and own.path is not None:
-        # Also where it lies in a folder called atari or gym.
+        # Even if it lies in a folder called atari or gym.
         return "own"
     if is_atari(name):
         return "atari"
@@ -29,5 +29,5 @@ def family(name: str) -> Family:
 
 
 def may_hold(name: str) -> bool:
-    """Whether a game may hold something that a kill would leave behind, such as processes of its own."""
+    """Whether a game may hold resources that a kill would leave behind, such as child processes."""
     return family(name) in HOLDING

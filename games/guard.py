@@ -1,7 +1,7 @@
-"""Checks around a user's own game: what its code raises, or returns against its spec, becomes a GameError.
+"""Checks around a user's own game: exceptions, and answers that contradict its spec, become GameErrors.
 
-The message names game, row, move, what was expected and what came. Each position is asked once for whose turn it is and
-what is legal, however often the batch wants to know.
+The message names the game, row and move, what was expected and what it got. Each position is asked only once whose
+turn it is and what is legal, however often the batch needs it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from games.base import GameError, GameSpec, MaskArray
 from games.own_names import ENGINE
 
 REWARD = struct.Struct("<db")
-"""A reward and who got it, for a checksum."""
+"""A reward and the player who got it, for a checksum."""
 LARGEST = float(np.finfo(np.float32).max)
 SHOWN = 120
 """Characters of a wrong answer that are shown."""
@@ -36,14 +36,13 @@ EXAMPLES = HOME / "games" / "examples"
 STANDARD = sysconfig.get_path("stdlib")
 _PACKAGES = {"site-packages", "dist-packages"}
 PASSED_ON = (KeyboardInterrupt, MemoryError)
-"""What a game's code may raise without being to blame, also where it, or its `close()`, raises something else on the
-way out. All else is its own, whatever it derives from: engines in Rust panic with a BaseException, some call
-`sys.exit`."""
+"""Exceptions that aren't the game's fault, even if its code or its `close()` raises something else on the way out.
+All others are, whatever they derive from: engines in Rust panic with a BaseException, some call `sys.exit`."""
 TOLERANCE = 1e-6
 
 
 class SingleGame(Protocol):
-    """A position of one game. The class is called with a random generator and gives the start."""
+    """One game in progress. The class is called with a random generator and returns the start position."""
 
     spec: GameSpec
 
@@ -54,39 +53,39 @@ class SingleGame(Protocol):
         """Legal actions, at least one; not asked once the game is over."""
 
     def step(self, action: int) -> float:
-        """Play a legal action; the reward seen by the player who moved."""
+        """Play a legal action; returns the reward for the player who moved."""
 
     def over(self) -> bool:
         """True once the game has ended."""
 
     def observe(self) -> NDArray[Any]:
-        """The position [*O] seen by the player to move, of the spec's dtype."""
+        """The position [*O] from the view of the player to move, of the spec's dtype."""
 
     def render(self) -> str:
         """The position as text."""
 
     def action_name(self, action: int) -> str:
-        """The action as people write it."""
+        """The action as players write it."""
 
 
 @runtime_checkable
 class Limited(Protocol):
-    """What a game of one player with a time limit also has."""
+    """An extra method of one-player games with a time limit."""
 
     def cut(self) -> bool:
-        """True once the limit has ended the game, which `over` says too: what would have followed counts."""
+        """True once the time limit has ended the game (`over` is True too): later value is still bootstrapped."""
 
 
 @runtime_checkable
 class Closing(Protocol):
-    """What a game also has that holds something until it is told to let go: a process, a window, a file."""
+    """An extra method of games that hold a resource: a process, a window, a file."""
 
     def close(self) -> None:
-        """Let go of it. Called once, when nothing more is asked of the game."""
+        """Release it. Called once, when the game isn't used any more."""
 
 
 class Guarded:
-    """One row's game. `SingleGame` has the meaning of each method."""
+    """One row's game, checked. See `SingleGame` for each method."""
 
     def __init__(self, game: SingleGame, spec: GameSpec, row: int) -> None:
         self._game, self._spec, self._row = game, spec, row
@@ -109,17 +108,17 @@ class Guarded:
         return self._cut
 
     def to_play(self) -> int:
-        """The player to move; that of the last move once the game is over."""
+        """The player to move; once the game is over, the player of the last move."""
         return self._player
 
     def legal(self) -> MaskArray:
-        """Legal moves [A], not to be changed."""
+        """Legal moves [A]; don't modify."""
         if self._legal is None:
             self._legal = self._mask()
         return self._legal
 
     def step(self, action: int) -> float:
-        """Play a legal action; the reward, a finite number."""
+        """Play a legal action; returns the reward, a finite number."""
         call, mover = f"step({action})", self._player
         reward = self._number(call, self._ask(call, self._game.step, action))
         self._paid += reward if mover == 0 else -reward
@@ -133,7 +132,7 @@ class Guarded:
         return reward
 
     def observe(self) -> NDArray[Any]:
-        """The position, of the spec's shape and dtype; not to be changed. `check_finite` looks at its numbers."""
+        """The position, of the spec's shape and dtype; don't modify. `check_finite` checks its numbers."""
         if self._seen is None:
             self._seen = self._look().copy()
         return self._seen
@@ -146,12 +145,12 @@ class Guarded:
             self._refuse("observe()", "finite numbers", f"{seen[tuple(place)]} at {place}")
 
     def checksum(self) -> int:
-        """What the game has shown so far: every reward, and the position as it is now."""
+        """Checksum of what the game has shown so far: every reward, and the current position."""
         seen = b"" if self._over else self.observe().tobytes() + self.legal().tobytes()
         return zlib.crc32(seen, self._rewards)
 
     def close(self) -> None:
-        """Let the game go of what it holds, if it can."""
+        """Close the game, if it has a `close` method."""
         if not self._closed and isinstance(self._game, Closing):
             self._closed = True
             self._ask("close()", self._game.close)
@@ -202,14 +201,14 @@ class Guarded:
         return mask
 
     def _refuse_moves(self, given: Any, moves: NDArray[Any]) -> None:
-        wanted = f"whole numbers from 0 to {self._spec.num_actions - 1}, the legal actions"
+        expected = f"whole numbers from 0 to {self._spec.num_actions - 1}, the legal actions"
         if moves.size == 0:
-            self._refuse("legal()", f"at least one of {wanted}, as over() is False", "none")
+            self._refuse("legal()", f"at least one of {expected}, as over() is False", "none")
         mask = "; of a mask, give np.flatnonzero(mask)" if moves.dtype.kind == "b" else ""
-        self._refuse("legal()", wanted + mask, shown(given))
+        self._refuse("legal()", expected + mask, shown(given))
 
     def _number(self, call: str, given: Any) -> float:
-        """A reward as a number; arrays of one number are taken for it."""
+        """A reward as a number; arrays of one element are accepted."""
         if type(given) is float:
             number = given
         else:
@@ -223,7 +222,7 @@ class Guarded:
         return number
 
     def _check_reward(self, call: str, reward: float) -> None:
-        """Where only the end pays, nothing comes before it and what comes then is what the spec promises."""
+        """If only the end pays, earlier rewards are 0 and the return is in the spec's range."""
         spec = self._spec
         if spec.rewards_on_the_way:
             return
@@ -238,14 +237,14 @@ class Guarded:
                 self._refuse(call, f"a return from min_return {spec.min_return:g} to max_return {spec.max_return:g} of "
                                    "the spec", f"{paid:g}")
 
-    def _refuse(self, call: str, wanted: str, got: str) -> None:
-        raise GameError(f"{self._where()}: {call}: expected {wanted}, got {got}")
+    def _refuse(self, call: str, expected: str, got: str) -> None:
+        raise GameError(f"{self._where()}: {call}: expected {expected}, got {got}")
 
     def _where(self) -> str:
         return f"{self._spec.name}: row {self._row}, move {len(self.moves) + 1}"
 
     def _ask(self, call: str, method: Callable[..., Any], *arguments: Any) -> Any:
-        """What a method of the game gives. Raises GameError for whatever it raises."""
+        """Call a method of the game. Raises GameError for anything it raises."""
         try:
             return method(*arguments)
         except PASSED_ON:
@@ -257,7 +256,7 @@ class Guarded:
 def broken(where: str, error: BaseException) -> GameError:
     """The error to raise from one that a game's own code raised in the call that `where` names.
 
-    Raises the Ctrl-C or the want of memory that it came from, if it did: such a one is no fault of the game.
+    If a Ctrl-C or a MemoryError caused it, raises that instead: it isn't the game's fault.
     """
     _pass_on(error)
     if isinstance(error, GameError):
@@ -266,7 +265,7 @@ def broken(where: str, error: BaseException) -> GameError:
 
 
 def _pass_on(error: BaseException) -> None:
-    """Raise what `error` was made from, or came on the way out of, if that is passed on."""
+    """Raise the cause or context of `error` if it is one of PASSED_ON."""
     step: BaseException | None = error
     while step is not None:
         if isinstance(step, PASSED_ON):
@@ -275,7 +274,7 @@ def _pass_on(error: BaseException) -> None:
 
 
 def told(error: BaseException) -> str:
-    """The type of what was raised, and its message on one line, cut at a word where it is long."""
+    """The type of an exception, and its message on one line, cut at a word if long."""
     kind = type(error).__name__
     try:
         said = str(error)
@@ -287,7 +286,7 @@ def told(error: BaseException) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """` (line N of FILE)`: the last line of the user's own code, else of a package; nothing where there is none."""
+    """` (line N of FILE)`: the last line of the user's own code, else of a package; empty if there is neither."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _of_frameworks(Path(frame.filename))]
     own = [frame for frame in frames if not _installed(Path(frame.filename))] or frames
     return f" (line {own[-1].lineno} of {own[-1].filename})" if own else ""
@@ -306,8 +305,8 @@ def _installed(file: Path) -> bool:
 
 
 def inside(moves: list[int] | NDArray[Any], count: int) -> bool:
-    """True for whole numbers, one at least, from 0 to `count` - 1."""
-    # Python's own are several times as fast on lists, numpy's on arrays.
+    """True for one or more whole numbers from 0 to `count` - 1."""
+    # Python's min and max are several times as fast on lists, numpy's on arrays.
     low, high = (moves.min(), moves.max()) if isinstance(moves, np.ndarray) else (min(moves), max(moves))
     return bool(low >= 0 and high < count)
 
@@ -323,7 +322,7 @@ def shown(given: Any) -> str:
 
 
 def text_of(given: Any) -> str:
-    """`repr` of what a game gave or raised; its type where even that fails."""
+    """`repr` of what a game returned or raised; its type if even that fails."""
     try:
         return repr(given)
     except PASSED_ON:

@@ -25,25 +25,25 @@ from games.single import GameFactory
 PREFIX = "gym/"
 INSTALL = "pip install 'muzero-engine[gym]'"
 STEP = ("observation", "reward", "terminated", "truncated", "info")
-"""What an environment's step gives."""
+"""What an environment's step returns."""
 _NAME = re.compile(r"((?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):)?(?P<id>[\w./-]+)(?P<arguments>\(.*\))?")
 _CONSTANTS = {"True": True, "False": False, "None": None}
 _WHOLE, _REAL = re.compile(r"[+-]?\d{1,18}"), re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=e))(e[+-]?\d+)?")
 MASK = "action_mask"
-"""Key of `info` under which environments tell what is legal, as Taxi does."""
+"""Key of `info` under which environments give the legal-action mask, as Taxi does."""
 PLUGINS = "gymnasium.envs"
-"""Group of entry points by which packages declare environments, as MinAtar does."""
+"""Entry-point group with which packages register environments, as MinAtar does."""
 WRAPPED = "was raised from the environment creator"
 """What Gymnasium adds to the error of a constructor."""
 DISTRIBUTIONS = {"MinAtar": "minatar"}
-"""Packages to install, by the namespace of their ids."""
+"""Packages to install, by the namespace of their environment ids."""
 LIMIT = "max_episode_steps"
 """Keyword of every environment: its time limit."""
 
 
 @dataclass(frozen=True)
 class Maker:
-    """What makes an environment, again and again."""
+    """A reusable factory of environments."""
 
     name: str
     """as people name the game"""
@@ -60,12 +60,12 @@ class Maker:
             limit = keywords.pop(LIMIT, None)
             environment = self.entry(**keywords)
             if not isinstance(environment, gymnasium.Env):
-                raise GameError(f"expected an environment of Gymnasium, got {shown(environment)}")
+                raise GameError(f"expected a Gymnasium environment, got {shown(environment)}")
             return environment if limit is None else gymnasium.wrappers.TimeLimit(environment, limit)
         except gymnasium.error.Error as error:
             raise GameError(f"{self.name} can't be made: {error}") from error
         except ImportError as error:
-            # An environment may have been moved to a package of its own, or need one.
+            # The environment may have moved to a separate package, or need one.
             raise GameError(f"{self.name} can't be made, its code can't be imported: {error}\n"
                             "  install what it names, or choose a newer version of this environment") from error
         except PASSED_ON:
@@ -75,7 +75,7 @@ class Maker:
 
 
 def _raised_first(error: BaseException) -> BaseException:
-    """What an environment raised, where Gymnasium repeats it with more words around it."""
+    """The environment's own exception, if Gymnasium has wrapped it in another."""
     first = error.__cause__ or error.__context__
     return first if first is not None and type(first) is type(error) and WRAPPED in str(error) else error
 
@@ -86,7 +86,7 @@ def is_gym(name: str) -> bool:
 
 
 def load_gym(name: str) -> tuple[GameFactory, GameSpec]:
-    """What makes games of a registered environment, and its spec. `gym/module:ID` imports the module first.
+    """The factory of games of a registered environment, and its spec. `gym/module:ID` imports the module first.
 
     Raises GameError.
     """
@@ -94,8 +94,8 @@ def load_gym(name: str) -> tuple[GameFactory, GameSpec]:
 
 
 def load_environment(own: OwnName) -> tuple[GameFactory, GameSpec] | None:
-    """The same for an environment in one's own module: a class, a function that gives one, or an id that the module
-    registers. None where the name means none of them. Its code runs. Raises GameError.
+    """The same for an environment in a user's module: a class, a function that returns one, or an id that the module
+    registers. None if the name is none of these. Runs the module's code. Raises GameError.
     """
     module = imported(own)
     found = getattr(module, own.attribute, None)
@@ -109,7 +109,7 @@ def load_environment(own: OwnName) -> tuple[GameFactory, GameSpec] | None:
 
 
 def _is_environment(kind: type) -> bool:
-    # Whoever derived a class from it has imported it.
+    # A class derived from gymnasium.Env means that gymnasium is imported already.
     gymnasium = sys.modules.get("gymnasium")
     return gymnasium is not None and issubclass(kind, gymnasium.Env)
 
@@ -146,7 +146,7 @@ class GymGame:
         return 0
 
     def legal(self) -> Sequence[int]:
-        """Every action, or those of the mask that the environment gives beside the observation."""
+        """Every action, or those in the mask that the environment gives in `info`."""
         mask = self._info.get(MASK) if isinstance(self._info, dict) else None
         return range(self.spec.num_actions) if mask is None else self._allowed(mask)
 
@@ -158,7 +158,7 @@ class GymGame:
         return allowed
 
     def step(self, action: int) -> float:
-        """Play an action; its reward."""
+        """Play an action; returns its reward."""
         answer = self._environment.step(self._first_action + action)
         self._raw, reward, ended, cut, self._info = _taken_apart("step()", STEP, answer)
         ended, cut = _flag("terminated", ended), _flag("truncated", cut)
@@ -166,7 +166,7 @@ class GymGame:
         if self._over:
             self.close()
         else:
-            # At once: an environment may write its next observation into the same array.
+            # Convert now: the environment may write its next observation into the same array.
             self._seen = self._form.see(self._raw)
         paid: float = reward
         return paid
@@ -178,29 +178,29 @@ class GymGame:
             self._environment.close()
 
     def over(self) -> bool:
-        """True once the episode has ended or was cut."""
+        """True once the episode has terminated or was truncated."""
         return self._over
 
     def cut(self) -> bool:
-        """True where a time limit ended it."""
+        """True if a time limit ended it."""
         return self._cut
 
     def observe(self) -> NDArray[Any]:
-        """The observation in the form that the spec states."""
+        """The observation, converted to the spec's shape and dtype."""
         return self._seen
 
     def render(self) -> str:
-        """The observation's numbers; a picture's size."""
+        """The observation's numbers; for a picture, its size."""
         seen = np.asarray(self._raw)
         return f"{self.spec.name}  {f'picture {seen.shape}' if seen.ndim == 3 else np.array2string(seen, precision=3)}"
 
     def action_name(self, action: int) -> str:
-        """Its number, as the environment counts."""
+        """Its number, as the environment counts it."""
         return str(self._first_action + action)
 
 
 def _taken_apart(call: str, parts: tuple[str, ...], answer: Any) -> tuple[Any, ...]:
-    """What an environment gave, once it has as many parts as Gymnasium says."""
+    """An environment's answer, checked to have as many parts as Gymnasium prescribes."""
     if not isinstance(answer, tuple) or len(answer) != len(parts):
         got = f"{len(answer)} values" if isinstance(answer, tuple) else shown(answer)
         raise GameError(f"the environment's {call}: expected ({', '.join(parts)}), got {got}")
@@ -208,7 +208,7 @@ def _taken_apart(call: str, parts: tuple[str, ...], answer: Any) -> tuple[Any, .
 
 
 def _flag(name: str, given: Any) -> bool:
-    """Whether an episode is over, as an environment says. Raises GameError for what is neither yes nor no."""
+    """A flag given by an environment. Raises GameError if it is neither true nor false."""
     if given is None or type(given) is bool:
         return bool(given)
     told = np.asarray(given)
@@ -227,8 +227,8 @@ def _named(name: str) -> Maker:
                         "(an environment in a file of your own: FILE.py:Class)")
     identity = match["id"]
     if identity.startswith("ALE/"):
-        raise GameError(f"{name}: Atari games are named atari/pong here, with their protocol; Gymnasium's ids skip "
-                        "frames by themselves")
+        raise GameError(f"{name}: here Atari games have names like atari/pong, which include their protocol; "
+                        "Gymnasium's ids skip frames on their own")
     registry = _gymnasium().registry
     if match["module"]:
         imported(OwnName(match["module"], identity))
@@ -239,25 +239,25 @@ def _named(name: str) -> Maker:
 
 
 def _unregistered(identity: str, module: str | None) -> str:
-    """That no environment has this id, and what may have been meant."""
+    """The message that no environment has this id, with a guess at what was meant."""
     known = [other for other in _registered() if not other.startswith("ALE/")]
     space = identity.rpartition("/")[0]
     if space and module is None and not any(other.startswith(f"{space}/") for other in known):
         package = DISTRIBUTIONS.get(space)
         mend = f"is it installed (pip install {package})" if package else "is the package that registers it installed"
         return f"{PREFIX}{identity}: no installed package registers {space}/...: {mend}?"
-    told = f"{PREFIX}{identity} is no environment of Gymnasium"
+    told = f"{PREFIX}{identity} is not a Gymnasium environment"
     if module is not None:
-        return f"{told}, and {module} registers none of that id{nearest(identity, known)}"
+        return f"{told}, and {module} doesn't register that id{nearest(identity, known)}"
     near = nearest(PREFIX + identity, [PREFIX + other for other in known])
-    return told + (near or f"; one that a module of yours registers is named {PREFIX}module:{identity}")
+    return told + (near or f"; if a module of yours registers it, its name is {PREFIX}module:{identity}")
 
 
 @functools.cache
 def _plugins() -> tuple[str, ...]:
-    """Have installed packages register the environments that they declare; what failed at it.
+    """Let installed packages register their environments; returns the failures.
 
-    Gymnasium did so itself before its version 1.
+    Before version 1 Gymnasium did this itself.
     """
     failed = []
     for plugin in entry_points(group=PLUGINS):
@@ -271,7 +271,7 @@ def _plugins() -> tuple[str, ...]:
 
 
 def imported(own: OwnName) -> ModuleType:
-    """The module of a name; its code runs. Raises GameError for whatever it raises."""
+    """Import the module of a name, which runs its code. Raises GameError for anything it raises."""
     try:
         return module_of(own)
     except (*PASSED_ON, GameError):
@@ -290,7 +290,7 @@ def keywords(name: str, arguments: str) -> tuple[tuple[str, Any], ...]:
 
 
 def _value(text: str) -> Any:
-    """True, False, None, a number, or the text itself, which may stand in quotes."""
+    """True, False, None, a number, or the text itself, without quotes around it."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _WHOLE.fullmatch(text):
@@ -311,7 +311,7 @@ def _gymnasium() -> Any:
 
 @functools.lru_cache(maxsize=32)
 def _facts(maker: Maker) -> tuple[GameSpec, Form]:
-    """What a network has to know of an environment, and how its observations are seen."""
+    """The spec of an environment, and how its observations are converted."""
     name, environment = maker.name, maker()
     try:
         with contextlib.closing(environment):
@@ -339,7 +339,7 @@ def _facts(maker: Maker) -> tuple[GameSpec, Form]:
 
 
 def _actions(name: str, environment: Any) -> int:
-    """The number of actions. Raises GameError for actions that are no numbered choice."""
+    """The number of actions. Raises GameError for action spaces that aren't discrete."""
     actions = _space(name, environment, "action_space")
     if kind_of(actions) != "Discrete":
         raise GameError(f"{name}: expected discrete actions (Discrete), got {actions}")
@@ -349,5 +349,5 @@ def _actions(name: str, environment: Any) -> int:
 def _space(name: str, environment: Any, which: str) -> Any:
     space = getattr(environment, which, None)
     if not isinstance(space, _gymnasium().spaces.Space):
-        raise GameError(f"{name}: expected a space of Gymnasium as {which}, got {type(space).__name__}")
+        raise GameError(f"{name}: expected a Gymnasium space as {which}, got {type(space).__name__}")
     return space

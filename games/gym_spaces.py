@@ -1,7 +1,7 @@
-"""Gymnasium observation spaces: the shape that a network sees, and how each observation is converted.
+"""Gymnasium observation spaces: the shape that a network sees, and how observations are converted to it.
 
-Vectors are seen through symlog, as their ranges are often unbounded: sign(x) log(1 + |x|) (Hafner et al. 2023).
-Nothing of Gymnasium is loaded here: a space is told by what it has.
+Vectors are passed through symlog, sign(x) log(1 + |x|) (Hafner et al. 2023), as their ranges are often unbounded.
+Gymnasium isn't imported here: a space is recognised by its attributes.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ from games.base import PIXEL_HIGH, GameError
 from games.guard import shown
 
 CHANNELS = 4
-"""Channels at most that tell where they are: one of grey, three of colour, four with an alpha or of a stack."""
+"""An axis of at most this size is taken for the channels: 1 grey, 3 colour, 4 with alpha or a stack."""
 SMALLEST = 8
-"""Edge from which on a table of bytes is a picture."""
+"""A 2-D array of bytes is a picture if both edges are at least this long."""
 FLATTEN = "wrap the environment in gymnasium.wrappers.FlattenObservation, and register that"
 
 
 @dataclass(frozen=True)
 class Form:
-    """How observations are seen."""
+    """How observations are converted."""
 
     shape: tuple[int, ...]
     dtype: Literal["uint8", "float32"]
     high: int
     """Largest usual entry, `GameSpec.observation_high`."""
     see: Callable[[Any], NDArray[Any]]
-    """An environment's observation as a new array [*shape] of `dtype`. Raises GameError for one outside the space."""
+    """Converts an observation to a new array [*shape] of `dtype`. Raises GameError for one outside the space."""
     note: str = ""
 
 
 def kind_of(space: Any) -> str:
-    """The name of a space's class, or of the one of Gymnasium that it derives from."""
+    """The name of a space's class, or of the Gymnasium class that it derives from."""
     kinds = (kind for kind in type(space).__mro__ if kind.__module__.startswith("gymnasium.spaces."))
     return next(kinds, type(space)).__name__
 
 
 def form_of(name: str, space: Any) -> Form:
-    """The form of an observation space. Raises GameError naming the mend for a space that has none."""
+    """The form of an observation space. Raises GameError with a remedy for an unsupported space."""
     kind = kind_of(space)
     if kind == "Discrete":
         return Form((int(space.n),), "uint8", 1, lambda seen: _one_of(space, seen))
@@ -65,7 +65,7 @@ def _array(name: str, space: Any, planes: bool) -> Form:
     pixels = space.dtype == np.uint8 and not planes
     if len(shape) < 2 or (len(shape) == 2 and not (pixels and min(shape) >= SMALLEST)):
         flat = (math.prod(shape),)
-        # Vectors of 0 and 1 went through symlog in older versions, and their agents know them so.
+        # Older versions passed Boxes of 0 and 1 through symlog, and their agents were trained that way.
         if planes and kind_of(space) == "MultiBinary":
             return Form(flat, "uint8", 1, lambda seen: _fitting(space, seen, "b").reshape(flat).astype(np.uint8))
         return Form(flat, "float32", 1, lambda seen: symlog(_fitting(space, seen, "").reshape(flat)))
@@ -84,7 +84,7 @@ def _array(name: str, space: Any, planes: bool) -> Form:
 
 
 def _order(shape: tuple[int, ...]) -> tuple[tuple[int, ...], str]:
-    """The axes of a picture as channels, height, width; and what to tell where the channels were found first."""
+    """The order of axes that makes a picture [channels, height, width]; and a note if the channels came first."""
     last_are = len(shape) < 3 or shape[2] <= CHANNELS or shape[2] <= min(shape[:2])
     if last_are or not (shape[0] <= CHANNELS or shape[0] < min(shape[1:])):
         return (2, 0, 1), ""
@@ -99,7 +99,7 @@ def symlog(numbers: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _one_of(space: Any, seen: Any) -> NDArray[np.uint8]:
-    """A whole number as one of n places."""
+    """A whole number as a one-hot vector."""
     number = np.asarray(seen)
     if number.size != 1 or number.dtype.kind not in "iu":
         raise GameError(f"expected an observation of {space}, got {shown(seen)}")
@@ -112,9 +112,9 @@ def _one_of(space: Any, seen: Any) -> NDArray[np.uint8]:
 
 
 def _fitting(space: Any, seen: Any, kinds: str) -> NDArray[Any]:
-    """An observation as an array, once shape and kind are the space's.
+    """An observation as an array, after checking its shape and dtype against the space.
 
-    kinds: `u` bytes; `b` zeros and ones of whatever type; nothing: any numbers.
+    kinds: `u` bytes; `b` zeros and ones of any type; empty: any numbers.
     """
     array = np.asarray(seen)
     numbers = array.dtype.kind in "biuf" and (kinds != "u" or array.dtype == np.uint8)

@@ -1,4 +1,4 @@
-"""The table of OpenSpiel and Atari games: which are supported, which aren't and why."""
+"""The table of OpenSpiel and Atari games: which are supported, and why the others aren't."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from games.spiel_facts import load_facts, refusal, registry
 
 @dataclass(frozen=True)
 class GameListing:
-    """One line of the table; a game that isn't supported has no shape."""
+    """One row of the table; a game that isn't supported has no shape."""
 
     name: str
     title: str
-    """The name for people: `Connect Four`."""
+    """The display name: `Connect Four`."""
     players: int
-    """Players of the default game; 0 where parameters decide."""
+    """Players of the default game; 0 if it depends on the parameters."""
     observation_shape: tuple[int, ...]
     num_actions: int
     kind: str
@@ -31,12 +31,12 @@ class GameListing:
 
 
 def list_games() -> list[GameListing]:
-    """All registered games in alphabetical order, under their default parameters."""
+    """All registered games in alphabetical order, with their default parameters."""
     return [_listing(kind) for _, kind in sorted(registry().items())]
 
 
 def list_atari() -> list[GameListing]:
-    """Every Atari game that comes with ALE, under the usual protocol."""
+    """Every Atari game that comes with ALE, under the default protocol."""
     played = []
     for rom in roms().values():
         spec = atari_facts(PREFIX + rom.name).spec
@@ -50,7 +50,7 @@ def list_atari() -> list[GameListing]:
 def _listing(kind: Any) -> GameListing:
     if not kind.default_loadable:
         return _unsupported(kind, refusal(kind, 1) if kind.is_concrete else _made_from(kind))
-    # Refused before it is loaded where the type says enough: loading is what costs time.
+    # Loading is slow: refuse by the game's type where that is enough.
     reason = refusal(kind, max(1, kind.min_num_players))
     if reason:
         return _unsupported(kind, reason)
@@ -105,7 +105,7 @@ def markdown() -> str:
         if not game.supported:
             reasons.setdefault(game.reason, []).append(f"`{game.name}`")
     for reason, names in sorted(reasons.items()):
-        # An item's lines are of the width of a page.
+        # Wrap the items to the page width.
         text = textwrap.fill(f"**{reason}**: {', '.join(names)}", 118, break_on_hyphens=False)
         lines += ["", *text.splitlines()]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
-"""Cores and memory that this process may use (cgroups and affinity included), and whether they are busy.
+"""CPU cores and memory available to this process (cgroups and affinity included), and whether they are busy.
 
-A container shows the whole machine's processors and memory and then grants a part of them: what its control groups
-(versions 1 and 2) allow is read here.
+A container shows the processors and memory of the whole machine but grants only a part of them: the limits of its
+control groups (versions 1 and 2) are read here.
 """
 
 from __future__ import annotations
@@ -12,37 +12,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SYSTEM = Path("/")
-"""Where `proc` and `sys` are."""
+"""The folder that holds `proc` and `sys`."""
 WAITING = 10.0
-"""Percent of the last ten seconds in which some process waited for a core, from which on a machine may be busy."""
+"""A machine may be busy if, in the last ten seconds, some process waited for a core this percentage of the time."""
 
 
 def cores() -> int:
-    """Cores this process may use at a time: by its affinity, and by the share of time that its control groups grant."""
+    """Cores this process may use at once: by its affinity, and by the CPU time that its control groups grant."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min([own, *(max(1, math.ceil(quota)) for quota in _quotas())])
 
 
 def memory() -> int:
-    """Bytes this process may have: those of the machine, or fewer where a control group allows fewer."""
+    """Bytes of memory this process may use: the machine's, or fewer if a control group limits it."""
     return min([_machine_memory(), *(limit for limit, _ in _limits())])
 
 
 def free_memory() -> int:
-    """Bytes that could still be had now, with what caches of files hold where the system says so."""
+    """Bytes of memory still available, reclaimable file caches included where the system reports them."""
     return max(0, min([_machine_free(), *(limit - used for limit, used in _limits())]))
 
 
 def busy() -> str:
-    """In words, that more processes want the cores than there are, others' included; nothing if they don't."""
-    wanted, there = os.getloadavg()[0], os.cpu_count() or 1
-    if wanted <= there or _waiting() < WAITING:
+    """A message if more processes (of anyone) compete for the cores than there are; empty otherwise."""
+    load, there = os.getloadavg()[0], os.cpu_count() or 1
+    if load <= there or _waiting() < WAITING:
         return ""
-    return f"the machine is busy: {wanted:.1f} processes want {'its core' if there == 1 else f'its {there} cores'}"
+    cores_there = "its only core" if there == 1 else f"its {there} cores"
+    return f"the machine is busy: {load:.1f} processes compete for {cores_there}"
 
 
 def _quotas() -> Iterator[float]:
-    """Cores that each control group above this process grants, where one does."""
+    """Cores granted by each control group of this process that has a quota."""
     for folder in _groups("cpu"):
         older = _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
         words = _words(folder / "cpu.max") or older
@@ -51,7 +52,7 @@ def _quotas() -> Iterator[float]:
 
 
 def _limits() -> Iterator[tuple[int, int]]:
-    """(bytes allowed, bytes in use) of each control group above this process that has a limit."""
+    """(bytes allowed, bytes in use) of each control group of this process that has a limit."""
     for folder in _groups("memory"):
         for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
             allowed, taken = _words(folder / limit), _words(folder / used)
@@ -60,16 +61,16 @@ def _limits() -> Iterator[tuple[int, int]]:
 
 
 def _cached(folder: Path) -> int:
-    """Bytes in use of a group that the kernel would give up for others: files not read for a while."""
+    """Bytes in use by a group that the kernel would reclaim: inactive file cache."""
     words = _words(folder / "memory.stat")
     figures = dict(zip(words[::2], words[1::2], strict=False))
     return int(figures.get("total_inactive_file") or figures.get("inactive_file") or 0)
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Folders of the control groups this process is in, and of all above them, for one controller.
+    """Folders of the control groups of this process and of their ancestors, for one controller.
 
-    In a container the path of the group may be the host's: then only the top one is there, which is the container's.
+    In a container the group's path may be the host's: then only the root exists, which is the container's own group.
     """
     top = SYSTEM / "sys/fs/cgroup"
     for line in _text(SYSTEM / "proc/self/cgroup").splitlines():
@@ -86,7 +87,7 @@ def _groups(controller: str) -> Iterator[Path]:
 
 
 def _waiting() -> float:
-    """Percent of the last ten seconds in which some process waited for a core; 100 where the system doesn't say."""
+    """Percentage of the last ten seconds in which some process waited for a core; 100 if the system doesn't say."""
     for word in _words(SYSTEM / "proc/pressure/cpu"):
         if word.startswith("avg10="):
             return float(word.removeprefix("avg10="))
@@ -109,7 +110,7 @@ def _words(path: Path) -> list[str]:
 
 
 def _text(path: Path) -> str:
-    """A small file of the kernel's; nothing where it isn't there, or says nothing to this process."""
+    """Content of a small kernel file; empty if it is missing or unreadable."""
     try:
         return path.read_text(encoding="ascii")
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Parser of game names, `short_name(key=value,...)`, checked before any engine sees them."""
+"""Parser of game names, `short_name(key=value,...)`; checks them before any engine sees them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from games.base import GameError
 
 _NAME = re.compile(r"[A-Za-z0-9_]+")
 MAX_NAME_LENGTH = 500
-"""Characters; a longer name is refused, whatever it says."""
+"""Characters; a longer name is refused, whatever it contains."""
 
 
 @dataclass(frozen=True)
 class ParsedName:
-    """`go(board_size=9)` taken apart; parameter values still are text."""
+    """`go(board_size=9)`, parsed; parameter values are still text."""
 
     short: str
     parameters: Mapping[str, str]
@@ -34,13 +34,13 @@ class ParsedName:
 
 
 def parse_name(text: str) -> ParsedName:
-    """Take a game name apart. Raises GameError that says which part is wrong."""
+    """Parse a game name. Raises GameError that says which part is wrong."""
     name = text.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise GameError(f"game {name[:40]!r}: expected a name like tic_tac_toe or hex(board_size=5)")
     short, bracket, rest = name.partition("(")
     if not _NAME.fullmatch(short.strip()):
-        raise GameError(f"game {name!r}: {short.strip()!r} is no game name (letters, digits, _ are)")
+        raise GameError(f"game {name!r}: expected a name of letters, digits and _, got {short.strip()!r}")
     if not bracket:
         return ParsedName(short.strip(), {})
     if not rest.endswith(")"):
@@ -49,7 +49,7 @@ def parse_name(text: str) -> ParsedName:
     for part in _split_top_level(name, rest[:-1]):
         key, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals or not _NAME.fullmatch(key) or not value:
-            raise GameError(f"game {name!r}: {part.strip()!r} is no parameter; expected key=value")
+            raise GameError(f"game {name!r}: expected key=value, got {part.strip()!r}")
         if key in parameters:
             raise GameError(f"game {name!r}: parameter {key!r} is given twice")
         parameters[key] = value
@@ -57,12 +57,12 @@ def parse_name(text: str) -> ParsedName:
 
 
 def _split_top_level(name: str, inside: str) -> list[str]:
-    """Split at the commas outside nested brackets."""
+    """Split at commas that aren't inside brackets."""
     parts, depth, start = [], 0, 0
     for position, character in enumerate(inside):
         depth += (character == "(") - (character == ")")
         if depth < 0:
-            raise GameError(f"game {name!r}: a ')' too many")
+            raise GameError(f"game {name!r}: one ')' too many")
         if character == "," and depth == 0:
             parts.append(inside[start:position])
             start = position + 1
@@ -73,7 +73,7 @@ def _split_top_level(name: str, inside: str) -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` for a mistyped word, or nothing when no known word is near."""
+    """`; did you mean X?` for a mistyped word; empty if no known word is close."""
     spelt = {one.lower(): one for one in known}
     matches = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
     return f"; did you mean {spelt[matches[0]]!r}?" if matches else ""

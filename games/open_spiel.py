@@ -1,7 +1,7 @@
-"""OpenSpiel games as batches in lockstep, by OpenSpiel's own names and parameters.
+"""OpenSpiel games as batches in lockstep, under OpenSpiel's own names and parameters.
 
-The engine's states do the rules; arrays are filled row by row with as little Python as the binding allows,
-and turned to the player to move in all rows at once.
+OpenSpiel's states implement the rules; arrays are filled row by row with as little Python as the binding allows,
+and converted to the view of the player to move in all rows at once.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from games.rows import check_snapshot, row_mask, rows_to_move
 from games.spiel_facts import Facts, first_line
 
 NO_ACTION = -1
-"""Stands after the last action of a shorter history."""
+"""Padding after the last action of a shorter history."""
 
 
 class Eye:
-    """OpenSpiel's observation tensor of one state after the other, written into a given array."""
+    """Writes OpenSpiel's observation tensors of states into given arrays."""
 
     def __init__(self, facts: Facts) -> None:
         observer = facts.game.make_observer(pyspiel.IIGObservationType(perfect_recall=False), {})
@@ -31,12 +31,12 @@ class Eye:
         tensor: FloatArray = np.frombuffer(self._observation, np.float32)
         self._tensor = tensor.data
         self.frame = (facts.history, facts.viewpoints, tensor.size)
-        """Shape of what is kept of one position: frames, newest first, from each viewpoint."""
+        """Shape of what is stored of one position: frames, newest first, from each viewpoint."""
 
     @staticmethod
     def newest(frames: FloatArray) -> list[list[memoryview]]:
         """Where the newest frame of each row of frames [N, history, viewpoints, F] is written."""
-        # Copying between memoryviews costs a third of copying between arrays of this size.
+        # At this size, copying between memoryviews costs a third of copying between arrays.
         return [[frame.data for frame in row[0]] for row in frames]
 
     def look(self, state: Any, player: int, frames: Sequence[memoryview]) -> None:
@@ -80,7 +80,7 @@ class OpenSpielBatch:
         self._settle(chosen)
 
     def observe(self) -> NDArray[Any]:
-        """Observations [N, *O], seen by the player to move; zeros in finished rows."""
+        """Observations [N, *O] from the view of the player to move; zeros in finished rows."""
         return self._facts.orient(self._frames, self._to_play)
 
     def legal(self) -> MaskArray:
@@ -106,7 +106,7 @@ class OpenSpielBatch:
                 states[row].apply_action(action)
             self._settle(chosen.tolist())
         except pyspiel.SpielError as error:
-            raise GameError(f"{self.spec.name}: OpenSpiel broke off: {first_line(error)}") from error
+            raise GameError(f"{self.spec.name}: OpenSpiel failed: {first_line(error)}") from error
         following = self._to_play[chosen]
         reward = np.zeros(self.size, np.float32)
         discount = np.zeros(self.size, np.float32)
@@ -115,7 +115,7 @@ class OpenSpielBatch:
         return Step(reward, discount, np.zeros(self.size, np.bool_))
 
     def snapshot(self) -> dict[str, Any]:
-        """Positions as histories of actions, chance included, and the random state."""
+        """Positions as action histories, chance included, and the random state."""
         return {
             "game": self.spec.name,
             "histories": [list(state.history()) for state in self._states],
@@ -123,7 +123,7 @@ class OpenSpielBatch:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> list[int]:
-        """Go back to a snapshot of a batch of the same game and size; every row can."""
+        """Go back to a snapshot of a batch of the same game and size; works for every row."""
         histories = snapshot["histories"]
         check_snapshot(snapshot, self.spec.name, self.size, histories)
         for row, history in enumerate(histories):
@@ -155,17 +155,17 @@ class OpenSpielBatch:
         return padded
 
     def render(self, row: int) -> str:
-        """OpenSpiel's own text of the position."""
+        """OpenSpiel's text of the position."""
         return str(self._states[row])
 
     def action_name(self, row: int, action: int) -> str:
-        """OpenSpiel's own text of a legal action; `#action` for one the position doesn't allow."""
+        """OpenSpiel's text of a legal action; `#action` for an illegal one."""
         if not (0 <= action < self.spec.num_actions and self._legal[row, action]):
             return f"#{action}"
         return str(self._states[row].action_to_string(int(self._to_play[row]), action))
 
     def _settle(self, rows: Sequence[int] | range) -> None:
-        """Play chance in `rows` and bring the arrays up to date with the states."""
+        """Sample chance events in `rows` and bring the arrays up to date with the states."""
         if not rows:
             return
         actions: list[int] = []
@@ -202,7 +202,7 @@ class OpenSpielBatch:
             state.apply_action(_sample(outcomes, self._rng.random()))
 
     def _replayed(self, history: Sequence[int]) -> list[Any]:
-        """The decision states passed on the way through `history`, and the state after it."""
+        """The decision states along `history`, and the state after it."""
         state = self._facts.game.new_initial_state()
         decisions: list[Any] = []
         for count, action in enumerate(history):
@@ -214,7 +214,7 @@ class OpenSpielBatch:
         return [*decisions, state]
 
     def _checked(self, actions: IntArray, rows: MaskArray | None) -> NDArray[np.intp]:
-        """Row indices to move, once every move is known to be possible."""
+        """Row indices to move, after checking that every move is possible."""
         played, chosen = rows_to_move(self.spec.name, actions, rows, self._to_play == NO_PLAYER)
         moves = played[chosen]
         inside = (moves >= 0) & (moves < self.spec.num_actions)
@@ -228,7 +228,7 @@ class OpenSpielBatch:
 
 
 def _sample(outcomes: Iterable[tuple[int, float]], uniform: float) -> int:
-    """The chance outcome at `uniform` in [0, 1) of the cumulative distribution."""
+    """The chance outcome drawn by inverting the cumulative distribution at `uniform` in [0, 1)."""
     last, total = 0, 0.0
     for outcome, probability in outcomes:
         last = outcome

@@ -1,9 +1,9 @@
-"""Names of a user's own games, `module:Class` and `path/to/file.py:Class`, and the Python module that each means.
+"""Names of a user's own games, `module:Class` and `path/to/file.py:Class`, and the Python module of each.
 
-In place of a class there may be an environment's id, and arguments for it: `file.py:Mine-v0(level=2)`.
+In place of a class there may be an environment id with arguments: `file.py:Mine-v0(level=2)`.
 
-A file is named by its absolute path once it is read, so that it is the same game from every folder and by every
-spelling: relative, with `~`, through a link.
+Once read, a file goes by its absolute path, so that it is the same game from every folder and in every spelling:
+relative, with `~`, through a link.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ FILE = ".py"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"(?P<where>.+):(?P<attribute>[^\W\d]\w*|[^\W\d][\w./-]*-v\d+)(?P<arguments>\(.*\))?", re.DOTALL)
 ENGINE = ("checkpoints", "cpp_mcts", "games", "muzero", "selfplay")
-"""Packages of the engine, which hide a user's of the same name."""
+"""Packages of the engine, which shadow a user's package of the same name."""
 CLASSES_SHOWN = 5
 _folders: set[Path] = set()
-"""Of the game files read so far."""
+"""Folders of the game files read so far."""
 
 
 @dataclass(frozen=True)
 class OwnName:
-    """`where:attribute` taken apart."""
+    """`where:attribute`, parsed."""
 
     where: str
     attribute: str
@@ -45,7 +45,7 @@ class OwnName:
 
     @property
     def path(self) -> Path | None:
-        """The file, absolute and without links, whether it is there or not; None for a module's name."""
+        """The file, absolute and without links, whether it exists or not; None for a module name."""
         return Path(os.path.expanduser(self.where)).resolve() if self.where.endswith(FILE) else None
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class OwnName:
 
 
 def parse_own(name: str) -> OwnName | None:
-    """An own game's name taken apart; None for any other name. A file's path may hold any sign, a module's no bracket.
+    """Parse the name of an own game; None for any other name. A file path may hold any character, a module no bracket.
     """
     match = _NAME.fullmatch(name.strip())
     if match is None:
@@ -63,17 +63,17 @@ def parse_own(name: str) -> OwnName | None:
 
 
 def is_own(name: str) -> bool:
-    """True for `module:Class` and `file.py:Class`: names that run code of that module when they are made."""
+    """True for `module:Class` and `file.py:Class`: names whose games run code of that module."""
     return parse_own(name) is not None
 
 
 def canonical(name: str) -> str:
-    """One name for all spellings of an own game; any other name without blanks around it. Reads no file."""
+    """One name for all spellings of an own game; any other name with blanks stripped. Reads no file."""
     return str(parse_own(name) or name.strip())
 
 
 def classes_in(name: str) -> str | None:
-    """What to name in place of a Python file alone: its classes, which are read, not run. None for any other name."""
+    """A hint for a bare Python file name: the classes in it, found without running it. None for any other name."""
     path = Path(os.path.expanduser(name.strip()))
     if path.suffix != FILE or not path.is_file():
         return None
@@ -82,7 +82,7 @@ def classes_in(name: str) -> str | None:
 
 
 def _classes(path: Path) -> list[str]:
-    """Names of a file's classes in order, those inside of others left out; none where it can't be read."""
+    """Names of a file's top-level classes in order; none if it can't be read."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
@@ -91,10 +91,10 @@ def _classes(path: Path) -> list[str]:
 
 
 def same_game(stored: str, named: str) -> bool:
-    """Whether two canonical names of games mean one game.
+    """Whether two canonical names mean the same game.
 
-    A file that isn't there any more, or was named from a folder that isn't this one, is the file of the same name that
-    a person names now.
+    A stored file that no longer exists, or that was named relative to another folder, is taken to be the file of the
+    same name that the user names now.
     """
     old, new = parse_own(stored), parse_own(named)
     if old is None or new is None or old.path is None or new.path is None:
@@ -105,7 +105,7 @@ def same_game(stored: str, named: str) -> bool:
 
 
 def from_here(name: str) -> str:
-    """A name as people write it in the current folder: a file that lies below by its path from there."""
+    """A name as one would type it in the current folder: files below it by their relative path."""
     own = parse_own(name)
     if own is None or own.path is None:
         return name
@@ -115,16 +115,16 @@ def from_here(name: str) -> str:
 
 
 def module_of(own: OwnName) -> ModuleType:
-    """The module that holds the game; its code runs. Raises GameError that says why it can't be had."""
+    """Import the module that holds the game, which runs its code. Raises GameError that says why it can't."""
     return _named_module(own) if own.path is None else _file_module(own.where, own.path)
 
 
 def _named_module(own: OwnName) -> ModuleType:
     if not _MODULE.fullmatch(own.where):
-        raise GameError(f"game module {own.where!r} is no module name (a file's name ends in {FILE})")
+        raise GameError(f"game module: expected a module name (or a file name that ends in {FILE}), got {own.where!r}")
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
-        # The script `muzero` begins without it, `python -m muzero` with it.
+        # `python -m muzero` has the current folder on its path, the script `muzero` doesn't.
         sys.path.append(here)
     try:
         return importlib.import_module(own.where)
@@ -133,18 +133,18 @@ def _named_module(own: OwnName) -> ModuleType:
 
 
 def _hidden(own: OwnName) -> str:
-    """What to do where a package of the engine has the name of the user's own."""
+    """A hint if a package of the engine has the name of the user's own."""
     first = own.where.partition(".")[0]
     file = Path(*own.where.split(".")).with_suffix(FILE)
     if first in ENGINE:
-        return f"; {first!r} is a package of this engine, which hides yours: name the file, {file}:{own.attribute}"
-    return f"; looked in {os.getcwd()} and where Python looks. A file can be named too: {file}:{own.attribute}"
+        return f"; {first!r} is a package of this engine, which shadows yours: name the file, {file}:{own.attribute}"
+    return f"; looked in {os.getcwd()} and on Python's path. You can name a file too: {file}:{own.attribute}"
 
 
 def _file_module(where: str, path: Path) -> ModuleType:
     if not path.is_file():
         raise GameError(f"game file {where!r} doesn't exist (looked for {path})")
-    # The module stays registered under a name of its own: dataclasses look their module up there.
+    # Keep the module registered, under a unique name: dataclasses look their module up there.
     stem = re.sub(r"\W", "_", path.stem)
     unique = f"_own_game_{stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if unique in sys.modules:
@@ -160,7 +160,7 @@ def _file_module(where: str, path: Path) -> ModuleType:
     except ImportError as error:
         del sys.modules[unique]
         inside = (path.parent / "__init__.py").is_file()
-        mend = f"; a file of a package is named as its module, package.{path.stem}:Class" if inside else ""
+        mend = f"; a file inside a package is named by its module, package.{path.stem}:Class" if inside else ""
         raise GameError(f"game file {where!r} can't be imported: {error}{mend}") from error
     except BaseException:
         del sys.modules[unique]
@@ -170,9 +170,9 @@ def _file_module(where: str, path: Path) -> ModuleType:
 
 @contextmanager
 def _neighbours(folder: Path) -> Iterator[None]:
-    """What lies beside a game's file can be imported by it as by a script, whatever lay beside another game's.
+    """A game's file can import its neighbours like a script, whatever lay beside another game's file.
 
-    Afterwards the folder stands last, for what the game imports later: it hides nothing from anybody else.
+    Afterwards its folder goes to the end of the path, for later imports, where it shadows nothing.
     """
     for name in _namesakes(folder):
         del sys.modules[name]
@@ -187,9 +187,9 @@ def _neighbours(folder: Path) -> Iterator[None]:
 
 
 def _namesakes(folder: Path) -> list[str]:
-    """Modules found beside another game's file that are also in `folder`, and all that is in them."""
+    """Modules imported from beside another game's file that also exist in `folder`, with their submodules."""
     others, tops = _folders - {folder}, set()
-    for name, module in list(sys.modules.items()):  # some modules import others as they are asked
+    for name, module in list(sys.modules.items()):  # reading a module's attribute may import others
         file = Path(getattr(module, "__file__", None) or os.devnull)
         place = file.parent.parent if file.name == "__init__.py" else file.parent
         found = "." not in name and name not in ENGINE and place in others

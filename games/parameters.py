@@ -1,7 +1,7 @@
-"""Checks of game parameters before the engine sees them.
+"""Checks of OpenSpiel game parameters before the engine sees them.
 
-Engines trust their parameters: a negative board crashes the process, a huge one eats the memory. So every
-value is checked against the type of its default and against plain bounds first.
+Engines trust their parameters: a negative board size crashes the process, a huge one exhausts the memory. So every
+value is first checked against the type of its default and against plain bounds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FLOAT = re.compile(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})")
 def checked_parameters(
     name: ParsedName, known: Mapping[str, Any], nested: Callable[[ParsedName], ParsedName]
 ) -> ParsedName:
-    """The same name with every value in the spelling of its type. Raises GameError.
+    """The same name with every value in canonical spelling. Raises GameError.
 
     `known` holds the default value of every parameter; `nested` checks a game given as a parameter.
     """

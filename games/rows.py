@@ -1,4 +1,4 @@
-"""Checks that every batch of games makes of what it is given: rows, actions, snapshots."""
+"""Argument checks shared by all batches of games: rows, actions, snapshots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from games.base import GameBatch, GameError, IntArray, MaskArray
 
 @runtime_checkable
 class Holding(Protocol):
-    """A batch whose games may hold something beyond memory."""
+    """A batch whose games may hold resources other than memory."""
 
     @property
     def close(self) -> Callable[[], Any]: ...
@@ -22,7 +22,7 @@ class Holding(Protocol):
 
 @contextlib.contextmanager
 def released(batch: GameBatch) -> Iterator[GameBatch]:
-    """The batch; afterwards its games have let go of what they hold, such as processes of their own."""
+    """Context manager that yields the batch and closes its games at the end."""
     try:
         yield batch
     finally:
@@ -30,7 +30,7 @@ def released(batch: GameBatch) -> Iterator[GameBatch]:
 
 
 def close(batch: GameBatch) -> None:
-    """Let the games of a batch go of what they hold. Raises GameError for one that fails at it."""
+    """Close the games of a batch, which releases what they hold. Raises GameError if one fails to close."""
     if isinstance(batch, Holding):
         batch.close()
 
@@ -44,7 +44,7 @@ def row_mask(rows: MaskArray, size: int) -> MaskArray:
 
 
 def check_snapshot(snapshot: Mapping[str, Any], game: str, size: int, rows: Sequence[Any]) -> None:
-    """Raises GameError for a snapshot of another game, or one whose `rows` aren't those of `size` games."""
+    """Raises GameError for a snapshot of another game or of another number of games."""
     if snapshot["game"] != game or len(rows) != size:
         raise GameError(f"snapshot: expected {size} games of {game}, got {len(rows)} of {snapshot['game']}")
 
@@ -54,7 +54,7 @@ def rows_to_move(
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Actions [N] and the indices of the rows to move: `rows`, or all that are not `over` [N].
 
-    Raises GameError for actions of another shape or kind, and for a row that is over.
+    Raises GameError for actions of another shape or dtype, and for a row that is over.
     """
     played, size = np.asarray(actions), len(over)
     if played.shape != (size,) or not np.issubdtype(played.dtype, np.integer):

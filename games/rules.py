@@ -1,7 +1,7 @@
-"""The true rules of an OpenSpiel game for a search: positions by handle, many advanced at once.
+"""The true rules of an OpenSpiel game for tree search: positions held by handle, stepped in batches.
 
-A search holds a position as a number. Each new set of roots forgets all positions before it, and no number is ever
-used twice, so a handle of an older search is refused instead of leading somewhere else.
+A search refers to a position by a number, its handle. Each new set of roots forgets all earlier positions, and no
+number is ever reused, so a handle of an older search is refused instead of meaning another position.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from games.open_spiel import NO_ACTION, Eye
 from games.spiel_facts import Facts, first_line, load_facts
 
 START_ROOM = 256
-"""Positions there is room for at first."""
+"""Initial capacity, in positions."""
 
 
 @dataclass(frozen=True)
 class Reached:
-    """M positions, each after one move (or the roots, after none)."""
+    """M positions, each after one move (or M roots)."""
 
     handle: NDArray[np.int64]
     """[M]"""
     reward: FloatArray
-    """[M] of the move, seen by the player who made it"""
+    """[M] of the move, for the player who made it"""
     discount: FloatArray
-    """[M] +1 the same player moves next, -1 the other one, 0 the game is over"""
+    """[M] +1 if the same player moves next, -1 if the other one does, 0 if the game is over"""
     going: MaskArray
-    """[M] the game is not over"""
+    """[M] True if the game goes on"""
     obs: NDArray[Any]
-    """[G, *O] observations of the G positions where it is not"""
+    """[G, *O] observations of the G positions where it does"""
     legal: MaskArray
     """[G, A]"""
 
@@ -55,20 +55,20 @@ class Positions:
         self._facts: Facts = load_facts(name)
         self.spec = self._facts.spec
         if self.spec.stochastic:
-            raise GameError(f"{self.spec.name}: its rules can't be searched move by move, they hold chance")
+            raise GameError(f"{self.spec.name}: its true rules can't be searched, as it has chance events")
         self._eye = Eye(self._facts)
         self._first = 0
-        """Handle of the oldest position that is held."""
+        """Handle of the oldest position held."""
         self._states: list[Any] = []
         self._reserve(START_ROOM)
 
     def _reserve(self, room: int) -> None:
-        """Arrays for so many positions; those held are kept."""
+        """Grow the arrays to this many positions; keeps those held."""
         held = len(self._states)
-        wanted: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+        arrays: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
             "_frames": (self._eye.frame, np.float32), "_legal": ((self.spec.num_actions,), np.bool_),
             "_to_play": ((), np.int32), "_returns": ((self.spec.players,), np.float64)}
-        for name, (shape, dtype) in wanted.items():
+        for name, (shape, dtype) in arrays.items():
             larger = np.zeros((room, *shape), dtype)
             if held:
                 larger[:held] = getattr(self, name)[:held]
@@ -76,12 +76,12 @@ class Positions:
         self._newest = self._eye.newest(self._frames)
 
     def begin(self, histories: NDArray[np.integer[Any]]) -> Reached:
-        """New roots after histories [B, T], padded with `NO_ACTION`; all positions before are forgotten.
+        """New roots after histories [B, T], padded with `NO_ACTION`; all earlier positions are forgotten.
 
-        Raises GameError for a history that the game doesn't allow or that is over.
+        Raises GameError for an illegal history or one at whose end the game is over.
         """
         if histories.ndim != 2 or not np.issubdtype(histories.dtype, np.signedinteger):
-            raise GameError(f"{self.spec.name}: expected histories of actions int [B, T], got {histories.dtype} "
+            raise GameError(f"{self.spec.name}: expected action histories int [B, T], got {histories.dtype} "
                             f"{list(histories.shape)}")
         self._first += len(self._states)
         self._states = []
@@ -91,7 +91,7 @@ class Positions:
             for row, history in enumerate(histories.tolist()):
                 self._states.append(self._replayed(row, history))
         except pyspiel.SpielError as error:
-            raise GameError(f"{self.spec.name}: OpenSpiel broke off: {first_line(error)}") from error
+            raise GameError(f"{self.spec.name}: OpenSpiel failed: {first_line(error)}") from error
         self._settle(rows)
         if (self._to_play[rows] == NO_PLAYER).any():
             row = int(np.argmax(self._to_play[rows] == NO_PLAYER))
@@ -100,7 +100,7 @@ class Positions:
         return self._reached(rows, nothing, nothing)
 
     def _replayed(self, row: int, history: list[int]) -> Any:
-        """The state after `history`; the frames of the positions just before it are in place."""
+        """The state after `history`; also fills in the frames of the positions just before it."""
         while history and history[-1] == NO_ACTION:
             history.pop()
         state = self._facts.game.new_initial_state()
@@ -116,8 +116,8 @@ class Positions:
         return state
 
     def move(self, handles: NDArray[np.int64], actions: NDArray[np.integer[Any]]) -> Reached:
-        """Play actions [M] in the positions handles [M], which stay. Raises GameError for an illegal action or a
-        position that was forgotten."""
+        """Play actions [M] in the positions of handles [M], which stay valid. Raises GameError for an illegal action
+        or a forgotten position."""
         before = self._known(handles, actions)
         states = self._states
         rows = self._make_room(len(before))
@@ -130,7 +130,7 @@ class Positions:
                 states.append(state)
             self._settle(rows)
         except pyspiel.SpielError as error:
-            raise GameError(f"{self.spec.name}: OpenSpiel broke off: {first_line(error)}") from error
+            raise GameError(f"{self.spec.name}: OpenSpiel failed: {first_line(error)}") from error
         mover, following = self._to_play[before], self._to_play[rows]
         numbers = np.arange(len(before))
         reward = self._returns[rows][numbers, mover] - self._returns[before, mover]
@@ -138,12 +138,12 @@ class Positions:
         return self._reached(rows, reward.astype(np.float32), discount.astype(np.float32))
 
     def _known(self, handles: NDArray[np.int64], actions: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        """Rows [M] of handles in which actions [M] are legal."""
+        """Rows [M] of the handles, after checking that actions [M] are legal there."""
         rows = handles - self._first
         held = (rows >= 0) & (rows < len(self._states))
         if not held.all():
-            raise GameError(f"{self.spec.name}: position {int(handles[~held][0])} isn't held: a newer search has begun "
-                            "over the same positions; give each search its own")
+            raise GameError(f"{self.spec.name}: position {int(handles[~held][0])} isn't held any more: a newer search "
+                            "uses the same Positions; give each search its own")
         inside = (actions >= 0) & (actions < self.spec.num_actions)
         fine = inside & self._legal[rows, np.where(inside, actions, 0)]
         if not fine.all():
@@ -153,7 +153,7 @@ class Positions:
         return rows
 
     def _make_room(self, count: int) -> slice:
-        """The next `count` rows."""
+        """Allocate the next `count` rows."""
         start = len(self._states)
         room = len(self._legal)
         if start + count > room:

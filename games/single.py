@@ -1,7 +1,7 @@
-"""Your own game as a class, and `Lockstep`, which makes a `GameBatch` of N of them.
+"""Your own game as a class, and `Lockstep`, which turns it into a `GameBatch` of N games.
 
-A class needs a `spec` and the methods of `games.guard.SingleGame`, nothing else: no base class, no registration. It is
-named by `module:Class` or `path/to/file.py:Class`; `games/examples/subtraction.py` is a whole one.
+A class needs a `spec` and the methods of `games.guard.SingleGame`, nothing else: no base class, no registration. Its
+name is `module:Class` or `path/to/file.py:Class`; `games/examples/subtraction.py` is a complete example.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from games.own_names import module_of, parse_own, same_game
 from games.rows import check_snapshot, row_mask, rows_to_move
 
 START_TRIES = 100
-"""Starts drawn for a game, one after the other, before one that isn't over already."""
+"""Attempts to draw a start position that isn't already over."""
 GameFactory = Callable[[np.random.Generator], SingleGame]
 
 
 class Lockstep:
     """N single games as a `GameBatch`; see `games.base.GameBatch` for the contract of each method.
 
-    Each game draws from a generator of its own, seeded from (seed, number of the game), so that a snapshot is
-    seeds and moves and asks nothing of the class.
+    Each game has its own random generator, seeded from (seed, number of the game), so that a snapshot consists of
+    seeds and moves and needs nothing of the class.
     """
 
     def __init__(self, name: str, factory: GameFactory, spec: GameSpec, size: int, seed: int) -> None:
@@ -43,9 +43,9 @@ class Lockstep:
         self._numbers = [0] * size
         self._returns: NDArray[np.float64] = np.zeros((size, spec.players))
         self._games: list[Guarded] = []
-        # However the batch is left: by name, forgotten, or at the end of the program.
+        # Runs however the batch ends: by an explicit call, by garbage collection, or at exit.
         self.close = weakref.finalize(self, _close_all, self._games)
-        """Let all games go of what they hold; nothing can be asked of the batch afterwards."""
+        """Close all games, which releases what they hold; the batch can't be used afterwards."""
         try:
             for row in range(size):
                 self._games.append(self._new(row))
@@ -65,7 +65,7 @@ class Lockstep:
         for row, game in enumerate(self._games):
             if not game.over():
                 observations[row] = game.observe()
-        # All at once, as looking at each by itself would cost more than the rest.
+        # Check all at once: one by one would cost more than the rest.
         if observations.dtype == np.float32 and not np.isfinite(observations).all():
             for game in self._games:
                 if not game.over():
@@ -120,14 +120,15 @@ class Lockstep:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> list[int]:
-        """Go back to a snapshot of a batch of the same game and size, by playing its moves again.
+        """Go back to a snapshot of a batch of the same game and size, by replaying its moves.
 
-        Gives the rows of games that went another way this time, as they don't follow from their seeds: they begin anew.
+        Returns the rows of games that went differently this time, because seed and moves don't determine them; these
+        rows start new games.
         """
         numbers, moves = snapshot["numbers"], snapshot["moves"]
         same = same_game(str(snapshot["game"]), self.spec.name)
         check_snapshot({"game": self.spec.name} if same else snapshot, self.spec.name, self.size, numbers)
-        # Older versions kept no checksums.
+        # Older versions stored no checksums.
         checksums = snapshot.get("checksums", [None] * self.size)
         self._seed = snapshot["seed"]
         astray = [row for row, known in enumerate(zip(numbers, moves, checksums, strict=True))
@@ -137,7 +138,7 @@ class Lockstep:
         return astray
 
     def _replayed(self, row: int, number: int, moves: list[int], checksum: int | None) -> bool:
-        """Play a game again in its row; False where it is another one."""
+        """Replay a game in its row; False if it went differently."""
         self._replace(row, self._begun(row, number))
         self._numbers[row] = number
         only = np.arange(self.size) == row
@@ -147,7 +148,7 @@ class Lockstep:
             stuck = not moves and self._games[row].over()
             return not stuck and checksum in (None, self._games[row].checksum())
         except GameError:
-            # A move that was legal no longer is, or the game is over too soon.
+            # A move that was legal isn't any more, or the game is over too soon.
             return False
 
     def render(self, row: int) -> str:
@@ -155,7 +156,7 @@ class Lockstep:
         return self._games[row].render()
 
     def action_name(self, row: int, action: int) -> str:
-        """The class's own text of a legal action; `#action` for one the position doesn't allow."""
+        """The class's text of a legal action; `#action` for an illegal one."""
         game = self._games[row]
         return game.action_name(action) if self._legal_in(row, action) else f"#{action}"
 
@@ -164,13 +165,13 @@ class Lockstep:
         return not game.over() and 0 <= action < self.spec.num_actions and bool(game.legal()[action])
 
     def _replace(self, row: int, game: Guarded) -> None:
-        """Another game for a row; the one before is let go."""
+        """Put another game into a row; closes the previous one."""
         before, self._games[row] = self._games[row], game
         self._returns[row] = 0
         before.close()
 
     def _new(self, row: int) -> Guarded:
-        """A new game, of the next number whose start is not over already."""
+        """A new game: the next number whose start position isn't already over."""
         for _ in range(START_TRIES):
             number = self._started
             self._started += 1
@@ -179,8 +180,8 @@ class Lockstep:
                 self._numbers[row] = number
                 return game
             game.close()
-        raise GameError(f"{self.spec.name}: row {row}: expected a start from which to move, got {START_TRIES} starts "
-                        "that are over, one after the other")
+        raise GameError(f"{self.spec.name}: row {row}: expected a start position with a move to make, got "
+                        f"{START_TRIES} in a row that are already over")
 
     def _begun(self, row: int, number: int) -> Guarded:
         generator = np.random.default_rng((self._seed, number))
@@ -193,7 +194,7 @@ class Lockstep:
         return Guarded(game, self.spec, row)
 
     def _checked(self, actions: IntArray, rows: MaskArray | None) -> list[int]:
-        """Row indices to move, once every move is known to be possible."""
+        """Row indices to move, after checking that every move is possible."""
         over = np.array([game.over() for game in self._games])
         played, rows_chosen = rows_to_move(self.spec.name, actions, rows, over)
         chosen: list[int] = rows_chosen.tolist()
@@ -205,7 +206,7 @@ class Lockstep:
 
 
 def _close_all(games: list[Guarded]) -> None:
-    """Close every game. Raises a Ctrl-C, else the first GameError, once all were asked."""
+    """Close every game, then raise a Ctrl-C if there was one, else the first GameError."""
     errors: list[BaseException] = []
     for game in games:
         try:
@@ -217,7 +218,7 @@ def _close_all(games: list[Guarded]) -> None:
 
 
 def load_own(name: str) -> tuple[GameFactory, GameSpec]:
-    """The class of an own game and its spec. Raises GameError that says which part is missing."""
+    """The class of an own game and its spec. Raises GameError that says what is missing."""
     own = parse_own(name)
     if own is None:
         raise GameError(f"game {name!r}: expected 'module:Class' or 'path/to/file.py:Class'")

@@ -1,8 +1,8 @@
-"""Exact values of small OpenSpiel games, by visiting every position once.
+"""Exact solver of small OpenSpiel games: visits every position once.
 
-Values follow the signed convention: the sum of rewards still to come, seen by the player to move. Chance is
-averaged, so one-player games with chance at the start work too. Where a game can only be won, drawn or lost, the
-same pass also finds how soon: the *score* of a move.
+A value is the sum of rewards still to come, for the player to move. Chance nodes are averaged, so one-player games
+with chance at the start work too. If a game can only be won, drawn or lost, the same pass also finds how soon: the
+*score* of a move.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from games.families import family
 from games.spiel_facts import load_facts
 
 MAX_LENGTH = 400
-"""Moves of the longest game that is tried: each takes two levels of recursion."""
+"""Longest game that is attempted, in moves: each takes two levels of recursion."""
 _NEEDS_HISTORY = frozenset({"go", "cursor_go", "amazons", "einstein_wurfelt_nicht"})
-"""Games whose text doesn't hold all that matters: a repetition ends Go, an amazon is chosen before it moves, a die
-is thrown."""
+"""Games whose text doesn't show the whole state: a repetition ends Go, an amazon is chosen before it moves, a die
+is rolled."""
 PROBE_AT = 20_000
-"""Positions after which a game is probed for its size; a smaller one is solved within the same time."""
+"""Number of positions after which the size of the game is probed; smaller games are solved in the same time."""
 DOUBT = 20.0
-"""A game is refused by a probe where e^-DOUBT bounds the chance that it isn't too large."""
+"""A probe refuses a game if the probability that it isn't too large is at most e^-DOUBT."""
 PROGRESS_STEP = 5_000
 """Positions between two calls of `progress`."""
 
 _ADVICE = "; choose smaller parameters of the game, or measure against mcts:N"
-"""What to do where a game can't be solved."""
+"""Advice for a game that can't be solved."""
 
 Key = bytes
 T = TypeVar("T")
 
 
 class Solver:
-    """Values of positions (`pyspiel.State`) of one game, kept once they are known."""
+    """Values of positions (`pyspiel.State`) of one game, cached."""
 
     def __init__(self, name: str, max_states: int = 2_000_000) -> None:
-        """Nothing is solved yet. Raises GameError for games that aren't supported or are too long.
+        """Solves nothing yet. Raises GameError for games that aren't supported or are too long.
 
-        `max_states`: positions whose values are held in memory at most.
+        `max_states`: most positions whose values are held in memory.
         """
         if family(name) != "open_spiel":
             raise GameError(f"{name}: exact values are for OpenSpiel games only")
@@ -60,19 +60,19 @@ class Solver:
                 f"exactly (at most {MAX_LENGTH}){_ADVICE}"
             )
         if facts.game.get_type().chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
-            raise GameError(f"{self.spec.name}: the game draws its chance itself; no exact values")
+            raise GameError(f"{self.spec.name}: no exact values, as the game samples its chance events itself")
         short = self.spec.name.partition("(")[0]
         self._by_history = short in _NEEDS_HISTORY
         self.timed = (
             self.spec.players == 2 and not self.spec.stochastic and not self.spec.rewards_on_the_way
             and (self.spec.min_return, self.spec.max_return) == (-1.0, 1.0)
         )
-        """True if the game is won, drawn or lost at its end and nothing else: then scores tell how soon."""
+        """True if the game is only won, drawn or lost, at its end: then scores say how soon."""
         self._asked = self.new_state()
-        """The position whose value is being worked out, and how many positions are known when it is probed."""
+        """The position being solved, and the number of known positions at which it is probed."""
         self._probe_at = PROBE_AT
         self._scores: dict[Key, float] = {}
-        """NaN while the position is being worked out."""
+        """NaN while the position is being solved."""
 
     def new_state(self) -> Any:
         """The first position."""
@@ -86,15 +86,15 @@ class Solver:
         return state
 
     def value(self, state: Any) -> float:
-        """Rewards still to come under perfect play, seen by the player to move; 0 at the end.
+        """Rewards still to come under perfect play, for the player to move; 0 at the end.
 
-        At a chance node: the expectation, seen by player 0. Raises GameError beyond `max_states` positions, and
-        where a position can come back in the same game.
+        At a chance node: the expectation, for player 0. Raises GameError beyond `max_states` positions, and
+        if a position can repeat within a game.
         """
         return self._value_of(self._guarded(self._score, state))
 
     def move_values(self, state: Any) -> dict[int, float]:
-        """Value of each legal action, seen by the player to move: its reward and what comes after it."""
+        """Value of each legal action for the player to move: its reward plus what comes after."""
         return {action: self._value_of(score) for action, score in self.move_scores(state).items()}
 
     def move_scores(self, state: Any) -> dict[int, float]:
@@ -128,7 +128,7 @@ class Solver:
         return len(self._scores)
 
     def _guarded(self, ask: Callable[[Any], T], state: Any) -> T:
-        """`ask(state)`; an error leaves nothing half worked out behind."""
+        """`ask(state)`; after an error no half-solved position is left behind."""
         self._asked, self._probe_at = state, len(self._scores) + PROBE_AT
         try:
             return ask(state)
@@ -137,7 +137,7 @@ class Solver:
             raise
 
     def _score(self, state: Any) -> float:
-        """Score of the best move, seen by the player to move; at a chance node the mean, seen by player 0."""
+        """Score of the best move, for the player to move; at a chance node the mean, for player 0."""
         if state.is_terminal():
             return 0.0
         if state.is_chance_node():
@@ -151,7 +151,7 @@ class Solver:
             self._scores[key] = best
             return best
         if math.isnan(known):
-            raise GameError(f"{self.spec.name}: a position can come back in the same game; no exact values{_ADVICE}")
+            raise GameError(f"{self.spec.name}: no exact values, as a position can repeat within a game{_ADVICE}")
         return known
 
     def _move_scores(self, state: Any) -> dict[int, float]:
@@ -167,7 +167,7 @@ class Solver:
         return scores
 
     def _seen_by(self, player: int, state: Any) -> float:
-        """The score of a position, seen by `player` whoever is to move."""
+        """The score of a position for `player`, whoever is to move."""
         score = self._score(state)
         mine = state.is_terminal() or state.current_player() == player or (state.is_chance_node() and player == 0)
         return score if mine else -score
@@ -176,35 +176,35 @@ class Solver:
         return math.copysign(1.0, score) if self.timed and score else score + 0.0  # no -0.0
 
     def _admit(self, count: int, probe_at: int, start: Any) -> None:
-        """Raises GameError where one more than `count` positions is too many; at `probe_at`, where those after
-        `start` will surely be."""
+        """Raises GameError if one more than `count` positions is too many; at `probe_at`, if the positions after
+        `start` will surely be too many."""
         if count >= self.max_states:
             raise GameError(
                 f"{self.spec.name}: more than {self.max_states} positions: too large for exact values{_ADVICE}"
             )
         if count == probe_at and surely_more_than(self.max_states, start, self._key):
             raise GameError(
-                f"{self.spec.name}: surely more than {self.max_states} positions, as random games hardly ever "
-                f"meet: too large for exact values{_ADVICE}"
+                f"{self.spec.name}: surely more than {self.max_states} positions, as random games hardly ever reach "
+                f"the same one: too large for exact values{_ADVICE}"
             )
         if self.progress is not None and count % PROGRESS_STEP == 0:
             self.progress(count)
 
     def _key(self, state: Any) -> Key:
-        """Two positions of one key play the same; the text alone may not say whose move it is.
+        """Positions with the same key are equivalent; the text alone may not say who is to move.
 
-        128 bits of a digest take half the memory of the text; two of 2 million agree with a chance of 1e-26.
+        A 128-bit digest takes half the memory of the text; two of 2 million collide with probability 1e-26.
         """
         text = str(state.history()) if self._by_history else str(state)
         return hashlib.blake2b(f"{state.current_player()} {text}".encode(), digest_size=16).digest()
 
 
 def surely_more_than(bound: int, start: Any, key: Callable[[Any], Key]) -> bool:
-    """Whether random games from `start` say that more than `bound` positions come after it; False says nothing.
+    """Whether random games from `start` show that it has more than `bound` successors; False shows nothing.
 
-    n random games stand in n different positions after some number of moves. If at most M positions could be there,
-    that would have a chance of at most (1 - 1/M) ... (1 - (n-1)/M) < exp(-n(n-1) / 2M), whatever the positions'
-    probabilities: equal ones make meetings rarest (the birthday problem). A few thousand games are enough; twice
+    Suppose n random games are in n different positions after some number of moves. With at most M possible positions,
+    the probability of that is at most (1 - 1/M) ... (1 - (n-1)/M) < exp(-n(n-1) / 2M), whatever the positions'
+    probabilities: equal ones make collisions rarest (the birthday problem). A few thousand games are enough; twice
     as many leave room for those that end early.
     """
     generator = random.Random(0)

@@ -20,25 +20,25 @@ from games.parameters import checked_parameters
 from games.views import View, view_of
 
 LOOKS_HIDDEN_BUT_IS_NOT = frozenset({"deep_sea"})
-"""Marked as hidden information by OpenSpiel though the observation is complete."""
+"""Marked as imperfect information by OpenSpiel although the observation is complete."""
 REFUSED = {
     "quoridor": "its observation doesn't show the walls",
     "efg_game": "it reads a file",
     "nfg_game": "it reads a file",
 }
-"""Games that OpenSpiel's own type allows and a closer look forbids, with the reason."""
+"""Games refused although OpenSpiel's game type looks supported, with the reason."""
 MAX_OBSERVATION = 1_000_000
 MAX_ACTIONS = 100_000
 MAX_HISTORY = 64
 TRIAL_MOVES = 60
-"""Moves of the random game by which parameters are tried."""
+"""Moves of the random game that tests the parameters."""
 
 _ENGINE_ERRORS = (pyspiel.SpielError, IndexError, ValueError, MemoryError, RuntimeError)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One loaded game and the way from its tensor to its observation."""
+    """One loaded game, and how its tensors become observations."""
 
     game: Any
     """pyspiel.Game"""
@@ -47,7 +47,7 @@ class Facts:
     history: int
     """Positions stacked, at least 1."""
     viewpoints: int
-    """Frames kept of each position: 2 where old positions must be seen by either player, else 1."""
+    """Frames stored of each position: 2 if old positions must be available from either player's view, else 1."""
     frame_shape: tuple[int, ...]
     """Shape of one position: [F] or [C, H, W]."""
 
@@ -79,7 +79,7 @@ def _scaled(frames: FloatArray, view: View) -> FloatArray:
 def _swap_planes(
     stack: NDArray[Any], planes: tuple[tuple[int, ...], tuple[int, ...]], to_play: IntArray
 ) -> NDArray[Any]:
-    """Planes of stack [N, history, C, H, W] in the order of each row's player; finished rows hold zeros."""
+    """Planes of stack [N, history, C, H, W] in the order for each row's player; finished rows hold zeros."""
     swapped = np.empty_like(stack)
     second = (to_play == 1).reshape(-1, *(1,) * (stack.ndim - 2))
     for target, (first_plane, second_plane) in enumerate(zip(*planes, strict=True)):
@@ -98,7 +98,7 @@ def registry() -> dict[str, Any]:
 
 
 def checked_name(name: ParsedName) -> ParsedName:
-    """The name with known parameters in their proper spelling. Raises GameError."""
+    """The name, with its parameters checked and in canonical spelling. Raises GameError."""
     known = registry()
     if name.short not in known:
         hint = f"; did you mean '{PREFIX}{name.short}'?" if name.short in roms() else nearest(name.short, known)
@@ -113,7 +113,7 @@ def checked_name(name: ParsedName) -> ParsedName:
 
 
 def load_game(name: ParsedName) -> Any:
-    """The `pyspiel.Game` of a checked name. Raises GameError with OpenSpiel's own reason."""
+    """The `pyspiel.Game` of a checked name. Raises GameError with OpenSpiel's reason."""
     try:
         return pyspiel.load_game(name.text())
     except _ENGINE_ERRORS as error:
@@ -121,7 +121,7 @@ def load_game(name: ParsedName) -> Any:
 
 
 def canonical_name(name: ParsedName) -> str:
-    """The shortest name of the same game: parameters that change nothing are dropped.
+    """The shortest name of the same game: parameters that don't matter are dropped.
 
     A parameter at its default may still matter (`hex(board_size=5,num_cols=11)`), so the games are compared.
     """
@@ -136,7 +136,7 @@ def canonical_name(name: ParsedName) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """An engine's message without its trace of values."""
+    """An engine's message without its dump of values."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -165,11 +165,11 @@ def refusal(kind: Any, players: int) -> str:
 def load_facts(text: str, history: int | None = None) -> Facts:
     """Load a supported game by name; `history` positions stacked (None: the game's default).
 
-    Raises GameError for a name, a parameter or a game that can't be had.
+    Raises GameError for an unknown or unsupported name, parameter or game.
     """
     name = checked_name(parse_name(text))
     kind = registry()[name.short]
-    # A game made from another one has that one's type, known once it is loaded.
+    # A game made from another one has that game's type, which is known only after loading.
     if kind.is_concrete or name.short in REFUSED:
         _refuse(name, refusal(kind, max(1, kind.min_num_players)))
     game = load_game(name)
@@ -182,7 +182,7 @@ def load_facts(text: str, history: int | None = None) -> Facts:
 
 def _refuse(name: ParsedName, reason: str) -> None:
     if reason:
-        raise GameError(f"{name.text()} isn't supported: {reason}; `muzero games` lists what is")
+        raise GameError(f"{name.text()} isn't supported: {reason}; `muzero games` lists the supported games")
 
 
 def _make_facts(name: str, game: Any, history: int | None) -> Facts:
@@ -227,7 +227,7 @@ def _frame_shape(shape: tuple[int, ...], view: View) -> tuple[int, ...]:
 
 
 def _check_playable(name: str, game: Any) -> None:
-    """Sizes within bounds, and a random game that gets going: some parameters load and then fail."""
+    """Check the sizes, and play a random game: some parameters load and then fail."""
     shape, actions = tuple(game.observation_tensor_shape()), game.num_distinct_actions()
     if not shape or min(shape) < 1 or math.prod(shape) > MAX_OBSERVATION:
         raise GameError(f"{name}: expected observations of 1 to {MAX_OBSERVATION} entries, got {list(shape)}")
@@ -238,7 +238,7 @@ def _check_playable(name: str, game: Any) -> None:
     try:
         moves = _trial(game)
     except _ENGINE_ERRORS as error:
-        raise GameError(f"{name}: a game with these parameters breaks off: {first_line(error)}") from error
+        raise GameError(f"{name}: a game with these parameters fails: {first_line(error)}") from error
     if moves == 0:
         raise GameError(f"{name}: a game with these parameters is over before the first move")
 

@@ -1,8 +1,8 @@
-"""Symmetries of games as index permutations, for augmenting positions in training.
+"""Symmetries of games as index permutations, for data augmentation in training.
 
-A symmetry maps a position to one that plays the same: with g one of G,
+A symmetry maps a position to an equivalent one: for g in 0 .. G - 1,
 `transformed_observation = observation.reshape(-1)[observation_index[g]]` and
-`transformed_policy = policy[action_index[g]]`. A test plays each game beside its image.
+`transformed_policy = policy[action_index[g]]`. A test plays each game alongside its image.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class BoardMap:
     """One symmetry of a board [H, W]."""
 
     cells: Index
-    """[H * W] the cell each cell takes its content from."""
+    """[H * W] the source cell of each cell."""
     frame_planes: tuple[int, ...] = ()
-    """The same for the planes of one position; empty when they stay."""
+    """The same for the planes of one position; empty if they don't change."""
     action_planes: tuple[int, ...] = ()
-    """The same for the planes of the actions."""
+    """The same for the action planes."""
 
 
 def symmetries(name: str, history: int | None = None) -> Symmetries:
-    """The symmetries of a game's observations and actions; only the identity for games not in the table."""
+    """The symmetries of a game's observations and actions; just the identity for games not in the table."""
     spec = games.spec(name, history)
     # Handicap stones aren't placed symmetrically.
     maps = None if "handicap=" in spec.name else _BOARDS.get(spec.name.partition("(")[0])
@@ -92,7 +92,7 @@ def _map(grid: Index) -> BoardMap:
 
 
 def _rectangle(height: int, width: int) -> tuple[BoardMap, ...]:
-    """The 8 symmetries of a square, the 4 of another rectangle."""
+    """The 8 symmetries of a square, the 4 of any other rectangle."""
     grid = _grid(height, width)
     turns = (0, 1, 2, 3) if height == width else (0, 2)
     turned = [np.rot90(grid, turn) for turn in turns]
@@ -100,29 +100,29 @@ def _rectangle(height: int, width: int) -> tuple[BoardMap, ...]:
 
 
 def _mirror(height: int, width: int) -> tuple[BoardMap, ...]:
-    """Identity, and left and right exchanged."""
+    """Identity, and left and right swapped."""
     grid = _grid(height, width)
     return _map(grid), _map(grid[:, ::-1])
 
 
 def _diagonals(height: int, width: int) -> tuple[BoardMap, ...]:
-    """Identity, half turn and both diagonal reflections: the symmetries of Othello's first position."""
+    """Identity, half turn and both diagonal reflections: the symmetries of Othello's start position."""
     grid = _grid(height, width)
     return _map(grid), _map(grid[::-1, ::-1]), _map(grid.T), _map(grid[::-1, ::-1].T)
 
 
 def _hex(height: int, width: int) -> tuple[BoardMap, ...]:
-    """Half turn: each player's two edges change places, and so do the planes of stones joined to them.
+    """Half turn: it swaps each player's two edges, and so the planes of stones connected to them.
 
-    Planes: white won, joined west, joined east, white; empty; black, joined north, joined south, black won;
-    then the side to move.
+    Planes: white won, connected west, connected east, white; empty; black, connected north, connected south, black
+    won; then the player to move.
     """
     grid = _grid(height, width)
     return _map(grid), BoardMap(grid[::-1, ::-1].reshape(-1), frame_planes=(0, 2, 1, 3, 4, 5, 7, 6, 8))
 
 
 def _breakthrough(height: int, width: int) -> tuple[BoardMap, ...]:
-    """Left and right exchanged; an action plane is direction * 2 + capture, its directions left, ahead, right
+    """Left and right swapped; an action plane is direction * 2 + capture, its directions left, ahead, right
     of one player and then of the other."""
     grid = _grid(height, width)
     planes = tuple(direction * 2 + capture for direction in (2, 1, 0, 5, 4, 3) for capture in (0, 1))
@@ -130,14 +130,14 @@ def _breakthrough(height: int, width: int) -> tuple[BoardMap, ...]:
 
 
 def _catch(height: int, width: int) -> tuple[BoardMap, ...]:
-    """Left and right exchanged; actions are left, stay, right."""
+    """Left and right swapped; actions are left, stay, right."""
     grid = _grid(height, width)
     return _map(grid), BoardMap(grid[:, ::-1].reshape(-1), action_planes=(2, 1, 0))
 
 
 def _triangle(height: int, width: int) -> tuple[BoardMap, ...]:
     """The 6 symmetries of Y's board, the cells with row + column < edge: permutations of a cell's distances
-    from the three sides."""
+    to the three sides."""
     del width
     maps = []
     for order in itertools.permutations(range(3)):
@@ -151,7 +151,7 @@ def _triangle(height: int, width: int) -> tuple[BoardMap, ...]:
 
 
 def _hexagon(height: int, width: int) -> tuple[BoardMap, ...]:
-    """The 12 symmetries of Havannah's board: permutations and the reversal of three coordinates of sum 0."""
+    """The 12 symmetries of Havannah's board: permutations and negation of three coordinates that sum to 0."""
     del width
     middle = height // 2
     maps = []

@@ -1,7 +1,7 @@
-"""A trial of a user's own game: a second of random play before anything is learned from it.
+"""A trial of a user's own game: one second of random play before training on it.
 
-The same clauses as `games.contract`, in two games and for a bounded time. What is wrong is refused; what makes a run
-harder, but no worse, is told.
+Checks the clauses of `games.contract`, in two games and for a bounded time. Errors are refused; what only makes
+training harder is reported as a warning.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from games.rows import released
 
 GAMES, SEED = 2, 0x7E57
 STEPS = 400
-"""Lockstep moves at most."""
+"""Most lockstep moves."""
 SECONDS = 1.0
-"""Of play at most, as far as single moves allow."""
-AFTER = "found by random play before the run; docs/guides/own_game.md says what a game gives"
-NO_REPEAT = ("two games of one seed go differently: a run on it can't be repeated, and its unfinished games begin anew "
-             "where it goes on")
+"""Most seconds of play, checked after each move."""
+AFTER = "found by random play before the run; docs/guides/own_game.md says what a game must return"
+NO_REPEAT = ("two games with the same seed go differently: runs on it can't be reproduced, and a resumed run starts "
+             "its unfinished games again")
 WORDLESS = "it can be trained on, but nobody can play it until that is mended"
 
 
 def try_game(
     name: str, steps: int = STEPS, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
 ) -> list[str]:
-    """Play games of `name` at random, if they run code that isn't this project's or OpenSpiel's; what there is to tell.
+    """Play games of `name` at random, if they run code from outside this project and OpenSpiel; returns the warnings.
 
-    Draws from generators of its own alone. Raises GameError naming the broken clause.
+    Uses only its own random generators. Raises GameError naming the broken clause.
     """
     if family(name) not in ("own", "gym"):
         return []
@@ -56,9 +56,9 @@ def _played(name: str, steps: int, end: float, clock: Callable[[], float]) -> li
 def _compared(
     batch: GameBatch, twin: GameBatch, any_numbers: bool, steps: int, end: float, clock: Callable[[], float]
 ) -> list[str]:
-    """any_numbers: observations may be of any size, for Gymnasium's vectors are seen through symlog."""
+    """any_numbers: observations may have any magnitude, as Gymnasium's vectors are passed through symlog."""
     player, same, near, wordless = RandomPlay(batch, SEED), True, True, ""
-    far = f"{OUT_OF_RANGE}, observation_high={batch.spec.observation_high}: networks learn little from such numbers"
+    far = f"{OUT_OF_RANGE}, observation_high={batch.spec.observation_high}: networks learn poorly from such numbers"
     for _ in range(steps):
         check_position(batch)
         near = near and (any_numbers or in_range(batch))
@@ -94,7 +94,7 @@ def _agree(batch: GameBatch, twin: GameBatch) -> bool:
 
 @contextlib.contextmanager
 def _global_generators_kept() -> Iterator[None]:
-    """What games draw from the generators that all code shares is put back."""
+    """Restores the global random generators, from which games may draw."""
     python, numpys = random.getstate(), np.random.get_state(legacy=False)
     try:
         yield

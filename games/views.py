@@ -1,7 +1,7 @@
-"""Observation views: how OpenSpiel's observation tensors become the observation of the player to move.
+"""Observation views: how OpenSpiel's observation tensors become observations from the mover's view.
 
-The tensors of OpenSpiel differ: some are seen by the mover, most are the same for both players; most are 0/1,
-some count. This table holds, as data, what was found for each game; a test checks the entries by playing.
+OpenSpiel's tensors differ: some are from the mover's view, most are the same for both players; most are 0/1, some hold
+counts. This table has an entry for each game; a test checks the entries by playing.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from games.base import ActionLayout
 
 @dataclass(frozen=True)
 class View:
-    """One game's way from OpenSpiel's tensor to `GameSpec.observation_shape`."""
+    """How one game's OpenSpiel tensor becomes an observation of `GameSpec.observation_shape`."""
 
     side: Literal["append", "swap", "relative"] = "append"
-    """append    a constant plane (or entry) is added: 1 where player 1 is to move
-    swap      the planes are put in the order `planes[player to move]`
-    relative  OpenSpiel's own tensor already is the mover's view"""
+    """append    adds a constant plane (or entry): 1 if player 1 is to move
+    swap      puts the planes in the order `planes[player to move]`
+    relative  OpenSpiel's tensor is already from the mover's view"""
     planes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     """For `swap`: the order of planes for player 0 and for player 1."""
     binary: bool = False
     """Every entry is 0 or 1."""
     divisor: float = 1.0
-    """Entries are divided by this, to lie in about [-1, 1]."""
+    """Entries are divided by this, so that they lie in about [-1, 1]."""
     log2: bool = False
     """Entries x > 0 become log2(x) first."""
     board: Literal["own", "one_plane", "square", "turned"] = "own"
-    """own        the shape is OpenSpiel's, made flat unless it is [C, H, W]
+    """own        OpenSpiel's shape, flattened unless it is [C, H, W]
     one_plane  [H, W] becomes [1, H, W]
     square     [C, n * n] becomes [C, n, n]
-    turned     OpenSpiel names width before height: [C, W, H] becomes [C, H, W]"""
+    turned     OpenSpiel puts width before height: [C, W, H] becomes [C, H, W]"""
     history: int = 1
-    """Positions stacked when the caller doesn't say, newest first."""
+    """Positions stacked by default, newest first."""
     alternates: bool = False
     """No player ever moves twice in a row."""
     layout: ActionLayout = field(default_factory=ActionLayout)
@@ -49,7 +49,7 @@ def _cells(planes: int = 1, extra: int = 0) -> ActionLayout:
 _MOVER_OTHER_EMPTY = ((0, 1, 2), (1, 0, 2))
 _MOVER_OTHER_EMPTY_SIDE = ((0, 1, 2, 3), (1, 0, 2, 3))
 _EMPTY_IS_FIRST = ((2, 1, 0), (1, 2, 0))
-_KO = "2 positions stacked: one alone doesn't show a ko"
+_KO = "2 positions stacked: one doesn't show a ko"
 
 VIEWS: Mapping[str, View] = {
     "2048": View(log2=True, divisor=11, board="one_plane"),
@@ -62,7 +62,7 @@ VIEWS: Mapping[str, View] = {
     "checkers": View(binary=True, layout=_cells(8)),
     "chess": View(alternates=True),
     "chinese_checkers": View(
-        "relative", binary=True, history=2, note="2 positions stacked: one alone doesn't show a running hop"
+        "relative", binary=True, history=2, note="2 positions stacked: one doesn't show a hop in progress"
     ),
     "cliff_walking": View(binary=True, board="one_plane"),
     "clobber": View("relative", binary=True, alternates=True, layout=_cells(4)),
@@ -86,7 +86,7 @@ VIEWS: Mapping[str, View] = {
     "havannah": View("relative", binary=True, alternates=True, layout=_cells()),
     "hex": View(binary=True, board="turned", alternates=True, layout=_cells()),
     "hive": View(
-        "relative", binary=True, alternates=True, note="which of two equal bugs stands where isn't shown"
+        "relative", binary=True, alternates=True, note="doesn't show which of two equal bugs is which"
     ),
     "lines_of_action": View(binary=True, layout=_cells(128)),
     "maedn": View("relative", divisor=4),
@@ -94,7 +94,7 @@ VIEWS: Mapping[str, View] = {
     "mnk": View("swap", _EMPTY_IS_FIRST, binary=True, alternates=True, layout=_cells()),
     "nim": View(binary=True, alternates=True),
     "nine_mens_morris": View(
-        binary=True, history=2, note="2 positions stacked: one alone doesn't show a capture that is due"
+        binary=True, history=2, note="2 positions stacked: one doesn't show a pending capture"
     ),
     "othello": View("relative", binary=True, alternates=True, layout=_cells(extra=1)),
     "oware": View(alternates=True),
@@ -102,7 +102,7 @@ VIEWS: Mapping[str, View] = {
     "pig": View(binary=True),
     "shogi": View(alternates=True),
     "stones_and_gems": View(
-        binary=True, note="chance follows its parameter rng_seed and is the same in every game"
+        binary=True, note="chance depends on the parameter rng_seed and is the same in every game"
     ),
     "tic_tac_toe": View("swap", _EMPTY_IS_FIRST, binary=True, alternates=True, layout=_cells()),
     "twixt": View(binary=True, alternates=True),
@@ -117,7 +117,7 @@ SAME_OBSERVATION_AS_INNER = frozenset({"misere", "start_at", "zerosum"})
 
 
 def view_of(short: str, parameters: Mapping[str, Any]) -> View:
-    """The view of a game under all its parameters; a careful one for games not in the table."""
+    """The view of a game with its parameters; a conservative one for games not in the table."""
     if short in SAME_OBSERVATION_AS_INNER:
         inner = dict(parameters["game"])
         return replace(view_of(inner.pop("name"), inner), alternates=False)

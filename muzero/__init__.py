@@ -1,9 +1,9 @@
-"""MuZero made real: a learned latent model, a batched tree search in C++, games from OpenSpiel.
+"""MuZero: a learned latent model, a batched tree search in C++, games from OpenSpiel, Atari and Gymnasium.
 
     bot = muzero.load_bot("tic_tac_toe")            # a pyspiel.Bot, for OpenSpiel's own evaluation
     agent = muzero.load_agent("connect_four")       # policy, value and search statistics for batches of positions
 
-Nothing heavy is imported before it is used.
+Heavy modules are imported lazily.
 """
 
 from __future__ import annotations

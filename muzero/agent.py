@@ -33,20 +33,20 @@ from muzero.storage import checkpoint, runs
 from selfplay.planner import Plan
 
 CHUNK = 256
-"""Positions searched at once; bounds the memory of latents."""
+"""Positions searched at once; bounds the memory for latents."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What an agent thinks of B positions."""
+    """An agent's analysis of B positions."""
 
     result: Plan
     prior: FloatArray
-    """[B, A] the network's own policy, over legal actions"""
+    """[B, A] the network's policy, over legal actions"""
     raw_value: FloatArray
-    """[B] the network's own value for the player to move"""
+    """[B] the network's value for the player to move"""
     variations: list[list[int]]
-    """B principal variations, from the action the search would play"""
+    """B principal variations, starting with the action that the search would play"""
 
 
 class Agent:
@@ -63,11 +63,11 @@ class Agent:
         self.config, self.name, self.step, self.threads = config, name, step, threads
         self.spec: GameSpec = model.spec
         self.simulations = config.play.simulations if simulations is None else simulations
-        """Of a search that isn't told how many; 0 = no search"""
+        """Default number for each search; 0 = no search"""
         self._planners: dict[tuple[int, int], ModelPlanner] = {}
 
     def anew(self) -> Agent:
-        """The same agent without the memory of its searches, which goes when the last who uses it does."""
+        """The same agent without its search buffers, which are freed with the last agent that uses them."""
         return Agent(self.model, self.config, self.name, self.step, self.threads, self.simulations)
 
     def see(self, batch: GameBatch) -> NDArray[Any]:
@@ -75,8 +75,8 @@ class Agent:
         return self.acting.view(batch, batch.observe())
 
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
-        """Policy [B, A] over legal actions and value [B] of positions [B, ...], without any search. Raises SearchError
-        where the model's numbers are not finite, ValueError for arrays that don't belong together."""
+        """Policy [B, A] over legal actions and value [B] of positions [B, ...], without search. Raises SearchError if
+        the model's outputs aren't finite, ValueError for arrays of mismatched shapes."""
         self._check(obs, legal)
         with torch.inference_mode(), self._threads():
             output = self.acting.root(torch.as_tensor(obs, device=self.acting.device), torch.as_tensor(legal))
@@ -88,11 +88,11 @@ class Agent:
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
 
     def _check(self, obs: NDArray[Any], legal: MaskArray) -> None:
-        """Raises ValueError for positions and legal moves that don't belong together or to the agent's game."""
+        """Raises ValueError for positions and legal moves that don't match each other or the agent's game."""
         seen, told = np.shape(obs), np.shape(legal)
         if len(told) != 2 or told[1] != self.spec.num_actions:
             raise ValueError(f"legal: expected bool [B, {self.spec.num_actions}], got {list(told)}")
-        # Where the rules are searched, a position is the moves that led to it.
+        # If the true rules are searched, a position is given by the moves that led to it.
         shape = self.spec.observation_shape if DYNAMICS[self.config.model.dynamics].learned else seen[1:]
         if seen != (told[0], *shape):
             raise ValueError(f"obs: expected {[told[0], *shape]}, as many as there are rows of legal, got "
@@ -105,9 +105,9 @@ class Agent:
     ) -> Analysis:
         """Search positions obs [B, ...] with legal moves bool [B, A].
 
-        simulations defaults to the agent's setting for play; with 0 the network's own policy and value stand in place
-        of a search's. Equal seeds give equal answers, whatever B is split into. Raises SearchError where the model's
-        numbers can't be searched, ValueError for arrays that don't belong together.
+        simulations defaults to the agent's setting for play; with 0 the network's policy and value take the place of a
+        search's. Equal seeds give equal results, however B is split. Raises SearchError if the model's outputs can't
+        be searched, ValueError for arrays of mismatched shapes.
         """
         self._check(obs, legal)
         count = self.simulations if simulations is None else simulations
@@ -126,7 +126,7 @@ class Agent:
         return np.concatenate(prior), np.concatenate(value)
 
     def _unsearched(self, obs: NDArray[Any], legal: MaskArray) -> Analysis:
-        """The likeliest move; no action visited, and each worth what the position is."""
+        """The most probable move; no visits, and the position's value as the value of every action."""
         prior, value = self._raw_in_chunks(obs, legal)
         action = np.where(legal, prior, -1.0).argmax(1).astype(np.int32)
         q = np.repeat(value[:, None], legal.shape[1], 1)
@@ -136,7 +136,7 @@ class Agent:
     def _chunk(
         self, obs: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], simulations: int
     ) -> tuple[Plan, list[list[int]]]:
-        # A GPU's captured step has one width: better some idle rows than one capture for each number of rows.
+        # A captured GPU step has a fixed width: some idle rows are better than a capture for each number of rows.
         trees = len(legal) if self.acting.device.type == "cpu" else CHUNK
         key = (trees, simulations)
         if key not in self._planners:
@@ -150,7 +150,7 @@ class Agent:
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
-        """The agent's own number of threads for what is computed inside."""
+        """Context in which torch uses the agent's number of threads."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
@@ -165,10 +165,10 @@ def load(
 ) -> Agent:
     """The agent of a run's newest checkpoint, a checkpoint folder, or a game with a shipped agent.
 
-    simulations (0 = no search) and noise (0 = none) of its searches are the agent's own unless given. threads: of its
-    networks on a processor, 0 = as torch has them; small networks gain little from a second thread and lose much when
-    another process holds its core.
-    A checkpoint of somebody's own game names Python code; it runs only if `own_game` names the same game. Raises
+    simulations (0 = no search) and noise (0 = none) of its searches default to the agent's settings. threads: for its
+    networks on a CPU, 0 = torch's default; small networks gain little from a second thread and lose much when another
+    process occupies its core.
+    A checkpoint of a user's own game names Python code, which runs only if `own_game` names the same game. Raises
     CheckpointError naming what is missing or damaged.
     """
     folder = runs.resolve(path_or_game)
@@ -186,20 +186,20 @@ def load(
 
 
 def trusted(config: Config, own_game: str | None, folder: Path) -> Config:
-    """`config`, with an own game as `own_game` names it: code that only a checkpoint names doesn't run. Raises
-    CheckpointError."""
+    """`config`, with an own game under the name in `own_game`: code that is named only by a checkpoint doesn't run.
+    Raises CheckpointError."""
     game = config.game
     if not is_own(game):
         return config
     if own_game is None or not same_game(game, canonical(own_game)):
         raise checkpoint.CheckpointError(
-            f"{folder} was trained on the own game {game!r}, whose Python code would have to run; "
+            f"{folder} was trained on the user's own game {game!r}, so loading it would run that Python code; "
             f"if you trust it, name it: own_game={game!r} (on the command line --own-game {shlex.quote(game)})")
     return dataclasses.replace(config, game=canonical(own_game))
 
 
 def _check_outcomes(config: Config, spec: GameSpec) -> None:
-    """Refuse an agent that no training could have made, as far as its config was not refused as it was read."""
+    """Refuse an agent that no training could have produced, beyond what reading its config already refused."""
     try:
         check_outcomes(config, spec)
     except ConfigError as error:

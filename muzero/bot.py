@@ -1,4 +1,4 @@
-"""A trained agent as a `pyspiel.Bot`, so that OpenSpiel's own matches and evaluations can use it."""
+"""A trained agent as a `pyspiel.Bot`, for use in OpenSpiel's own matches and evaluations."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from muzero.agent import Agent, Analysis, load
 class MuZeroBot(pyspiel.Bot):  # type: ignore[misc]
     """Plays the search's move in any state of the agent's game.
 
-    The state is replayed from its history, so a bot can be asked about any position at any time; it keeps no game of
-    its own.
+    The bot is stateless: it replays a state from its history, so it can be asked about any position at any time.
     """
 
     def __init__(self, agent: Agent, seed: int = 0) -> None:
@@ -26,16 +25,16 @@ class MuZeroBot(pyspiel.Bot):  # type: ignore[misc]
         self._rng = np.random.default_rng(seed)
         batch = games.make(agent.spec.name, 1)
         if not isinstance(batch, OpenSpielBatch):
-            raise GameError(f"{agent.spec.name} is not an OpenSpiel game; a pyspiel.Bot can't play it")
+            raise GameError(f"{agent.spec.name} is not an OpenSpiel game, so a pyspiel.Bot can't play it")
         self._games = batch
         self._known: set[str] = set()
 
     def analyse(self, state: Any) -> Analysis:
-        """What the agent thinks of one OpenSpiel state of its game."""
+        """The agent's analysis of one OpenSpiel state of its game."""
         game = str(state.get_game())
         if game not in self._known:
             if games.spec(game).name != self.agent.spec.name:
-                raise GameError(f"this bot plays {self.agent.spec.name}, the state is of {game}")
+                raise GameError(f"state: expected a game of {self.agent.spec.name}, which this bot plays, got {game}")
             self._known.add(game)
         self._games.set_history(0, [int(action) for action in state.history()])
         return self.agent.search(
@@ -59,19 +58,19 @@ class MuZeroBot(pyspiel.Bot):  # type: ignore[misc]
         return self.step_with_policy(state)[0]
 
     def restart(self) -> None:
-        """Nothing to forget."""
+        """Does nothing: the bot is stateless."""
 
     def restart_at(self, state: Any) -> None:
-        """Nothing to set up: every question brings its own state."""
+        """Does nothing: the bot is stateless."""
 
     def inform_action(self, state: Any, player_id: int, action: int) -> None:
-        """Nothing to note."""
+        """Does nothing: the bot is stateless."""
 
 
 def load_bot(path_or_game: str, *, simulations: int | None = None, seed: int = 0, device: str = "cpu") -> MuZeroBot:
     """A bot from a shipped agent's game name, a run or a checkpoint folder.
 
-    simulations of each search: the agent's own unless given; 0 = the network's likeliest move, without a search. Raises
-    CheckpointError, GameError, ConfigError.
+    simulations of each search: the agent's default unless given; 0 = the network's most probable move, without search.
+    Raises CheckpointError, GameError, ConfigError.
     """
     return MuZeroBot(load(path_or_game, simulations=simulations, device=device), seed)

@@ -1,6 +1,6 @@
 """`muzero COMMAND ...`: finds the command, and turns every expected error into one message and an exit code.
 
-Nothing heavy is imported before a command asks for it, so that help and mistakes answer at once.
+Heavy modules are imported only when a command needs them, so that help and usage errors appear at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from muzero.view.overview import overview
 from muzero.view.terminal import printable
 
 COMMANDS = {
-    "train": "train an agent on a game, or go on with a run",
+    "train": "train an agent on a game, or resume a run",
     "play": "play against an agent in the terminal",
     "evaluate": "measure an agent against opponents, perfect play or solved positions",
     "games": "list the games that can be played",
@@ -41,16 +41,16 @@ LOWER = {
     "evaluate": "--simulations or --games",
     "bench": "--games, --simulations, --batch or the shape",
 }
-"""What takes memory in a command."""
+"""Options that determine the memory of a command."""
 TOO_LARGE = ("allocate memory", "out of memory", "overflowed with sizes", "array is too big", "allowed dimension")
-"""What torch and numpy say instead of raising MemoryError."""
+"""Messages of torch and numpy that mean a MemoryError."""
 
 
 def help_text() -> str:
-    """What `muzero --help` says."""
+    """The text of `muzero --help`."""
     about = "MuZero for board games and more: train, play and measure agents that learn a model of the game."
     return overview("muzero", "command", about, COMMANDS, EXAMPLES,
-                    more="MUZERO_DEBUG=1 shows where an error came from.")
+                    more="MUZERO_DEBUG=1 shows the traceback of an error.")
 
 
 def dispatch(argv: Sequence[str]) -> int:
@@ -73,7 +73,7 @@ def dispatch(argv: Sequence[str]) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The `muzero` script. Gives the exit code: 0 ok, 1 failure, 2 usage, 3 damaged data, 130 interrupted."""
+    """The `muzero` script. Returns the exit code: 0 ok, 1 failure, 2 usage, 3 damaged data, 130 interrupted."""
     open_streams()
     packages.put_first()
     words = sys.argv[1:] if argv is None else argv
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def open_streams() -> None:
-    """Give the process all three streams, even where its parent closed some, and let no odd text break them."""
+    """Make sure that all three standard streams exist, even if the parent closed some, and can encode any text."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
@@ -111,7 +111,7 @@ def answer(argv: Sequence[str]) -> int:
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, BrokenPipeError) and reader_left(sys.stdout):
-            # Not an error: whoever read our output has all they wanted.
+            # Not an error: the reader of our output has seen enough.
             return OK
         message = explain(error, argv)
         if message is None or os.environ.get("MUZERO_DEBUG") == "1":
@@ -121,7 +121,7 @@ def answer(argv: Sequence[str]) -> int:
 
 
 def reader_left(stream: TextIO) -> bool:
-    """True if `stream` is a pipe that nobody reads any more."""
+    """True if `stream` is a pipe whose reader has gone."""
     try:
         number = stream.fileno()
     except io.UnsupportedOperation:
@@ -132,9 +132,9 @@ def reader_left(stream: TextIO) -> bool:
 
 
 def explain(error: Exception, argv: Sequence[str]) -> str | None:
-    """What people are told of an expected error; None for a defect, which is shown whole.
+    """The message for an expected error; None for a bug, whose traceback is shown.
 
-    Expected are the project's own errors, those of the world outside (files, streams), and too little memory.
+    Expected errors are the project's own, those of files and streams, and running out of memory.
     """
     if ours(error):
         return "\n  before that: ".join([str(error), *before(error)])
@@ -150,14 +150,14 @@ def explain(error: Exception, argv: Sequence[str]) -> str | None:
 
 
 def ours(error: BaseException) -> bool:
-    """True for the project's own errors. Those of games, tree and self-play, which know no muzero, are told by their
-    package."""
+    """True for the project's own errors. Those of games, tree and self-play, which don't import muzero, are recognised
+    by their package."""
     return isinstance(error, MuZeroError) or type(error).__module__.partition(".")[0] in packages.BELOW
 
 
 def before(error: BaseException) -> list[str]:
-    """What went wrong before an error that came while things were put in order, as in a game that breaks off and then
-    can't be closed. An error made from another one says already what that one said."""
+    """The errors during whose handling `error` was raised, as when a game fails and then can't be closed. An error
+    raised from another one already includes that one's message."""
     found: list[str] = []
     step: BaseException | None = error
     while step is not None:
@@ -169,7 +169,7 @@ def before(error: BaseException) -> list[str]:
 
 
 def out_of_memory(error: Exception) -> bool:
-    """True if memory was refused, or so much wanted that nobody could ask for it."""
+    """True if an allocation failed, or a size was requested that no allocator accepts."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     said = isinstance(error, (RuntimeError, ValueError)) and any(words in str(error) for words in TOO_LARGE)

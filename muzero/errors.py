@@ -1,4 +1,4 @@
-"""The root of this package's errors, and the exit codes with which a command ends."""
+"""Base classes of this package's errors, and the exit codes of commands."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ FAILURE: Final = 1
 USAGE: Final = 2
 DAMAGED: Final = 3
 INTERRUPTED: Final = 130
-"""By Ctrl-C, after what there was is saved or told."""
+"""After Ctrl-C, once results so far are saved or printed."""
 
 
 class MuZeroError(Exception):
-    """What is expected to go wrong; the message says what was expected, what came and the mend."""
+    """An expected error; the message says what was expected, what it got, and how to fix it."""
 
     exit_code: int = FAILURE
-    """Of the command that it ends."""
+    """Exit code of a command that it ends."""
 
 
 class ConfigError(MuZeroError, ValueError):
-    """A setting that is unknown, of the wrong type or out of range; the message names it and the mend."""
+    """A setting that is unknown, of the wrong type or out of range; the message names it and how to fix it."""
 
     exit_code = USAGE

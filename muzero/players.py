@@ -1,4 +1,4 @@
-"""Trained agents as players, and players from the text that names them."""
+"""Trained agents as players, and players made from their names."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from muzero.config import Config
 
 CHUNK = 256
-"""Positions searched at a time: a search keeps one latent a simulation for each."""
+"""Positions searched at once: a search keeps one latent per simulation for each."""
 
 
 class SearchPlayer:
-    """A trained agent: the move its search prefers; with 0 simulations the network's likeliest move.
+    """A trained agent, which plays its search's choice; with 0 simulations, the network's most probable move.
 
-    Of one player's games a batch is played once, from its beginning: `AloneConfig.repeats` counts in it.
+    In one-player games, `AloneConfig.repeats` counts within a batch of games, which is played once, from the start.
     """
 
     def __init__(self, agent: Agent, simulations: int | None = None, seed: int = 0) -> None:
@@ -59,7 +59,7 @@ class SearchPlayer:
         return actions
 
     def _think(self, obs: NDArray[Any], legal: MaskArray) -> tuple[IntArray, FloatArray]:
-        """The preferred move [R] and the policy [R, A] of positions [R, ...]."""
+        """The chosen move [R] and the policy [R, A] for positions [R, ...]."""
         if self.simulations:
             seed = int(self._rng.integers(2**31))
             result = self.agent.search(obs, legal, simulations=self.simulations, seed=seed).result
@@ -69,23 +69,23 @@ class SearchPlayer:
 
 
 def repeats_of(spec: GameSpec, config: Config, seed: int) -> Repeats | None:
-    """What an agent's settings ask for in its game; None where they leave the search's move as it is."""
+    """Loop avoidance as set in an agent's config; None if it always plays the search's choice."""
     return Repeats(seed) if spec.players == 1 and config.alone.repeats == "next" else None
 
 
 def parse(text: str, game: str, seed: int, simulations: int | None = None) -> Player:
-    """The player `text` names: random, mcts:N, perfect, or a run, checkpoint, agent folder or shipped agent.
+    """The player that `text` names: random, mcts:N, perfect, or a run, checkpoint, agent folder or shipped agent.
 
-    `simulations` is for trained agents without a number of their own (`AGENT@N`). Raises GameError that names the
-    nearest kind.
+    `simulations` is for trained agents named without a number (`AGENT@N`). Raises GameError that names the nearest
+    kind.
     """
     return maker(text, game, simulations)(seed)
 
 
 def maker(text: str, game: str, simulations: int | None = None) -> Callable[[int], Player]:
-    """What makes the player that `text` names from a seed, as often as wanted: an agent is read, a game solved once.
+    """A factory, seed -> player, for the player that `text` names: loads the agent or solves the game only once.
 
-    Raises as `parse`.
+    Raises what `parse` raises.
     """
     said = read_name(text)
     count = said.simulations
@@ -102,14 +102,13 @@ def maker(text: str, game: str, simulations: int | None = None) -> Callable[[int
 
 
 def read_name(text: str) -> PlayerName:
-    """What a player's text says. `random`, `perfect` and `mcts:N` are players even beside folders of that name, unless
-    one holds an agent and is called `mcts...`. Loads nothing.
+    """Parse a player's name. `random`, `perfect` and `mcts:N` are players even if folders have these names, unless a
+    folder called `mcts...` holds an agent. Loads nothing.
 
-    Raises GameError naming the nearest kind for a text that is close to one, for nothing, and for a number that no
-    search can have.
+    Raises GameError for a misspelt kind (naming the nearest), an empty name, and an invalid number.
     """
     if not text.strip():
-        raise GameError(f"player {text!r}: nobody is named; expected random, mcts:N, perfect or an agent")
+        raise GameError(f"player: expected random, mcts:N, perfect or an agent, got {text!r}")
     if text == "random":
         return PlayerName("random")
     if text == "perfect":
@@ -124,9 +123,9 @@ def read_name(text: str) -> PlayerName:
 
 
 def split_simulations(text: str) -> tuple[str, int | None]:
-    """`AGENT@N` as agent and number of simulations (0: no search); None without `@N`, or where a folder is so called.
+    """Split `AGENT@N` into agent and simulations (0: no search); None without `@N`, or if a folder has that name.
 
-    Raises GameError for a number no search can have.
+    Raises GameError for an invalid number.
     """
     name = text.rpartition(naming.AT)[0]
     if named(text).exists() and (names_folder(text) or not _is_agent(name)):
@@ -147,5 +146,5 @@ def _agent(text: str, game: str) -> Agent:
 
     agent = load(text, own_game=game)
     if not same_game(agent.spec.name, game):
-        raise GameError(f"player {text!r} plays {agent.spec.name}, not {game}")
+        raise GameError(f"player {text!r}: expected an agent for {game}, got one for {agent.spec.name}")
     return agent

@@ -1,1 +1,1 @@
-"""Self-play, players, matches and measures of strength."""
+"""Self-play, players, matches and playing strength."""

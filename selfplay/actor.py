@@ -1,4 +1,4 @@
-"""Self-play of N games in lockstep: plan, choose, step, record."""
+"""The self-play actor: plays N games in lockstep (plan, choose, step, record)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from selfplay.trajectory import StoredPlan, Trajectory
 
 @dataclass
 class Spent(Stopwatch):
-    """Where an actor's time went, in nanoseconds of wall clock; a planner counts its own."""
+    """Where an actor's time went, in nanoseconds of wall-clock time; planners keep their own."""
 
     games: int = 0
     search: int = 0
     recording: int = 0
-    """Choosing moves and keeping games."""
+    """Choosing moves and recording games."""
 
 
 @dataclass
 class Counters:
-    """What an actor has done since it began."""
+    """What an actor has done since it started."""
 
     moves: int = 0
     games: int = 0
@@ -49,18 +49,18 @@ class Actor:
         self.made = np.zeros(games.size, dtype=np.int64)
         """[N] moves of the game in each row"""
         self.returns: list[float] = []
-        """What the games that ended in the last move paid to player 0, in the game's own units."""
+        """Player 0's returns in the games that the last move ended, in the game's own units."""
         self.cut = 0
-        """How many of these `max_moves` cut: nobody saw their end."""
+        """How many of these games were truncated by `max_moves`."""
         self._cut = np.arange(games.size) * config.part_moves // games.size
-        """[N] games are cut where their moves, modulo those of a part, are this: each row at another time, so that
-        parts come one by one"""
+        """[N] a game is cut into parts where its number of moves modulo `part_moves` is this: different in each row,
+        so that parts arrive evenly"""
         self.opening = np.zeros(games.size, dtype=np.int64)
         self._draw_openings(np.ones(games.size, dtype=np.bool_))
 
     def play(self, planner: Planner | None, progress: float) -> list[Trajectory]:
-        """One move in every game, chosen by `planner` at training progress in [0, 1]; the games, or parts of games,
-        that ended.
+        """Play one move in every game, chosen by `planner` at training progress in [0, 1]; returns the finished games
+        or parts of games.
 
         Without a planner the move is uniformly random (warm-up).
         """
@@ -109,7 +109,7 @@ class Actor:
         return np.where(random, draw_legal(legal, self.rng), action).astype(np.int32), random
 
     def _lesson(self, step: Step) -> tuple[FloatArray, FloatArray]:
-        """Rewards and discounts [N] as the learner is to see them."""
+        """Rewards and discounts [N] as the learner should see them."""
         reward, discount = step.reward, step.discount
         if self.config.clip_rewards:
             reward = np.sign(reward)
@@ -118,8 +118,8 @@ class Actor:
         return reward, discount
 
     def _collect(self, over: MaskArray, discount: FloatArray) -> list[Trajectory]:
-        """What is whole by now for the learner; games that are `over` [N] begin anew. discount [N] is 0 where nothing
-        follows."""
+        """Trajectories now complete for the learner; resets the games that are `over` [N]. discount [N] is 0 where
+        nothing follows."""
         part = over | (discount == 0.0)
         if self.config.part_moves > 0:
             part |= self.made % self.config.part_moves == self._cut
@@ -133,7 +133,7 @@ class Actor:
         return finished
 
     def _draw_openings(self, rows: MaskArray) -> None:
-        """Random moves at the start of the next games in `rows`."""
+        """Draw how many random moves open the next games in `rows`."""
         plies = self.rng.integers(0, self.config.opening_plies + 1, len(rows))
         opened = self.rng.random(len(rows)) < self.config.opening_fraction
         self.opening[rows] = np.where(opened, plies, 0)[rows]
@@ -144,13 +144,13 @@ class Actor:
                 "opening": self.opening.tolist(), "made": self.made.tolist(), "counters": vars(self.counters).copy()}
 
     def restore(self, snapshot: dict[str, Any], moves: dict[str, NDArray[Any]]) -> int:
-        """Go back to `snapshot` and recorded moves; how many games had to begin anew, as they can't be had again."""
+        """Go back to `snapshot` and the recorded moves; returns how many games couldn't be restored and start again."""
         anew = self.games.restore(snapshot["games"])
         self.rng.bit_generator.state = snapshot["rng"]
         self.opening[:] = snapshot["opening"]
         self.counters = Counters(**snapshot["counters"])
         self.recorder.restore(moves)
-        # Older versions recorded whole games alone.
+        # Older versions recorded only whole games.
         self.made[:] = snapshot.get("made", self.recorder.moves)
         self.made[anew] = self.recorder.moves[anew] = 0
         return len(anew)
@@ -163,7 +163,7 @@ def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:
 
 
 def draw_weighted(weights: IntArray | FloatArray, temperature: float, rng: np.random.Generator) -> IntArray:
-    """One action for each row of weights [N, A], such as visits, in proportion to weights^(1/temperature)."""
+    """One action for each row of weights [N, A], such as visit counts, in proportion to weights^(1/temperature)."""
     share = weights / np.maximum(weights.max(1, keepdims=True), 1)
     weight = np.cumsum(share ** (1.0 / temperature), 1)
     chosen: IntArray = (weight <= rng.random((len(weights), 1)) * weight[:, -1:]).sum(1).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Bounds of settings, written at their fields."""
+"""Bounds of settings, as annotations of their fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 @dataclass(frozen=True)
 class Between:
-    """Lowest and highest value of a number, both allowed; of each value, for a schedule.
+    """Lowest and highest allowed value of a number, both inclusive; for a schedule, of each value.
 
     Written at the field of a settings class: `alpha: Annotated[float, Between(0.0, 2.0)] = 0.6`.
     """

@@ -1,6 +1,6 @@
-"""The contract test of `selfplay.planner.Planner`: what every planner promises, checked by asking it.
+"""The contract test of planners: checks what `selfplay.planner.Planner` promises, by calling one.
 
-Raises PlannerError naming the promise that was broken and the first row that broke it.
+Raises PlannerError naming the broken promise and the first row that breaks it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from games.base import GameBatch, MaskArray
 from selfplay.planner import Plan, Planner
 
 SUM_TOLERANCE = 1e-3
-"""By which a policy's sum may differ from 1."""
+"""How far a policy's sum may be from 1."""
 ARRAYS = ("visits", "policy", "q", "value", "action")
 
 
@@ -26,9 +26,9 @@ class PlannerError(ValueError):
 def check_planner(make: Callable[[int], Planner], game: str, *, size: int = 6, plies: int = 2, seed: int = 0) -> None:
     """Ask planners for plans in `size` positions of `game` after `plies` random moves.
 
-    make: a planner for a batch of that many positions; each must plan alike. Checked are: shapes and types; legal
-    actions only; policies that sum to 1; finite values; plans that depend on nothing but view, legal actions and seeds;
-    rows that don't influence each other; work that is counted.
+    make: a planner for a batch of that many positions; all of them must give the same plans. Checks shapes and dtypes;
+    that actions are legal; that policies sum to 1; that values are finite; that plans depend on nothing but view,
+    legal actions and seeds; that rows don't influence each other; that work is counted.
     """
     batch = games.make(game, size, seed)
     _play(batch, plies, seed)
@@ -78,7 +78,7 @@ def _same(one: Plan, other: Plan, rows: slice, how: str) -> None:
 
 
 def _play(batch: GameBatch, plies: int, seed: int) -> None:
-    """Random moves in every game that isn't over by then; those that end begin anew."""
+    """Play random moves in every unfinished game; reset the games that end."""
     rng = np.random.default_rng(seed)
     for _ in range(plies):
         draws = np.where(batch.legal(), rng.random((batch.size, batch.spec.num_actions)), -1.0)

@@ -11,22 +11,22 @@ Kind = Literal["random", "mcts", "perfect", "agent"]
 UNTRAINED: tuple[Kind, ...] = ("random", "mcts", "perfect")
 """Kinds of players that need no training."""
 AT = "@"
-"""Between a trained agent and its own number of simulations: `connect_four@200`."""
+"""Separates a trained agent from its number of simulations: `connect_four@200`."""
 MCTS_USUAL = 200
-"""Simulations of `mcts` without a number."""
+"""Default simulations of `mcts`."""
 MCTS_MOST = 10_000_000
-"""Simulations of an `mcts:N` player at most."""
+"""Most simulations of an `mcts:N` player."""
 
 
 @dataclass(frozen=True)
 class PlayerName:
-    """What the text that names a player says."""
+    """A player's name, parsed."""
 
     kind: Kind
     agent: str = ""
-    """of a trained agent: its game, or the folder of a run, a checkpoint or an agent"""
+    """for a trained agent: its game, or the folder of a run, checkpoint or agent"""
     simulations: int | None = None
-    """of each search, of `mcts` or an agent; None: the agent's own"""
+    """per search, of `mcts` or an agent; None: the agent's default"""
 
 
 def is_mcts(text: str) -> bool:
@@ -35,22 +35,22 @@ def is_mcts(text: str) -> bool:
 
 
 def names_mcts(text: str) -> bool:
-    """True for `mcts` and for `mcts:N` with a usable number N of simulations."""
+    """True for `mcts` and for `mcts:N` with a valid number N of simulations."""
     _, colon, number = text.partition(":")
     return is_mcts(text) and (not colon or _counts(number, 1, MCTS_MOST))
 
 
 def mcts_simulations(text: str) -> int:
-    """N of `mcts:N`. Raises GameError for a number no search can have."""
+    """N of `mcts:N`. Raises GameError for an invalid number."""
     if not names_mcts(text):
         raise GameError(f"player {text!r}: expected mcts:N with 1 to {MCTS_MOST:,} simulations, such as mcts:200")
     return int(text.partition(":")[2] or MCTS_USUAL)
 
 
 def split_simulations(text: str, most: int) -> tuple[str, int | None]:
-    """`AGENT@N` as agent and number of simulations, 0 (no search) to `most`; None without `@N`.
+    """Split `AGENT@N` into the agent and its simulations, 0 (no search) to `most`; None without `@N`.
 
-    Raises GameError for a number no search can have.
+    Raises GameError for an invalid number.
     """
     name, at, number = text.rpartition(AT)
     if not at:
@@ -65,6 +65,6 @@ def split_simulations(text: str, most: int) -> tuple[str, int | None]:
 
 
 def _counts(number: str, least: int, most: int) -> bool:
-    """True for the decimal text of a number in that range."""
+    """True for the decimal text of a number from `least` to `most`."""
     short = number.isascii() and number.isdecimal() and len(number) <= len(str(most))
     return short and least <= int(number) <= most

@@ -1,4 +1,4 @@
-"""The seam between playing and planning: a `Planner` turns positions into a `Plan`, and self-play knows no more of it.
+"""The interface between self-play and planning: a `Planner` turns positions into a `Plan`.
 
 Shape letters: N positions, A actions.
 """
@@ -28,15 +28,16 @@ class Plan:
     value: FloatArray
     """[N] value of the position for the player to move"""
     action: IntArray
-    """[N] the action the planner would play"""
+    """[N] the planner's choice"""
     weights: IntArray | FloatArray | None = None
-    """[N, A] what a temperature draws an action from; None where `action` is a draw already"""
+    """[N, A] what an action is sampled from with a temperature, such as visit counts; None if `action` is a sample
+    already"""
     work: int = 0
-    """simulations (or samples) spent on each position"""
+    """simulations (or samples) spent per position"""
 
     @staticmethod
     def joined(plans: Sequence[Plan]) -> Plan:
-        """The plans of several batches as one, in their order."""
+        """The plans of several batches, concatenated."""
         def column(name: str) -> Any:
             parts = [getattr(plan, name) for plan in plans]
             return None if parts[0] is None else np.concatenate(parts)
@@ -52,15 +53,15 @@ class Planner(Protocol):
     """
 
     def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        """What its model reads of N games [N, ...], given them and their observations [N, *O]."""
+        """The planner's input for N games [N, ...], made from the games or from their observations [N, *O]."""
 
     def plan(
         self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], effort: float = 1.0
     ) -> Plan:
-        """Plans for positions view [N, ...] with legal actions bool [N, A]; seeds [N] are their random streams.
+        """Plan for positions view [N, ...] with legal actions bool [N, A]; seeds [N] seed each row's randomness.
 
-        effort: share of the planner's full work, in (0, 1].
+        effort: fraction of the planner's full work, in (0, 1].
         """
 
     def refresh(self) -> None:
-        """Take over the weights of its model, which have changed."""
+        """Pick up the new weights after its model has changed."""

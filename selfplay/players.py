@@ -1,4 +1,4 @@
-"""Players behind one method: random, and OpenSpiel's MCTS."""
+"""The player interface, and two players that need no training: random, and OpenSpiel's MCTS."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class RandomPlayer:
 
 
 class MctsPlayer:
-    """OpenSpiel's C++ MCTS with the true rules: UCT (c = 2), one random rollout a leaf, proven results kept.
+    """OpenSpiel's C++ MCTS with the true rules: UCT (c = 2), one random rollout per leaf, with MCTS-Solver.
 
-    These are the settings of OpenSpiel's own examples, so results compare with published ones.
+    These are the settings of OpenSpiel's own examples, so that results are comparable with published ones.
     """
 
     def __init__(self, game: str, simulations: int, seed: int) -> None:
@@ -56,7 +56,7 @@ class MctsPlayer:
             MCTS_EXPLORATION,
             simulations,
             MCTS_MEMORY_MB,
-            True,  # solve: a proven win or loss is kept and stops the search
+            True,  # solve: remember proven wins and losses, and stop once the root is proven
             seed,
             False,  # verbose
         )

@@ -1,4 +1,4 @@
-"""Recorder of N games in lockstep: collects their moves and hands out whole games."""
+"""Recorder of N games in lockstep: collects their moves into trajectories."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ START_LENGTH = 32
 
 
 class Recorder:
-    """Unfinished games of N rows, in arrays [N, L, ...] whose length L doubles when a game outgrows it."""
+    """The unfinished games of N rows, in arrays [N, L, ...] whose length L doubles when a game outgrows it."""
 
     def __init__(self, spec: GameSpec, size: int) -> None:
         self.spec, self.size = spec, size
         self.moves = np.zeros(size, dtype=np.int64)
         self.lead = np.zeros((size, spec.frames - 1, *spec.frame_shape), dtype=spec.observation_dtype)
-        """[N, F - 1, *frame] the frames before each row's first move here"""
+        """[N, F - 1, *frame] the frames before the first recorded move of each row"""
         self.columns = move_columns(spec, (size, min(START_LENGTH, spec.max_length)))
 
     def add(
@@ -47,9 +47,9 @@ class Recorder:
         self.columns = larger
 
     def finish(self, row: int, truncated: bool) -> Trajectory:
-        """The game of `row`, whose place is free again.
+        """Take the game of `row` out as a trajectory; the row is then empty.
 
-        A game cut by a time limit ends with an exploratory mark: its last search value stands for the rest.
+        The last move of a truncated game is marked exploratory, so that targets bootstrap from its search value.
         """
         length = int(self.moves[row])
         self.moves[row] = 0
@@ -71,13 +71,13 @@ class Recorder:
         return {"moves": self.moves.copy(), **lead, **cells}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
-        fit."""
+        """Restore the result of `arrays`, from this or an older version. Raises ValueError naming an array that
+        doesn't fit."""
         arrays, moves = upgraded(arrays), arrays["moves"]
         if moves.shape != (self.size,):
             raise ValueError(f"stored games don't fit this run: expected {self.size} rows, got {list(moves.shape)}")
         if moves.dtype != np.int64 or (moves < 0).any():
-            raise ValueError("stored games don't fit this run: moves are no numbers of moves")
+            raise ValueError("stored games don't fit this run: moves: expected a number of moves for each game")
         lead = arrays["lead"] if self.lead.shape[1] else self.lead
         if lead.shape != self.lead.shape or lead.dtype != self.lead.dtype:
             raise ValueError(f"stored games don't fit this run: lead {lead.shape}")
@@ -86,7 +86,7 @@ class Recorder:
             if arrays[name].shape != (self.size, longest, *column.shape[2:]) or arrays[name].dtype != column.dtype:
                 raise ValueError(f"stored games don't fit this run: {name} {arrays[name].shape}")
         if wrong := impossible({name: arrays[name] for name in self.columns}, self.spec.num_actions):
-            raise ValueError(f"stored games don't fit this run: {wrong} holds what no game gives")
+            raise ValueError(f"stored games don't fit this run: {wrong} holds impossible values")
         if longest > self.columns["action"].shape[1]:
             self._grow(longest)
         for name, column in self.columns.items():

@@ -1,9 +1,9 @@
-"""Schedules: settings that change in steps over the training progress."""
+"""Schedules: settings that are step functions of training progress."""
 
 from __future__ import annotations
 
 Schedule = tuple[tuple[float, float], ...]
-"""Steps over the training progress in [0, 1]: ((from, value), ...); the first `from` is 0."""
+"""A step function of training progress in [0, 1]: ((from, value), ...); the first `from` is 0."""
 
 
 def at(schedule: Schedule, progress: float) -> float:

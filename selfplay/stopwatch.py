@@ -1,4 +1,4 @@
-"""A stopwatch with laps: where the time of a loop goes."""
+"""A lap timer, which tells where the time of a loop goes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from time import perf_counter_ns
 
 
 class Stopwatch:
-    """Nanoseconds of wall clock, lap by lap."""
+    """Nanoseconds of wall-clock time, lap by lap."""
 
     _since = 0
 
     def start(self) -> None:
-        """Begin a lap; what passed since the last one counts for nothing."""
+        """Start a lap; the time since the previous lap isn't counted."""
         self._since = perf_counter_ns()
 
     def lap(self) -> int:
-        """Nanoseconds since the start or the last lap; the next one begins."""
+        """Nanoseconds since the start or the previous lap; starts the next one."""
         before, self._since = self._since, perf_counter_ns()
         return self._since - before

@@ -1,4 +1,4 @@
-"""Trajectories: the fields of a stored move, stated once, and checks of stored games.
+"""Trajectories: the fields of a stored move, and checks of stored games.
 
 Shape letters: N positions, T moves of a game, A actions, F frames of one observation, *O one observation.
 """
@@ -19,13 +19,13 @@ from selfplay.planner import Plan
 
 @dataclass(frozen=True)
 class MoveField:
-    """One number, or one number an action, of each move."""
+    """A field with one number, or one number per action, for each move."""
 
     dtype: type[np.generic]
     """in a `Trajectory`"""
     per_action: bool = False
     stored: type[np.generic] | None = None
-    """in the replay, where that is another"""
+    """in the replay buffer, if different"""
 
 
 MOVE_FIELDS: dict[str, MoveField] = {
@@ -38,16 +38,17 @@ MOVE_FIELDS: dict[str, MoveField] = {
     "exploratory": MoveField(np.bool_),
     "searched": MoveField(np.bool_),
 }
-"""All fields of a `Trajectory` but its frames, by name: what a recorder and a replay reserve."""
+"""All fields of a `Trajectory` except its frames, by name: recorder and replay buffer allocate these."""
 
 
 def move_columns(spec: GameSpec, shape: tuple[int, ...], *, stored: bool = False) -> dict[str, NDArray[Any]]:
-    """Zeroed columns [*shape, ...] for the frame and the fields of each move. stored: as a replay keeps them."""
+    """Zeroed columns [*shape, ...] for the frame and the fields of each move. stored: with the replay buffer's dtypes.
+    """
     return {name: np.zeros((*shape, *entry), dtype) for name, (entry, dtype) in _entries(spec, stored).items()}
 
 
 def _entries(spec: GameSpec, stored: bool) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and type of what is kept of one move, by name."""
+    """Shape and dtype of each field of one move, by name."""
     fields = {
         name: ((spec.num_actions,) if field.per_action else (),
                np.dtype(field.stored if stored and field.stored else field.dtype))
@@ -57,24 +58,24 @@ def _entries(spec: GameSpec, stored: bool) -> dict[str, tuple[tuple[int, ...], n
 
 
 def stored_bytes(spec: GameSpec) -> int:
-    """Bytes of one position in a replay, with the number of moves that are left of its game (int32)."""
+    """Bytes of one position in the replay buffer, including the number of moves left in its game (int32)."""
     return 4 + sum(math.prod(entry) * dtype.itemsize for entry, dtype in _entries(spec, stored=True).values())
 
 
 LEAST_STORED_BYTES = 16
-"""Fewer than `stored_bytes` of any game: for checks that know no game."""
+"""A lower bound of `stored_bytes` over all games: for checks that don't know the game."""
 
 
 def unfinished_bytes(spec: GameSpec) -> int:
     """An upper bound on the bytes of one position of an unfinished game: observations as float32, and 32 bytes for the
-    numbers that a move has one of."""
+    fields with one number per move."""
     each = sum(np.dtype(field.dtype).itemsize for field in MOVE_FIELDS.values() if field.per_action)
     return 4 * math.prod(spec.observation_shape) + each * spec.num_actions + 32
 
 
 @dataclass(frozen=True)
 class StoredPlan:
-    """What is stored of the plans for N positions."""
+    """The stored part of the plans for N positions."""
 
     policy: FloatArray
     """[N, A] all zero where nothing was searched"""
@@ -89,7 +90,7 @@ class StoredPlan:
 
     @staticmethod
     def nothing(legal: MaskArray) -> StoredPlan:
-        """Of positions that nobody searched; legal [N, A]."""
+        """For positions that weren't searched; legal [N, A]."""
         count = len(legal)
         return StoredPlan(np.zeros(legal.shape, dtype=np.float32), np.zeros(count, dtype=np.float32),
                           np.zeros(count, dtype=np.bool_))
@@ -97,15 +98,15 @@ class StoredPlan:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One whole game as one actor saw it, or a part of a long one."""
+    """One game as an actor played it, or a part of a long one."""
 
     obs: NDArray[Any]
-    """[F - 1 + T, *frame] the frame before each move, after the F - 1 that came before the first; F, the frames of one
-    observation, is 1 in most games: [T, *O]"""
+    """[F - 1 + T, *frame] the frame before each move, preceded by the F - 1 frames before the first; F, the frames in
+    one observation, is 1 in most games: [T, *O]"""
     action: IntArray
     """[T]"""
     reward: FloatArray
-    """[T] of the move, seen by the player who moved"""
+    """[T] of the move, for the player who moved"""
     discount: FloatArray
     """[T] signed, after the move; 0 at the end"""
     legal: MaskArray
@@ -115,26 +116,26 @@ class Trajectory:
     root_value: FloatArray
     """[T] from the search before the move"""
     exploratory: MaskArray
-    """[T] True where the move was random, so that what followed says nothing of the position's worth"""
+    """[T] True where the move was random, so that what follows says nothing about the position's value"""
     searched: MaskArray
-    """[T] True where policy and root_value are those of a search"""
+    """[T] True where policy and root_value come from a search"""
 
     def __len__(self) -> int:
         return len(self.action)
 
 
 def upgraded(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Arrays [n, ...] of moves as this version means them. Older ones didn't always store what was searched, or had
-    searches that left no policy: what has a policy was searched."""
+    """Arrays [n, ...] of moves, converted to this version. Older versions didn't always store `searched`, or had
+    searches without a policy: moves with a policy count as searched."""
     return {**arrays, "searched": np.asarray(arrays["policy"].any(-1))} if "policy" in arrays else arrays
 
 
 def impossible(moves: Mapping[str, NDArray[Any]], actions: int) -> str | None:
-    """The first of the arrays [n, ...] of moves, named as in `Trajectory`, that holds what no move gives, or None."""
+    """Name of the first array [n, ...] of moves (fields of `Trajectory`) that holds impossible values, or None."""
     for name, held in moves.items():
         if held.dtype.kind == "f" and not np.isfinite(held).all():
             return name
-        # A byte beyond 0 and 1 would be counted as many.
+        # A byte other than 0 and 1 would count as more than one.
         if held.dtype == np.bool_ and (held.view(np.uint8) > 1).any():
             return name
     if not ((moves["action"] >= 0) & (moves["action"] < actions)).all():

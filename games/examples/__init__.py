@@ -1,1 +1,1 @@
-"""Own games, each one file, to copy from."""
+"""Examples of your own games, one file each, to copy from."""

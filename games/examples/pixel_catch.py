@@ -1,4 +1,4 @@
-"""OpenSpiel's `catch` seen as a grey picture: the smallest task for a network that reads pixels.
+"""OpenSpiel's `catch` as a grey picture: the smallest task for a network that reads pixels.
 
 Play it by name: `games.examples.pixel_catch:PixelCatch`.
 """
@@ -15,12 +15,12 @@ from games.base import PIXEL_HIGH, GameSpec
 
 ROWS, COLUMNS = 10, 5
 CELL = (4, 8)
-"""Pixels of one place of the board, height and width."""
+"""Pixels of one cell of the board, height and width."""
 BALL, PADDLE = 255, 128
 
 
 class PixelCatch:
-    """A ball falls through 10 rows of 5 columns; the paddle in the last one must be under it: 1, else -1."""
+    """A ball falls through 10 rows of 5 columns; the return is 1 if the paddle in the last row catches it, else -1."""
 
     spec: ClassVar[GameSpec] = GameSpec(
         name="pixel_catch",
@@ -39,7 +39,7 @@ class PixelCatch:
     _game: ClassVar = pyspiel.load_game("catch", {"rows": ROWS, "columns": COLUMNS})
 
     def __init__(self, generator: np.random.Generator) -> None:
-        """`generator` draws the column in which the ball begins."""
+        """`generator` draws the column in which the ball starts."""
         self._state = self._game.new_initial_state()
         self._state.apply_action(int(generator.integers(COLUMNS)))
 

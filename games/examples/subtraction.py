@@ -1,4 +1,4 @@
-"""A whole game of one's own: take 1, 2 or 3 counters from a pile; who takes the last one wins.
+"""A complete game of your own: take 1, 2 or 3 counters from a pile; the player who takes the last one wins.
 
 Play it by name: `games/examples/subtraction.py:Subtraction` or `games.examples.subtraction:Subtraction`.
 """
@@ -14,7 +14,7 @@ from games.base import GameSpec
 
 
 class Subtraction:
-    """21 counters. A pile of a multiple of 4 is lost for the player to move."""
+    """21 counters. A pile that is a multiple of 4 is lost for the player to move."""
 
     pile_at_start: ClassVar[int] = 21
     spec: ClassVar[GameSpec] = GameSpec(
@@ -55,7 +55,7 @@ class Subtraction:
         return self.pile == 0
 
     def observe(self) -> NDArray[np.uint8]:
-        """[22] one-hot of the pile: it looks the same to both players."""
+        """[22] one-hot of the pile: the same for both players."""
         seen = np.zeros(self.pile_at_start + 1, np.uint8)
         seen[self.pile] = 1
         return seen

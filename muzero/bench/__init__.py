@@ -1,1 +1,1 @@
-"""Speed measurements, and the sizes that a run chooses by them."""
+"""Benchmarks of speed, and the sizes that a run chooses by them."""

@@ -1,4 +1,4 @@
-"""Speed of games alone: a batch in lockstep under uniformly random play."""
+"""Benchmark of the games only: a batch in lockstep under uniformly random play."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ PARTS = ("observe", "legal", "step", "reset")
 
 @dataclass(frozen=True)
 class GamesRow:
-    """One line; a step is one move of one game."""
+    """One row of results; a step is one move of one game."""
 
     game: str
     games: int
     steps_per_second: float
-    """Of wall clock."""
+    """Per second of wall-clock time."""
     steps_per_cpu_second: float
     games_per_second: float
-    """Games that ended."""
+    """Finished games."""
     shares: dict[str, float]
-    """Of the wall clock by `PARTS`; `other` is mostly the drawing of moves."""
+    """Shares of the wall-clock time, by `PARTS`; `other` is mostly the sampling of moves."""
     seconds: float
     cpu_seconds: float
 
 
 def measure(game: str, size: int, seconds: float) -> GamesRow:
-    """Random play of `size` games in lockstep for `seconds` of wall clock. Raises GameError."""
+    """Random play of `size` games in lockstep for `seconds` of wall-clock time. Raises GameError."""
     batch, rng = games.make(game, size, seed=0), np.random.default_rng(0)
     spent, moves, ended = dict.fromkeys(PARTS, 0), 0, 0
     watch, lap = Watch(), Lap(0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Speed of the learner alone, on a replay of random games, and where a step's time goes."""
+"""Benchmark of the learner only, on a replay buffer of random games, and where a step's time goes."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from selfplay.trajectory import Trajectory
 
 PROGRESS = 1.0
 PLAYED = 4_096
-"""Positions of random games that are played; the replay is filled with copies of them."""
+"""Positions of random games played; the replay buffer is filled with copies of them."""
 FILLED = 100_000
-"""Positions in the replay at most: many more than fit in a cache."""
+"""Most positions in the replay buffer: many more than fit in a CPU cache."""
 LOCKSTEP = 64
 LONGEST = 100
-"""Moves after which a random game is cut."""
+"""Moves after which a random game is truncated."""
 WARM_UPS = 5
 TOGETHER = 50
-"""Steps between looks at the clock where a look would wait for a GPU."""
+"""Steps between clock readings on a GPU, where each reading waits for the device."""
 PARTS = ("draw", "forward", "backward", "update")
 
 
 @dataclass(frozen=True)
 class LearnRow:
-    """One line: rates a second of wall clock unless they say otherwise."""
+    """One row of results: rates are per second of wall-clock time unless they say otherwise."""
 
     device: str
     batch: int
@@ -48,29 +48,29 @@ class LearnRow:
     steps_per_second: float
     steps_per_cpu_second: float
     positions_per_second: float
-    """Roots of unrolls that were learned from."""
+    """Root positions of the unrolls trained on."""
     shares: dict[str, float]
-    """By `PARTS`: of the CPU time on a CPU. On CUDA, where a step is one recording, `draw` and `step` of the wall
-    clock."""
+    """Shares of the time, by `PARTS`: of the CPU time on a CPU. On CUDA, where a step is one graph, `draw` and `step`
+    as shares of the wall-clock time."""
     step_milliseconds: float
-    """Wall clock."""
+    """Wall-clock time."""
     seconds: float
     cpu_seconds: float
     replay_bytes: int
     weights_bytes: int
-    """Of the trained network; an optimizer holds twice that, an average once."""
+    """Bytes of the trained network; an optimizer holds twice that, an average once."""
     gpu_bytes: int
-    """Peak on the GPU, 0 without one."""
+    """Peak memory on the GPU, 0 without one."""
     peak_rss_bytes: int
-    """Of the whole process so far."""
+    """Peak of the whole process so far."""
 
     def rate(self) -> float:
-        """Positions a second of what is scarce: CPU time on a CPU, wall clock on a GPU."""
+        """Positions per second of the scarce resource: CPU time on a CPU, wall-clock time on a GPU."""
         return self.batch * self.steps_per_cpu_second if self.device == "cpu" else self.positions_per_second
 
 
 def random_games(config: Config, positions: int) -> list[Trajectory]:
-    """Whole games of uniformly random moves, with uniform policies as if they had been searched."""
+    """Complete games of uniformly random moves, with uniform policies as if they had been searched."""
     settings = dataclasses.replace(config.selfplay, max_moves=min(config.selfplay.max_moves, LONGEST), part_moves=0)
     batch = games.make(config.game, LOCKSTEP, seed=0)
     actor = Actor(batch, settings, seed=0)
@@ -87,7 +87,7 @@ def as_searched(game: Trajectory) -> Trajectory:
 
 @dataclass(frozen=True)
 class Taken:
-    """Some steps."""
+    """Time taken by some steps."""
 
     steps: int
     lap: Lap
@@ -95,7 +95,7 @@ class Taken:
 
 
 class Learning:
-    """A learner of a run and a full replay, ready to be measured."""
+    """A run's learner and a full replay buffer, ready to be measured."""
 
     def __init__(self, config: Config, device: str) -> None:
         self.config, self.device = config, torch.device(device)
@@ -117,7 +117,7 @@ class Learning:
         return draw(self.replay, size, self.drawing, self.rng)
 
     def measure(self, size: int, seconds: float) -> LearnRow:
-        """Steps on batches of `size` positions for at least `seconds` of wall clock, after some that reserve memory."""
+        """Steps on batches of `size` positions for at least `seconds` of wall-clock time, after some warm-up steps."""
         for _ in range(WARM_UPS):
             self.learner.step(self.draw(size), PROGRESS)
         on_cpu = self.device.type == "cpu"
@@ -134,7 +134,7 @@ class Learning:
             gpu_bytes=0 if on_cpu else torch.cuda.max_memory_allocated(self.device), peak_rss_bytes=peak_bytes())
 
     def _recorded(self, size: int, seconds: float) -> Taken:
-        """Steps that nobody waits for one by one."""
+        """Steps without waiting for each one."""
         watch, lap, drawing, steps = Watch(self.device), Lap(0.0, 0.0), 0.0, 0
         while lap.wall < seconds:
             for _ in range(TOGETHER):
@@ -146,7 +146,7 @@ class Learning:
         return Taken(steps, lap, {"draw": drawing / lap.wall, "step": 1.0 - drawing / lap.wall})
 
     def _in_stages(self, size: int, seconds: float) -> Taken:
-        """Steps; after each one its first stages once more by themselves. What they leave of it is the update."""
+        """Steps; after each, its first stages are run again on their own. The rest of its time is the update."""
         wall = cpu = 0.0
         steps, spent = 0, dict.fromkeys(("draw", "forward", "backward"), 0.0)
         while wall < seconds:
@@ -164,7 +164,7 @@ class Learning:
         return Taken(steps, Lap(wall, cpu), shares | {"update": 1.0 - sum(shares.values())})
 
     def _stages(self, batch: Batch) -> tuple[float, float]:
-        """CPU seconds of the way forward, losses included, and of the way back."""
+        """CPU seconds of the forward pass, losses included, and of the backward pass."""
         model, data = self.learner.model, Tensors.of(batch)
         model.zero_grad(set_to_none=True)
         watch = Watch()

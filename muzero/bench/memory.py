@@ -1,4 +1,4 @@
-"""Memory estimates of self-play and learning, and the memory that is free."""
+"""Memory estimates of self-play and learning, and free memory."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from selfplay.trajectory import unfinished_bytes
 
 FLOAT_BYTES = 4
 STATE_BYTES = 2_000
-"""Of the rules' own state of one game."""
+"""Bytes of the engine's state of one game."""
 
 
 def peak_bytes() -> int:
-    """The most memory this process has held so far (Linux counts it in KiB)."""
+    """Peak memory of this process so far (Linux counts it in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def free_bytes(device: str = "cpu") -> int:
-    """What a device could still give; on a CPU what `games.machine.free_memory` says."""
+    """Free memory of a device; on a CPU, `games.machine.free_memory`."""
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
     return free_memory()
 
 
 def latent_numbers(config: Config) -> int:
-    """Numbers of one latent; of the rules' state where that stands in its place."""
+    """Numbers in one latent, or in the game state that takes its place."""
     if not DYNAMICS[config.model.dynamics].learned:
         return STATE_BYTES // FLOAT_BYTES
     with torch.device("meta"):
@@ -43,7 +43,7 @@ def latent_numbers(config: Config) -> int:
 
 
 def selfplay_bytes(config: Config) -> dict[str, int]:
-    """By device, what planner, latents and unfinished games of an actor take; games are cut at most at 32 moves."""
+    """By device, bytes of an actor's planner, latents and unfinished games, counting at most 32 moves of each game."""
     spec, count = games.spec(config.game), config.selfplay.games
     planner = reserved(config.search, spec.num_actions, count)
     latents = planner.latents * latent_numbers(config) * FLOAT_BYTES
@@ -55,12 +55,12 @@ def selfplay_bytes(config: Config) -> dict[str, int]:
 
 
 def lockstep_bytes(name: str, count: int) -> int:
-    """About what a batch of games takes: positions, what is read of them at once, and the states of the rules."""
+    """About how much a batch of games takes: positions, arrays read at once, and the engine's states."""
     return count * (3 * unfinished_bytes(games.spec(name)) + STATE_BYTES)
 
 
 def learning_bytes(config: Config, batch: int) -> int:
-    """A lower bound on what one learning step takes: the batch and what is kept of the unroll for the way back."""
+    """A lower bound on the memory of one learning step: the batch, and the activations kept for the backward pass."""
     spec, kept = games.spec(config.game), 2 * (config.model.dynamics_blocks + 1)
     position = 2 * math.prod(spec.observation_shape) + 3 * spec.num_actions + kept * latent_numbers(config)
     return batch * (config.unroll + 1) * position * FLOAT_BYTES

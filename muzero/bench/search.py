@@ -1,4 +1,4 @@
-"""Speed of the tree alone: a stub with precomputed outputs stands in for the network."""
+"""Benchmark of the tree search only: a stub with precomputed outputs stands in for the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from muzero.config import SearchConfig
 
 @dataclass(frozen=True)
 class Shape:
-    """B trees of S simulations over A actions."""
+    """B trees, S simulations, A actions."""
 
     trees: int
     simulations: int
@@ -26,7 +26,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class SearchRow:
-    """One line: the best of the rounds; everything through the Python binding counts."""
+    """One row of results: the best of the rounds, the Python binding included."""
 
     algorithm: str
     trees: int
@@ -34,39 +34,39 @@ class SearchRow:
     actions: int
     threads: int
     simulations_per_second: float
-    """Of wall clock."""
+    """Per second of wall-clock time."""
     simulations_per_cpu_second: float
     edges_per_cpu_second: float
     depth: float
-    """Mean number of edges walked by a simulation."""
+    """Mean number of edges traversed in a simulation."""
     bytes_per_simulation: float
-    """Of the memory reserved."""
+    """Reserved memory per simulation."""
     memory_bytes: int
     rounds: int
 
 
 def settings(algorithm: str, threads: int = 1) -> dict[str, float | str | bool]:
-    """What every measured search is made with."""
+    """Settings of every measured search."""
     config = SearchConfig(unvisited="worst", dirichlet_fraction=0.25, threads=threads)
     return {**config.tree_settings, "algorithm": algorithm}
 
 
 def array_bytes(trees: int, actions: int) -> int:
-    """Bytes of the arrays of so many positions: what a search is told of them and what it answers."""
+    """Bytes of the input and output arrays of a search of `trees` positions."""
     return (ANSWERS + 6 * trees) * actions * np.dtype(np.float32).itemsize
 
 
 def memory_needed(shape: Shape, algorithm: str) -> int:
-    """Bytes a measurement of this shape reserves, its arrays included; nothing is reserved to find out."""
+    """Bytes that a measurement of this shape would reserve, its arrays included; computed without reserving any."""
     arrays = array_bytes(shape.trees, shape.actions)
     return arrays + cpp_mcts.memory_needed(shape.trees, shape.actions, shape.simulations, **settings(algorithm))
 
 
 def measure(shape: Shape, algorithm: str, threads: int, seconds: float) -> SearchRow:
-    """The best round of as many as fit into `seconds` of wall clock, three at least.
+    """The best of as many rounds as fit into `seconds` of wall-clock time, at least three.
 
-    The CPU time of several threads is the mean over all rounds, the making of their arrays included: what another
-    thread is running is counted only now and then, so that short times are wrong.
+    With several threads the CPU time is the mean over all rounds, the setup of their arrays included: the CPU time of
+    running threads is updated only now and then, so short times would be wrong.
     """
     search = cpp_mcts.Search(shape.trees, shape.actions, shape.simulations, **settings(algorithm, threads))
     stub, whole, rounds = Stub.make(shape.trees, shape.actions), Watch(), 0

@@ -1,7 +1,7 @@
-"""Speed of self-play of one actor with an untrained network, and where its time goes.
+"""Benchmark of self-play with one actor and an untrained network, and where its time goes.
 
-The network's weights don't matter for its speed. Before anything is counted the games are spread over all their
-moves, as they are in a long run.
+The network's weights don't affect its speed. Before measuring, the games are advanced to different moves, as in a
+long run.
 """
 
 from __future__ import annotations
@@ -19,53 +19,54 @@ from muzero.device.select import device_of
 from muzero.training.actors import make_actor, selfplay_network, selfplay_planner
 
 PROGRESS = 1.0
-"""Of the training, where schedules are read: the search at its full size."""
+"""Training progress at which schedules are read: the search at its full size."""
 SPREAD = 20
-"""Random moves made at first, at most."""
+"""Most random moves played first."""
 ROUNDS = 3
 PARTS = ("network", "tree", "copies", "games", "recording")
 
 
 @dataclass(frozen=True)
 class SelfPlayRow:
-    """One line: rates a second of wall clock unless they say otherwise."""
+    """One row of results: rates are per second of wall-clock time unless they say otherwise."""
 
     device: str
     precision: str
     games: int
     threads: int
-    """Of the tree."""
+    """Threads of the tree search."""
     simulations: int
-    """Of one move."""
+    """Simulations per move."""
     simulations_per_second: float
     simulations_per_cpu_second: float
     evaluations_per_second: float
-    """Positions that went through the network, roots included."""
+    """Positions evaluated by the network, roots included."""
     moves_per_second: float
     games_per_second: float
-    """Games that ended."""
+    """Finished games."""
     batch_fill: float
-    """Leaves that needed the network, as a share of trees x simulations."""
+    """Leaves evaluated by the network, as a share of trees x simulations."""
     shares: dict[str, float]
-    """Of the wall clock by `PARTS` and `other`. On CUDA network is the time waited for it, copies the launches."""
+    """Shares of the wall-clock time, by `PARTS` and `other`. On CUDA `network` is the wait for it, `copies` the
+    launches."""
     move_milliseconds: float
-    """Wall clock of one move of all games."""
+    """Wall-clock time of one move in all games."""
     seconds: float
     cpu_seconds: float
     tree_bytes: int
     latent_bytes: int
     recorder_bytes: int
     peak_rss_bytes: int
-    """Of the whole process so far."""
+    """Peak of the whole process so far."""
 
     def rate(self) -> float:
-        """What rows of one device are compared by: work done for a second of what is scarce there."""
+        """The figure for comparing rows of one device: work per second of the scarce resource."""
         return self.simulations_per_cpu_second if self.device == "cpu" else self.simulations_per_second
 
 
 @dataclass(frozen=True)
 class Count:
-    """What an actor has done so far, and its time by part in seconds."""
+    """Work done by an actor so far, and its time by part in seconds."""
 
     moves: int
     games: int
@@ -80,10 +81,10 @@ class Count:
 
 
 class SelfPlay:
-    """One actor of a run, ready to be measured."""
+    """A run's actor, ready to be measured."""
 
     def __init__(self, config: Config) -> None:
-        """Raises ConfigError for a config that still leaves numbers to the machine."""
+        """Raises ConfigError for a config with sizes that are still automatic."""
         check_resolved(config)
         self.config, self.device = config, device_of(config.train.device)
         torch.set_num_threads(config.train.threads)
@@ -95,11 +96,11 @@ class SelfPlay:
             self.actor.play(None, PROGRESS)
 
     def play(self) -> None:
-        """One searched move in every game."""
+        """Play one searched move in every game."""
         self.actor.play(self.planner, PROGRESS)
 
     def count(self) -> Count:
-        """All that was done until now."""
+        """Work done so far."""
         search, actor, done = self.planner.spent, self.actor.spent, self.actor.counters
         nanoseconds = {"network": search.network, "tree": search.tree, "copies": search.copies, "games": actor.games,
                        "recording": actor.recording}
@@ -107,8 +108,8 @@ class SelfPlay:
                      {name: nanoseconds[name] / 1e9 for name in PARTS})
 
     def best_rate(self, seconds: float) -> float:
-        """Simulations a second of CPU time (on CUDA of wall clock) in the best of some moves: one, and more until
-        `seconds` of wall clock are over."""
+        """Simulations per second of CPU time (on CUDA, of wall-clock time) in the best move: of one, or of as many as
+        fit into `seconds` of wall-clock time."""
         best, whole = 0.0, Watch()
         while best == 0.0 or whole.read().wall < seconds:
             before, watch = self.actor.counters.simulations, Watch(self.device)
@@ -119,7 +120,7 @@ class SelfPlay:
         return best
 
     def measure(self, seconds: float) -> SelfPlayRow:
-        """Moves for at least `seconds` of wall clock, after one that reserves everything."""
+        """Moves for at least `seconds` of wall-clock time, after a first one that allocates everything."""
         self.play()
         before, watch = self.count(), Watch(self.device)
         lap = Lap(0.0, 0.0)
@@ -146,9 +147,9 @@ class SelfPlay:
 
 
 def in_turns(configs: Sequence[Config], seconds: float) -> list[SelfPlayRow]:
-    """A row for each config: the best of some rounds, taken in turns, so that other work on the machine hits all alike.
+    """A row for each config: the best of some interleaved rounds, so that other load on the machine affects all alike.
 
-    On CUDA there is one round: nobody else is on a GPU, and every new actor records its work anew.
+    On CUDA there is one round: a GPU isn't shared, and every new actor captures its graphs again.
     """
     rounds = 1 if any(device_of(config.train.device).type == "cuda" for config in configs) else ROUNDS
     best: dict[int, SelfPlayRow] = {}

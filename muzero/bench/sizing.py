@@ -1,7 +1,7 @@
 """Automatic sizes of a run, measured on this machine: games in lockstep, self-play processes, tree threads.
 
-A larger batch makes a network faster up to a point, and games fresher up to another: wanted are the fewest games that
-are about as fast as any number.
+A larger batch makes the network more efficient up to a point, but more games in lockstep make the replay staler: a run
+takes the smallest number of games that is about as fast as any.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from muzero.presets import survey
 from selfplay.trajectory import unfinished_bytes
 
 CANDIDATES = {"cpu": (64, 128, 192, 256, 384, 512), "cuda": (256, 512, 1024, 2048, 4096, 8192)}
-"""Numbers of games that are tried."""
+"""Numbers of games to try."""
 NEAR = 0.95
-"""A number of games is fast enough with this share of the best rate."""
+"""A number of games is fast enough at this fraction of the best rate."""
 EACH_SECONDS = 0.3
 ALL_SECONDS = 3.0
-"""Time for one candidate, and after which nothing more is begun."""
+"""Seconds for one candidate, and seconds after which no more are started."""
 ROUNDS = 2
 UNMEASURED = 128
-"""Games where nothing is measured, if they fit."""
+"""Number of games when nothing is measured, if they fit."""
 LEAST = 4
 WINDOW_SHARE = 30
-"""The games under way are at most 1 / this of the positions that are learned from."""
+"""The unfinished games are at most 1 / this of the replay window."""
 GAMES_BYTES = 256 * 2**20
-"""Memory that the unfinished games of an actor may take."""
+"""Most memory for the unfinished games of an actor."""
 MEMORY_SHARE = 0.25
-"""Of the free memory, for all actors' trees, latents and games."""
+"""Fraction of the free memory for all actors' trees, latents and games."""
 MOST_ACTORS = 256
 MOST_THREADS = 8
 
@@ -51,26 +51,26 @@ class Measured:
 
     games: int
     simulations_per_second: float
-    """On a CPU of CPU time; of one self-play process, alone."""
+    """Of a single self-play process; on a CPU, per second of CPU time."""
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """How a number of games was chosen."""
+    """How the number of games was chosen."""
 
     games: int
     device: str
     most: int
-    """More games than this would not fit in memory, or would make the replay stale."""
+    """More games would not fit in memory, or would make the replay stale."""
     measured: tuple[Measured, ...]
-    """Empty where nothing was measured."""
+    """Empty if nothing was measured."""
 
 
 def resolve(config: Config, stored: Config | None = None) -> tuple[Config, Sizing | None]:
-    """`config` with a number wherever one was left to the machine, and how the games were chosen if they were measured.
+    """`config` with a number in place of every automatic size, and how the games were chosen if they were measured.
 
-    stored: the config of the run that goes on with `config`; the games it was begun with stay. Raises ConfigError for
-    a stored config without them.
+    stored: the config of the run being resumed, whose number of games is kept. Raises ConfigError for a stored config
+    without one.
     """
     settled = settle(config, stored)
     if settled.selfplay.games != AUTO["selfplay.games"]:
@@ -80,30 +80,31 @@ def resolve(config: Config, stored: Config | None = None) -> tuple[Config, Sizin
         check_resolved(kept)
         return kept, None
     if settled.train.actors == 0:
-        # A run in one process is a function of its seed, whatever the machine.
+        # A run in one process is determined by its seed, on any machine.
         return replace(settled, {"selfplay.games": unmeasured_games(settled)}), None
     sizing = best_games(settled)
     return replace(settled, {"selfplay.games": sizing.games}), sizing
 
 
 def settle(config: Config, stored: Config | None = None) -> Config:
-    """`config` with all numbers that don't depend on how fast the machine is: what was left to the game, processes by
-    the cores, threads for a tree that would keep a GPU waiting.
+    """`config` with all automatic sizes that don't depend on the machine's speed: those chosen for the game, processes
+    by the number of cores, threads for a tree search that would keep a GPU waiting.
 
     stored: as for `resolve`.
     """
     config, _ = survey.settle(config, stored)
     on_gpu = device_of(config.train.device).type == "cuda"
-    wanted = {
+    chosen = {
         "train.actors": 1 if on_gpu else min(MOST_ACTORS, cores()),
         "search.threads": max(1, min(MOST_THREADS, cores() // 2)) if on_gpu else 1,
     }
     left = unresolved(config)
-    return replace(config, {name: number for name, number in wanted.items() if name in left})
+    return replace(config, {name: number for name, number in chosen.items() if name in left})
 
 
 def most_games(config: Config, spec: GameSpec) -> int:
-    """Games an actor may have under way: they fit in memory, and all actors' leave the replay's window fresh."""
+    """Most games an actor may have unfinished: they fit in memory, and all actors' games keep the replay window fresh.
+    """
     moves = min(config.selfplay.max_moves, config.selfplay.part_moves or spec.max_length, spec.max_length)
     fit = GAMES_BYTES // (moves * unfinished_bytes(spec))
     window = max(config.replay.min_window, math.floor(config.replay.window_fraction * config.replay.capacity))
@@ -112,13 +113,13 @@ def most_games(config: Config, spec: GameSpec) -> int:
 
 
 def unmeasured_games(config: Config) -> int:
-    """Games where nothing may be measured: a power of two, the same on every machine."""
+    """Number of games when nothing may be measured: a power of two, the same on every machine."""
     most = min(UNMEASURED, most_games(config, games.spec(config.game)))
     return 1 << (most.bit_length() - 1)
 
 
 def fitting(config: Config, candidates: Sequence[int] | None = None) -> list[int]:
-    """The candidates that a run could have, smallest first; the smallest of all, or as many games as fit, if none."""
+    """The feasible candidates, smallest first; if none is, the smallest of all, or as many games as fit."""
     most = most_games(config, games.spec(config.game))
     tried = sorted(candidates or CANDIDATES[device_of(config.train.device).type])
     some = [number for number in tried if number <= most and _fits(replace(config, {"selfplay.games": number}))]
@@ -126,16 +127,16 @@ def fitting(config: Config, candidates: Sequence[int] | None = None) -> list[int
 
 
 def _fits(config: Config) -> bool:
-    """True if all actors together take a small part of what memory is free now."""
+    """True if all actors together take only a small part of the free memory."""
     taken = selfplay_bytes(config)
     return all(max(1, config.train.actors) * size <= MEMORY_SHARE * free_bytes(device)
                for device, size in taken.items())
 
 
 def best_games(config: Config, candidates: Sequence[int] | None = None) -> Sizing:
-    """The smallest number of games, of those that fit, whose rate is near the best; measured in about three seconds.
+    """The smallest number of games that fits and is nearly as fast as the best; measured in about three seconds.
 
-    config: resolved but for `selfplay.games`. Changes no random state.
+    config: resolved except for `selfplay.games`. Leaves random states unchanged.
     """
     device = device_of(config.train.device).type
     most = most_games(config, games.spec(config.game))
@@ -152,8 +153,8 @@ def best_games(config: Config, candidates: Sequence[int] | None = None) -> Sizin
 
 
 def _measure(config: Config, candidates: Sequence[int]) -> list[Measured]:
-    """The best rate of each candidate, in turns, so that what else the machine does hits all alike. Stops when the time
-    is up. Searches as long as all can afford."""
+    """The best rate of each candidate, interleaved, so that other load on the machine affects all alike. Stops when the
+    time is up. Uses as many simulations as all can afford."""
     start, actors, best = time.monotonic(), dict[int, SelfPlay](), dict[int, float]()
     simulations = _affordable_here(config, candidates)
     for _ in range(ROUNDS):
@@ -168,7 +169,7 @@ def _measure(config: Config, candidates: Sequence[int]) -> list[Measured]:
 
 
 def _affordable_here(config: Config, candidates: Sequence[int]) -> int:
-    """How long searches may be, by one short move of the fewest games."""
+    """How many simulations are affordable, from one short move with the fewest games."""
     number, simulations = min(candidates), min(4, config.search.simulations)
     actor = _probe(config, number, simulations)
     actor.play()
@@ -184,6 +185,6 @@ def _probe(config: Config, number: int, simulations: int) -> SelfPlay:
 
 
 def affordable(simulations: int, each: float, candidates: Sequence[int]) -> int:
-    """Simulations of a search, `simulations` at most, with which all candidates' moves take the time there is: one to
-    begin with, one each round; each: seconds of one simulation."""
+    """Number of simulations, at most `simulations`, with which the moves of all candidates (one to warm up, one per
+    round) fit into the time. each: seconds per simulation."""
     return max(1, min(simulations, int(ALL_SECONDS / ((1 + ROUNDS) * each * sum(candidates)))))

@@ -1,4 +1,4 @@
-"""A search over a stub network with precomputed outputs; it needs no torch and runs beside other libraries."""
+"""Tree search over a stub network with precomputed outputs; needs no torch and runs alongside other libraries."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 import cpp_mcts
 
 ANSWERS = 61
-"""Different answers of the stub: no divisor of usual numbers of simulations, so that searches differ."""
+"""Number of different outputs of the stub: divides no usual number of simulations, so that searches differ."""
 
 
 @dataclass(frozen=True)
 class Stub:
-    """Answers that overlap in memory, so that they fill no more cache than one answer of a network would."""
+    """Outputs that overlap in memory, so that they take no more cache than a single output of a network."""
 
     reward: NDArray[np.float32]
     """[ANSWERS + B]"""
@@ -29,14 +29,14 @@ class Stub:
 
     @classmethod
     def make(cls, trees: int, actions: int, reward: float = 0.1, discount: float = -1.0) -> Stub:
-        """Normal rewards of the deviation `reward`; one discount for all: -1 is a game of two players."""
+        """Rewards are normal with standard deviation `reward`; discounts all equal: -1 for a two-player game."""
         rng = np.random.default_rng(1)
         rows = ANSWERS + trees
         numbers = (rng.normal(size=rows) * reward, np.full(rows, discount), rng.normal(size=rows * actions))
         return cls(*(n.astype(np.float32) for n in (*numbers, np.tanh(rng.normal(size=rows)))))
 
     def answer(self, index: int, rows: int, actions: int) -> tuple[NDArray[np.float32], ...]:
-        """Reward, discount, logits, value for `rows` leaves."""
+        """Reward, discount, logits and value for `rows` leaves."""
         start = index % ANSWERS
         logits = self.logits[start * actions : (start + rows) * actions].reshape(rows, actions)
         part = slice(start, start + rows)
@@ -45,17 +45,17 @@ class Stub:
 
 @dataclass(frozen=True)
 class Done:
-    """One whole search."""
+    """One complete search."""
 
     wall_seconds: float
     cpu_seconds: float
-    """Of all threads of this process."""
+    """CPU seconds of all threads of this process."""
     visits: NDArray[np.int32]
     """[B, A] of the roots"""
 
 
 def run(search: cpp_mcts.Search, stub: Stub, number: int) -> Done:
-    """Search once, to the capacity, everything through the Python binding counted; `number` chooses the answers."""
+    """Run one search to its capacity, the Python binding included in the time; `number` selects the outputs."""
     trees, actions = search.trees, search.actions
     _, _, logits, value = stub.answer(number, trees, actions)
     legal = np.ones((trees, actions), np.bool_)

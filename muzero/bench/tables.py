@@ -16,16 +16,16 @@ T = TypeVar("T")
 
 
 class Shared(Protocol):
-    """A row that says where its time went."""
+    """A row with a breakdown of its time."""
 
     @property
     def shares(self) -> dict[str, float]:
-        """Of the whole, by name of the part."""
+        """Share of the total, by name of the part."""
 
 
 @dataclass(frozen=True)
 class Columns(Generic[T]):
-    """How rows of one kind are shown; the first `left` columns stand left."""
+    """Columns of one kind of table; the first `left` are left-aligned."""
 
     cells: dict[str, Callable[[T], str]]
     left: int
@@ -37,7 +37,7 @@ class Columns(Generic[T]):
 
 
 def shares_of(*names: str) -> dict[str, Callable[[Shared], str]]:
-    """A column for each part, in per cent, or `-` where it can't be told from the rest."""
+    """A column for each part, in percent, or `-` if it can't be separated from the rest."""
     def column(name: str) -> Callable[[Shared], str]:
         return lambda row: f"{100.0 * row.shares[name]:.0f}" if name in row.shares else "-"
 

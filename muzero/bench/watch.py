@@ -1,4 +1,4 @@
-"""A stopwatch for wall clock and CPU time; the latter says what the work would take on an idle machine."""
+"""A stopwatch for wall-clock and CPU time; the latter says how long the work would take on an idle machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Lap:
 
     wall: float
     cpu: float
-    """Of all threads of this process."""
+    """CPU seconds of all threads of this process."""
 
 
 class Watch:
-    """Runs from its making on. On CUDA it waits for the device before it is read."""
+    """Starts when created. On CUDA it synchronises with the device before it is read."""
 
     def __init__(self, device: torch.device | None = None) -> None:
         self.device = device

@@ -1,1 +1,1 @@
-"""One module a command; each has `run(argv) -> exit code`."""
+"""The commands, one module each, with `run(argv) -> exit code`."""

@@ -1,4 +1,4 @@
-"""Command lines to dataclasses: tyro with schedules, examples under every help, exit code 2 for mistakes."""
+"""Command-line parsing into dataclasses: tyro, plus schedules, examples in every help, and exit code 2 for mistakes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 HELP = ("-h", "--help")
 RUNS = Path("checkpoints/runs")
-"""Where runs lie unless their folder is named."""
-AGENT_WANTED = "wanted: a game with a shipped agent, or the folder of a run (checkpoints/runs/...)"
+"""Default folder of runs."""
+AGENT_EXPECTED = "expected a game with a shipped agent, or the folder of a run (checkpoints/runs/...)"
 
 QUIET = tyro.conf.arg(help_behavior_hint="")
-"""No `(default: ...)` under a help whose text tells what happens without the option."""
+"""Hides `(default: ...)` in a help text that already says what happens without the option."""
 Maybe = Annotated[T | None, QUIET]
 """An option that may be left out: `Maybe[int] = None`."""
 
@@ -41,7 +41,7 @@ _registry = ConstructorRegistry()
 @_registry.primitive_rule
 def _schedule_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Schedule] | None:
     """Schedules are written `32` or `0:8,0.2:16,0.6:32`."""
-    # The same type may come in another spelling, depending on the default.
+    # Depending on the default, the same type may have another spelling.
     if get_args(info.type) != get_args(Schedule):
         return None
     return PrimitiveConstructorSpec(
@@ -69,7 +69,7 @@ def _whole_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None
 
 @_registry.primitive_rule
 def _path_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
-    """A path may begin with `~`, which shells leave alone in `--out=~/runs`."""
+    """A path may begin with `~`, which shells don't expand in `--out=~/runs`."""
     if info.type is not Path:
         return None
     return PrimitiveConstructorSpec(
@@ -92,7 +92,7 @@ def parse_whole(text: str) -> int:
 
 
 def parse_schedule(text: str) -> Schedule:
-    """`32` is a constant; `0:8,0.2:16` is 8 from the start and 16 from a fifth of the training on."""
+    """`32` is a constant; `0:8,0.2:16` is 8 from the start, then 16 from a fifth of training on."""
     points = []
     for part in text.split(","):
         start, colon, number = part.rpartition(":")
@@ -101,7 +101,7 @@ def parse_schedule(text: str) -> Schedule:
 
 
 def write_schedule(schedule: Schedule) -> str:
-    """What `parse_schedule` reads."""
+    """The inverse of `parse_schedule`."""
     if len(schedule) == 1:
         return f"{schedule[0][1]:g}"
     return ",".join(f"{start:g}:{number:g}" for start, number in schedule)
@@ -110,9 +110,9 @@ def write_schedule(schedule: Schedule) -> str:
 def parse(
     cls: type[T], argv: Sequence[str], prog: str, examples: Sequence[str], default: T | None = None
 ) -> T:
-    """`argv` as a `cls`, starting from `default`. Help ends with examples; both help and mistakes exit."""
+    """Parse `argv` into a `cls`, starting from `default`. Help ends with examples; both help and mistakes exit."""
     base = tyro.MISSING_NONPROP if default is None else default
-    # Where defaults are those of a game or run, a command must mean the same whatever they are: --x and --no-x.
+    # With defaults from a game or run, a command must mean the same whatever they are: hence --x and --no-x.
     markers = [tyro.conf.DisallowNone, *([tyro.conf.FlagCreatePairsOff] if default is None else [])]
     try:
         return tyro.cli(cls, args=list(argv), prog=prog, default=base, registry=_registry, config=markers)
@@ -125,17 +125,17 @@ def parse(
 
 
 def _spelt_out(argv: Sequence[str]) -> str | None:
-    """`--x.no-y instead of --x.y False`, for the first switch that was given a value."""
+    """`--x.no-y instead of --x.y False`, for the first switch given a value."""
     for option, value in pairwise(argv):
         if option.startswith("--") and value.lower() in ("true", "false"):
             section, dot, name = option[2:].rpartition(".")
-            wanted = option if value.lower() == "true" else f"--{section}{dot}no-{name}"
-            return f"{wanted} instead of {option} {value}"
+            switch = option if value.lower() == "true" else f"--{section}{dot}no-{name}"
+            return f"{switch} instead of {option} {value}"
     return None
 
 
 def print_examples(examples: Sequence[str]) -> None:
-    """The last lines of every help."""
+    """The last lines of every help text."""
     tell("\nexamples:")
     for line in examples:
         tell(f"  {line}")
@@ -143,9 +143,9 @@ def print_examples(examples: Sequence[str]) -> None:
 
 
 def find_agent(name: str) -> Path:
-    """The folder of an agent named by a person; loads nothing.
+    """The folder of an agent named by the user; loads nothing.
 
-    Raises CommandError that says how to get one: usage for a name of nothing, failure where an agent is still missing.
+    Raises CommandError that says how to get one: a usage error for an unknown name, a failure if there is no agent yet.
     """
     from games.own_names import classes_in
     from muzero.storage import checkpoint
@@ -165,9 +165,9 @@ def find_agent(name: str) -> Path:
 
 
 def load_agent(name: str, own_game: str | None = None, noise: float | None = None) -> Agent:
-    """The agent of a folder or game. Raises as `find_agent`, and Damaged for bad files.
+    """The agent of a folder or game. Raises what `find_agent` raises, and Damaged for bad files.
 
-    `own_game` names the own game whose Python code may run; noise: of its searches, in place of its own.
+    `own_game` names the user's own game whose Python code may run; noise overrides that of the agent's searches.
     """
     find_agent(name)
     from muzero.agent import load
@@ -179,18 +179,18 @@ def load_agent(name: str, own_game: str | None = None, noise: float | None = Non
 
 
 def note_folder(name: str) -> None:
-    """Say so where a game's name means a run in a folder of that name."""
+    """Print a note if a game's name is taken as a run in a folder of that name."""
     import games
 
     if os.sep in name or not runs.names_folder(name):
         return
     with contextlib.suppress(games.GameError):
         games.spec(name)
-        log(f"{name} is taken as the run in the folder {Path(name).absolute()}; elsewhere it is the game")
+        log(f"{name} is taken as the run in the folder {Path(name).absolute()}, not as the game")
 
 
 def near_run(name: str) -> str:
-    """`; did you mean X?` with the run in the folder of runs whose name is nearest, or nothing."""
+    """`; did you mean X?` with the most similar run in the folder of runs, or empty."""
     known = {folder.name: folder for folder in RUNS.glob("*/") if (folder / runs.CHECKPOINTS).is_dir()}
     near = get_close_matches(Path(name).name, known, n=1)
     return f"; did you mean {known[near[0]]}?" if near else ""
@@ -205,11 +205,11 @@ def _what_was_meant(name: str) -> str:
     except games.GameError as error:
         if "/" not in name or family(name) != "open_spiel":
             return str(error)
-    return AGENT_WANTED
+    return AGENT_EXPECTED
 
 
 def _how_to_get_one(name: str) -> str | None:
-    """What to do for an agent of a known game, or for a folder that is there; None for a name of neither."""
+    """How to get an agent of a known game or from an existing folder; None for a name of neither."""
     import games
 
     try:
@@ -218,7 +218,7 @@ def _how_to_get_one(name: str) -> str | None:
         folder = named(name)
         if steps := runs.steps_in(folder):
             return f"name one of its folders, such as {steps[-1]}; muzero evaluate tournament takes {name} for all"
-        return AGENT_WANTED if folder.exists() else None
+        return AGENT_EXPECTED if folder.exists() else None
     run = RUNS / runs.slug(game)
     if runs.newest(run) is not None:
         return f"your own run of it is {run}"
@@ -226,7 +226,7 @@ def _how_to_get_one(name: str) -> str | None:
 
 
 def game_spec(name: str) -> GameSpec:
-    """The facts of a game named by a person. Raises CommandError (usage) that names the nearest."""
+    """The spec of a game named by the user. Raises CommandError (usage) that names the nearest."""
     import games
 
     try:

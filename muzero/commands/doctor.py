@@ -1,4 +1,4 @@
-"""`muzero doctor`: is this machine and this installation in order?"""
+"""`muzero doctor`: checks of this machine and this installation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ DISK_GIB = 1.0
 OPTIONAL = ("ale-py",)
 """Packages of extras."""
 BESIDE = 16
-"""Columns before what a check says."""
+"""Width of the column with the name of a check."""
 STONES, MOST = 7, 3
-"""The self-test's game: take 1 to 3 of 7 stones, whoever takes the last one wins. Only taking 3 wins."""
+"""The game of the self-test: take 1 to 3 of 7 stones; the player who takes the last one wins. Only taking 3 wins."""
 SIMULATIONS = 400
 
 
 class Unfit(MuZeroError):
-    """A check that failed; the message says what and the mend."""
+    """A failed check; the message says what is wrong and how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Arguments:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make all checks, print a line for each."""
+    """Run all checks and print a line for each."""
     parse(Arguments, argv, "muzero doctor", EXAMPLES)
     pen, failed = ink(sys.stdout), 0
     for name, check in CHECKS.items():
         try:
             verdict, said = pen("ok  ", "green"), check()
         except Exception as error:
-            # Whatever goes wrong here is the finding.
+            # Any exception here is itself the finding.
             failed += 1
             verdict, said = pen("FAIL", "red", "bold"), f"{type(error).__name__}: {error}"
             if isinstance(error, Unfit):
@@ -58,7 +58,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def packages() -> str:
-    """Versions; all must be there but those of an extra, which have a check of their own."""
+    """Versions; all packages must be installed except those of an extra, which has its own check."""
     found = versions()
     missing = [name for name, version in found.items() if version == "missing" and name not in OPTIONAL]
     if missing:
@@ -67,7 +67,7 @@ def packages() -> str:
 
 
 def machine() -> str:
-    """Processor, the cores and the memory there are for this process, and whether others use them now."""
+    """Processor, the cores and memory available to this process, and whether others are using them now."""
     own, there = cores(), os.cpu_count() or 1
     of = f" of {there}" if own < there else ""
     found = f"{processor()}, {counted(own, 'core')}{of}, {memory() / 2**30:.1f} GiB of memory"
@@ -75,7 +75,7 @@ def machine() -> str:
 
 
 def gpu() -> str:
-    """The GPU, if any, and that it computes."""
+    """The GPU, if any, and that it computes correctly."""
     import torch
 
     if not torch.cuda.is_available():
@@ -87,42 +87,43 @@ def gpu() -> str:
 
 
 def disk() -> str:
-    """Room and permission for runs."""
+    """Disk space and write permission for runs."""
     runs = RUNS.absolute()
     folder = next(place for place in (runs, *runs.parents) if os.path.lexists(place))
     free = shutil.disk_usage(folder).free / 2**30
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        fault = "can't be written" if folder.is_dir() else "is no folder"
-        raise Unfit(f"{folder} {fault}: runs need another --out")
+        fault = "can't be written" if folder.is_dir() else "is not a folder"
+        raise Unfit(f"{folder} {fault}: choose another --out for runs")
     if free < DISK_GIB:
         raise Unfit(f"{folder}: expected {DISK_GIB:g} GiB free for checkpoints, got {free:.2f}")
     return f"{free:.1f} GiB free in {folder}"
 
 
 def loops() -> str:
-    """Where compiled loops are kept from one start to the next."""
+    """Where compiled loops are cached."""
     from games import compiled
 
     first, kept = compiled.places()[:1], compiled.FOLDER
     asked = os.environ.get(compiled.VARIABLE)
     if kept is None:
         tried = f" ({first[0]} can't be written)" if first else ""
-        return (f"compiled anew at each start, some seconds: no folder to keep them{tried}; "
-                f"{compiled.VARIABLE}=FOLDER names one")
-    return f"kept in {kept}" + (f"; {compiled.VARIABLE} {asked} can't be written" if asked and first[0] != kept else "")
+        return (f"compiled again at each start, which takes some seconds: no writable cache folder{tried}; "
+                f"set {compiled.VARIABLE}=FOLDER")
+    failed = f"; {compiled.VARIABLE} {asked} can't be written" if asked and first[0] != kept else ""
+    return f"cached in {kept}{failed}"
 
 
 def network() -> str:
-    """One step of learning lowers a loss."""
+    """One learning step lowers a loss."""
     import torch
 
     torch.manual_seed(0)
     layer = torch.nn.Linear(8, 1)
-    inputs, wanted = torch.randn(32, 8), torch.zeros(32, 1)
+    inputs, target = torch.randn(32, 8), torch.zeros(32, 1)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
     losses = []
     for _ in range(2):
-        loss = torch.nn.functional.mse_loss(layer(inputs), wanted)
+        loss = torch.nn.functional.mse_loss(layer(inputs), target)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -133,7 +134,7 @@ def network() -> str:
 
 
 def game_engine() -> str:
-    """A whole random game ends as it must."""
+    """A random game ends as it should."""
     import games
 
     batch = games.make("tic_tac_toe", 1)
@@ -147,7 +148,7 @@ def game_engine() -> str:
 
 
 def atari() -> str:
-    """Whether Atari games, which are optional, can be played, and filmed."""
+    """Whether Atari games (optional) can be played and filmed."""
     from importlib.util import find_spec
 
     extras = {"atari": ("ale_py", "gymnasium"), "video": ("av", "PIL")}
@@ -161,7 +162,7 @@ def atari() -> str:
     for _ in range(5):
         batch.step(np.zeros(1, np.int32))
     if not batch.observe().any():
-        raise Unfit("five moves of atari/pong show nothing; reinstall ale-py")
+        raise Unfit("atari/pong shows an empty screen after five moves; reinstall ale-py")
     return f"ALE plays; films: {lacking or 'yes'}"
 
 
@@ -192,7 +193,7 @@ def solve_subtraction(algorithm: str) -> tuple[int, float]:
         if search.select(tree, slot, action) == 0:
             continue
         stones = left[slot[0]] - int(action[0]) - 1
-        # The last stone wins; taking more than there are loses.
+        # Taking the last stone wins; taking more than there are loses.
         reward = np.array([float(stones == 0) - float(stones < 0)], np.float32)
         discount = np.array([-1.0 if stones > 0 else 0.0], np.float32)
         left += [0] * (search.simulations_done + 2 - len(left))
@@ -216,7 +217,7 @@ def agents() -> str:
 
 
 def terminal() -> str:
-    """What output will look like."""
+    """How output will look."""
     colour = "plain lines" if plain(sys.stdout) else "colour"
     return f"{colour}, {'Unicode' if unicode_ok(sys.stdout) else 'ASCII'}"
 

@@ -1,4 +1,4 @@
-"""`muzero games`: what can be played, as a table or as JSON."""
+"""`muzero games`: the games that can be played, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ EXAMPLES = (
     "muzero games",
     "muzero games --all                  # refused games too, with the reason",
     "muzero games --json | python -m json.tool",
-    "muzero train 'go(board_size=9)'     # any listed game, with OpenSpiel's own parameters",
+    "muzero train 'go(board_size=9)'     # any listed game, with OpenSpiel's parameters",
 )
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """List the games that can be trained and played: OpenSpiel's, by their own names and parameters, and Atari's."""
+    """List the games that can be trained and played: OpenSpiel's, by their names and parameters, and Atari's."""
 
     all: bool = False
     """Also the games that are refused, with the reason."""
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _others(shipped: Mapping[str, Path], listed: Sequence[GameListing]) -> str:
-    """The line for shipped agents of games with other parameters than those listed."""
+    """The line for shipped agents whose games have other parameters than those listed."""
     known = {slug(game.name) for game in listed}
     names = [shlex.quote(read_config(folder).game) for name, folder in shipped.items() if name not in known]
     return f"also shipped, with parameters: {', '.join(names)}\n" if names else ""

@@ -1,4 +1,4 @@
-"""Players named on a command line: refused by name before anything is loaded, told apart, shown by short names."""
+"""Players named on a command line: checks their names before anything is loaded, and gives them short labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selfplay.naming import PlayerName
 
 
 def check_player(option: str, text: str, game: str) -> PlayerName:
-    """What a text says of a player of `game`. Raises CommandError (usage) with the nearest kind where it names none."""
+    """Parse the name of a player of `game`. Raises CommandError (usage) with the nearest kind for an unknown name."""
     from muzero.players import read_name
 
     try:
@@ -27,9 +27,9 @@ def check_player(option: str, text: str, game: str) -> PlayerName:
 
 
 def named_simulations(text: str, given: bool) -> tuple[str, int | None]:
-    """An agent's name and the simulations after it, `AGENT@N`; None without.
+    """The agent and the number of simulations in `AGENT@N`; None without @N.
 
-    given: whether an option says how many too. Raises CommandError (usage).
+    given: whether an option gives the number too. Raises CommandError (usage).
     """
     from muzero.players import split_simulations
 
@@ -38,12 +38,12 @@ def named_simulations(text: str, given: bool) -> tuple[str, int | None]:
     except GameError as error:
         raise CommandError(str(error), USAGE) from error
     if own is not None and given:
-        raise CommandError(f"{text} has its own number of simulations: no --simulations", USAGE)
+        raise CommandError(f"{text} has its own number of simulations: leave out --simulations", USAGE)
     return name, own
 
 
 def stored_game(folder: Path) -> str:
-    """Canonical name of the game an agent plays. Runs no code of an own game."""
+    """Canonical name of the game an agent plays. Doesn't run the code of a user's own game."""
     from muzero.storage.checkpoint import read_config
 
     game = read_config(folder).game
@@ -51,7 +51,7 @@ def stored_game(folder: Path) -> str:
 
 
 def short_names(texts: Iterable[str]) -> dict[str, str]:
-    """The fewest last parts of each path that tell it from the others; other texts as they are."""
+    """The shortest tail of each path that is unique; other texts unchanged."""
     parts = {text: Path(text).parts if os.sep in text else (text,) for text in texts}
     short = {}
     for text, own in parts.items():

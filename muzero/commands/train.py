@@ -1,4 +1,4 @@
-"""`muzero train GAME`: start a run, or go on with the one in the folder."""
+"""`muzero train GAME`: start a run, or resume the one in the folder."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from muzero.view.console import log
 
 
 def run(argv: Sequence[str]) -> int:
-    """Train; gives 0 when the limit is reached, 130 when it was interrupted and saved."""
-    # A game's own code may change the working folder.
+    """Train; returns 0 when the limit is reached, 130 when interrupted and saved."""
+    # A game's code may change the current folder.
     here = Path.cwd()
     target, options = split(argv)
     game, folder = locate(target)
@@ -59,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def begun(arguments: Arguments, game: str, preset: str, out: Path) -> Config:
-    """The config of a new run, once its game was tried; a run that was in `out` is set aside."""
+    """The config of a new run, after a trial of its game; an old run in `out` is set aside."""
     config = to_config(arguments, game, preset)
     for remark in try_game(game):
         log(f"{game}: {remark}")
@@ -69,7 +69,7 @@ def begun(arguments: Arguments, game: str, preset: str, out: Path) -> Config:
 
 
 def train(config: Config, out: Path, stored: Config | None) -> int:
-    """Run the training with its display, and say at the end what to type next in the current folder."""
+    """Train with a display, and print at the end which command to type next."""
     from muzero.replay.buffer import bytes_reserved
     from muzero.training import loop as training
     from muzero.view.display import Display
@@ -77,7 +77,7 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     before, here = step_of(out), Path.cwd()
     shown = out.relative_to(here) if out.is_relative_to(here) else out
     reserved = bytes_reserved(games.spec(config.game), config.replay)
-    log(f"{config.game}: {limit(config.train)}{f', going on from step {before:,}' if stored else ''}")
+    log(f"{config.game}: {limit(config.train)}{f', resuming from step {before:,}' if stored else ''}")
     log(f"run folder {shown}; the replay reserves {reserved / 1e6:,.0f} MB; Ctrl-C saves and stops")
     for warning in crowded(reserved):
         log(warning)

@@ -1,4 +1,4 @@
-"""Numbers of a training that were left to the machine or the game: chosen, told, and kept with what was measured."""
+"""Automatic sizes of a run: chooses them for the machine and the game, prints them, and stores what was measured."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def chosen(config: Config, out: Path, stored: Config | None, asked: Collection[str] = ()) -> Config:
-    """`config` with a number for everything that was left to the machine; says what was chosen and, where games were
-    measured, keeps the figures in the run's folder. asked: what was set by hand, as dotted names. Raises Locked while a
-    trainer is at work there."""
+    """`config` with a number in place of every automatic size; prints the choices and, if anything was measured, stores
+    the figures in the run's folder. asked: dotted names of the settings given by hand. Raises Locked while another
+    trainer is using it."""
     try:
         runs.check_writable(out)
     except checkpoint.CheckpointError as error:
-        raise type(error)(f"{error}\n  name another folder by --out FOLDER") from error
+        raise type(error)(f"{error}\n  choose another folder with --out FOLDER") from error
     with runs.lock(out):
         config, seen = surveyed(config, stored, asked)
         keep(out / SURVEY, seen, stored)
@@ -39,7 +39,7 @@ def chosen(config: Config, out: Path, stored: Config | None, asked: Collection[s
 
 
 def keep(path: Path, measured: Survey | Sizing | None, stored: Config | None) -> None:
-    """Leave what was measured in the folder of a run; a new one starts without what another measured."""
+    """Store measurements in the folder of a run; a new run starts without those of an earlier one."""
     with disk_errors(f"{path} could not be written"):
         if stored is None:
             path.unlink(missing_ok=True)
@@ -48,17 +48,17 @@ def keep(path: Path, measured: Survey | Sizing | None, stored: Config | None) ->
 
 
 def surveyed(config: Config, stored: Config | None, asked: Collection[str] = ()) -> tuple[Config, Survey | None]:
-    """`config` without a number left to the game, and what random games showed, if any were played."""
+    """`config` with the sizes that depend on the game, and the survey of random games, if any were played."""
     left = by_game(config)
     if not left:
         return config, None
     from muzero.presets import survey
 
     if stored is None:
-        log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see what they pay ...")
+        log(f"playing {survey.GAMES} random games, of at most {survey.MOVES:,} moves, to see their rewards ...")
     settled, seen = survey.settle(config, stored, log, asked)
     if seen is not None:
-        log(f"{seen.games} random games: {seen.moves:,} moves (median), {seen.ended} ended by themselves, {paid(seen)}")
+        log(f"{seen.games} random games: {seen.moves:,} moves (median), {seen.ended} ended on their own, {paid(seen)}")
     hand = (presets.by_hand(config) | set(asked)) - set(left) if stored is None else frozenset()
     supports = {"value": settled.model.value, "reward": settled.model.reward}
     parts = [told_support(name, support, hand) for name, support in supports.items() if f"model.{name}.bins" in left]
@@ -70,9 +70,9 @@ def surveyed(config: Config, stored: Config | None, asked: Collection[str] = ())
 
 
 def paid(seen: Survey) -> str:
-    """What random games paid, in words."""
+    """The rewards of random games, in words."""
     if seen.rewards == (0.0, 0.0):
-        return "nothing was paid"
+        return "no rewards"
     return f"rewards {from_to(*seen.rewards)}, discounted returns {from_to(*seen.returns)}"
 
 
@@ -82,26 +82,26 @@ def from_to(low: float, high: float) -> str:
 
 
 def options_of(section: str, numbers: Mapping[str, float], hand: Collection[str]) -> str:
-    """The options that stand for `numbers`, without those that were set by hand."""
+    """The options that set `numbers`, without those given by hand."""
     return ", ".join(f"--{section}.{name.replace('_', '-')} {number:g}" for name, number in numbers.items()
                      if f"{section}.{name}" not in hand)
 
 
 def told_support(name: str, support: ScalarConfig, hand: Collection[str]) -> str:
-    """What was chosen for the support of "value" or "reward", and what it can state."""
+    """The choice of the support of "value" or "reward", and the range it covers."""
     options, reach = options_of(f"model.{name}", told(support), hand), support.reach
     return f"{options} ({name}s {from_to(*reach)})" if math.isfinite(reach[1]) else options
 
 
 def told(support: ScalarConfig) -> dict[str, float]:
-    """What a support is made of, without what says nothing."""
+    """The fields of a support, without those that have no effect."""
     parts = {"low": support.low, "high": support.high, "bins": support.bins}
     parts |= {"scale": support.scale} if support.scale != 1.0 else {}
     return parts | ({"offset": support.offset} if support.offset != 0.0 else {})
 
 
 def resolved(config: Config, stored: Config | None) -> tuple[Config, Sizing | None]:
-    """`config` without a number left to the machine, and what was measured for it, if anything was."""
+    """`config` with the sizes that depend on the machine, and what was measured for them, if anything."""
     if not unresolved(config):
         return config, None
     from muzero.bench import sizing

@@ -1,4 +1,4 @@
-"""The folder of a training: which one a command means, whether it may go on there, and how it is set aside."""
+"""The folder of a run: which one a command means, whether training may resume in it, and setting it aside."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from muzero.storage.disk import TEMPORARY, disk_errors, is_folder, is_there, nam
 from muzero.view.console import USAGE, CommandError, command, log, quoted
 
 SIZING = "sizing.json"
-"""What was measured to choose a run's number of games, in its folder."""
+"""File in a run's folder with the measurements behind its number of games."""
 SURVEY = "survey.json"
-"""What random games showed to choose a run's supports and the length of its games."""
+"""File in a run's folder with the survey of random games behind its supports and the length of its games."""
 LEFT_BEHIND = frozenset({runs.LOCK, SIZING, SURVEY, metrics.FILE, metrics.EVENTS, runs.CHECKPOINTS, runs.SNAPSHOTS})
-"""What a run killed before its first checkpoint leaves."""
+"""Files that a run leaves if it is killed before its first checkpoint."""
 
 
 def locate(target: str) -> tuple[str, Path | None]:
@@ -31,24 +31,24 @@ def locate(target: str) -> tuple[str, Path | None]:
     config = stored_config(folder)
     if config is not None and is_own(config.game):
         raise CommandError(
-            f"{target} was trained on the own game {config.game!r}, whose Python code would have to run\n"
+            f"{target} was trained on the user's own game {config.game!r}, so loading it would run that Python code\n"
             f"  if you trust it, name it: {command('train', from_here(config.game), '--out', folder)}", USAGE
         )
     if config is not None:
         note_folder(target)
         return config.game, folder
     if is_folder(folder) and not is_game(target):
-        raise CommandError(f"{target} holds no run: name a game, and the folder as --out {quoted(folder)}", USAGE)
+        raise CommandError(f"{target} holds no run: name a game, and the folder with --out {quoted(folder)}", USAGE)
     inside = classes_in(target)
     if inside is not None:
         raise CommandError(f"{target!r} is a file: {inside}", USAGE)
     if os.sep in target and family(target) == "open_spiel":
-        raise CommandError(f"no run {target}; wanted a game, or the folder of a run{near_run(target)}", USAGE)
+        raise CommandError(f"expected a game or the folder of a run, got {target}{near_run(target)}", USAGE)
     return game_spec(target).name, None
 
 
 def is_game(name: str) -> bool:
-    """True for a game that can be played, though a folder in the way has its name."""
+    """True for a game that can be played, even if a folder has the same name."""
     try:
         games.spec(name)
     except games.GameError:
@@ -57,7 +57,7 @@ def is_game(name: str) -> bool:
 
 
 def stored_config(out: Path) -> Config | None:
-    """The config of the run in `out`, None when there is none. Raises Damaged."""
+    """The config of the run in `out`, None if there is none. Raises Damaged."""
     newest = runs.newest(out)
     return None if newest is None else checkpoint.read_config(newest)
 
@@ -67,22 +67,22 @@ def check_game(out: Path, stored: Config, game: str) -> None:
     if not same_game(stored.game, game):
         raise CommandError(
             f"{out} holds a run of {stored.game}, not of {game}\n"
-            "  choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE
+            "  choose another folder with --out, or start over with --fresh (the old run is set aside)", USAGE
         )
 
 
 def check_preset(out: Path, stored: Config, argv: Sequence[str]) -> None:
-    """Refuse another --preset than the one a run was made with; says how to go on."""
+    """Refuse a --preset other than the one the run was made with; says how to resume it."""
     asked, made = asked_preset(argv), presets.made_with(stored)
     if asked not in (None, made):
         raise CommandError(
             f"{out} holds a run made with --preset {made}, not with {asked}\n"
-            f"  go on with: {command('train', *with_preset(argv, made))}\n"
-            "  or choose another folder with --out, or start anew with --fresh (the old run is set aside)", USAGE)
+            f"  resume it with: {command('train', *with_preset(argv, made))}\n"
+            "  or choose another folder with --out, or start over with --fresh (the old run is set aside)", USAGE)
 
 
 def set_aside(out: Path) -> None:
-    """Rename a run's folder so that a new run can have its place. Raises Locked while a trainer is at work there."""
+    """Rename a run's folder to make room for a new run. Raises Locked while a trainer is using it."""
     if not is_folder(out) or not any(out.iterdir()):
         return
     foreign = {path.name for path in out.iterdir() if not path.name.startswith(TEMPORARY)} - LEFT_BEHIND
@@ -93,4 +93,4 @@ def set_aside(out: Path) -> None:
         number += 1
     with runs.lock(out), disk_errors(f"{out} could not be set aside"):
         out.rename(aside)
-    log(f"the run that was in {out} is now {aside}")
+    log(f"the old run in {out} was moved to {aside}")

@@ -1,4 +1,4 @@
-"""Options of `muzero train`: what they are, and the config they make of a preset or of a run that is there."""
+"""Options of `muzero train`, and how they turn a preset or an existing run into a config."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from muzero.view.console import USAGE, CommandError
 
 EXAMPLES = (
     "muzero train tic_tac_toe",
-    "muzero train connect_four --minutes 60            # Ctrl-C saves; the same command goes on",
+    "muzero train connect_four --minutes 60            # Ctrl-C saves; the same command resumes",
     "muzero train 'hex(board_size=5)' --out checkpoints/runs/hex5 --steps 5000",
     "muzero train othello --model.width 64 --learner.batch 0:64,0.3:256 --train.actors 4",
     "muzero train checkpoints/runs/connect_four --minutes 120   # a run by its folder, for longer",
@@ -35,27 +35,26 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Train an agent from nothing by playing against itself. Defaults shown are those for this game or run.
+    """Train an agent from scratch by self-play. Defaults shown are those for this game or run.
 
-    Training stops at --steps, --minutes or --positions; Ctrl-C saves and stops, and the same command goes on from
-    there.
+    Training stops at --steps, --minutes or --positions; Ctrl-C saves and stops, and the same command resumes.
     """
 
     preset: Maybe[str] = None
-    """Settings to begin with (default: the usual ones of the game). Atari has gumbel, efficientzero, muzero, and small
-    for a machine without a GPU. A run goes on with the one it was made with."""
+    """Preset of settings to start from (default: the usual one for the game). Atari has gumbel, efficientzero, muzero,
+    and small for a machine without a GPU. A run keeps the preset it was made with."""
     out: Maybe[Path] = None
-    """Folder of the run (default: checkpoints/runs/GAME). A run that is there goes on with its settings."""
+    """Folder of the run (default: checkpoints/runs/GAME). A run in it is resumed with its settings."""
     steps: Maybe[int] = None
-    """Stop after this many learning steps in all (short for --train.steps N --train.minutes 0)."""
+    """Stop after this many learning steps in total (short for --train.steps N --train.minutes 0)."""
     minutes: Maybe[float] = None
-    """Stop after this many minutes in all (short for --train.minutes M --train.steps 0
-    --train.horizon 0). Schedules then follow the clock: two such runs differ even with the same seed."""
+    """Stop after this many minutes in total (short for --train.minutes M --train.steps 0
+    --train.horizon 0). Schedules then follow the clock, so two such runs differ even with the same seed."""
     positions: Maybe[int] = None
-    """Stop after this many positions, each drawn --learner.replay-ratio times (short for --train.positions N
+    """Stop after this many positions, each sampled --learner.replay-ratio times (short for --train.positions N
     --train.steps 0 --train.minutes 0 --train.horizon 0)."""
     fresh: bool = False
-    """Start anew even if the folder holds a run, which is set aside under another name."""
+    """Start over even if the folder holds a run, which is set aside under another name."""
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     play: SearchConfig = dataclasses.field(default_factory=SearchConfig)
@@ -70,16 +69,16 @@ SECTIONS = tuple(field.name for field in dataclasses.fields(Config) if field.nam
 
 
 def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The game (or run) and the options after it. Help without a game shows that of tic_tac_toe."""
+    """The game (or run) and the options after it. Help without a game shows the options for tic_tac_toe."""
     if argv and not argv[0].startswith("-"):
         return argv[0], argv[1:]
     if any(flag in argv for flag in HELP):
         return "tic_tac_toe", argv
-    raise CommandError("which game? `muzero train GAME [OPTIONS]`; `muzero games` lists them", USAGE)
+    raise CommandError("expected a game: `muzero train GAME [OPTIONS]`; `muzero games` lists them", USAGE)
 
 
 def asked_preset(options: Sequence[str]) -> str | None:
-    """The name after --preset: the other options stand over its settings."""
+    """The name after --preset, whose settings the other options override."""
     for option, following in zip_longest(options, options[1:]):
         name, equals, value = option.partition("=")
         if name == "--preset":
@@ -105,13 +104,13 @@ def with_preset(options: Sequence[str], name: str) -> list[str]:
 
 
 def read(options: Sequence[str], base: Config, game: str) -> Arguments:
-    """The options over `base`."""
+    """Parse the options, with defaults from `base`."""
     default = Arguments(**{name: getattr(base, name) for name in SECTIONS})
     return parse(Arguments, options, f"muzero train {game}", EXAMPLES, default)
 
 
 def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:
-    """`arguments` over the preset's form for the game's own rules: what no option changed is as there."""
+    """`arguments` on top of the preset's variant for the true rules: what no option changed is taken from it."""
     rules = presets.with_rules(preset)
     sections = {}
     for name in SECTIONS:
@@ -123,8 +122,8 @@ def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:
 
 
 def to_config(arguments: Arguments, game: str, preset: str) -> Config:
-    """The config of a run. preset: name of the one it begins with. Raises ConfigError for values no run can use, such
-    as too large a replay."""
+    """The config of a run. preset: name of the preset it starts from. Raises ConfigError for values that no run can
+    use, such as too large a replay buffer."""
     sections = {name: getattr(arguments, name) for name in SECTIONS}
     given = (arguments.steps, arguments.minutes, arguments.positions)
     if any(limit is not None for limit in given):
@@ -133,7 +132,7 @@ def to_config(arguments: Arguments, game: str, preset: str) -> Config:
             arguments.train, steps=arguments.steps or 0, minutes=arguments.minutes or 0.0,
             positions=arguments.positions or 0, horizon=horizon)
     config = Config(game=game, preset=preset, **sections)
-    # Refused before a run's folder is made. Imported here, so that a setting out of bounds is answered at once.
+    # Refuse before a run's folder is made. Imported late, so that a setting out of bounds is refused at once.
     from muzero.replay.buffer import bytes_reserved
 
     check_memory(bytes_reserved(games.spec(game), config.replay))
@@ -141,8 +140,8 @@ def to_config(arguments: Arguments, game: str, preset: str) -> Config:
 
 
 def check_memory(reserved: int) -> None:
-    """Refuse a replay that would end the process once it is full. reserved: its bytes. Raises CommandError."""
+    """Refuse a replay buffer that would exhaust the memory once full. reserved: its bytes. Raises CommandError."""
     most = memory()
     if reserved > most:
-        raise CommandError(f"the replay reserves {reserved / 1e6:,.0f} MB, this process may have {most / 1e6:,.0f} MB "
-                           "of memory in all: lower --replay.capacity", USAGE)
+        raise CommandError(f"the replay buffer reserves {reserved / 1e6:,.0f} MB, but this process may use only "
+                           f"{most / 1e6:,.0f} MB of memory: lower --replay.capacity", USAGE)

@@ -1,4 +1,4 @@
-"""What `muzero train` says: its limit and what will slow it, before; the commands that make sense then, after."""
+"""Messages of `muzero train`: its limit and warnings before training, the next commands after it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SMALL = "small"
 """The preset for machines without a GPU."""
 MANY_SAMPLES = 5_000_000
-"""Samples of pictures from which on a core learns for hours: with the preset `small`, two."""
+"""With this many picture samples a CPU core learns for hours: with the preset `small`, two."""
 
 
 def limit(settings: TrainConfig) -> str:
@@ -33,24 +33,24 @@ def limit(settings: TrainConfig) -> str:
 
 
 def crowded(reserved: int) -> list[str]:
-    """What to say of a machine that is short of cores or memory now. reserved: bytes of the replay."""
+    """Warnings about a machine short of cores or memory. reserved: bytes of the replay buffer."""
     found, free = [], free_memory()
     if crowd := busy():
         found.append(f"{crowd}, so this training will be slow and learn less in the same minutes")
     if reserved > free:
-        found.append(f"only {free / 1e6:,.0f} MB of memory are free now, fewer than the replay will fill")
+        found.append(f"only {free / 1e6:,.0f} MB of memory are free now, less than the replay buffer will fill")
     return found
 
 
 def for_a_gpu(config: Config) -> str:
-    """What to say of a training on pictures that would keep a processor busy for many hours; nothing on a GPU."""
+    """Advice for training on pictures that would take many hours on a CPU; empty on a GPU."""
     from muzero.device.select import device_of
 
     samples = config.train.positions * config.learner.replay_ratio
     pictures = NETWORKS[config.model.network].pictures
     if not pictures or samples <= MANY_SAMPLES or device_of(config.train.device).type != "cpu":
         return ""
-    advice = f"learning from {samples:,.0f} samples of pictures takes many hours without a GPU"
+    advice = f"learning from {samples:,.0f} picture samples takes many hours without a GPU"
     return f"{advice}; --preset {SMALL} learns within an hour" if SMALL in presets.names(config.game) else advice
 
 
@@ -68,20 +68,20 @@ def twice(train: TrainConfig, step: int) -> str:
 
 
 def not_yet(last: Progress | None) -> str:
-    """What the agent is without, by the last report of its training; nothing if it has all."""
+    """What the agent still lacks, by the last report of its training; empty if nothing."""
     if last is not None and last.step == 0:
-        return f"nothing was learned yet from {last.positions:,} positions"
+        return f"no learning yet from {last.positions:,} positions"
     if last is not None and last.warmup_positions > 0:
-        return (f"nothing was searched yet, all {last.positions:,} positions were random play, "
+        return (f"no searches yet: all {last.positions:,} positions were random play, "
                 f"which goes on up to {last.warmup_positions:,}")
-    # Without any target the loss of the policy is 0.
+    # Without policy targets the policy loss is 0.
     if last is not None and last.losses.get("policy") == 0.0:
-        return "no search was learned from yet, the samples drawn so far are of random play"
+        return "no learning from searches yet: all samples so far are of random play"
     return ""
 
 
 def say_next(out: Path, code: int, before: int, config: Config, last: Progress | None = None) -> None:
-    """The commands that make sense now. last: the last report of the training."""
+    """Print the commands to type next. last: the last report of the training."""
     step, game = step_of(out), config.game
     own = from_here(game) if is_own(game) else ""
     again = command("train", *([own, "--out"] if own else []), out)
@@ -89,7 +89,7 @@ def say_next(out: Path, code: int, before: int, config: Config, last: Progress |
     mode, *opponent = ["match", "--against", "random"] if games.spec(game).players == 2 else ["episodes"]
     measure = command("evaluate", mode, out, *opponent, *trust)
     if code == INTERRUPTED and last is not None and last.reached:
-        left_out = "the last evaluation was left out; " if last.unmeasured else ""
+        left_out = "the last evaluation was skipped; " if last.unmeasured else ""
         log(f"trained to step {step:,}, the limit, and saved; {left_out}measure it: {measure}")
         return
     if code == INTERRUPTED:
@@ -99,7 +99,7 @@ def say_next(out: Path, code: int, before: int, config: Config, last: Progress |
     if missing := not_yet(last):
         tell(f"too short: {missing}; {further}")
     elif step == before:
-        tell(f"this run had reached its limit; {further}")
+        tell(f"this run has already reached its limit; {further}")
     tell(f"trained to step {step:,}; saved in {out}")
     tell(f"  play it:     {command('play', out, *trust)}")
     tell(f"  measure it:  {measure}")

@@ -1,4 +1,4 @@
-"""Settings of a run: `Config` and its sections, their bounds, JSON form and differences. No torch here."""
+"""Settings of a run: `Config` and its sections, their bounds, JSON form and differences. Doesn't import torch."""
 
 from muzero.config.changes import changes, check_continues
 from muzero.config.config import Config, check_outcomes

@@ -1,4 +1,4 @@
-"""Lowest and highest value of every number in a config, and the check that each lies between them."""
+"""Bounds of every number in a config, and their check."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from selfplay.settings import SelfPlayConfig
 Bound = tuple[float, float]
 OWN = {"model": ModelConfig, "search": SearchConfig, "selfplay": SelfPlayConfig, "replay": ReplayConfig,
        "learner": LearnerConfig, "train": TrainConfig}
-"""Sections whose bounds stand at their fields, as `selfplay.bounds.Between`."""
+"""Sections whose bounds are annotations of their fields, `selfplay.bounds.Between`."""
 THREADS_OR_0 = (0, 1 << 10)
 
 
 def declared(section: type[Any], path: str) -> Iterator[tuple[str, Bound]]:
-    """Dotted names and bounds that stand at the fields of a section, and of those inside it."""
+    """Dotted names and annotated bounds of the fields of a section and of its subsections."""
     for name, hint in typing.get_type_hints(section, include_extras=True).items():
         if dataclasses.is_dataclass(hint):
             yield from declared(typing.cast(type[Any], hint), f"{path}.{name}")
@@ -39,10 +39,10 @@ def declared(section: type[Any], path: str) -> Iterator[tuple[str, Bound]]:
 
 
 class Bounds(Mapping[str, Bound]):
-    """Bounds by dotted name (of every step, for a schedule); `play` has those of `search`, see `bounds`.
+    """Bounds by dotted name (for a schedule, of each value); `play` has those of `search`, see `bounds`.
 
-    The search's own are those of the C++ search, which is asked when the first bound is wanted: `muzero doctor` can
-    say that it is missing.
+    The bounds of the search come from the C++ extension, which is imported lazily, so that `muzero doctor` can report
+    that it is missing.
     """
 
     @cached_property
@@ -70,7 +70,7 @@ BOUNDS = Bounds()
 
 def bounds(name: str) -> Bound:
     """Lowest and highest value of a setting by its dotted name."""
-    # Threads of self-play's tree may be left to the machine; play is searched wherever an agent is loaded.
+    # Threads of self-play's tree search may be automatic; those of play may not, as an agent can be loaded anywhere.
     if name == "play.threads":
         return 1, THREADS_OR_0[1]
     section, _, setting = name.partition(".")
@@ -78,7 +78,7 @@ def bounds(name: str) -> Bound:
 
 
 def check_numbers(settings: Any, path: str) -> None:
-    """Refuse a number out of bounds in a section, and in those inside it. Raises ConfigError naming it."""
+    """Refuse a number out of bounds in a section and its subsections. Raises ConfigError naming it."""
     for setting in dataclasses.fields(settings):
         name, value = f"{path}{setting.name}", getattr(settings, setting.name)
         if dataclasses.is_dataclass(value):
@@ -94,7 +94,7 @@ def _check_number(name: str, value: float) -> None:
     # Also false for NaN.
     if not low <= value <= high:
         least = "above 0" if low == POSITIVE else f"at least {_plain(low)}"
-        raise ConfigError(f"{name} must be {least} and at most {_plain(high)}, got {value}")
+        raise ConfigError(f"{name}: expected {least} and at most {_plain(high)}, got {value}")
 
 
 def _plain(bound: float) -> str:
@@ -104,6 +104,6 @@ def _plain(bound: float) -> str:
 def _check_schedule(name: str, schedule: Schedule) -> None:
     starts = [start for start, _ in schedule]
     if not starts or starts[0] != 0.0 or starts != sorted(starts) or not all(0.0 <= start <= 1.0 for start in starts):
-        raise ConfigError(f"{name}: starts must rise from 0 to at most 1, got {starts}")
+        raise ConfigError(f"{name}: expected starts that rise from 0 to at most 1, got {starts}")
     for _, value in schedule:
         _check_number(name, value)

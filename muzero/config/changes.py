@@ -1,4 +1,4 @@
-"""What differs between two configs, and what may change when a run goes on."""
+"""Differences between two configs, and which settings may change when a run is resumed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from muzero.config.config import Config
 from muzero.errors import ConfigError
 
 FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "learner.optimizer", "train.seed")
-"""Settings (and groups of them) that everything stored in a run depends on."""
+"""Settings (and groups of them) that the stored state of a run depends on."""
 
 
 def changes(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
@@ -28,13 +28,13 @@ def _differences(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterato
 
 
 def check_continues(where: object, stored: Config, config: Config) -> dict[str, tuple[Any, Any]]:
-    """What changes when the run in `where` goes on with `config`. Raises ConfigError for what can't change."""
+    """Changes if the run in `where` is resumed with `config`. Raises ConfigError for a setting that can't change."""
     changed = changes(stored, config)
-    # Unfinished games are stored only where they are played in the learner's own process.
+    # Unfinished games are stored only if they are played in the learner's process.
     fixed = (*FIXED, "selfplay.games") if stored.train.actors == config.train.actors == 0 else FIXED
     for name, (old, new) in changed.items():
         if name.startswith(fixed) and not (name == "game" and same_game(old, new)):
             raise ConfigError(
-                f"{where} was made with {name} {old}, which can't become {new} on the way\n"
-                "  choose another folder with --out, or start anew with --fresh (the old run is set aside)")
+                f"{where} was made with {name} {old}, which can't change to {new} when a run is resumed\n"
+                "  choose another folder with --out, or start over with --fresh (the old run is set aside)")
     return changed

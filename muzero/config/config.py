@@ -1,7 +1,7 @@
-"""A run's settings as one value, frozen and nested, and the combinations that are refused.
+"""`Config`: all settings of a run, frozen and nested, and the combinations that are refused.
 
-A preset is a `Config`; the command line overrides single fields. No torch here: the command line reads this file before
-it knows whether it needs a network at all.
+A preset is a `Config`; the command line overrides single fields. This module doesn't import torch, as the command line
+loads it before it knows whether it needs a network.
 """
 
 from __future__ import annotations
@@ -43,21 +43,20 @@ class Config:
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     preset: str = ""
-    """The name of the preset that the settings began with; empty where there was none, and in runs of older
-    versions."""
+    """Name of the preset that the settings started from; empty if there was none, and in runs of older versions."""
 
     def __post_init__(self) -> None:
         check(self)
 
     @property
     def unroll(self) -> int:
-        """K, the steps that are unrolled for the loss: 0 without learned dynamics, where each position is trained by
-        itself."""
+        """K, the number of unroll steps in the loss: 0 without learned dynamics, when each position is trained on
+        separately."""
         return self.learner.unroll if DYNAMICS[self.model.dynamics].learned else 0
 
 
 def check(config: Config) -> None:
-    """Refuse values no run could use. Raises ConfigError naming the setting."""
+    """Refuse values that no run could use. Raises ConfigError naming the setting."""
     check_numbers(config, "")
     for name, search in (("search", config.search), ("play", config.play)):
         _check_span(name, search.low, search.high)
@@ -75,10 +74,10 @@ def check(config: Config) -> None:
         _check_lives(config.game)
     _check_replay(config.replay)
     if config.train.steps == 0 and config.train.minutes == 0.0 and config.train.positions == 0:
-        raise ConfigError("train.steps, train.minutes or train.positions must set a limit")
+        raise ConfigError("expected a limit: set train.steps, train.minutes or train.positions")
     _check_positions(config)
     if config.train.clock == "cpu" and config.train.actors != 0:
-        raise ConfigError("train.clock cpu counts one process: set train.actors to 0")
+        raise ConfigError("train.clock cpu counts the time of one process: set train.actors to 0")
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
 
 
@@ -87,13 +86,14 @@ def _check_span(name: str, low: float, high: float) -> None:
 
     least = cpp_mcts.least_span(low, high)
     if not high - low >= least:
-        raise ConfigError(f"{name}.low must be below {name}.high by at least {least:g}, got {low} and {high}")
+        raise ConfigError(f"{name}: expected {name}.high at least {least:g} above {name}.low, got {low} and {high}")
 
 
 def check_outcomes(config: Config, spec: games.GameSpec) -> None:
-    """Refuse a value or reward that can't state the outcomes of `spec`, and a search that can't tell them apart.
+    """Refuse a value or reward support that can't represent the outcomes of `spec`, and a search that can't tell them
+    apart.
 
-    For games that pay at the end only; what others pay in all is a bound that no game may come near.
+    Only for games that pay only at the end; in others the bounds of the return may be far beyond any real game.
     """
     if spec.rewards_on_the_way:
         return
@@ -103,54 +103,54 @@ def check_outcomes(config: Config, spec: games.GameSpec) -> None:
     spans |= {name: (search.low, search.high) for name, search in searches.items() if search.scale == "fixed"}
     for name, (low, high) in spans.items():
         if not low <= spec.min_return <= spec.max_return <= high:
-            raise ConfigError(f"{name}.low and {name}.high: {spec.name} pays {spec.min_return:g} to "
-                              f"{spec.max_return:g}, got what states {low:g} to {high:g}")
+            raise ConfigError(f"{name}.low and {name}.high: expected a range that holds the returns of {spec.name}, "
+                              f"{spec.min_return:g} to {spec.max_return:g}, got {low:g} to {high:g}")
 
 
 def _check_positions(config: Config) -> None:
-    """A run that is over before it has learned or searched anything is a mistake."""
+    """Refuse a run that would end before any learning or search."""
     first = {"replay.min_positions": config.replay.min_positions,
              "selfplay.warmup_positions": config.selfplay.warmup_positions}
     name = max(first, key=lambda setting: first[setting])
     if 0 < config.train.positions <= first[name]:
-        raise ConfigError(f"train.positions {config.train.positions:,} are over before {name} {first[name]:,}, when "
-                          f"learning or searching begins: raise the one or lower the other")
+        raise ConfigError(f"train.positions: expected more than {name} {first[name]:,}, when learning or searching "
+                          f"begins, got {config.train.positions:,}: raise the one or lower the other")
 
 
 def _check_evaluation(games: int, against: str) -> None:
     if games % 2:
-        raise ConfigError(f"train.evaluate_games must be even, the same for both seats, got {games}")
+        raise ConfigError(f"train.evaluate_games: expected an even number, to split between both seats, got {games}")
     if against not in ("random", "perfect") and not names_mcts(against):
         near = difflib.get_close_matches(against, ("random", "perfect", "mcts:100"), n=1)
-        raise ConfigError(f"train.evaluate_against: {against!r} is none of random, mcts:N (N up to {MCTS_MOST:,}), "
-                          "perfect" + (f"; nearest: {near[0]}" if near else ""))
+        raise ConfigError(f"train.evaluate_against: expected random, mcts:N (N up to {MCTS_MOST:,}) or perfect, got "
+                          f"{against!r}" + (f"; nearest: {near[0]}" if near else ""))
 
 
 def _check_auxiliary_parts(config: Config) -> None:
-    """A part of the model that no loss trains, or a loss without its part, is a mistake."""
+    """Refuse a part of the model that no loss trains, and a loss without its part."""
     for part, name in auxiliary_parts().items():
         on, weight = getattr(config.model, part), getattr(config.learner, name)
         if on != (weight > 0):
             raise ConfigError(f"model.{part} ({on}) and learner.{name} ({weight:g}) belong together; expected both or "
                               "neither")
     if config.learner.consistency_steps > config.learner.unroll:
-        raise ConfigError(f"learner.consistency_steps ({config.learner.consistency_steps}) can't be more than "
-                          f"learner.unroll ({config.learner.unroll})")
+        raise ConfigError(f"learner.consistency_steps: expected at most learner.unroll ({config.learner.unroll}), got "
+                          f"{config.learner.consistency_steps}")
 
 
 def _check_no_pictures(config: Config) -> None:
     readers = ", ".join(name for name, kind in NETWORKS.items() if kind.pictures)
     if config.model.standardise:
-        raise ConfigError(f"model.standardise is of pictures, which model.network {readers} reads: turn it off for "
+        raise ConfigError(f"model.standardise is for pictures, that is for model.network {readers}: turn it off for "
                           f"{config.model.network} (--model.no-standardise)")
     if config.learner.shift > 0:
-        raise ConfigError(f"learner.shift moves pictures, which model.network {readers} reads: set learner.shift to 0 "
-                          f"for {config.model.network}")
+        raise ConfigError(f"learner.shift is for pictures, that is for model.network {readers}: set it to 0 for "
+                          f"{config.model.network}")
 
 
 def _check_pictures(config: Config) -> None:
     if config.model.reconstruction:
-        raise ConfigError(f"model.network {config.model.network} has no way back to a picture: set "
+        raise ConfigError(f"model.network {config.model.network} has no decoder for pictures: set "
                           "model.reconstruction to False and learner.reconstruction_weight to 0")
 
 
@@ -160,43 +160,44 @@ def _check_lives(game: str) -> None:
     except games.GameError as error:
         raise ConfigError(str(error)) from error
     if not facts.shows_lives:
-        raise ConfigError(f"selfplay.life_ends tells the agent of lost lives, which the protocol {facts.protocol_name} "
-                          f"of {facts.spec.name} forbids: turn it off (--selfplay.no-life-ends), or name another "
-                          "protocol")
+        raise ConfigError("selfplay.life_ends signals lost lives to the agent, which the protocol "
+                          f"{facts.protocol_name} of {facts.spec.name} forbids: turn it off "
+                          "(--selfplay.no-life-ends), or choose another protocol")
 
 
 def _check_rules(config: Config) -> None:
-    """Refuse what has no meaning, or can't be had, where the game's own rules are searched."""
+    """Refuse settings that are meaningless or impossible if the true rules are searched."""
     why = f"model.dynamics {config.model.dynamics}"
     for part, weight in auxiliary_parts().items():
         if getattr(config.model, part):
-            raise ConfigError(f"{why} has no imagined positions to train: set model.{part} to False and "
+            raise ConfigError(f"{why} has no imagined positions to train on: set model.{part} to False and "
                               f"learner.{weight} to 0")
     if config.learner.reanalyse_fraction > 0:
-        raise ConfigError(f"{why} searches from the history of a game, which stored positions don't have: set "
+        raise ConfigError(f"{why} searches from a game's move history, which stored positions don't have: set "
                           f"learner.reanalyse_fraction to 0, got {config.learner.reanalyse_fraction:g}")
     if family(config.game) != "open_spiel":
-        raise ConfigError(f"{why} knows the rules of OpenSpiel's games alone: set model.dynamics to learned for "
+        raise ConfigError(f"{why} knows the rules of OpenSpiel games only: set model.dynamics to learned for "
                           f"{config.game}")
     try:
         spec = games.spec(config.game)
     except games.GameError as error:
         raise ConfigError(str(error)) from error
     if spec.stochastic:
-        raise ConfigError(f"{why} can't search a game with chance: set model.dynamics to learned for {spec.name}")
+        raise ConfigError(f"{why} can't search games with chance events: set model.dynamics to learned for {spec.name}")
 
 
 def _check_replay(replay: ReplayConfig) -> None:
     if replay.capacity < replay.min_positions:
-        raise ConfigError(f"replay.capacity ({replay.capacity}) must hold replay.min_positions "
-                          f"({replay.min_positions})")
-    # What a replay really takes is known with its game.
+        raise ConfigError(f"replay.capacity: expected at least replay.min_positions ({replay.min_positions}), got "
+                          f"{replay.capacity}")
+    # Only a lower bound: the true size depends on the game.
     least = replay.capacity * LEAST_STORED_BYTES // 10**6
     if least > replay.memory_limit_mb:
-        raise ConfigError(f"replay.capacity {replay.capacity} needs more than {least:,} MB, replay.memory_limit_mb is "
-                          f"{replay.memory_limit_mb:,}; lower the capacity or raise the limit")
+        raise ConfigError(f"replay.capacity {replay.capacity} needs more than {least:,} MB, but replay.memory_limit_mb "
+                          f"is {replay.memory_limit_mb:,}; lower the capacity or raise the limit")
     if replay.prioritized and replay.window_fraction < 1.0:
-        raise ConfigError(f"replay.prioritized draws from all positions kept: replay.window_fraction must be 1, "
-                          f"got {replay.window_fraction}")
+        raise ConfigError("replay.window_fraction: expected 1 with replay.prioritized, which samples all stored "
+                          f"positions, got {replay.window_fraction}")
     if replay.window_fraction == 0.0 and replay.min_window == 0:
-        raise ConfigError("replay.window_fraction and replay.min_window are both 0: nothing could be drawn")
+        raise ConfigError("replay.window_fraction and replay.min_window: expected one above 0, got 0 for both: nothing "
+                          "could be sampled")

@@ -1,4 +1,4 @@
-"""A config as JSON values and back, in this version's form or an older one; dotted overrides.
+"""Conversion of configs to and from JSON values, older versions included; dotted overrides.
 
 Raises ConfigError naming a setting that is unknown, missing or of the wrong type.
 """
@@ -21,30 +21,30 @@ RETIRED: dict[str, float | None] = {
     "selfplay.gumbel_moves": 0, "selfplay.full_search_fraction": 1.0, "selfplay.fast_share": None,
     "learner.surprise_share": 0.0,
 }
-"""Settings that older versions had -> the value at which they did nothing, None for any: a stored config may hold them
-with it."""
+"""Settings of older versions -> the value at which they had no effect (None: any); a stored config may hold a setting
+with that value."""
 
 T = TypeVar("T")
 
 
 class Retired(ConfigError):
-    """A stored setting that is gone was in use; the message names it."""
+    """A stored config uses a setting that was removed; the message names it."""
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The config as JSON values, with the format's version."""
+    """The config as JSON values, with the format version."""
     return {"format": FORMAT, **dataclasses.asdict(config)}
 
 
 def from_json(data: Any) -> Config:
-    """A config from `to_json`'s form, here or in an older version. Raises ConfigError naming an unknown, missing or
+    """The inverse of `to_json`, of this or an older version. Raises ConfigError naming an unknown, missing or
     ill-typed key, or Retired."""
     if not isinstance(data, dict):
-        raise ConfigError(f"a config is a JSON object, got {type(data).__name__}")
+        raise ConfigError(f"config: expected a JSON object, got {type(data).__name__}")
     fields = dict(data)
     version = fields.pop("format", None)
     if version is None:
-        raise ConfigError("no config of muzero: it has no format")
+        raise ConfigError("config: expected a format number, got none: this isn't a config of muzero")
     if not isinstance(version, int) or version > FORMAT:
         raise ConfigError(f"config format {version!r} is newer than this version reads ({FORMAT}); update muzero")
     return _build(Config, _without_retired(fields), "")
@@ -58,7 +58,7 @@ def _without_retired(sections: dict[str, Any]) -> dict[str, Any]:
             kept[section] = dict(kept[section])
             value = kept[section].pop(setting)
             if idle is not None and value != idle:
-                raise Retired(f"{name} ({str(value)[:40]} here) was removed: this needs the version that made it")
+                raise Retired(f"{name} (here {str(value)[:40]}) was removed: use the version that made this config")
     return kept
 
 
@@ -82,7 +82,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         choices = typing.get_args(hint)
         if value not in choices:
             near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-            raise ConfigError(f"{path}: {value!r} is none of {', '.join(map(str, choices))}"
+            raise ConfigError(f"{path}: expected one of {', '.join(map(str, choices))}, got {value!r}"
                               + (f"; nearest: {near[0]}" if near else ""))
         return value
     if hint == Schedule:
@@ -103,7 +103,7 @@ def _schedule(value: Any, path: str) -> Schedule:
         for point in value
     )
     if not ok:
-        raise ConfigError(f"{path}: a schedule is [[from, value], ...], got {value!r}")
+        raise ConfigError(f"{path}: expected a schedule [[from, value], ...], got {value!r}")
     return tuple((_real(start, path), _real(number, path)) for start, number in value)
 
 

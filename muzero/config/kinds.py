@@ -1,7 +1,7 @@
-"""Kinds of networks, dynamics and planners: what the rest of the program must know of each, without torch.
+"""Kinds of networks, dynamics and planners: what the rest of the program must know about each, without torch.
 
-A network is one entry in `NETWORKS` and the module it names, a planner one in `PLANNERS`; `muzero.model.networks.kind`
-and `muzero.search.planners` say what such a module holds.
+A network kind is an entry in `NETWORKS` and the module it names, a planner one in `PLANNERS`;
+`muzero.model.networks.kind` and `muzero.search.planners` define the interfaces of these modules.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ class NetworkKind:
     """A family of networks h, g, f."""
 
     module: str
-    """that builds them"""
+    """module that builds them"""
     spatial: bool = False
-    """latents are boards [width, H, W], computed by convolutions: channels last in memory, and in self-play's bfloat16
-    where `train.precision` allows"""
+    """latents are boards [width, H, W], computed by convolutions: in channels-last format, and in self-play in bfloat16
+    if `train.precision` allows it"""
     pictures: bool = False
-    """reads pictures, and nothing else: their pixels may be standardised and shifted, and nothing decodes a latent back
-    to one"""
+    """reads only pictures: these can be standardised and shifted, but not decoded from a latent"""
     blocks: tuple[str, ...] = ()
-    """settings of `model` that count its residual blocks; those of g last. Stored weights are held against them before
+    """settings of `model` with its numbers of residual blocks, g's last. Stored weights are checked against them before
     a model is built"""
 
 
 @dataclass(frozen=True)
 class DynamicsKind:
-    """How a search moves from a position to the next."""
+    """How a search gets from one position to the next."""
 
     module: str
-    """that makes the model a search runs over"""
+    """module that makes the model a search runs on"""
     learned: bool
-    """g moves through latents, and is unrolled in the loss; else real positions are reached, each trained by itself"""
+    """g steps through latents, and is unrolled in the loss; otherwise a search visits real positions, each trained on
+    separately"""
 
 
 @dataclass(frozen=True)
 class PlannerKind:
-    """A way of choosing actions by a model."""
+    """A way of choosing actions with a model."""
 
     module: str
-    """that makes it"""
+    """module that makes it"""
     noise: str = ""
-    """setting of `search` that says how much chance there is in its choice; empty where there is none to set"""
+    """setting of `search` for the amount of randomness in its choice; empty if there is none"""
     settings: type[Any] | None = None
-    """its own, a frozen dataclass whose numbers have bounds: the section `search.NAME`, and `play.NAME`"""
+    """its own settings, a frozen dataclass with bounded numbers: the sections `search.NAME` and `play.NAME`"""
 
 
 NETWORKS: dict[str, NetworkKind] = {

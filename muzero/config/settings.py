@@ -1,7 +1,7 @@
 """The sections of a config: every setting with its type, default, bounds, meaning and published value.
 
-The bounds of the search's numbers are not here: they are those of the C++ search (`cpp_mcts.limits`). No torch either:
-the command line reads this file before it knows whether it needs a network at all.
+The bounds of the search's settings come from the C++ search (`cpp_mcts.limits`). This module doesn't import torch, as
+the command line loads it before it knows whether it needs a network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from selfplay.bounds import Between, Count, CountOr0, Share, Size, SizeOr0
 from selfplay.schedule import Schedule
 
 LARGEST_END, LARGEST_SCALE = 1e9, 1e12
-"""Of a support, in absolute value."""
+"""Largest end and scale of a support, in absolute value."""
 End = Annotated[float, Between(-LARGEST_END, LARGEST_END)]
 Scale = Annotated[float, Between(1.0 / LARGEST_SCALE, LARGEST_SCALE)]
 Units = Annotated[int, Between(1, 1 << 16)]
@@ -32,7 +32,7 @@ POSITIVE = math.ulp(0.0)
 
 @dataclass(frozen=True)
 class TrainedBy:
-    """Written at a switch of `ModelConfig` for a part that one auxiliary loss alone trains: its weight in
+    """Annotation of a switch of `ModelConfig` for a part trained only by an auxiliary loss: the loss's weight in
     `LearnerConfig`. Both are on or neither is."""
 
     weight: str
@@ -40,34 +40,34 @@ class TrainedBy:
 
 @dataclass(frozen=True)
 class ScalarConfig:
-    """How a network states a scalar: a value or a reward."""
+    """How a network represents a scalar, such as a value or a reward."""
 
     kind: Literal["categorical", "scalar"] = "categorical"
     """categorical: two-hot cross-entropy over `bins`; scalar: squared error."""
     low: End = -1.0
-    """Lower end of the support (after the transform when there is one; MuZero in Atari: -300)."""
+    """Lower end of the support (after the transform, if there is one; MuZero in Atari: -300)."""
     high: End = 1.0
     """Upper end of the support (MuZero in Atari: 300)."""
     bins: Annotated[int, Between(0, 1 << 16)] = 3
-    """Places of the support, evenly spaced (MuZero in Atari: 601). 0 = chosen by what random games pay before a run is
-    made: as many, and ends as far out, as the game's returns need, with a scale and an offset."""
+    """Bins of the support, evenly spaced (MuZero in Atari: 601). 0 = bins, ends, scale and offset are chosen from the
+    returns of random games when a run is created."""
     transform: bool = False
     """Squash by h(x) = sign(x)(sqrt(|x| + 1) - 1) + EPSILON x before the two-hot (MuZero in Atari: on)."""
     scale: Scale = 1.0
-    """What counts as 1: the network states (x - offset) / scale, so that games that pay thousandths or thousands are
-    learned alike. Search and targets stay in the game's own units."""
+    """The network predicts (x - offset) / scale, so that games with rewards of thousandths or of thousands are learned
+    alike. Search and targets stay in the game's own units."""
     offset: End = 0.0
-    """What counts as 0, for games whose every move pays about the same large amount."""
+    """See scale; for games in which every move gives about the same large reward."""
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The smallest and the largest scalar that can be stated, in the game's units."""
+        """The smallest and largest scalar that can be represented, in the game's units."""
         if self.kind == "scalar":
             return -math.inf, math.inf
         return self._meant(self.low), self._meant(self.high)
 
     def _meant(self, y: float) -> float:
-        """What the place y of the support stands for."""
+        """The scalar at the point y of the support."""
         return self.offset + self.scale * (unsquashed(y) if self.transform else y)
 
 
@@ -76,53 +76,52 @@ class ModelConfig:
     """The learned latent model: representation h, dynamics g, prediction f."""
 
     dynamics: Dynamics = "learned"
-    """learned: MuZero. rules: AlphaZero: the search makes its moves by the game's own rules, h and f evaluate real
-    positions, and there is no g."""
+    """learned: MuZero. rules: AlphaZero: the search moves by the game's true rules, h and f evaluate real positions,
+    and there is no g."""
     network: Network = "mlp"
-    """mlp: fully connected. resnet: convolutions over a board. pixels: the same, after a picture was made a sixteenth
-    as high and wide."""
+    """mlp: fully connected. resnet: convolutions over a board. pixels: the same, after downsampling a picture to a
+    sixteenth of its height and width."""
     width: Units = 64
     """mlp: units of the latent. Others: channels of the latent (MuZero: 256)."""
     hidden: Units = 128
-    """mlp: units of the one hidden layer. Others: units of the pooled heads' hidden layer."""
+    """mlp: units of the hidden layer. Others: units of the pooled heads' hidden layer."""
     representation_blocks: Blocks = 2
-    """resnet: residual blocks of h (MuZero: 16). pixels: after each of the last two of its four halvings."""
+    """resnet: residual blocks of h (MuZero: 16). pixels: after each of the last two of four downsamplings."""
     picture_blocks: Blocks = 1
-    """pixels: residual blocks after each of the first two halvings, where they cost most."""
+    """pixels: residual blocks after each of the first two downsamplings, where they cost most."""
     dynamics_blocks: Blocks = 1
     """resnet, pixels: residual blocks of g (MuZero: 16)."""
     standardise: bool = False
-    """pixels: each pixel as its difference from the mean at its place, in standard deviations, over the positions
-    collected before the first learning step. Without it, or batch norm, objects of a few pixels are hardly ever
-    learned."""
+    """pixels: standardise each pixel by its own mean and standard deviation, measured over the positions collected
+    before the first learning step. Without it, or batch norm, objects of a few pixels are hardly ever learned."""
     norm: Literal["none", "batch"] = "none"
     """resnet, pixels: normalisation inside the blocks (MuZero: batch)."""
     latent_norm: Literal["layer", "rms", "minmax"] = "layer"
     """Normalisation of each latent: to mean 0 and variance 1, to mean square 1, or to [0, 1] (MuZero: minmax)."""
     position_bias: bool = True
-    """resnet, pixels: a learned bias for each place of the latent board."""
+    """resnet, pixels: a learned bias for each cell of the latent board."""
     value: ScalarConfig = field(default_factory=ScalarConfig)
     reward: ScalarConfig = field(default_factory=ScalarConfig)
     prefix: Annotated[int, Between(0, 64)] = 0
-    """Value prefix (EfficientZero: 5): moves whose rewards are stated as one sum, by a network with a memory; 0 = each
-    reward by itself."""
+    """Value prefix (EfficientZero: 5): number of moves whose rewards are predicted as one sum, by an LSTM; 0 = predict
+    each reward separately."""
     prefix_hidden: Units = 64
-    """Units of that memory (EfficientZero: 512)."""
+    """Units of that LSTM (EfficientZero: 512)."""
     discount: Literal["fixed", "learned"] = "fixed"
-    """fixed: the sign follows from the game (it must alternate, or have one player).
+    """fixed: the sign follows from the game (players must alternate, or there is only one).
     learned: a head predicts end / same player / other player."""
     reconstruction: Annotated[bool, TrainedBy("reconstruction_weight")] = False
-    """A linear decoder from every imagined latent back to the observation (an auxiliary loss)."""
+    """A linear decoder from every imagined latent to the observation (an auxiliary loss)."""
     consistency: Annotated[bool, TrainedBy("consistency_weight")] = False
-    """A projector and predictor for self-consistency of latents (an auxiliary loss; EfficientZero)."""
+    """A projector and predictor for the self-consistency of latents (an auxiliary loss; EfficientZero)."""
     consistency_width: Units = 128
     """Units of that projection (EfficientZero: 1024)."""
 
 
 @functools.cache
 def auxiliary_parts() -> dict[str, str]:
-    """Switches of `ModelConfig` for parts that an auxiliary loss trains -> the setting of `LearnerConfig` that is its
-    weight."""
+    """Switches of `ModelConfig` for parts that an auxiliary loss trains -> the setting of `LearnerConfig` with the
+    loss's weight."""
     hints = get_type_hints(ModelConfig, include_extras=True)
     return {name: mark.weight for name, hint in hints.items() for mark in getattr(hint, "__metadata__", ())
             if isinstance(mark, TrainedBy)}
@@ -132,8 +131,8 @@ Section = TypeVar("Section")
 
 
 def with_planners(section: type[Section]) -> type[Section]:
-    """A section with one inside it for each planner that has settings of its own, by the planner's name. Raises
-    TypeError for a name that the section has already."""
+    """Class decorator: adds a subsection for each planner that has its own settings, under the planner's name. Raises
+    TypeError for a name that the section already has."""
     for name, kind in PLANNERS.items():
         if kind.settings is not None:
             if name in section.__annotations__ or hasattr(section, name):
@@ -146,54 +145,56 @@ def with_planners(section: type[Section]) -> type[Section]:
 @dataclass(frozen=True)
 @with_planners
 class SearchConfig:
-    """One batched tree search. Each number is a row of the table in cpp_mcts/src, which holds its bounds."""
+    """One batched tree search. Each number has a row in the table in cpp_mcts/src, which holds its bounds."""
 
     simulations: int = 32
-    """Simulations of one search (MuZero: 800 in board games, 50 in Atari; Gumbel MuZero plays well with 2 to 16)."""
+    """Simulations per search (MuZero: 800 in board games, 50 in Atari; Gumbel MuZero plays well with 2 to 16)."""
     algorithm: Algorithm = "gumbel"
     """gumbel: Gumbel MuZero (Danihelka et al. 2022). puct: MuZero (Schrittwieser et al. 2020)."""
     scale: Literal["fixed", "minmax", "siblings"] = "fixed"
-    """How Q is scaled to [0, 1]: by known bounds, by the tree's extremes (MuZero), or by the extremes among the node's
-    own actions."""
+    """How Q is scaled to [0, 1]: by fixed bounds, by the extremes in the tree (MuZero), or by the extremes among the
+    node's actions."""
     low: float = -1.0
-    """scale = fixed: Q that counts as 0."""
+    """scale = fixed: the Q that maps to 0."""
     high: float = 1.0
-    """scale = fixed: Q that counts as 1."""
+    """scale = fixed: the Q that maps to 1."""
     mirror: bool = True
-    """scale = minmax: every Q widens the bounds on both sides, as two players with opposite interests need."""
+    """scale = minmax: every Q extends the bounds on both sides, as a zero-sum game of two players needs."""
     epsilon: float = 1e-8
-    """scale = minmax or siblings: smallest width of the bounds."""
+    """scale = minmax or siblings: least width of the bounds."""
     c_init: float = 1.25
-    """pUCT: weight of exploration, c1 of MuZero (1.25)."""
+    """pUCT: exploration weight, c1 of MuZero (1.25)."""
     c_base: float = 19652.0
-    """pUCT: visits at which that weight has grown by log 2, c2 of MuZero (19652)."""
+    """pUCT: number of visits at which that weight has grown by log 2, c2 of MuZero (19652)."""
     unvisited: Literal["worst", "parent", "siblings"] = "parent"
-    """pUCT: Q of an action without visits: the worst on the scale (0), the parent's value, or the mean of the visited
+    """pUCT: Q of an unvisited action: the worst on the scale (0), the parent's value, or the mean of the visited
     actions (MuZero: worst)."""
     dirichlet_alpha: float = 0.3
     """pUCT: concentration of the noise at the root (AlphaZero: 0.3 in chess, 0.15 in shogi, 0.03 in Go; MuZero in
     Atari: 0.25)."""
     dirichlet_fraction: float = 0.0
-    """pUCT: share of that noise in the root's prior, over legal actions (AlphaZero and MuZero in self-play: 0.25)."""
+    """pUCT: fraction of that noise in the root's prior, over legal actions (AlphaZero and MuZero in self-play: 0.25).
+    """
     c_visit: float = 50.0
-    """Gumbel: sigma(q) = (c_visit + max visits) c_scale q, the weight of Q against logits (Danihelka et al.: 50)."""
+    """Gumbel: sigma(q) = (c_visit + max visits) c_scale q, the weight of Q against the logits (Danihelka et al.: 50).
+    """
     c_scale: float = 1.0
-    """Gumbel: the factor in sigma (Danihelka et al.: 1.0 in Go, 0.1 in Atari)."""
+    """Gumbel: factor in sigma (Danihelka et al.: 1.0 in Go, 0.1 in Atari)."""
     max_considered: int = 16
-    """Gumbel: actions considered at the root at most (Danihelka et al.: 16)."""
+    """Gumbel: most actions considered at the root (Danihelka et al.: 16)."""
     gumbel_scale: float = 1.0
     """Gumbel: scale of the noise at the root; 0 makes the choice deterministic (evaluation)."""
     threads: int = 1
-    """Threads of the tree; results don't depend on it. 0 = chosen by this machine when training starts."""
+    """Threads of the tree search; results don't depend on it. 0 = chosen for this machine when training starts."""
 
     @property
     def noise(self) -> float:
-        """How much chance there is in the choice at the root; 0 = none."""
+        """How much randomness there is in the choice at the root; 0 = none."""
         setting = PLANNERS[self.algorithm].noise
         return float(getattr(self, setting)) if setting else 0.0
 
     def with_noise(self, noise: float) -> SearchConfig:
-        """The same search with this much chance at the root. Raises ConfigError for a planner without any."""
+        """The same search with this much randomness at the root. Raises ConfigError for a planner without any."""
         if setting := PLANNERS[self.algorithm].noise:
             changed: dict[str, Any] = {setting: noise}
             return replace(self, **changed)
@@ -202,7 +203,7 @@ class SearchConfig:
         return self
 
     def own(self, settings: type[Section]) -> Section:
-        """The settings that a planner has of its own, by their class. Raises ConfigError where no planner has these."""
+        """A planner's own settings, by their class. Raises ConfigError if no planner has these."""
         for held in vars(self).values():
             if isinstance(held, settings):
                 return held
@@ -210,20 +211,20 @@ class SearchConfig:
 
     @property
     def tree_settings(self) -> dict[str, float | str | bool]:
-        """What `cpp_mcts.Search` calls its settings: all of these but `simulations`, which is one of its sizes, and
-        what other planners have of their own."""
+        """The settings of `cpp_mcts.Search`: all of these except `simulations`, which is one of its sizes, and the
+        settings of other planners."""
         return {name: setting for name, setting in vars(self).items()
                 if name != "simulations" and not is_dataclass(setting)}
 
 
 @dataclass(frozen=True)
 class AloneConfig:
-    """How a trained agent plays a game of one player."""
+    """How a trained agent plays a one-player game."""
 
     repeats: Literal["same", "next"] = "same"
-    """What it does at an observation that has come before in the same game. same: what the search prefers, again, so
-    that a circle is walked to the end of the game. next: the second best move the second time, then the third, and so
-    on; in games of chance or of partial observation, a move drawn from the search's policy."""
+    """The move at an observation that recurs within a game. same: the search's choice again, so that the agent may loop
+    until the game ends. next: the second best move the second time, then the third, and so on; in games with chance or
+    partial observation, a move sampled from the search's policy."""
 
 
 @dataclass(frozen=True)
@@ -231,22 +232,21 @@ class ReplayConfig:
     """The replay buffer."""
 
     capacity: Count = 50_000
-    """Positions kept at most. The memory is reserved at once and printed before the start."""
+    """Most positions stored. The memory is reserved at once, and its size is printed at the start."""
     window_fraction: Share = 1.0
-    """Samples come only from the newest share of all positions ever played..."""
+    """Samples come only from this newest fraction of all positions ever played..."""
     min_window: CountOr0 = 0
     """...but never from fewer than this many."""
     min_positions: Count = 2_000
-    """Positions needed before learning starts."""
+    """Positions collected before learning starts."""
     prioritized: bool = False
-    """Draw positions in proportion to (value error)^alpha instead of uniformly (MuZero in Atari: on)."""
+    """Sample positions in proportion to (value error)^alpha instead of uniformly (MuZero in Atari: on)."""
     alpha: Annotated[float, Between(0.0, 2.0)] = 0.6
-    """Exponent of the priorities; 0 draws uniformly (Schaul et al. 2016: 0.6; MuZero: 1)."""
+    """Exponent of the priorities; 0 samples uniformly (Schaul et al. 2016: 0.6; MuZero: 1)."""
     beta: Annotated[float, Between(0.0, 2.0)] = 0.4
-    """Exponent of the importance weights that correct for it; constant (Schaul et al. 2016: from 0.4 to 1; MuZero:
-    1)."""
+    """Exponent of the importance-sampling weights, constant (Schaul et al. 2016: from 0.4 to 1; MuZero: 1)."""
     memory_limit_mb: Annotated[int, Between(1, 1 << 30)] = 4_096
-    """In units of 10^6 bytes. A replay that would be larger is refused with the size it needs."""
+    """In units of 10^6 bytes. A larger replay buffer is refused, with the size it needs."""
 
 
 @dataclass(frozen=True)
@@ -254,118 +254,118 @@ class LearnerConfig:
     """Losses, targets and the optimizer."""
 
     batch: Annotated[Schedule, Between(1.0, 1e6)] = ((0.0, 256.0),)
-    """Positions a step, over the training progress (MuZero: 2048 in board games, 1024 in Atari)."""
+    """Minibatch size, over training progress (MuZero: 2048 in board games, 1024 in Atari)."""
     unroll: Annotated[int, Between(1, 64)] = 3
-    """K, learned steps after the root (MuZero: 5)."""
+    """K, unroll steps after the root (MuZero: 5)."""
     td_steps: Size = 1_000
-    """n of the n-step value target; longer than the game means the outcome (MuZero in Atari: 10)."""
+    """n of the n-step value target; longer than the game means the final outcome (MuZero in Atari: 10)."""
     td_age: CountOr0 = 0
-    """Positions played after which a stored position's n falls by one, down to 1, as what followed there was played by
+    """n of a stored position falls by one for every so many positions played since, down to 1, as its moves come from
     an older agent (Ye et al. 2021, section 4.3); 0 = never."""
     search_share: Share = 0.0
-    """Share of the search's own root value in the value target; the rest is the n-step return. Less noise from
-    exploring moves, more of the network's own opinion."""
+    """Fraction of the search's root value in the value target; the rest is the n-step return. More means less noise
+    from exploratory moves, but more bias from the network."""
     gamma: Share = 1.0
     """Discount of one move (MuZero: 1 in board games, 0.997 in Atari)."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """muon: the matrices of hidden layers move along orthogonalised momentum, all else by AdamW."""
+    """muon: Muon for the weight matrices of hidden layers, AdamW for all other parameters."""
     learning_rate: Annotated[float, Between(POSITIVE, 1e3)] = 5e-3
-    """Of the first step after the warm-up."""
+    """Learning rate after the warm-up."""
     final_rate: Share = 0.1
-    """Learning rate at the end, as a share of the first."""
+    """Learning rate at the end, as a fraction of `learning_rate`."""
     warmup: Share = 0.05
-    """Share of the training spent raising the learning rate linearly from 0."""
+    """Fraction of training during which the learning rate rises linearly from 0."""
     decay_from: Share = 0.05
     """Progress at which the cosine decay starts."""
     weight_decay: Annotated[float, Between(0.0, 1e3)] = 1e-4
     """Decoupled weight decay of AdamW and Muon (MuZero: an L2 term of 1e-4)."""
     clip: Annotated[float, Between(POSITIVE, 1e9)] = 5.0
-    """Largest norm of the gradient (EfficientZero: 5)."""
+    """Gradient clipping: largest norm of the gradient (EfficientZero: 5)."""
     state_gradient: Share = 0.5
-    """Factor on the gradient that flows back through a latent into the step before (MuZero: 0.5)."""
+    """Factor on the gradient that flows through a latent into the previous step (MuZero: 0.5)."""
     step_weights: Literal["mean", "equal"] = "mean"
-    """Of K unrolled steps each weighs 1/K. The position they start from weighs 1 (mean; Schrittwieser et al. 2020,
-    appendix G) or 1/K as well (equal; Ye et al. 2021)."""
+    """Each of the K unroll steps has weight 1/K. The root has weight 1 (mean; Schrittwieser et al. 2020, appendix G) or
+    1/K as well (equal; Ye et al. 2021)."""
     value_weight: Weight = 1.0
-    """Weight of the value's loss (MuZero Reanalyze and EfficientZero: 0.25)."""
+    """Weight of the value loss (MuZero Reanalyze and EfficientZero: 0.25)."""
     reward_weight: Weight = 1.0
-    """Weight of the reward's loss (MuZero: 1)."""
+    """Weight of the reward loss (MuZero: 1)."""
     policy_weight: Weight = 1.0
-    """Weight of the policy's loss (MuZero: 1)."""
+    """Weight of the policy loss (MuZero: 1)."""
     discount_weight: Weight = 1.0
-    """Weight of the loss of who moves next, where model.discount is learned."""
+    """Weight of the loss for who moves next, if model.discount is learned."""
     consistency_weight: Weight = 0.0
-    """Weight of self-consistency, where model.consistency is on (EfficientZero: 2)."""
+    """Weight of the self-consistency loss, if model.consistency is on (EfficientZero: 2)."""
     consistency_steps: CountOr0 = 0
-    """Imagined steps, from the first on, compared with the position really reached; 0 = all. Each takes one h more."""
+    """Number of imagined steps compared with the positions really reached; 0 = all. Each takes one more call of h."""
     reconstruction_weight: Weight = 0.0
-    """Weight of the reconstruction of observations, where model.reconstruction is on."""
+    """Weight of the reconstruction loss, if model.reconstruction is on."""
     absorbing: bool = True
-    """Train steps past the end with random actions to value 0 and reward 0."""
+    """Train steps past the end, with random actions, towards value 0 and reward 0."""
     symmetries: bool = True
-    """Draw a random symmetry of the game for each sample."""
+    """Apply a random symmetry of the game to each sample."""
     shift: Annotated[int, Between(0, 64)] = 0
-    """Pictures are moved by up to this many pixels at random, up or down and sideways, their edges repeated (DrQ and
+    """Shift pictures by up to this many pixels at random, vertically and horizontally, with edges repeated (DrQ and
     EfficientZero: 4)."""
     ema: Share = 0.0
     """Decay of the averaged weights used for play; 0 plays with the newest weights."""
     replay_ratio: Annotated[float, Between(POSITIVE, 1e6)] = 2.0
-    """Samples drawn for each position played."""
+    """Samples per position played."""
     reanalyse_fraction: Share = 0.0
-    """Stored positions searched again with the newest weights, for each sample drawn: 0.5 is one for two samples
-    (MuZero Reanalyze: 0.8, EfficientZero: 0.99)."""
+    """Stored positions reanalysed with the newest weights, per sample: 0.5 is one for every two samples (MuZero
+    Reanalyze: 0.8, EfficientZero: 0.99)."""
     reanalyse_batch: Size = 512
-    """Positions of one such search."""
+    """Positions per search of reanalysis."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers a learning step computes with, the weights being float32; auto: bfloat16 on CUDA, and for pictures where
-    the processor multiplies it in hardware."""
+    """Number format of a learning step, with float32 weights; auto: bfloat16 on CUDA, and for pictures if the CPU
+    multiplies it in hardware."""
     graphs: Literal["auto", "off"] = "auto"
-    """On CUDA, a step runs as one recorded graph; off starts its kernels one by one, which is slower."""
+    """On CUDA, a step runs as one captured graph; off launches its kernels one by one, which is slower."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A run: its limits, processes, device, reports and evaluations."""
+    """A run: limits, processes, device, reports and evaluations."""
 
     steps: CountOr0 = 4_000
     """Learning steps; 0 = no limit."""
     minutes: Minutes = 0.0
-    """Minutes of training; 0 = no limit. When set, schedules follow the time."""
+    """Minutes of training; 0 = no limit. If set, schedules follow the time."""
     positions: CountOr0 = 0
-    """Positions to play, each to be drawn `learner.replay_ratio` times; 0 = no limit. The last part of a game may go
-    beyond. Schedules follow the samples where neither steps nor minutes are set."""
+    """Positions to play, each sampled `learner.replay_ratio` times; 0 = no limit. The last part of a game may exceed
+    it. Schedules follow the samples if neither steps nor minutes are set."""
     clock: Literal["wall", "cpu"] = "wall"
-    """What minutes are of: the wall clock, or CPU time of a run in one process, which other work on the machine hardly
-    changes: for comparisons."""
+    """What minutes measure: wall-clock time, or the CPU time of a run in one process, which other load on the machine
+    hardly affects: for comparisons."""
     horizon: CountOr0 = 0
     """Steps over which schedules run; 0 = `steps`."""
     seed: Annotated[int, Between(0, (1 << 63) - 1)] = 0
-    """Of all random draws; a run in one process is a function of it."""
+    """Seed of all randomness; it determines a run in one process."""
     actors: Annotated[int, Between(-1, 256)] = 1
-    """Self-play processes beside the learner; 0 = one process, deterministic. -1 = as many as this machine has cores,
-    one on a GPU."""
+    """Self-play processes next to the learner; 0 = a single, deterministic process. -1 = one per core of this machine,
+    or one on a GPU."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto: CUDA where it is there."""
+    """auto: CUDA if available."""
     threads: Annotated[int, Between(1, 1 << 10)] = 1
     """torch threads in each process on a CPU."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers self-play's networks compute with; auto: bfloat16 where the processor multiplies it in hardware. Play and
-    evaluation use float32."""
+    """Number format of the networks in self-play; auto: bfloat16 if the hardware multiplies it. Play and evaluation use
+    float32."""
     log_seconds: Seconds = 2.0
     """Seconds between reports."""
     checkpoint_seconds: Seconds = 45.0
     """Seconds between checkpoints."""
     evaluate_minutes: Annotated[float, Between(0.0, 1e9)] = 1.0
-    """Minutes between short matches during training, for the display; 0 = none."""
+    """Minutes between short matches during training, shown in the display; 0 = none."""
     evaluate_against: str = "random"
     """Their opponent: random, mcts:N or perfect."""
     evaluate_games: Annotated[int, Between(2, 1 << 20)] = 20
-    """Games of such a match."""
+    """Games per match."""
     evaluate_moves: SizeOr0 = 0
-    """Moves after which a game of theirs is cut, counting with what it has been paid by then; 0 = the game's own limit,
-    3,000 where it has none."""
+    """Moves after which a game of a match is cut off, counting with its return so far; 0 = the game's own limit, or
+    3,000 if it has none."""
     snapshot_minutes: Minutes = 0.0
-    """Minutes of training between agents left behind in RUN/snapshots, to be rated later; 0 = none. They are small and
-    stay for good."""
+    """Minutes of training between snapshots of the agent in RUN/snapshots, to be rated later; 0 = none. They are small
+    and never deleted."""
     publish_steps: Count = 25
-    """Learning steps between weights sent to the actors (EfficientZero: 100)."""
+    """Learning steps between updates of the actors' weights (EfficientZero: 100)."""

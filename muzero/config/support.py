@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 EPSILON = 0.001
-"""Slope of the value transform far out."""
+"""Slope of the value transform for large values."""
 
 
 def squashed(x: float) -> float:

@@ -1,1 +1,1 @@
-"""Where and in what precision networks compute, and what the allocator keeps."""
+"""Devices, precision, CUDA graphs and the memory allocator."""

@@ -1,8 +1,8 @@
 """Tuning of glibc's malloc for a process that allocates and frees the same large arrays again and again.
 
-By default glibc hands every block above a few megabytes back to the kernel and asks for it anew, which costs a page
-fault for each 4 KiB: a good part of a small network's time (docs/lab/performance.md). What is kept is given back after
-a match or a checkpoint, so that a process doesn't grow with each of them.
+By default glibc returns every block above a few megabytes to the kernel and requests it again, which costs a page fault
+for each 4 KiB: a good part of a small network's time (docs/lab/performance.md). Kept memory is returned after a match
+or a checkpoint, so that the process doesn't grow with each of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAD = 64 << 20
 
 
 def keep_freed_blocks() -> bool:
-    """Keep freed memory in the process for the next array. True if the C library took the setting (glibc on Linux)."""
+    """Keep freed memory in the process for the next array. True if the C library accepts it (glibc on Linux)."""
     libc = glibc()
     if libc is None:
         return False
@@ -27,8 +27,8 @@ def keep_freed_blocks() -> bool:
 
 
 def give_back_freed_blocks() -> bool:
-    """Give the kernel what is free now, after work that comes seldom and needs much: its blocks are kept for nothing
-    until it comes again, and meanwhile others grow around them. True if there was any."""
+    """Return free memory to the kernel, after rare work that needs a lot: otherwise its blocks stay unused until the
+    next time, while others grow around them. True if there was any."""
     libc = glibc()
     return libc is not None and libc.malloc_trim(0) == 1
 

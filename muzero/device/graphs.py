@@ -1,7 +1,7 @@
-"""CUDA graphs: work on fixed tensors recorded once and started with one call; numbers sent to the host meanwhile.
+"""CUDA graphs: work on fixed tensors is captured once and replayed with one call; asynchronous copies to the host.
 
-On CUDA a small network's step is hundreds of short kernels, and starting them one by one takes longer than they run. A
-graph starts them all at once; its inputs must then lie in the same place each time.
+On CUDA a small network's step is hundreds of short kernels, and launching them one by one takes longer than running
+them. A graph launches them all at once; its inputs must then be at the same addresses each time.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch import Tensor
 
 T = TypeVar("T")
 WARM_UPS = 3
-"""Times that work is done before it is recorded: libraries choose their algorithms and optimizers make their state."""
+"""Runs before the capture, in which libraries choose their algorithms and optimizers create their state."""
 
 
 class Sent:
-    """A tensor on its way to the host. Reading it waits for what made it, not for what was started later."""
+    """A tensor being copied to the host. Reading it waits for what computed it, not for later work."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.event: torch.cuda.Event | None = None
@@ -37,24 +37,25 @@ class Sent:
 
 
 class Recorder(Protocol):
-    """How work on tensors that stay where they are is made repeatable."""
+    """Captures work on tensors at fixed addresses, for replay."""
 
     def warm(self, work: Callable[[], T]) -> T:
-        """Do it once, where it will be recorded."""
+        """Run the work once, on the stream where it will be captured."""
 
     def record(self, work: Callable[[], T]) -> Callable[[], T]:
-        """Record without doing it; what is given back starts it and gives what `work` would. Raises RuntimeError."""
+        """Capture the work without running it; the returned function replays it and returns `work`'s result. Raises
+        RuntimeError."""
 
     def wait(self) -> None:
-        """Until what was started on the recorder's own stream is done."""
+        """Wait for the work launched on the recorder's own stream."""
 
 
 class CudaGraphs:
-    """Records CUDA graphs, in one pool of memory: only the newest replay's results are whole."""
+    """Captures CUDA graphs in one memory pool: only the results of the newest replay are valid."""
 
     def __init__(self, *, own_stream: bool) -> None:
-        """own_stream: replay where it was recorded, beside other work, for a host that waits for it with `wait`; no
-        other thread may use CUDA during a recording. Otherwise replay in the order of the caller's stream."""
+        """own_stream: replay on the stream of the capture, concurrently with other work, for a host that calls `wait`;
+        no other thread may use CUDA during a capture. Otherwise replay in order on the caller's stream."""
         self.own_stream = own_stream
         self.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self.pool = torch.cuda.graph_pool_handle()

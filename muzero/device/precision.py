@@ -1,4 +1,4 @@
-"""Precision of self-play and learning: float32, or bfloat16 where it is fast enough to be worth its rounding."""
+"""Number formats of self-play and learning: float32, or bfloat16 where it is fast enough to be worth its rounding."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 import torch
 
 CPU_FLAGS = ("avx512_bf16", "amx_bf16")
-"""Processors that multiply bfloat16 in hardware, as Linux names their abilities."""
+"""CPU flags on Linux of processors that multiply bfloat16 in hardware."""
 
 
-def for_search(wanted: str, convolutions: bool, device: torch.device) -> torch.dtype:
-    """The number format of `train.precision`; auto: bfloat16 on CUDA and for convolutions on CPUs made for it."""
-    return _format(wanted, device.type == "cuda" or (convolutions and _multiplies_bfloat16()))
+def for_search(choice: str, convolutions: bool, device: torch.device) -> torch.dtype:
+    """The number format that `train.precision` chooses; auto: bfloat16 on CUDA, and for convolutions on CPUs with
+    bfloat16 hardware."""
+    return _format(choice, device.type == "cuda" or (convolutions and _multiplies_bfloat16()))
 
 
-def for_learning(wanted: str, pictures: bool, device: torch.device) -> torch.dtype:
-    """Of the operations of `learner.precision`, weights being float32; auto: bfloat16 on CUDA and for pictures on CPUs
-    made for it."""
-    return _format(wanted, device.type == "cuda" or (pictures and _multiplies_bfloat16()))
+def for_learning(choice: str, pictures: bool, device: torch.device) -> torch.dtype:
+    """The number format that `learner.precision` chooses for operations (weights are float32); auto: bfloat16 on CUDA,
+    and for pictures on CPUs with bfloat16 hardware."""
+    return _format(choice, device.type == "cuda" or (pictures and _multiplies_bfloat16()))
 
 
-def _format(wanted: str, fast: bool) -> torch.dtype:
-    if wanted == "auto":
+def _format(choice: str, fast: bool) -> torch.dtype:
+    if choice == "auto":
         return torch.bfloat16 if fast else torch.float32
-    return torch.float32 if wanted == "float32" else torch.bfloat16
+    return torch.float32 if choice == "float32" else torch.bfloat16
 
 
 @functools.cache

@@ -1,1 +1,1 @@
-"""Measurements of agents as reports: matches, tournaments, single moves, whole games, suites of them."""
+"""Evaluations of agents, as reports: matches, tournaments, single moves, episodes, suites."""

@@ -1,4 +1,4 @@
-"""Whole games of one player: their returns, beside random play and people where these are known."""
+"""Returns in a one-player game, compared with published random and human scores if known."""
 
 from __future__ import annotations
 
@@ -16,61 +16,60 @@ if TYPE_CHECKING:
     from muzero.evaluation.subject import Subject
 
 EPISODES = 100
-"""Games unless told otherwise."""
+"""Default number of games."""
 LEAST = 5
-"""Games for an interval of their mean."""
+"""Fewest games for an interval of their mean."""
 
 
 @dataclass(frozen=True)
 class EpisodesReport:
-    """Whole games from the beginning, under the protocol of the game's name, with its own rewards."""
+    """Complete games under the protocol in the game's name, with unclipped rewards."""
 
     result: SoloResult
     limit: int
-    """moves after which a game was cut"""
+    """moves after which a game was cut off"""
     atari: AtariFacts | None = None
-    """of an Atari game"""
+    """for an Atari game"""
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of the mean; None where the games say nothing of one."""
+        """The 95 % interval of the mean; None if the games don't allow one."""
         result = self.result
         return None if self.without_interval else mean_interval(result.mean, result.deviation, result.games)
 
     @property
     def without_interval(self) -> str:
-        """Why there is no interval, where there is none."""
+        """Why there is no interval; empty if there is one."""
         if self.result.games < LEAST:
-            return f"too few games for an interval, {LEAST} or more wanted"
+            return f"expected {LEAST} or more games for an interval, got {self.result.games}"
         return "all games equal" if min(self.result.returns) == max(self.result.returns) else ""
 
     @property
     def different(self) -> int:
-        """Courses among the games, as far as score and length tell: without noise a start leads to the same game
-        again."""
+        """Distinct games, as far as score and length show: without noise the same start leads to the same game."""
         return len(set(zip(self.result.returns, self.result.lengths, strict=True)))
 
     @property
     def human_normalised(self) -> float | None:
-        """The mean between random play (0) and a human (1); None where nobody has published theirs."""
+        """The mean on a scale from random play (0) to a human (1); None if these scores aren't published."""
         return None if self.atari is None else human_normalised(self.atari.rom, self.result.mean)
 
 
 def episodes(subject: Subject, count: int = EPISODES, max_moves: int = 0, say: Say = silent) -> EpisodesReport:
-    """Play `count` games of `max_moves` at most (0: as `selfplay.strength.arena.move_limit` says).
+    """Play `count` games of at most `max_moves` moves (0: see `selfplay.strength.arena.move_limit`).
 
-    Raises GameError for a game of two players.
+    Raises GameError for a two-player game.
     """
     name = subject.spec.name
     player = Announced(subject.player(subject.simulations[0]), say, count)
     limit = move_limit(subject.spec, max_moves)
-    say(f"playing {counted(count, 'game')} of {limit:,} moves at most, which may take minutes ...")
+    say(f"playing {counted(count, 'game')} of at most {limit:,} moves, which may take minutes ...")
     result = play_alone(subject.game, player, count, subject.seed, max_moves)
     return EpisodesReport(result, limit, atari_facts(name) if is_atari(name) else None)
 
 
 def human_normalised(rom: Rom, mean: float) -> float | None:
-    """A mean score between random play (0) and a human (1); None where nobody has published theirs."""
+    """A mean score on a scale from random play (0) to a human (1); None if these scores aren't published."""
     if rom.random is None or rom.human is None:
         return None
     return (mean - rom.random) / (rom.human - rom.random)

@@ -1,4 +1,4 @@
-"""The measurement that a run keeps of its whole games, `RUN/evaluation.json`: when a new one takes its place."""
+"""The stored evaluation of a run, `RUN/evaluation.json`: when a new one replaces it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from muzero.storage.disk import Damaged, is_there, read_json
 from muzero.view.terminal import counted
 
 LIMIT = 64 << 20
-"""Bytes of the largest measurement that is read."""
+"""Bytes of the largest file that is read."""
 EVALUATION = "evaluation.json"
-"""The last measurement of a run's whole games, in its folder: what a suite reads."""
+"""File in a run's folder with its last evaluation by episodes, which a suite reads."""
 
 
 def weighed(kept: Path, content: dict[str, Any]) -> tuple[bool, str]:
-    """Whether a measurement takes the place of the one that a run keeps, and what to tell of that one, if anything.
+    """Whether a new evaluation replaces the stored one, and a message about the stored one, if any.
 
-    Fewer games of the same step don't: a quick look takes no long measurement's place. What is no measurement counts
-    for nothing.
+    Fewer games at the same step don't: a quick check must not replace a long evaluation. An invalid file is always
+    replaced.
     """
     try:
         if not is_there(kept):
@@ -28,24 +28,24 @@ def weighed(kept: Path, content: dict[str, Any]) -> tuple[bool, str]:
         if before["checkpoint"]["step"] != content["checkpoint"]["step"]:
             return True, ""
         if content["returns"]["games"] < games:
-            return False, "stays as it is: it holds more games of the same step"
+            return False, "stays as it is: it has more games of the same step"
         search = searched(before["checkpoint"])
         same = search == searched(content["checkpoint"])
-        return True, "" if same else f"held {counted(games, 'game')} with {search}: these take their place"
+        return True, "" if same else f"had {counted(games, 'game')} with {search}, replaced by these"
     except OSError as error:
         return False, f"stays as it is: it could not be read ({error.strerror})"
     except (Damaged, ValueError, LookupError, TypeError):
-        return True, "holds no measurement and counts for nothing"
+        return True, "held no evaluation and was replaced"
 
 
 def searched(checkpoint: dict[str, Any]) -> str:
-    """With what search a stored measurement was played. Raises LookupError or TypeError for what is none."""
+    """The search settings of a stored evaluation, in words. Raises LookupError or TypeError for an invalid one."""
     # Older versions played without noise.
     return f"{checkpoint['simulations']} simulations, noise {checkpoint.get('noise', 0.0):g}"
 
 
 def whole_games(count: Any) -> int:
-    """The number of games of a stored measurement. Raises ValueError for what is no whole number of at least 1."""
+    """The number of games of a stored evaluation. Raises ValueError unless it is a whole number of at least 1."""
     if type(count) is not int or count < 1:
         raise ValueError(f"games: expected a whole number of at least 1, got {count!r:.40}")
     return count

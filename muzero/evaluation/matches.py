@@ -1,4 +1,4 @@
-"""Matches of two players: results by seat, and against perfect play the value lost."""
+"""Matches of two players: results by seat, and value lost against perfect play."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
     from selfplay.players import Player
 
 GAMES = 100
-"""Games of a match unless told otherwise."""
+"""Default number of games of a match."""
 AGENT_OPENINGS = 2
-"""Random opening moves between two agents: without noise they would play the same game again and again."""
+"""Random opening moves between two agents: without noise they would repeat the same game."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """A match as it is asked for."""
+    """A requested match."""
 
     against: str = "random"
     """the opponent's name"""
     games: int = GAMES
-    """even: half of them with the first move"""
+    """even: the player moves first in half of them"""
     opening_plies: int | None = None
-    """random moves before each game; None: as suits the players"""
+    """random moves before each game; None: depends on the players"""
     max_moves: int = 0
-    """of each game at most; 0: as `selfplay.strength.arena.move_limit` says"""
+    """per game; 0: see `selfplay.strength.arena.move_limit`"""
 
 
 @dataclass(frozen=True)
 class LostValue:
-    """In which games of one seat the measured player got less than the start was worth to it."""
+    """The games from one seat in which the measured player got less than the value of the start."""
 
     value: float
     """exact value of the start for this seat: 1 win, 0 draw, -1 loss"""
     games: int
-    """of this seat"""
+    """games from this seat"""
     lapses: tuple[Lapse, ...]
-    """the first move that lost value, of each game with less"""
+    """the first move that lost value in each such game"""
 
     @property
     def counted(self) -> list[tuple[Lapse, int]]:
-        """Each different lapse with the number of games it was in, the most frequent first."""
+        """Each distinct lapse with the number of games it occurred in, most frequent first."""
         return Counter(self.lapses).most_common()
 
 
@@ -61,13 +61,13 @@ class MatchReport:
 
     result: MatchResult
     value_lost: Mapping[str, LostValue] = field(default_factory=dict)
-    """by seat, `moving_first` and `moving_second`; empty unless the opponent plays perfectly from the start of a game
-    that ends in a win, a draw or a loss"""
+    """by seat, `moving_first` and `moving_second`; empty unless the opponent is perfect, games start without random
+    openings, and the game ends in a win, a draw or a loss"""
 
 
 def match(subject: Subject, asked: Match, say: Say = silent) -> MatchReport:
-    """Play a match. Raises GameError for a game of one player, an odd number of games, random openings in a game with
-    chance, and what `muzero.players.parse` refuses."""
+    """Play a match. Raises GameError for a one-player game, an odd number of games, random openings in a game with
+    chance, and whatever `muzero.players.parse` refuses."""
     player = subject.player(subject.simulations[0])
     opponent = parse(asked.against, subject.game, subject.seed + 1, subject.simulations[0])
     plies = _plies(subject, player, opponent) if asked.opening_plies is None else asked.opening_plies
@@ -83,13 +83,13 @@ def match(subject: Subject, asked: Match, say: Say = silent) -> MatchReport:
 
 
 def _plies(subject: Subject, player: Player, opponent: Player) -> int:
-    """Random opening moves that suit two players."""
+    """Default number of random opening moves for two players."""
     two_agents = isinstance(player, SearchPlayer) and isinstance(opponent, SearchPlayer)
     return AGENT_OPENINGS if two_agents and not subject.spec.stochastic else 0
 
 
 def _value_lost(played: PairedGames, solver: Exact) -> dict[str, LostValue]:
-    """By seat. What is lost stays lost: the opponent plays perfectly."""
+    """Value lost, by seat. It can't be regained, as the opponent plays perfectly."""
     value = solver.value(solver.new_state())
     return {
         "moving_first": LostValue(value, played.moving_first.games,

@@ -1,4 +1,4 @@
-"""Single moves against exact values: every position of a small game, or the positions of a file."""
+"""Single moves compared with exact values: in every position of a small game, or in the positions of a file."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EveryPositionReport:
-    """The move in every reachable decision position of a small game: without search, and at each number of
+    """Moves in every reachable decision position of a small game: without search, and with each number of
     simulations."""
 
     game: str
     seed: int
     timed: bool
-    """whether the exact scores tell a sooner win from a later one"""
+    """whether the exact scores distinguish a faster win from a slower one"""
     players: Mapping[str, KeepReport]
     """by name"""
 
 
 @dataclass(frozen=True)
 class PositionsReport:
-    """The move in each position of a file: without search, and at each number of simulations."""
+    """Moves in the positions of a file: without search, and with each number of simulations."""
 
     game: str
     seed: int
     file: Path
     positions: int
     timed: bool
-    """whether the exact scores tell a sooner win from a later one"""
+    """whether the exact scores distinguish a faster win from a slower one"""
     players: Mapping[str, Sequence[Quality]]
     """by name: over all positions, then by bands of plies"""
 
 
 def every_position(subject: Subject, say: Say = silent) -> EveryPositionReport:
-    """Ask for a move in every reachable decision position. Raises GameError for a game with chance or too large."""
+    """Judge the moves in every reachable decision position. Raises GameError for a game with chance or too large."""
     players = _players(subject)
     solver = exact(subject.game)
     if not isinstance(solver, Solver):
-        raise GameError(f"{subject.game} has too many positions to visit every one; its exact values are known all "
-                        "the same: muzero evaluate match AGENT --against perfect, or positions AGENT --file FILE")
+        raise GameError(f"{subject.game} has too many positions to visit them all; its exact values are known, though: "
+                        "muzero evaluate match AGENT --against perfect, or positions AGENT --file FILE")
     solve_aloud(solver, say)
     say(f"asking {', '.join(player.name for player in players)} ...")
     reports = keeps_value(players, solver, Ticker("asked about", say))
@@ -63,7 +63,7 @@ def every_position(subject: Subject, say: Say = silent) -> EveryPositionReport:
 
 
 def known_positions(subject: Subject, path: Path, say: Say = silent) -> PositionsReport:
-    """Ask for a move in each position of a file. Raises Damaged for a file that can't be read as one."""
+    """Judge the moves in the positions of a file. Raises Damaged for an invalid file."""
     try:
         positions = read(path, subject.game)
     except GameError as error:
@@ -76,7 +76,7 @@ def known_positions(subject: Subject, path: Path, say: Say = silent) -> Position
 
 
 def _players(subject: Subject) -> list[Player]:
-    """A player for each number of simulations; of an agent also the network alone."""
+    """A player for each number of simulations; for an agent, also the network without search."""
     asked = list(subject.simulations)
     if subject.agent is not None and 0 not in asked:
         asked.insert(0, 0)

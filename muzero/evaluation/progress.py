@@ -1,4 +1,4 @@
-"""Progress of evaluations: games that are over, time left, positions solved."""
+"""Progress of evaluations: finished games, time left, solved positions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from selfplay.players import Player
 
 SHARE_TOLD = 0.1
-"""Of the games that must be over before the time left is told."""
+"""Fraction of the games that must be finished before the time left is shown."""
 
 
 class Announced:
-    """A player of whose games people hear how far they are.
+    """A player that reports the progress of its games.
 
-    count: all games, where they come in several batches; the games of the first batch otherwise.
+    count: number of all games if they come in several batches; otherwise the games of the first batch.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Announced:
 
 
 class TimeLeft:
-    """How long games in lockstep will take.
+    """Estimates how long games in lockstep will take.
 
-    All of them move together, so that none is over for a long time and then many are: what is counted is the pace at
-    which they have ended since the first of them did.
+    As they move together, none ends for a long time and then many do: the estimate uses the rate at which games have
+    ended since the first one.
     """
 
     def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +56,8 @@ class TimeLeft:
         """When this batch began; when its first games ended, and how many"""
 
     def told(self, over: int, size: int) -> str:
-        """`, about 3 minutes left` with `over` of the `size` games of this batch; nothing before a tenth of them is."""
+        """`, about 3 minutes left`, given `over` of `size` games of this batch; empty before a tenth of them are over.
+        """
         now = self._clock()
         if over < self._over:
             self._before, self._start, self._first = self._before + self._size, now, (0.0, 0)
@@ -72,7 +73,7 @@ class TimeLeft:
 
 
 def solve_aloud(solver: Exact, say: Say) -> None:
-    """Work the start out: a game too large is noticed before the first move."""
+    """Solve the start position, so that a game too large is noticed before the first move."""
     if isinstance(solver, Solver):
         solver.progress = Ticker("solving:", say)
     say(f"solving {solver.spec.name} ...")

@@ -1,4 +1,4 @@
-"""Where figures come from: command, commit, versions, machine."""
+"""Provenance of figures: command, commit, versions, machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from games.machine import cores, memory
 
 PACKAGES = ("muzero-engine", "torch", "numpy", "open_spiel", "ale-py")
 FROM_SOURCE = "source"
-"""Our own version where the code runs without being installed."""
+"""Version of this package when it runs without being installed."""
 GIT_SECONDS = 5.0
 
 
@@ -30,7 +30,7 @@ def provenance(command: Sequence[str]) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Version of Python and of each package that matters: `missing` where not installed."""
+    """Versions of Python and of each relevant package; `missing` if not installed."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores and memory this process may use, GPU."""
+    """Processor, cores and memory available to this process, GPU."""
     import torch
 
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

@@ -1,4 +1,4 @@
-"""Who is measured: an agent, or another player in its place."""
+"""The subject of an evaluation: an agent, or another player."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: an agent, or another player in its place."""
+    """The player being evaluated: an agent, or another player."""
 
     game: str
     agent: Agent | None
     player_text: str
-    """`random`, `mcts:N`, ... where there is no agent."""
+    """`random`, `mcts:N`, ... if there is no agent."""
     simulations: tuple[int | None, ...]
-    """Numbers of simulations to measure at; None = the player's own."""
+    """Numbers of simulations to measure with; None = the player's default."""
     seed: int
 
     @property
@@ -32,7 +32,7 @@ class Subject:
         return games.spec(self.game)
 
     def player(self, simulations: int | None) -> Player:
-        """A new player at one number of simulations, so that no result depends on what came before."""
+        """A new player with this number of simulations, so that no result depends on earlier ones."""
         if self.agent is not None:
             return SearchPlayer(self.agent, simulations, self.seed)
         return parse(self.player_text, self.game, self.seed, simulations)

@@ -1,4 +1,4 @@
-"""Measured runs of several Atari games and training seeds as one number."""
+"""Aggregate scores over measured runs of several Atari games and training seeds."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from muzero.view.terminal import printable
 from selfplay.strength.suite import Estimate, UnevenError, aggregate
 
 ROUNDING = 1e-3
-"""By how much a file's human-normalised score may be off."""
+"""Tolerance for the human-normalised score in a file."""
 
 
 class SuiteError(MuZeroError):
-    """Measurements that can't be read or combined; the message names the file and the mend."""
+    """Evaluations that can't be read or combined; the message names the file and how to fix it."""
 
     exit_code = 2
 
@@ -41,7 +41,7 @@ class Measured:
     step: int
     """Learning steps of the agent."""
     conditions: str
-    """Protocol and search: what must be the same in a suite."""
+    """Protocol and search settings, which must be the same throughout a suite."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SuiteReport:
     """Evaluations of several games and training seeds, under the same conditions."""
 
     runs: Sequence[Measured]
-    """in the order they were named"""
+    """in the order named"""
     human_normalised: Mapping[str, Estimate]
     """mean, median, iqm and optimality_gap, with bootstrap intervals"""
 
@@ -67,12 +67,12 @@ class SuiteReport:
 
     @property
     def seeds(self) -> int:
-        """Training seeds of each game."""
+        """Number of training seeds per game."""
         return len(self.runs) // len(self.by_game)
 
 
 def combine(paths: Sequence[Path], seed: int = 0) -> SuiteReport:
-    """The measurements of at least one run or file as one number. Raises SuiteError."""
+    """Aggregate the evaluations of one or more runs or files. Raises SuiteError."""
     found = SuiteReport([read(path) for path in paths], {})
     check(found.runs)
     scores = {game: [one.normalised for one in many] for game, many in found.by_game.items()}
@@ -91,44 +91,45 @@ def read(path: Path) -> Measured:
             raise SuiteError(missing)
         return _measured(file, json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise SuiteError(f"{file} is no evaluation of a run under an Atari protocol ({reason(error):.200})") from error
+        raise SuiteError(f"{file}: expected an evaluation of a run under an Atari protocol ({reason(error):.200})"
+                         ) from error
 
 
 def _missing(path: Path, file: Path) -> str:
-    """Why there is no evaluation to read, and how to get one; empty where there is."""
+    """Why there is no evaluation to read, and how to get one; empty if there is one."""
     if disk.mode_of(path) is None:
-        return f"{path} isn't there; expected the folder of a measured run, or the file of {measure('AGENT', 'FILE')}"
+        return f"{path} doesn't exist; expected the folder of a measured run, or a file from {measure('AGENT', 'FILE')}"
     if not disk.is_file(file) and runs.newest(path) is None:
-        return (f"{path} holds no run, which would keep its measurement: name the file of "
+        return (f"{path} isn't the folder of a run, which would hold its evaluation: name the file written by "
                 f"{measure(path, 'FILE')}")
     if not disk.is_file(file):
-        return f"{path} was not measured yet: {measure(path)}"
+        return f"{path} hasn't been measured yet: {measure(path)}"
     if file.stat().st_size > LIMIT:
-        return f"{file} is no evaluation: it has more than {LIMIT >> 20} MB"
+        return f"{file}: expected an evaluation of at most {LIMIT >> 20} MB"
     return ""
 
 
 def measure(agent: object, file: str = "") -> str:
-    """The command that measures an agent's whole games."""
+    """The command that measures an agent's returns."""
     return command("evaluate", "episodes", agent, "--episodes", 100, *(["--json", file] if file else []))
 
 
 def reason(error: Exception) -> str:
-    """What was wrong with a file, for people."""
+    """What is wrong with a file, for people."""
     if isinstance(error, json.JSONDecodeError):
-        return f"no JSON: {error}"
+        return f"not JSON: {error}"
     if isinstance(error, KeyError):
-        return f"nothing under {error}"
+        return f"no entry {error}"
     return str(error) if type(error) is ValueError else repr(error)
 
 
 def _measured(file: Path, content: dict[str, Any]) -> Measured:
     game = str(content["game"]).partition("(")[0]
     if game.removeprefix("atari/") not in roms():
-        raise ValueError(f"{game[:60]} is no Atari game")
+        raise ValueError(f"{game[:60]} isn't an Atari game")
     returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
     if trained is None:
-        raise ValueError("its player was not trained, so it has no training seed")
+        raise ValueError("its player isn't a trained agent, so it has no training seed")
     conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
     newest = runs.newest(file.parent) if file.name == EVALUATION else None
     if newest is not None and runs.order(newest)[0] != trained["step"]:
@@ -144,7 +145,7 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
 
 
 def _checked(game: str, score: float, stated: float) -> float:
-    """The human-normalised score, by the table where it has the game. Raises ValueError if a file states another."""
+    """The human-normalised score, from the table if it has the game. Raises ValueError if the file's score differs."""
     normalised = human_normalised(roms()[game.removeprefix("atari/")], score)
     if normalised is None:
         return stated
@@ -154,7 +155,7 @@ def _checked(game: str, score: float, stated: float) -> float:
 
 
 def check(found: Sequence[Measured]) -> None:
-    """Refuse what can't be combined: a run twice, or different conditions. Raises SuiteError."""
+    """Refuse evaluations that can't be combined: duplicates, or different conditions. Raises SuiteError."""
     first = found[0]
     seen: dict[tuple[str, int], Measured] = {}
     for one in found:

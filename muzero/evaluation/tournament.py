@@ -1,4 +1,4 @@
-"""Tournaments: every player against every other, rated on one scale."""
+"""Round-robin tournaments with Elo ratings."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from selfplay.strength.arena import move_limit
 from selfplay.strength.tournament import Entrant, Meeting, Standings, standings
 
 GAMES = 20
-"""Games of each pairing unless told otherwise."""
+"""Default number of games per pairing."""
 OPENING_PLIES = 4
-"""Random opening moves unless told otherwise: enough for twenty different games between two players without noise."""
+"""Default number of random opening moves: enough for twenty distinct games between two players without noise."""
 
 
 @dataclass(frozen=True)
 class Tournament:
-    """A tournament as it is asked for."""
+    """A requested tournament."""
 
     game: str
     games: int = GAMES
-    """of each pairing; even"""
+    """per pairing; even"""
     opening_plies: int = OPENING_PLIES
     """random moves before each game, the same for every pairing"""
     seed: int = 0
     max_moves: int = 0
-    """of each game at most; 0: as `selfplay.strength.arena.move_limit` says"""
+    """per game; 0: see `selfplay.strength.arena.move_limit`"""
 
     @property
     def limit(self) -> int:
-        """Moves after which a game is cut."""
+        """Moves after which a game is cut off."""
         return move_limit(games.spec(self.game), self.max_moves)
 
 
@@ -46,19 +46,19 @@ class Contender:
     """One player of a tournament, found but not loaded."""
 
     text: str
-    """as it was named, or one of the snapshots of a folder that was named"""
+    """the name given, or a snapshot in the folder named"""
     said: PlayerName
-    """what the text says"""
+    """the name, parsed"""
     folder: Path | None = None
-    """of a trained agent"""
+    """for a trained agent"""
     step: int | None = None
-    """learning steps behind it"""
+    """its learning steps"""
     simulations: int | None = None
-    """of a trained agent"""
+    """for a trained agent"""
 
     @property
     def key(self) -> tuple[str, int | None]:
-        """Equal for two names of one player."""
+        """Equal for two names of the same player."""
         if self.folder is not None:
             return str(self.folder.resolve()), self.simulations
         return self.said.kind, self.said.simulations
@@ -66,18 +66,18 @@ class Contender:
 
 @dataclass(frozen=True)
 class Seat:
-    """A contender that was loaded."""
+    """A loaded contender."""
 
     contender: Contender
     label: str
-    """a name as short as it can be told from the others"""
+    """the shortest distinct name"""
     make: Callable[[int], Player]
     """seed -> player"""
 
 
 @dataclass(frozen=True)
 class TournamentReport:
-    """What was played, and what follows from it."""
+    """Results and ratings."""
 
     asked: Tournament
     contenders: Sequence[Contender]
@@ -86,16 +86,16 @@ class TournamentReport:
     meetings: Sequence[Meeting]
     standings: Standings
     interrupted: bool
-    """whether Ctrl-C came before the last meeting"""
+    """whether Ctrl-C stopped it before the last meeting"""
     left_out: Sequence[dict[str, str]] = field(default_factory=tuple)
-    """players that could not be read, with the reason"""
+    """players that couldn't be loaded, with the reason"""
 
 
 def hold(asked: Tournament, seats: Sequence[Seat], left_out: Sequence[dict[str, str]] = (), say: Say = silent
          ) -> TournamentReport | None:
-    """Play every pairing and rate the players; None where Ctrl-C came before the first meeting was over.
+    """Play every pairing and rate the players; None if Ctrl-C came before the first meeting was over.
 
-    `random` is the zero of the ratings where it plays, else the first player. Raises GameError as
+    The zero of the ratings is `random` if it plays, else the first player. Raises the GameErrors of
     `selfplay.strength.tournament.play`.
     """
     meetings, interrupted = _play(asked, [Entrant(seat.label, seat.make) for seat in seats], say)
@@ -108,10 +108,10 @@ def hold(asked: Tournament, seats: Sequence[Seat], left_out: Sequence[dict[str, 
 
 
 def _play(asked: Tournament, entrants: Sequence[Entrant], say: Say) -> tuple[list[Meeting], bool]:
-    """The meetings, with a line for each as it ends, and whether Ctrl-C came before the last one."""
+    """The meetings, with a line printed for each, and whether Ctrl-C came before the last one."""
     total = len(entrants) * (len(entrants) - 1) // 2
     say(f"{len(entrants)} players, {total} pairing{'s' * (total > 1)} of {asked.games} games; "
-        "Ctrl-C rates what has been played")
+        "after Ctrl-C, the games played so far are rated")
     meetings: list[Meeting] = []
     start = time.monotonic()
     try:

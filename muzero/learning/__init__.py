@@ -1,1 +1,1 @@
-"""Learning from batches: loss, optimizers, one update, the learner."""
+"""Learning from minibatches: loss, optimizers, update, learner."""

@@ -1,4 +1,4 @@
-"""A learning step as a recording: one for each shape of batch, whose numbers are copied to where it reads them."""
+"""A learning step as CUDA graphs: one for each batch shape; inputs are copied to fixed addresses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 class RecordingError(MuZeroError, RuntimeError):
-    """The device refused to record."""
+    """The device failed to capture a graph."""
 
 
 @dataclass
 class _Held(Generic[T]):
-    """One shape of input: where it lies, how often it came, and its recording."""
+    """One input shape: its fixed tensors, number of calls, and captured graph."""
 
     data: Tensors
     calls: int = 0
@@ -29,9 +29,9 @@ class _Held(Generic[T]):
 
 
 class Recorded(Generic[T]):
-    """Calls `work` on tensors of `device` that stay where they are; after `WARM_UPS` calls of a shape, its recording.
+    """Calls `work` on tensors of `device` at fixed addresses; after `WARM_UPS` calls with a shape, replays its graph.
 
-    A recording that fails raises RecordingError: nothing else is run in its place.
+    A failed capture raises RecordingError: there is no fallback.
     """
 
     def __init__(self, work: Callable[[Tensors], T], device: torch.device, recorder: Recorder) -> None:
@@ -39,7 +39,7 @@ class Recorded(Generic[T]):
         self.held: dict[tuple[object, ...], _Held[T]] = {}
 
     def __call__(self, host: Tensors) -> T:
-        """`host`: inputs on the CPU, pinned where the device is a GPU."""
+        """`host`: inputs on the CPU, pinned if the device is a GPU."""
         held = self._held(host)
         for name, place in held.data.named().items():
             place.copy_(getattr(host, name), non_blocking=True)
@@ -62,5 +62,5 @@ class Recorded(Generic[T]):
         try:
             return self.recorder.record(lambda: self.work(data))
         except RuntimeError as error:
-            raise RecordingError("the learning step can't be recorded as a CUDA graph: set learner.graphs to off, "
+            raise RecordingError("the learning step can't be captured as a CUDA graph: set learner.graphs to off, "
                                  "which is slower") from error

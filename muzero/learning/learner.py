@@ -1,4 +1,4 @@
-"""The learner: optimizer, schedule, averaged weights, and one `step`."""
+"""The learner: owns model, optimizer, learning-rate schedule and averaged weights; one `step` per minibatch."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from muzero.replay.batch import Batch
 
 
 class LearningError(MuZeroError, RuntimeError):
-    """Loss, gradient or weights are not finite: no learning goes on from here, and nothing here is worth saving."""
+    """Loss, gradient or weights aren't finite: learning can't continue, and the state isn't worth saving."""
 
 
 def learning_rate(config: LearnerConfig, progress: float) -> float:
-    """Linear warm-up, a plateau until `decay_from`, then a cosine down to final_rate; progress in [0, 1]."""
+    """Linear warm-up, a plateau until `decay_from`, then cosine decay to final_rate; progress in [0, 1]."""
     if config.warmup > 0 and progress < config.warmup:
         return config.learning_rate * max(progress / config.warmup, 1e-2)
     if progress <= config.decay_from:
@@ -40,7 +40,7 @@ def learning_rate(config: LearnerConfig, progress: float) -> float:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step found; its tensors may still be on their way."""
+    """Results of a step; its tensors may still be in transit."""
 
     losses: Losses
     gradient_norm: Tensor
@@ -54,8 +54,8 @@ class Learner:
         self, model: LearnedModel, config: LearnerConfig, *, deferred: bool | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        """deferred: start updates and look at their verdict one step later (on a GPU, unless told otherwise), as
-        recordings of `recorder` if there is one."""
+        """deferred: check each update one step later (default on a GPU), and replay updates with `recorder` if given.
+        """
         self.model, self.config = model, config
         self.averaged: LearnedModel = model
         if config.ema > 0:
@@ -72,10 +72,10 @@ class Learner:
         self.steps = 0
 
     def step(self, batch: Batch, progress: float) -> StepReport:
-        """One update on `batch` at training progress in [0, 1]. Raises LearningError before any weight moves; where
-        updates are deferred it is about the update before, after which none has moved a weight, or about observations.
+        """One update on `batch` at training progress in [0, 1]. Raises LearningError before any weight changes; if
+        updates are deferred, it concerns the previous update, since which no weight has changed, or observations.
 
-        The report's tensors are good until the next step.
+        The report's tensors are valid until the next step.
         """
         rate, data = learning_rate(self.config, progress), Tensors.of(batch)
         for obs in (data.obs, data.later_obs):
@@ -88,7 +88,7 @@ class Learner:
         self.steps += 1
         if not self.update.deferred:
             self.settle()
-        # A recording gives the same object each time: what was computed from the old numbers must not stay with it.
+        # A graph returns the same object each time: drop what was cached from the old numbers.
         return StepReport(replace(losses), norm, rate)
 
     @property
@@ -105,19 +105,19 @@ class Learner:
                 model.standard.measure(torch.from_numpy(obs))
 
     def _check_observations(self, obs: Tensor | None) -> None:
-        # A ReLU may turn what isn't finite into 0, and the loss would show nothing of it.
+        # A ReLU may turn NaN into 0, so that the loss wouldn't show it.
         if obs is not None and not border.finite(obs):
-            raise LearningError(f"step {self.steps + 1}: an observation of the game {self.model.spec.name} holds NaN "
-                                "or infinity: the game must give finite ones; the checkpoints are as they were")
+            raise LearningError(f"step {self.steps + 1}: expected finite observations of the game "
+                                f"{self.model.spec.name}, got NaN or infinity; the checkpoints are unchanged")
 
     @property
     def _blend(self) -> float:
-        """Share of the trained weights in the averaged ones after the next step."""
-        # Early on the average follows quickly, so that it forgets the random start.
+        """Fraction of the trained weights in the averaged ones after the next step."""
+        # Early on the average follows quickly, so that it forgets the random initialisation.
         return 1.0 - min(self.config.ema, (2.0 + self.steps) / (11.0 + self.steps))
 
     def settle(self) -> None:
-        """Look at the verdict of the last update, where that waits. Raises LearningError."""
+        """Check the last update, if that was deferred. Raises LearningError."""
         if (trouble := self.update.trouble()) is not None:
             self.steps -= 1
             raise self._error(self.steps + 1, trouble)
@@ -125,26 +125,26 @@ class Learner:
     @staticmethod
     def _error(step: int, diagnosis: str) -> LearningError:
         return LearningError(f"step {step}: {diagnosis}. Lower learner.learning_rate or learner.clip; "
-                             f"the checkpoints are as they were")
+                             f"the checkpoints are unchanged")
 
     def check_finite(self) -> None:
-        """Raises LearningError naming the weights that an update made NaN or infinite, or too large to play with."""
+        """Raises LearningError naming weights that an update made NaN or infinite, or too large to play with."""
         self.settle()
         parts = (self.model.state_dict(), self.averaged.state_dict(), self.optimizers.tensors())
         bad = {name: None for held in parts for name, value in held.items()
                if value.is_floating_point() and not value.isfinite().all()}
         if bad:
             raise LearningError(f"step {self.steps}: weights not finite in: {', '.join(bad)[:500]}. Lower "
-                                f"learner.learning_rate or learner.clip; the checkpoints are as they were")
+                                f"learner.learning_rate or learner.clip; the checkpoints are unchanged")
         try:
             border.checked(self.averaged)
         except SearchError as error:
-            raise LearningError(f"step {self.steps}: {error}; the checkpoints are as they were") from error
+            raise LearningError(f"step {self.steps}: {error}; the checkpoints are unchanged") from error
 
     def restore(self, weights: dict[str, Tensor], averaged: dict[str, Tensor], optimizer: dict[str, Tensor],
                 steps: int) -> None:
-        """Take back weights, averaged weights and optimizer state of a checkpoint. Raises ValueError or RuntimeError
-        naming a tensor that doesn't fit: a fused update reads and writes what it is given without a look.
+        """Restore weights, averaged weights and optimizer state from a checkpoint. Raises ValueError or RuntimeError
+        naming a tensor that doesn't fit: a fused update would read and write it unchecked.
         """
         self.optimizers.check(optimizer)
         self.model.load_state_dict(weights)

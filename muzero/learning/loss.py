@@ -1,8 +1,8 @@
-"""The K-step unroll and its losses: pure, no state, no I/O.
+"""The K-step unroll and its losses, as pure functions.
 
-Every step of the unroll is compared with what really happened (Schrittwieser et al. 2020, eq. 1 and appendix G). Each
-later step weighs 1/K, step 0 what `learner.step_weights` says. The gradient that flows through a latent into the step
-before is scaled after that step's heads have read it, so that the heads keep their full gradient.
+Every step of the unroll is compared with what really happened (Schrittwieser et al. 2020, eq. 1 and appendix G). Steps
+after the root have weight 1/K, the root as `learner.step_weights` says. The gradient that flows through a latent into
+the previous step is scaled where the next step reads the latent, so that the heads keep their full gradient.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from muzero.model.networks.prefix import sums
 
 @dataclass(frozen=True)
 class Unrolled:
-    """Raw outputs along the unroll: the first axis is the step, K+1 of them or, for what an action brings, K."""
+    """Raw outputs along the unroll; the first axis is the step: K+1 of them, or K for outputs of a transition."""
 
     latents: list[Tensor]
     """K+1 times [B, *L]"""
@@ -42,7 +42,7 @@ class Unrolled:
 
 @dataclass(frozen=True)
 class Losses:
-    """What one learning step gave; tensors so that nothing waits for the device."""
+    """Losses of one learning step, as tensors so that nothing waits for the device."""
 
     total: Tensor
     """[] what is minimised"""
@@ -51,17 +51,18 @@ class Losses:
     predicted: Predictions
 
     def detached(self) -> Losses:
-        """The same numbers, which keep no graph of operations alive."""
+        """The same numbers, without the autograd graph."""
         return Losses(self.total.detach(), self.parts, self.predicted)
 
     @cached_property
     def checks(self) -> dict[str, Tensor]:
-        """[] each, how well the model unrolls: see `model_checks`. Computed when first read, before the next step."""
+        """[] each, diagnostics of the unroll: see `model_checks`. Computed at the first read; read before the next
+        step."""
         return model_checks(self.predicted)
 
     @cached_property
     def value_error(self) -> Tensor:
-        """[B] for priorities: see `root_errors`. Computed when first read, before the next step."""
+        """[B] for priorities: see `root_errors`. Computed at the first read; read before the next step."""
         return root_errors(self.predicted)
 
 
@@ -77,7 +78,7 @@ class _ScaleGradient(torch.autograd.Function):
 
 
 def scale_gradient(x: Tensor, factor: float) -> Tensor:
-    """x, whose gradient is multiplied by `factor` on the way back."""
+    """Identity whose gradient is multiplied by `factor` in the backward pass."""
     scaled: Tensor = _ScaleGradient.apply(x, factor)  # type: ignore[no-untyped-call]
     return scaled
 
@@ -91,19 +92,19 @@ def unroll(model: LearnedModel, data: Tensors, state_gradient: float) -> Unrolle
         latent, reward, mover = model.advance(scale_gradient(latents[-1], state_gradient), data.action[:, k])
         for found, kept in ((latent, latents), (reward, rewards), (mover, movers)):
             kept.append(found)
-    # One call of f a latent: a call on all of them at once is no faster, its arrays outgrow the cache.
+    # One call of f per latent: a single call on all of them is no faster, as its arrays outgrow the cache.
     said = [model.predict(latent) for latent in latents]
     return Unrolled(latents, torch.stack([x for x, _ in said]), torch.stack([x for _, x in said]),
                     _steps(rewards, data), _steps(movers, data))
 
 
 def _steps(found: list[Tensor], data: Tensors) -> Tensor:
-    """K times [B, units] as [K, B, units], also where K is 0."""
+    """K times [B, units] stacked to [K, B, units], also for K = 0."""
     return torch.stack(found) if found else data.value.new_zeros((0, len(data.value), 0))
 
 
 def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
-    """Losses of one batch. Means are over the batch, masked steps count as 0."""
+    """Losses of one batch. Means are over the batch; masked steps count as 0."""
     out = unroll(model, data, config.state_gradient)
     weights = {"policy": config.policy_weight, "value": config.value_weight, "reward": config.reward_weight,
                "turn": config.discount_weight}
@@ -123,7 +124,7 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
 
 
 def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tensor]:
-    """Each loss by step and row: [K+1, B], or [K, B] where an action brings it, 0 where there is nothing to learn."""
+    """Each loss by step and row: [K+1, B], or [K, B] for those of a transition; 0 where there is nothing to learn."""
     inside, trained = data.in_game.T, data.value_mask.T
     terms = {
         "policy": policy_loss(out.logits, data.policy.transpose(0, 1), data.policy_mask.T),
@@ -131,7 +132,7 @@ def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tenso
     }
     if len(out.rewards) > 0:
         paid = sums(data.reward.T, model.config.prefix)
-        # A move really made has a known reward, also the last one, after which the next step lies past the end.
+        # Every move that was made has a known reward, even the last one, whose next position is past the end.
         known = inside[:-1] | trained[1:]
         terms["reward"] = scalar.loss(out.rewards, paid, model.config.reward) * known
     if out.movers.shape[2] > 0:

@@ -1,4 +1,4 @@
-"""A batch as the tensors that a loss reads."""
+"""A batch as tensors, the input of the loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from muzero.replay.batch import Batch
 
 @dataclass(frozen=True)
 class Tensors:
-    """What the loss reads of a `Batch`; shapes as there."""
+    """The fields of a `Batch` that the loss reads, with the same shapes."""
 
     obs: Tensor
     action: Tensor
@@ -29,19 +29,19 @@ class Tensors:
 
     @staticmethod
     def of(batch: Batch) -> Tensors:
-        """The batch's own arrays, on the CPU."""
+        """The batch's arrays, shared, on the CPU."""
         arrays = {field.name: getattr(batch, field.name) for field in fields(Tensors)}
         found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
         return Tensors(**{"later_obs": None, **found})
 
     def named(self) -> dict[str, Tensor]:
-        """All there are, by name."""
+        """All tensors present, by name."""
         return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
 
     def pinned(self) -> Tensors:
-        """Copies in memory that a GPU reads by itself."""
+        """Copies in pinned memory, which a GPU reads directly."""
         return replace(self, **{name: tensor.pin_memory() for name, tensor in self.named().items()})
 
     def to(self, device: torch.device) -> Tensors:
-        """On `device`; from pinned memory nothing waits for it."""
+        """Copies on `device`; from pinned memory, asynchronous."""
         return replace(self, **{name: tensor.to(device, non_blocking=True) for name, tensor in self.named().items()})

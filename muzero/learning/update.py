@@ -1,7 +1,7 @@
-"""The update of the weights: gradients, their verdict, clipping, optimizers, averaged weights.
+"""The weight update: gradients, check for finite numbers, clipping, optimizers, averaged weights.
 
-An update whose loss or gradient is not finite moves nothing. A host that looked at each one would wait for its GPU; so
-there the device skips such an update by itself, and every later one, until the host has seen it, one step later.
+An update whose loss or gradient isn't finite changes nothing. If the host checked each one, it would wait for the GPU;
+so on a GPU the device itself skips such an update and every later one, until the host has seen it, one step later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from muzero.model.learned import LearnedModel
 
 
 class Members:
-    """A model's parameters and buffers, found once: walking through its modules takes longer than a small layer."""
+    """A model's parameters and buffers, cached: walking through its modules takes longer than a small layer."""
 
     def __init__(self, model: nn.Module) -> None:
         self.parameters: list[Tensor] = list(model.parameters())
@@ -29,7 +29,7 @@ class Members:
 
 
 def forward(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses:
-    """Losses of a batch in the numbers of `learner.precision`."""
+    """Losses of a batch, in the number format of `learner.precision`."""
     low = for_learning(config.precision, model.kind.pictures, model.device) == torch.bfloat16
     with torch.autocast(model.device.type, torch.bfloat16, enabled=low):
         return compute(model, data, config)
@@ -48,18 +48,18 @@ def gradients(
 
 
 def figures(losses: Losses, norm: Tensor, norms: Tensor) -> Tensor:
-    """What a diagnosis needs of a step: [loss, gradient norm, parts, norms]."""
+    """The figures of a step for a diagnosis: [loss, gradient norm, terms, norms]."""
     return torch.cat((torch.stack((losses.total, norm, *losses.parts.values())).float(), norms.float()))
 
 
 def diagnosis(model: nn.Module, losses: Losses, found: Tensor) -> str:
-    """In words, which of `figures` are not finite; `losses` gives the names of the parts."""
+    """A message that says which of `figures` aren't finite; `losses` gives the names of the terms."""
     total, norm, *rest = found.tolist()
     parts = ", ".join(f"{name} {value:.4g}" for name, value in zip(losses.parts, rest, strict=False))
     norms = found[2 + len(losses.parts) :].isfinite().tolist()
     names = [name for name, p in model.named_parameters() if p.grad is not None]
     bad = [name for name, finite in zip(names, norms, strict=True) if not finite]
-    # An observation may be finite and yet too large for any network.
+    # An observation may be finite but too large for any network.
     largest = float(losses.predicted.data.obs.abs().amax())
     seen = f"; observations have entries up to {largest:.3g}" if largest > border.USUAL else ""
     return (f"loss {total:.4g}, gradient norm {norm:.4g} ({parts}); "
@@ -67,25 +67,25 @@ def diagnosis(model: nn.Module, losses: Losses, found: Tensor) -> str:
 
 
 class Update:
-    """One learning step: gradients, their verdict, clipping, the optimizers, the average. Moves nothing where loss or
-    gradient are not finite."""
+    """One learning step: gradients, their check, clipping, optimizers, average. Changes nothing if loss or gradient
+    aren't finite."""
 
     def __init__(
         self, model: LearnedModel, averaged: LearnedModel, optimizers: Optimizers, config: LearnerConfig, *,
         deferred: bool, recorder: Recorder | None = None,
     ) -> None:
-        """averaged: follows `model`, unless it is the same object. deferred: the host doesn't look; the device itself
-        skips an update that is not finite and all later ones, until the host has read its verdict. recorder: makes
-        deferred updates repeatable."""
+        """averaged: follows `model`, unless it is the same object. deferred: the host doesn't check each update; the
+        device skips one that isn't finite and all later ones, until the host has read its result. recorder: captures
+        deferred updates as graphs."""
         self.model, self.optimizers, self.config, self.deferred = model, optimizers, config, deferred
         self.members = Members(model)
         self.averaged = None if averaged is model else Members(averaged)
         self.rate, self.bad = (torch.zeros((), device=model.device) for _ in range(2))
-        """learning rate, if deferred; 1 from the first update on that was not finite."""
+        """learning rate, if deferred; 1 since the first update that wasn't finite."""
         self.blend: float | Tensor = torch.zeros_like(self.bad) if deferred else 0.0
-        """how far the averaged weights go"""
+        """how far the averaged weights move"""
         self.figures: Tensor | None = None
-        """[F] those of the newest update that the host hasn't seen to be finite, or of the first that was not."""
+        """[F] of the newest update that the host hasn't yet seen to be finite, or of the first that wasn't."""
         self.newest: tuple[Losses, Sent, Sent] | None = None
         self.recorded = None if recorder is None else Recorded(self._update, model.device, recorder)
         if deferred:
@@ -93,10 +93,10 @@ class Update:
             optimizers.set_rate(self.rate)
 
     def start(self, data: Tensors, rate: float, blend: float) -> tuple[Losses, Tensor]:
-        """Start an update on a batch that lies on the host: losses and gradient norm, good until the next one.
+        """Start an update on a batch on the host: losses and gradient norm, valid until the next update.
 
-        blend: share of the trained weights in the averaged ones. If deferred, `trouble` must have been asked of the
-        update before the last.
+        blend: fraction of the trained weights in the averaged ones. If deferred, `trouble` must have been called for
+        the update before the last.
         """
         if isinstance(self.blend, Tensor):
             self.rate.fill_(rate)
@@ -111,18 +111,18 @@ class Update:
         return self._update(data.to(self.model.device))
 
     def send(self, losses: Losses) -> None:
-        """Have the newest update's verdict sent to the host, unless that has seen it."""
+        """Start copying the newest update's result to the host, unless the host has it."""
         if self.figures is not None:
             self.newest = (losses, Sent(self.bad), Sent(self.figures))
 
     def trouble(self) -> str | None:
-        """What was not finite in the update last sent, if anything. Waits for that one."""
+        """What wasn't finite in the update last sent, if anything. Waits for that update."""
         if self.newest is None:
             return None
         losses, bad, found = self.newest
         if not bool(bad.read()):
             return None
-        # Whoever goes on from here starts with a clean sheet.
+        # Reset, so that a caller can continue from here.
         self.bad.zero_()
         self.newest = None
         return diagnosis(self.model, losses, found.read())
@@ -148,7 +148,7 @@ class Update:
         self.bad.copy_(torch.maximum(self.bad, (~finite).float()))
 
     def _put_back(self, before: list[Tensor]) -> None:
-        """What the forward pass counted, if the update is skipped."""
+        """Restore the buffers that the forward pass changed, if the update is skipped."""
         for buffer, old in zip(self.members.buffers, before, strict=True):
             buffer.copy_(torch.where(self.bad > 0, old, buffer))
 

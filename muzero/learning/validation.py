@@ -1,4 +1,4 @@
-"""Validation of a model's predictions: how far along the unroll they hold, and how wrong each row's value is."""
+"""Validation of a model's predictions: their accuracy along the unroll, and the value error of each row."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from muzero.model.networks.prefix import differences
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the model predicted and what was true, without gradients: enough to judge it later."""
+    """Predictions and targets of an unroll, detached, for diagnostics."""
 
     values: Tensor
     """[K+1, B, units]"""
     rewards: Tensor
-    """[K, B, units], or none predicted: [0, B, 0]"""
+    """[K, B, units], or [0, B, 0] if none are predicted"""
     data: Tensors
     config: ModelConfig
 
 
 @torch.no_grad()
 def root_errors(predicted: Predictions) -> Tensor:
-    """[B] |value - target| at the root in the scale of values, for priorities: where the target isn't known, the mean
-    of those that are; NaN where none is."""
+    """[B] |value - target| at the root in units of the value, for priorities: where the target isn't known, the mean of
+    the known ones; NaN if none is known."""
     data, known, config = predicted.data, predicted.data.value_mask[:, 0], predicted.config.value
     error = (scalar.decode(predicted.values[0], config) - data.value[:, 0]).abs() / config.scale
     return torch.where(known, error, (error * known).sum() / known.sum())
@@ -36,14 +36,14 @@ def root_errors(predicted: Predictions) -> Tensor:
 
 @torch.no_grad()
 def model_checks(predicted: Predictions) -> dict[str, Tensor]:
-    """How good the model is at each step k of the unroll: the first thing to look at when a run doesn't learn.
+    """Accuracy of the model at each step k of the unroll: the first thing to look at when a run doesn't learn.
 
-    recall@k        share of real rewards (other than 0) it sees with the right sign, at least half as large
-    false@k         share of real moves without a reward where it sees more than half of a usual one, the mean size of
-                    those paid in the batch: where chance decides, moves that it thinks likelier paid than not
+    recall@k        fraction of real nonzero rewards predicted with the right sign and at least half the size
+    false@k         fraction of real moves without a reward for which it predicts more than half of a typical one, which
+                    is the mean size of the batch's rewards: with chance, moves it thinks more likely paid than not
     value_error@k   mean |value - target| on real positions whose target is known
 
-    NaN where there is nothing to judge.
+    NaN if there is nothing to judge.
     """
     data, config, in_game = predicted.data, predicted.config, predicted.data.in_game.T
     known = in_game & data.value_mask.T
@@ -58,15 +58,15 @@ def model_checks(predicted: Predictions) -> dict[str, Tensor]:
 
 
 def _reward_checks(reward: Tensor, target: Tensor, played: Tensor) -> dict[str, Tensor]:
-    """Recall and false alarms [K] of rewards [K, B] where played [K, B]."""
+    """Recall and false-alarm rate [K] of rewards [K, B] where played [K, B]."""
     pays, empty = played & (target != 0), played & (target == 0)
     seen = pays & (reward * target.sign() >= 0.5 * target.abs())
-    # Where nothing was paid there is no usual size, and no number is larger than NaN.
+    # Without rewards the typical size is NaN, and no number is larger than NaN.
     wrong = empty & (reward.abs() > 0.5 * (target.abs() * pays).sum() / pays.sum())
     return {"recall": seen.sum(1) / pays.sum(1), "false": wrong.sum(1) / empty.sum(1).clamp(min=1)}
 
 
 def _at(found: dict[str, Tensor], name: str, steps: int) -> Tensor:
-    """What a name like recall@2 stands for. Of K + 1 = `steps` steps, what has K entries begins at step 1."""
+    """The entry for a name like recall@2. Of K + 1 = `steps` steps, arrays of K entries start at step 1."""
     kind, _, k = name.partition("@")
     return found[kind][int(k) - steps]

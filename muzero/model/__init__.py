@@ -1,2 +1,2 @@
-"""Models a search can run over: `protocol.Model` is the contract, `learned.LearnedModel` is MuZero's, and
-`rules.RulesModel` plays the game's own rules."""
+"""Models for tree search: `protocol.Model` is the interface, `learned.LearnedModel` is MuZero's model, and
+`rules.RulesModel` uses the game's true rules."""

@@ -1,7 +1,7 @@
-"""Auxiliary losses: what else a model may learn from what it imagines. Nothing of it is played with.
+"""Auxiliary losses: further training signals for imagined latents. Their networks aren't used in play.
 
-Each is a class and an entry in `AUXILIARY_LOSSES`: its network, its weight in the loss, what it needs of a batch, its
-term.
+Each is a class and an entry in `AUXILIARY_LOSSES`: its network, its weight in the loss, what it needs from a batch, and
+its term.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from muzero.model.networks.decoder import Decoder
 
 @dataclass(frozen=True)
 class Imagined:
-    """What the unroll imagined of a batch, beside what was really seen."""
+    """The imagined latents of a batch, and the observations really seen."""
 
     unrolled: list[Tensor]
     """K times [B, *L] after each action"""
     later_obs: Tensor | None
-    """[B, K', *O] what was seen after each of the first K' actions; None for K' = 0"""
+    """[B, K', *O] observations after each of the first K' actions; None for K' = 0"""
     bare: Callable[[Tensor], Tensor]
-    """a latent without the memory of its rewards"""
+    """a latent without the LSTM state of its value prefix"""
     encode: Callable[[Tensor], Tensor]
     """h: observations [B, *O] -> latents [B, *L]"""
 
     def latents(self, steps: int) -> list[Tensor]:
-        """The first `steps` imagined latents, each [B, *L] without its memory."""
+        """The first `steps` imagined latents, each [B, *L] without the value prefix's state."""
         return [self.bare(latent) for latent in self.unrolled[:steps]]
 
     def seen(self, steps: int) -> list[Tensor]:
@@ -44,27 +44,27 @@ class Imagined:
 
 
 class AuxiliaryLoss(Protocol):
-    """An auxiliary loss of each imagined position, or of the first K' of them."""
+    """An auxiliary loss on each imagined position, or on the first K' of them."""
 
     name: str
-    """of its term: `loss/NAME` in the metrics"""
+    """name of its term: `loss/NAME` in the metrics"""
 
     def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
-        """Its network over latents [B, *latent_shape] of a game, made after h, g and f; None where the config doesn't
-        ask for it. Raises ConfigError where it can't be had."""
+        """Its network over latents [B, *latent_shape] of a game, made after h, g and f; None if the config doesn't have
+        it. Raises ConfigError if it is impossible."""
 
     def weight(self, config: LearnerConfig) -> float:
-        """Of its term in the loss; 0: it isn't computed."""
+        """Weight of its term in the loss; 0: not computed."""
 
     def later_obs(self, config: LearnerConfig, unroll: int) -> int:
-        """How many observations after the first one it needs with each position."""
+        """How many later observations it needs with each position."""
 
     def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
-        """[K', B] with gradient. What lies past the end of a game counts as 0, whatever it is here."""
+        """[K', B] with gradient. Entries past the end of a game are ignored."""
 
 
 class Reconstruction:
-    """Every imagined latent decoded back to its observation: the latent must hold the position."""
+    """Decodes every imagined latent to its observation, so that the latent must represent the position."""
 
     name = "reconstruction"
 
@@ -74,7 +74,7 @@ class Reconstruction:
         try:
             return Decoder(latent_shape, spec.observation_shape)
         except ValueError as error:
-            raise ConfigError(f"model.network {config.network} has no way back to an observation ({error}): set "
+            raise ConfigError(f"model.network {config.network} can't decode observations ({error}): set "
                               "model.reconstruction to False and learner.reconstruction_weight to 0") from error
 
     def weight(self, config: LearnerConfig) -> float:
@@ -90,7 +90,8 @@ class Reconstruction:
 
 
 class SelfConsistency:
-    """Imagined latents against those of the real positions, which get no gradient (Ye et al. 2021, section 4.1)."""
+    """Compares imagined latents with those of the real positions, which get no gradient (Ye et al. 2021, section 4.1).
+    """
 
     name = "consistency"
 
@@ -112,18 +113,19 @@ class SelfConsistency:
 
 
 AUXILIARY_LOSSES: dict[str, AuxiliaryLoss] = {"decoder": Reconstruction(), "consistency": SelfConsistency()}
-"""By the attribute of the model that holds the network, which names its stored weights. In the order they are made."""
+"""By the model's attribute that holds the network, which is also the name of its stored weights; in order of creation.
+"""
 
 
 def later_obs(config: LearnerConfig, unroll: int) -> int:
-    """How many observations after the first one a batch must have with each position."""
+    """How many later observations a batch needs with each position."""
     return max((loss.later_obs(config, unroll) for loss in AUXILIARY_LOSSES.values()), default=0)
 
 
 def auxiliary_terms(model: Any, imagined: Imagined, in_game: Tensor, config: LearnerConfig) -> dict[str, Tensor]:
     """The term [K', B] of each loss with a weight, 0 past the end of a game. in_game: bool [K, B], imagined positions.
 
-    Raises ValueError for a batch that lacks an observation one of them needs.
+    Raises ValueError for a batch that lacks a needed observation.
     """
     terms = {}
     given = 0 if imagined.later_obs is None else imagined.later_obs.shape[1]
@@ -141,9 +143,9 @@ def auxiliary_terms(model: Any, imagined: Imagined, in_game: Tensor, config: Lea
 
 def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
     """[B]: binary cross-entropy for whole-number observations, squared error for others; mean over entries."""
-    wanted = seen.float()
+    target = seen.float()
     if seen.dtype == torch.uint8:
-        entries = F.binary_cross_entropy_with_logits(output.float(), wanted.clamp(max=1.0), reduction="none")
+        entries = F.binary_cross_entropy_with_logits(output.float(), target.clamp(max=1.0), reduction="none")
     else:
-        entries = (output.float() - wanted) ** 2
+        entries = (output.float() - target) ** 2
     return entries.flatten(1).mean(1)

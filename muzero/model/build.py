@@ -1,4 +1,4 @@
-"""Builds models: the networks of a config, with or without weights, and the model that a search runs over them."""
+"""Builds models: the networks of a config, with or without weights, and the model that a search runs on."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from muzero.model.protocol import SearchError, SearchModel
 
 
 class DynamicsModule(Protocol):
-    """What the module of a kind of dynamics holds."""
+    """The interface of the module of a dynamics kind."""
 
     def search_model(self, prepared: PreparedModel) -> SearchModel:
-        """The model that a search runs over, given the networks laid out for it."""
+        """The model that a search runs on, given the networks in their fast form."""
 
 
 class WeightsError(MuZeroError, ValueError):
-    """Weights that don't fit the config, or that no model can compute with."""
+    """Weights that don't fit the config, or that can't be computed with."""
 
 
 def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> LearnedModel:
     """The model of a config, untrained or with `weights`.
 
-    Raises WeightsError for weights that don't fit the config, before any memory is taken for the model, and for those
-    it can't compute with.
+    Raises WeightsError for weights that don't fit the config, before allocating memory for the model, and for those
+    that can't be computed with.
     """
     spec = games.spec(config.game)
     if weights is None:
         return LearnedModel(spec, config.model, config.learner.gamma)
     _check_sizes(config, weights)
     with torch.device("meta"):
-        wanted = LearnedModel(spec, config.model, config.learner.gamma).state_dict()
-    for name in sorted(wanted.keys() | weights.keys()):
-        shapes = [tuple(held[name].shape) if name in held else None for held in (wanted, weights)]
+        expected = LearnedModel(spec, config.model, config.learner.gamma).state_dict()
+    for name in sorted(expected.keys() | weights.keys()):
+        shapes = [tuple(held[name].shape) if name in held else None for held in (expected, weights)]
         if shapes[0] != shapes[1]:
             raise WeightsError(f"weights don't fit the config: {name}: expected shape {shapes[0]}, got {shapes[1]}")
     model = LearnedModel(spec, config.model, config.learner.gamma)
@@ -55,7 +55,7 @@ def build_model(config: Config, weights: dict[str, Tensor] | None = None) -> Lea
 
 
 def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
-    """Refuse sizes that these weights can't have, before even an outline of the model is made: that takes its time."""
+    """Refuse sizes that these weights can't have, before building even a meta-device model, which takes time."""
     model, numbers = config.model, sum(value.numel() for value in weights.values())
     blocks = [name for name in NETWORKS[model.network].blocks
               if name != "dynamics_blocks" or DYNAMICS[model.dynamics].learned]
@@ -63,11 +63,11 @@ def _check_sizes(config: Config, weights: dict[str, Tensor]) -> None:
     for name, limit in limits.items():
         size = getattr(model, name)
         if size > limit:
-            raise WeightsError(f"weights don't fit the config: {len(weights)} tensors of {numbers:,} numbers "
-                               f"can't have model.{name} {size:,}")
+            raise WeightsError(f"weights don't fit the config: model.{name} {size:,} is impossible with "
+                               f"{len(weights)} tensors of {numbers:,} numbers")
 
 
 def search_model(model: LearnedModel, dtype: torch.dtype = torch.float32) -> SearchModel:
-    """`model` as a search runs over it: its networks compute in `dtype`; its weights are only read."""
+    """The search form of `model`: its networks compute in `dtype`; its weights are only read."""
     module = cast(DynamicsModule, importlib.import_module(DYNAMICS[model.config.dynamics].module))
     return module.search_model(PreparedModel(model, dtype))

@@ -18,14 +18,14 @@ from muzero.model.networks.prefix import Packing, Prefix
 from muzero.model.protocol import RootOutput, StepOutput
 
 MOVERS = 3
-"""Classes of who moves next: 0 the game ended, 1 the same player moves, 2 the other one does."""
+"""Classes of the next mover: 0 the game ended, 1 the same player, 2 the other one."""
 
 
 class LearnedModel(nn.Module):
-    """h, g, f with heads as configured. `root` and `step` are the search's protocol; the rest serves the loss.
+    """h, g, f with heads as configured. `root` and `step` are the interface for search; the rest is for the loss.
 
-    There is no g where the game's own rules are searched (model.dynamics = rules): only real positions are judged.
-    gamma is the discount of one move; values and rewards are in the game's own units.
+    There is no g if the true rules are searched (model.dynamics = rules): only real positions are evaluated.
+    gamma is the discount per move; values and rewards are in the game's own units.
     """
 
     def __init__(self, spec: GameSpec, config: ModelConfig, gamma: float) -> None:
@@ -34,11 +34,11 @@ class LearnedModel(nn.Module):
         self.num_actions = spec.num_actions
         self.kind = NETWORKS[config.network]
         self.imagines = DYNAMICS[config.dynamics].learned
-        """Has a g, to go on from a position without the game."""
+        """Whether there is a g, which steps on from a position without the game."""
         if self.imagines and config.discount == "fixed" and spec.players == 2 and not spec.alternates:
             raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
         self.reward_units = 0 if config.prefix else scalar.units(config.reward)
-        """Units of g itself that state a reward."""
+        """Output units of g for a reward."""
         facts = self.reward_units + (MOVERS if config.discount == "learned" else 0)
         self.standard = Standardise(spec.frame_shape, spec.observation_high) if config.standardise else None
         self._build(facts)
@@ -49,7 +49,7 @@ class LearnedModel(nn.Module):
         parts = module_of(config.network).build(self.spec, config, outputs)
         self.h, self.g, self.f = parts.h, parts.g, parts.f
         self.latent_shape = self.bare_shape = parts.latent_shape
-        """Of one latent; with a value prefix, of it and its memory. The bare one is as h and g give it."""
+        """Shape of one latent; with a value prefix, latent and LSTM state together. The bare shape is without it."""
         for attribute, loss in AUXILIARY_LOSSES.items():
             setattr(self, attribute, loss.make(self.spec, parts.latent_shape, config))
         self.prefix: Prefix | None = None
@@ -71,7 +71,7 @@ class LearnedModel(nn.Module):
         return self.kind.spatial
 
     def planes(self, obs: Tensor, dtype: torch.dtype, standard: Standardise | None = None) -> Tensor:
-        """obs [B, *O] of the game's dtype as h reads it, in `dtype`. standard: in place of the model's own."""
+        """obs [B, *O] of the game's dtype as input of h, in `dtype`. standard: used instead of the model's own."""
         standard = standard or self.standard
         if standard is not None:
             planes: Tensor = standard(obs).to(dtype)
@@ -87,13 +87,13 @@ class LearnedModel(nn.Module):
         return self.remembering(latent)
 
     def remembering(self, latent: Tensor) -> Tensor:
-        """What h gives with the empty memory of a root."""
+        """The output of h, with the empty LSTM state of a root."""
         if self.prefix is None:
             return latent
         return self.packing.pack(latent, latent.new_zeros((len(latent), self.prefix.size)))
 
     def bare(self, latent: Tensor) -> Tensor:
-        """The latent [B, *L] without the memory of its rewards, as h gives it."""
+        """The latent [B, *L] without the value prefix's LSTM state, as h outputs it."""
         return latent if self.prefix is None else self.packing.latent(latent)
 
     def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,7 +103,7 @@ class LearnedModel(nn.Module):
     def moved(
         self, g: Transition | None, prefix: Transition | None, latent: Tensor, action: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """`advance` by the model's own g and prefix, or by others that compute the same."""
+        """`advance` with the model's own g and prefix, or with equivalent ones."""
         assert g is not None, "without dynamics nothing is imagined"
         reached, facts = g(self.bare(latent), action)
         if prefix is None:
@@ -112,7 +112,7 @@ class LearnedModel(nn.Module):
         return self.packing.pack(reached, memory), total, facts
 
     def reward(self, before: Tensor, after: Tensor, output: Tensor) -> Tensor:
-        """Reward [M] of the move between two latents [M, *L], stated as output [M, units]."""
+        """Reward [M] of the move between two latents [M, *L], decoded from output [M, units]."""
         if self.prefix is None:
             return scalar.decode(output, self.config.reward)
         return self.prefix.paid(self.packing.memory(before), self.packing.memory(after))
@@ -133,15 +133,15 @@ class LearnedModel(nn.Module):
         return self.gamma * (chances[:, 1] - chances[:, 2])
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        """The search's root, as in `muzero.model.protocol.Model`. Raises SearchError for weights and observations it
-        can't compute with."""
+        """Evaluate roots, see `muzero.model.protocol.Model`. Raises SearchError for weights and observations that can't
+        be computed with."""
         border.check_observations(self.spec.name, obs, border.readable(self, border.checked(self)))
         latent = self.encode(obs)
         logits, value = self.predict(latent)
         return RootOutput(latent, logits.float(), scalar.decode(value, self.config.value))
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
-        """The search's step: see `muzero.model.protocol.Model`."""
+        """One step of the search, see `muzero.model.protocol.Model`."""
         reached, output, mover = self.advance(latent, action)
         logits, value = self.predict(reached)
         return StepOutput(

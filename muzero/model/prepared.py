@@ -1,4 +1,4 @@
-"""A learned model laid out for inference: the same numbers up to rounding, in fewer and faster operations."""
+"""The fast form of a learned model, for inference: the same numbers up to rounding, in fewer and faster operations."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from muzero.model.protocol import RootOutput, StepOutput
 
 
 class PreparedModel:
-    """Speaks the search's protocol (`muzero.model.protocol.Model`) with the weights of a `LearnedModel`, which it only
-    reads.
+    """Implements `muzero.model.protocol.Model` for search with the weights of a `LearnedModel`, which it only reads.
 
-    Latents and convolutions are in `dtype`, outputs in float32. After the model's weights have changed, `refresh`
-    takes them over, in place.
+    Latents and convolutions are in `dtype`, outputs in float32. After the model's weights have changed, call
+    `refresh`, which updates the fast form in place.
     """
 
     def __init__(self, model: LearnedModel, dtype: torch.dtype = torch.float32) -> None:
@@ -31,12 +30,12 @@ class PreparedModel:
         self.num_actions = model.num_actions
         self.derived = fused.Derived(dtype)
         self.needs, self.reaches = border.needs(model), self.derived.hold(lambda: border.reaches(model))
-        """What the model's `border.rows` must take, and [R] what they do take."""
+        """The largest inputs that must be safe for the model's `border.rows`, and [R] those that are."""
         self.watch = Watch(model.device)
         self.twin: LearnedModel | None = None
         self.standard = copy.deepcopy(model.standard)
         self.prefix: Transition | None = None
-        """None where each reward is stated by itself."""
+        """None if each reward is predicted separately."""
         self._lay_out(model)
         self._check()
 
@@ -55,7 +54,7 @@ class PreparedModel:
         return self.model.device
 
     def refresh(self) -> None:
-        """Take over the model's weights as they are now. Raises SearchError for those it can't compute with."""
+        """Pick up the model's current weights. Raises SearchError for those that can't be computed with."""
         if self.twin is not None:
             self.twin.load_state_dict(self.model.state_dict())
         self.derived.refresh()
@@ -69,7 +68,7 @@ class PreparedModel:
         return obs
 
     def _entries(self, network: str) -> fused.Entries:
-        """What may enter the blocks of h or g."""
+        """The largest allowed inputs of the blocks of h or g."""
         later = [index for index, name in enumerate(self.needs) if name.startswith(f"{network}.")]
         return fused.Entries(self.watch, [self.reaches[index] for index in later])
 
@@ -97,5 +96,5 @@ class PreparedModel:
 
 
 def search_model(prepared: PreparedModel) -> PreparedModel:
-    """Learned dynamics: the networks themselves. See `muzero.model.build.DynamicsModule`."""
+    """For learned dynamics, the networks themselves. See `muzero.model.build.DynamicsModule`."""
     return prepared

@@ -1,4 +1,4 @@
-"""The model interface: `Model` is all that a search asks of a model, be it a network, a table or the rules.
+"""The model interface: `Model` is all that a search needs of a model, be it a network, a table or the true rules.
 
 Shape letters: B trees, M leaves (M <= B), A actions, *O one observation, *L one latent.
 """
@@ -18,7 +18,7 @@ from muzero.errors import MuZeroError
 
 @dataclass(frozen=True)
 class RootOutput:
-    """What a model says of a position."""
+    """A model's outputs for positions."""
 
     latent: Tensor
     """[B, *L]"""
@@ -30,14 +30,14 @@ class RootOutput:
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a model says of an action taken in a latent."""
+    """A model's outputs for actions taken in latents."""
 
     latent: Tensor
     """[M, *L] after the action"""
     reward: Tensor
-    """[M] seen by the player who moved"""
+    """[M] for the player who moved"""
     discount: Tensor
-    """[M] signed: + the same player moves next, - the other one, 0 the end"""
+    """[M] signed: + if the same player moves next, - if the other one does, 0 at the end"""
     logits: Tensor
     """[M, A]"""
     value: Tensor
@@ -45,24 +45,24 @@ class StepOutput:
 
 
 class SearchError(MuZeroError, RuntimeError):
-    """A model can't be searched: its weights, what it is given, or what it says."""
+    """A model can't be searched because of its weights, inputs or outputs."""
 
 
 class Model(Protocol):
-    """Turns positions and actions into numbers. A table, true rules or a learned network will do."""
+    """Evaluates positions and actions. It may be a table, the true rules or a learned network."""
 
     num_actions: int
 
     @property
     def device(self) -> torch.device:
-        """Where positions and actions must be."""
+        """The device on which positions and actions must be."""
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        """Positions obs [B, *O], as the model's view of them, with legal moves bool [B, A]; both on `device`."""
+        """Evaluate positions obs [B, *O], from the model's `view`, with legal moves bool [B, A]; both on `device`."""
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
-        """Actions int64 [M] taken in latents [M, *L]. A model that knows what is legal there gives every other action
-        the lowest logit a float32 has, and the search doesn't try it."""
+        """Evaluate actions int64 [M] taken in latents [M, *L]. A model that knows the legal actions gives every other
+        action the lowest float32 as its logit, so that the search doesn't try it."""
 
 
 class SearchModel(Model, Protocol):
@@ -70,10 +70,10 @@ class SearchModel(Model, Protocol):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Numbers its networks compute with."""
+        """Number format of its networks."""
 
     def refresh(self) -> None:
-        """Take over the weights as they are now."""
+        """Pick up the current weights."""
 
     def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        """What `root` reads of N games [N, ...], given them and their observations [N, *O]."""
+        """The input of `root` for N games [N, ...], made from the games or from their observations [N, *O]."""

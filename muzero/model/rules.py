@@ -1,7 +1,7 @@
-"""The game's own rules in place of learned dynamics: the search of AlphaZero (Silver et al. 2018).
+"""True rules in place of learned dynamics, as in AlphaZero's search (Silver et al. 2018).
 
-An observation is the history of a position's actions, a latent the handle of a position that the search has reached;
-a network says policy and value of each one that isn't the end. All on the host, wherever the network computes.
+An observation is the action history of a position, a latent the handle of a position that the search has reached;
+a network evaluates each non-terminal position. Handles are on the host, wherever the network computes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import RootOutput, SearchModel, StepOutput
 
 IMPOSSIBLE = float(np.finfo(np.float32).min)
-"""Logit of an illegal action. The tree takes this very number for an action that isn't there; any other, however low,
-it would try where an action without visits promises more than all those with visits."""
+"""Logit of an illegal action, which the tree treats as "no such action". It would still try an action with any other
+logit, however low, if the completed Q of unvisited actions exceeded that of every visited one."""
 
 
 class RulesModel:
-    """Speaks the search's protocol (`muzero.model.protocol.Model`) with true moves; `network.root` judges positions.
+    """Implements `muzero.model.protocol.Model` for search with true moves; `network.root` evaluates positions.
 
-    One search at a time: new roots forget the positions of the search before.
+    One search at a time: new roots discard the positions of the previous search.
     """
 
     def __init__(self, network: SearchModel, positions: Positions, gamma: float) -> None:
@@ -53,9 +53,9 @@ class RulesModel:
         return games.histories()
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
-        """Histories int [B, T] and legal moves bool [B, A] of the positions they lead to.
+        """Evaluate the positions after histories int [B, T], which must have the legal moves bool [B, A].
 
-        Raises GameError if one doesn't lead to a position with these moves.
+        Raises GameError if one doesn't.
         """
         reached = self.positions.begin(obs.numpy())
         wrong = (legal.numpy() & ~reached.legal).any(1)
@@ -66,7 +66,7 @@ class RulesModel:
         return RootOutput(torch.from_numpy(reached.handle)[:, None], logits, value)
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
-        """Actions [M] played at handles int64 [M, 1]. Raises GameError for an illegal one."""
+        """Play actions [M] at handles int64 [M, 1]. Raises GameError for an illegal one."""
         reached = self.positions.move(latent[:, 0].numpy(), action.numpy())
         logits, value = self._judged(reached)
         return StepOutput(torch.from_numpy(reached.handle)[:, None], torch.from_numpy(reached.reward),

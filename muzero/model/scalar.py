@@ -1,4 +1,4 @@
-"""Categorical values and rewards: the value transform, two-hot encoding, and their losses.
+"""Categorical values and rewards: value transform, two-hot encoding, and their losses.
 
 Source of the transform: Pohlen et al. 2018, "Observe and Look Further", eq. 2; of the two-hot form: Schrittwieser et
 al. 2020, appendix F.
@@ -15,10 +15,10 @@ from muzero.config.support import EPSILON
 
 
 def units(config: ScalarConfig) -> int:
-    """Outputs a head needs to state one scalar. Raises ConfigError where that is still left to the game."""
+    """Output units of a head for one scalar. Raises ConfigError if that is still automatic."""
     if config.kind == "categorical" and config.bins == 0:
-        raise ConfigError("bins of a support are 0, left to the game; expected a number here: "
-                          "muzero.bench.sizing.resolve(config) chooses it")
+        raise ConfigError("bins of a support: expected a number here, got 0 (automatic): call "
+                          "muzero.bench.sizing.resolve(config) first")
     return config.bins if config.kind == "categorical" else 1
 
 
@@ -34,7 +34,7 @@ def unsquash(y: Tensor) -> Tensor:
 
 
 def stated(x: Tensor, config: ScalarConfig) -> Tensor:
-    """x [...] in the game's units -> what the network is to state, before it is clipped to the support."""
+    """x [...] in the game's units -> the network's target, before it is clipped to the support."""
     if config.offset != 0.0:
         x = x - config.offset
     if config.scale != 1.0:
@@ -57,7 +57,7 @@ def two_hot(x: Tensor, config: ScalarConfig) -> Tensor:
     place = ((scaled.clamp(config.low, config.high) - config.low) / width).clamp(0.0, config.bins - 1.0)
     lower = place.floor().clamp(max=config.bins - 2.0)
     share = (place - lower).unsqueeze(-1)
-    # NaN has no index; it stays in the share, so that the loss shows it.
+    # NaN has no index; it stays in the fraction, so that the loss shows it.
     index = lower.nan_to_num().long().unsqueeze(-1)
     out = torch.zeros((*x.shape, config.bins), dtype=scaled.dtype, device=x.device)
     out.scatter_(-1, index, 1.0 - share)
@@ -65,7 +65,7 @@ def two_hot(x: Tensor, config: ScalarConfig) -> Tensor:
 
 
 def decode(output: Tensor, config: ScalarConfig) -> Tensor:
-    """Head output [..., units] -> scalars [...] in raw units, float32."""
+    """Head output [..., units] -> scalars [...] in the game's units, float32."""
     output = output.float()
     if config.kind == "scalar":
         raw = output.squeeze(-1)
@@ -76,7 +76,7 @@ def decode(output: Tensor, config: ScalarConfig) -> Tensor:
 
 
 def loss(output: Tensor, target: Tensor, config: ScalarConfig) -> Tensor:
-    """Head output [..., units], target [...] in raw units -> loss [...]."""
+    """Head output [..., units], target [...] in the game's units -> loss [...]."""
     output = output.float()
     if config.kind == "categorical":
         return -(two_hot(target, config) * F.log_softmax(output, -1)).sum(-1)

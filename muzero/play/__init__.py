@@ -1,1 +1,1 @@
-"""Games to watch and to play: sessions of a person and an agent, boards, thoughts, films."""
+"""Playing and watching games: sessions between a person and an agent, boards, analysis, films."""

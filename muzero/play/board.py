@@ -1,6 +1,6 @@
-"""Boards read from printed positions: cells, their names, whose pieces stand where.
+"""Boards parsed from printed positions: cells, their names, and the pieces on them.
 
-Games without an entry here are shown as OpenSpiel (or their own class) prints them.
+Games without an entry here are shown as OpenSpiel (or the user's class) prints them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Cell = tuple[int, int]
-"""(row, column), both counted from the top left of the picture."""
+"""(row, column), both counted from the top left."""
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 GO_LETTERS = LETTERS.replace("i", "")
@@ -19,10 +19,10 @@ GO_LETTERS = LETTERS.replace("i", "")
 
 @dataclass(frozen=True)
 class Drawing:
-    """How one game's printed position becomes a picture."""
+    """How to read and draw one game's printed position."""
 
     line: str
-    """Pattern of a printed line that holds a row of the board; its group holds the cells."""
+    """Pattern of a printed line with a row of the board; its group holds the cells."""
     stones: tuple[str, str]
     """Characters of player 0's and of player 1's pieces."""
     style: Literal["dots", "grid", "columns", "skewed"] = "dots"
@@ -33,9 +33,9 @@ class Drawing:
     own_letters: bool = False
     """Pieces are shown as printed (chess), coloured by player."""
     legend: tuple[str, str] = ("", "")
-    """What each player is about, where the shape alone doesn't tell."""
+    """Each player's goal, if the stones don't show it."""
     show_legal: bool = False
-    """Mark the cells where a move is possible."""
+    """Whether to mark the cells with a legal move."""
 
 
 RANKS = r"^ ?\d+ *([^\s\d]+)\s*$"
@@ -77,7 +77,7 @@ OWN_SIGNS: Mapping[str, tuple[str, str]] = {
     "xiangqi": ("capitals", "small letters"),
     "y": ("O", "@"),
 }
-"""Signs of player 0's and of player 1's pieces in OpenSpiel's own text of games without a drawing."""
+"""How OpenSpiel's text shows player 0's and player 1's pieces, for games without an entry."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Board:
 
     drawing: Drawing
     rows: tuple[str, ...]
-    """One character a cell, from the top down."""
+    """One character per cell, from the top down."""
 
     def name(self, cell: Cell) -> str:
         """`b3`"""
@@ -105,7 +105,7 @@ class Board:
         return (row, column) if 0 <= row < len(self.rows) and column < len(self.rows[0]) else None
 
     def owner(self, cell: Cell) -> int | None:
-        """The player whose piece stands in a cell."""
+        """The player whose piece is in a cell."""
         character = self.rows[cell[0]][cell[1]]
         owners = [player for player in (0, 1) if character in self.drawing.stones[player]]
         return owners[0] if owners else None
@@ -119,7 +119,7 @@ class Board:
 
 
 def read_board(game: str, text: str) -> Board | None:
-    """The board in a printed position of `game`, None if there is no drawing for it."""
+    """The board in a printed position of `game`, None if there is no entry for it."""
     short = game.partition("(")[0]
     drawing = DRAWINGS.get(short)
     if drawing is None:

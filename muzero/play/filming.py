@@ -1,4 +1,4 @@
-"""Films of games seen in pixels (.mp4, .gif), with value and policy beside the frames."""
+"""Films of games of pixels (.mp4, .gif), with value and policy next to the frames."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from muzero.view.film import Picture, picture
 from muzero.view.waiting import Say, Ticker, silent
 
 FRAMES_A_SECOND = 15
-"""As many moves as Atari makes in a second."""
+"""The number of moves per second in Atari."""
 LONGEST = 10_000
-"""Moves filmed at most: eleven minutes."""
+"""Most moves filmed: eleven minutes."""
 
 
 class FilmError(MuZeroError):
@@ -31,22 +31,22 @@ class FilmReport:
     moves: int
     score: float
     over: bool
-    """False where the film ended, after `LONGEST` moves, before the game"""
+    """False if the film ended after `LONGEST` moves, before the game"""
     cut_short: bool
-    """True where the limit of moves was reached in the middle of the game"""
+    """True if the move limit cut off the game"""
     limit: int
-    """moves after which the game was cut"""
+    """moves after which the game was cut off"""
 
 
 def record(viewing: Viewing, path: Path, say: Say = silent) -> FilmReport:
-    """Play and film one game. Raises FilmError where the disk refuses."""
+    """Play and film one game. Raises FilmError if it can't be written."""
     say(f"filming one game to {path} ...")
     write(path, film(viewing, say))
     return FilmReport(path, len(viewing.values), viewing.score, viewing.over, viewing.cut_short, viewing.limit)
 
 
 def film(viewing: Viewing, say: Say = silent) -> Iterator[Picture]:
-    """A picture before each move, until the game is over; says now and then how far it is."""
+    """A picture before each move, until the game is over; reports progress now and then."""
     ticker = Ticker("filming:", say)
     while not viewing.over and len(viewing.values) < LONGEST:
         analysis = viewing.think()
@@ -56,7 +56,7 @@ def film(viewing: Viewing, say: Say = silent) -> Iterator[Picture]:
 
 
 def write(path: Path, moments: Iterator[Picture]) -> None:
-    """The film, whole or not at all. Raises FilmError where the disk refuses."""
+    """Write the film atomically. Raises FilmError if it can't be written."""
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
         (_write_gif if path.suffix.lower() == ".gif" else _write_mp4)(temporary, moments)

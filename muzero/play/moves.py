@@ -1,4 +1,4 @@
-"""Moves as people write them: names of actions, and actions by their names."""
+"""Move notation: names of actions as players write them, and the parsing of typed moves."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ BY_CELL: Mapping[str, str] = {
     "tic_tac_toe": LETTERS, "mnk": LETTERS, "gomoku": LETTERS, "hex": LETTERS, "othello": LETTERS,
     "y": LETTERS, "havannah": LETTERS, "go": GO_LETTERS,
 }
-"""Games whose action numbers the cells row by row, with the letters of their columns."""
+"""Games whose actions number the cells row by row, with the letters of their columns."""
 PASSING = ("othello", "go")
-"""Those in which the action after the last cell is a pass."""
+"""Games in which the action after the last cell is a pass."""
 SQUARES = re.compile(r"[a-h][1-8][a-h][1-8][qrbn]?")
-"""A chess move as the square it leaves and the one it enters."""
+"""A chess move written as its from and to squares."""
 
 
 def move_name(games: GameBatch, action: int) -> str:
-    """An action of the game in row 0 as people write it.
+    """An action of the game in row 0 as players write it.
 
-    `#action` where the position doesn't allow it and the name depends on the position.
+    `#action` for an illegal action whose name depends on the position.
     """
     short = games.spec.name.partition("(")[0]
     if short == "connect_four":
@@ -32,14 +32,14 @@ def move_name(games: GameBatch, action: int) -> str:
     cell = _cell_name(games, short, action)
     if cell is not None:
         return cell
-    # Backgammon numbers its moves; numbers that differ by the order of the dice share a text and an effect.
+    # Backgammon numbers its moves; numbers that differ only in the order of the dice have the same text and effect.
     return games.action_name(0, action).removeprefix(_numbered(action))
 
 
 def name_anywhere(positions: Sequence[GameBatch], action: int, dice_known: bool) -> str:
-    """The name of an action in the first of these positions that has one; `#action` where none has.
+    """The name of an action in the first of these positions that has one; `#action` if none has.
 
-    Unless `dice_known`, names that hang on the dice of those positions don't count: OpenSpiel numbers these.
+    Unless `dice_known`, names that depend on the dice of those positions don't count: OpenSpiel numbers these moves.
     """
     for games in positions:
         name = move_name(games, action)
@@ -50,7 +50,7 @@ def name_anywhere(positions: Sequence[GameBatch], action: int, dice_known: bool)
 
 
 def _cell_name(games: GameBatch, short: str, action: int) -> str | None:
-    """`b3` or `pass` where actions are cells, None elsewhere."""
+    """`b3` or `pass` if actions are cells, None otherwise."""
     letters, layout, shape = BY_CELL.get(short), games.spec.layout, games.spec.observation_shape
     if letters is None or layout.kind != "cells" or layout.planes != 1:
         return None
@@ -70,10 +70,10 @@ def legal_names(games: GameBatch) -> dict[str, int]:
 
 
 def parse_move(games: GameBatch, text: str) -> int | None:
-    """The legal action a person means by a coordinate, a column, its own text or `#number`; else None.
+    """The legal action meant by a coordinate, a column, the game's text or `#number`; None if there is none.
 
-    Also a number alone, where the moves differ in their last number or OpenSpiel's text starts with it, and a
-    chess move by its two squares.
+    Also accepts a bare number, if the moves differ in their last number or OpenSpiel's text starts with it, and a chess
+    move by its two squares.
     """
     typed = _squeezed(text)
     actions: list[int] = np.flatnonzero(games.legal()[0]).tolist()
@@ -83,7 +83,7 @@ def parse_move(games: GameBatch, text: str) -> int | None:
     numbers |= {str(action): action for name, action in own.items() if name.startswith(_numbered(action))}
     squares = _by_squares(games, actions) if SQUARES.fullmatch(typed) else {}
     for named in (short, own, numbers, _by_last_number(short), squares):
-        # Chess tells Bxc3 from bxc3: capitals count where both are legal.
+        # In chess Bxc3 and bxc3 differ: case counts if both are legal.
         if text.strip() in named:
             return named[text.strip()]
         squeezed = {_squeezed(name): action for name, action in named.items()}
@@ -93,7 +93,7 @@ def parse_move(games: GameBatch, text: str) -> int | None:
 
 
 def _by_last_number(named: Mapping[str, int]) -> dict[str, int]:
-    """`2` for `take 2`, if the names are all the same words and then a number."""
+    """`2` for `take 2`, if all names are the same words followed by a number."""
     parts = [(re.fullmatch(r"(.*\s)(\d+)", name), action) for name, action in named.items()]
     found = [(part[1], part[2], action) for part, action in parts if part]
     if len(found) < len(parts) or len({words for words, _, _ in found}) != 1:
@@ -102,7 +102,7 @@ def _by_last_number(named: Mapping[str, int]) -> dict[str, int]:
 
 
 def _by_squares(games: GameBatch, actions: Sequence[int]) -> dict[str, int]:
-    """Chess moves by the squares they leave and enter, such as `e2e4` or `a7a8q`."""
+    """Chess moves by their from and to squares, such as `e2e4` or `a7a8q`."""
     from games.open_spiel import OpenSpielBatch
 
     if games.spec.name.partition("(")[0] != "chess" or not isinstance(games, OpenSpielBatch):

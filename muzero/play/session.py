@@ -1,6 +1,6 @@
-"""One game between a person and an agent: positions, moves, thoughts, undo and results, as values.
+"""A game session between a person and an agent: positions, moves, analysis, undo and results, as values.
 
-Nothing here knows how they are shown: a terminal, a page or a protocol writes them in its own way.
+The session is independent of how they are shown: in a terminal, on a page or through a protocol.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Thinker(Protocol):
-    """What a session needs of `muzero.agent.Agent`."""
+    """The part of `muzero.agent.Agent` that a session uses."""
 
     @property
     def name(self) -> str: ...
@@ -47,20 +47,20 @@ class Thinker(Protocol):
 
 @dataclass(frozen=True)
 class Position:
-    """What there is to see."""
+    """The visible state of a game."""
 
     text: str
     """as the game prints it"""
     board: Board | None
-    """its cells, where they can be read"""
+    """its cells, if they can be read"""
     added: frozenset[Cell]
     """cells that the last move filled"""
     possible: frozenset[Cell]
-    """cells where a move is possible, in games that are shown with them"""
+    """cells with a legal move, in games that show them"""
     moves: int
-    """made so far"""
+    """moves made so far"""
     returns: tuple[float, ...]
-    """of each player so far"""
+    """each player's return so far"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Result:
     """How a game ended."""
 
     kind: Literal["won", "draw", "resigned", "over", "cut"]
-    """over: a game of one player; cut: at the limit of moves of a game that nobody could stop"""
+    """over: a one-player game ended; cut: cut off at the move limit of a game without an end of its own"""
     winner: int | None
     moves: int
     returns: tuple[float, ...]
@@ -76,17 +76,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Undone:
-    """What was taken back."""
+    """The result of an undo."""
 
     kind: Literal["move", "resignation", "nothing", "impossible"]
-    """impossible: played again, the game goes another way"""
+    """impossible: the game goes differently when replayed"""
     name: str = ""
-    """of the move"""
+    """the move's name"""
 
 
 @dataclass(frozen=True)
 class _Past:
-    """A move, and the game before it."""
+    """A move, and the game state before it."""
 
     player: int
     snapshot: dict[str, Any]
@@ -94,19 +94,19 @@ class _Past:
 
 
 class Session:
-    """A game, the moves so far, and who sits where."""
+    """A game, its moves so far, and the seats."""
 
     def __init__(
         self, agent: Thinker, *, first: bool = True, watch: bool = False, simulations: int | None = None, seed: int = 0
     ) -> None:
-        """first: whether the person makes the first move; watch: the agent makes all of them."""
+        """first: whether the person moves first; watch: the agent makes all moves."""
         self.agent = agent
         self.simulations, self._seed = simulations, seed
         self.games = engines.make(agent.spec.name, 1, seed)
         self.spec = self.games.spec
         self._rng = np.random.default_rng(seed)
         self._repeats = repeats_of(agent.spec, agent.config, seed)
-        """Only where the agent plays alone: it moves in no other game of one player"""
+        """Only if the agent plays alone: in other one-player games the person makes the moves"""
         self._longest = move_limit(self.spec)
         self._past: list[_Past] = []
         self._before: Board | None = None
@@ -125,12 +125,12 @@ class Session:
 
     @property
     def cut(self) -> bool:
-        """True once a game that nobody could stop is as long as a measured one may be."""
+        """True once a game without an end of its own has reached the move limit of evaluations."""
         return self.person is None and self.to_play != NO_PLAYER and len(self._past) >= self._longest
 
     @property
     def moves(self) -> int:
-        """Made so far."""
+        """Moves made so far."""
         return len(self._past)
 
     @property
@@ -143,7 +143,7 @@ class Session:
 
     @property
     def returns(self) -> tuple[float, ...]:
-        """Of each player so far."""
+        """Each player's return so far."""
         return tuple(self.games.returns()[0].tolist())
 
     @property
@@ -153,15 +153,15 @@ class Session:
 
     @property
     def last_move(self) -> str:
-        """The name of the newest move; empty before the first."""
+        """The name of the last move; empty before the first."""
         return self._past[-1].name if self._past else ""
 
     def board(self) -> Board | None:
-        """The cells of the position, where they can be read."""
+        """The cells of the position, if they can be read."""
         return read_board(self.spec.name, self.games.render(0))
 
     def position(self) -> Position:
-        """What there is to see now."""
+        """The current position."""
         board = self.board()
         added = frozenset() if board is None else frozenset(board.added(self._before))
         possible: frozenset[Cell] = frozenset()
@@ -194,19 +194,19 @@ class Session:
         self.games.step(actions)
 
     def think(self) -> Thought:
-        """Let the agent move; what it thought before."""
+        """Let the agent move; returns its analysis."""
         analysis = self._search()
         found = thought(self.games, analysis, self._chosen(analysis))
         self.play(found.action)
         return found
 
     def hint(self) -> Thought:
-        """What the agent thinks of the position, without moving."""
+        """The agent's analysis of the position, without moving."""
         analysis = self._search()
         return thought(self.games, analysis, int(analysis.result.action[0]))
 
     def _chosen(self, analysis: Analysis) -> int:
-        """The move that the agent makes, as in a measured game."""
+        """The move that the agent makes, as in evaluations."""
         found = analysis.result
         if self._repeats is None:
             return int(found.action[0])
@@ -219,7 +219,7 @@ class Session:
         )
 
     def undo(self) -> Undone:
-        """Back to before the person's last move (the agent's answers go too)."""
+        """Go back to before the person's last move, undoing the agent's replies too."""
         if self.resigned:
             self.resigned = False
             return Undone("resignation")
@@ -235,7 +235,7 @@ class Session:
         return Undone("move", past.name)
 
     def swap(self) -> None:
-        """The person takes the other side. Raises GameError where there is none, and once the game is over."""
+        """Swap sides. Raises GameError in a one-player game and once the game is over."""
         if self.spec.players == 1 or self.person is None:
             raise GameError("nothing to swap here")
         if self.over:
@@ -243,13 +243,13 @@ class Session:
         self.person = 1 - self.person
 
     def resign(self) -> None:
-        """Give the game up. Raises GameError once it is over."""
+        """Resign the game. Raises GameError once it is over."""
         if self.over:
             raise GameError("the game is over")
         self.resigned = True
 
     def again(self) -> None:
-        """A new game with the same seats."""
+        """Start a new game with the same seats."""
         self.games.reset()
         self._past.clear()
         self._repeats = repeats_of(self.agent.spec, self.agent.config, self._seed)

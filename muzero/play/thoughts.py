@@ -1,4 +1,4 @@
-"""What an agent thinks of a position: its value, the moves searched most, the line that it expects."""
+"""An agent's analysis of a position for people: its value, the most visited moves, the expected line."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from muzero.agent import Analysis
 
 TOP = 5
-"""Moves told."""
+"""Moves listed."""
 LINE = 10
-"""Moves of the principal variation told."""
+"""Moves of the principal variation listed."""
 
 
 @dataclass(frozen=True)
 class MoveThought:
-    """What a search found of one move."""
+    """A search's results for one move."""
 
     action: int
     name: str
     visits: int
     share: float
-    """visits, in parts of those of the move visited most; 0 without a search"""
+    """visits relative to those of the most visited move; 0 without search"""
     prior: float
-    """of the network, in [0, 1]"""
+    """the network's prior, in [0, 1]"""
     q: float | None
-    """seen by the player to move; None for a move that was not visited"""
+    """for the player to move; None for an unvisited move"""
 
 
 @dataclass(frozen=True)
@@ -41,30 +41,30 @@ class Line:
     """A principal variation up to the end of the game."""
 
     moves: tuple[tuple[str, bool], ...]
-    """names, and whether the real rules allow the moves until then"""
+    """names, and whether the true rules allow the moves up to there"""
     goes_on: bool = False
-    """True where the next move has a name only once the dice are known"""
+    """True if the next move has a name only once the dice are known"""
 
 
 @dataclass(frozen=True)
 class Thought:
-    """An agent's view of a position, before a move of its own or for a person."""
+    """An agent's analysis of a position, before its own move or as a hint."""
 
     player: int
     """the player to move"""
     action: int
     """the move that the agent makes, or would make"""
     name: str
-    """of that move"""
+    """name of that move"""
     value: float
-    """seen by the player to move"""
+    """for the player to move"""
     moves: tuple[MoveThought, ...]
-    """the chosen one first, then those searched most, `TOP` at most"""
+    """the chosen one first, then the most visited ones, at most `TOP`"""
     line: Line
 
 
 def thought(games: GameBatch, analysis: Analysis, action: int) -> Thought:
-    """What the agent thinks of row 0, where it plays `action`."""
+    """The agent's analysis of row 0, in which it plays `action`."""
     return Thought(
         player=int(games.to_play()[0]), action=action, name=move_name(games, action),
         value=float(analysis.result.value[0]), moves=best_moves(games, analysis),
@@ -72,8 +72,7 @@ def thought(games: GameBatch, analysis: Analysis, action: int) -> Thought:
 
 
 def best_moves(games: GameBatch, analysis: Analysis) -> tuple[MoveThought, ...]:
-    """The moves searched most: the search's own choice first, then by visits, then by Q; without a search by the
-    prior."""
+    """The best moves: the search's choice first, then by visits, then by Q; without search, by the prior."""
     result = analysis.result
     visits, q, prior = result.visits[0], result.q[0], analysis.prior[0]
     legal = np.flatnonzero(games.legal()[0])
@@ -87,11 +86,11 @@ def best_moves(games: GameBatch, analysis: Analysis) -> tuple[MoveThought, ...]:
 
 
 def expected_line(games: GameBatch, variation: list[int]) -> Line:
-    """The principal variation up to the end of the game, and which of its moves the real rules allow.
+    """The principal variation up to the end of the game, and which of its moves the true rules allow.
 
-    The search looks ahead in the learned model, which may err, and knows no end. With chance only the first move is
-    checked, and none in a game that goes another way when it is played again; the line ends where a move has a name
-    only once the dice are known.
+    The search looks ahead in the learned model, which may be wrong and doesn't know where the game ends. With chance,
+    only the first move is checked, and none in a game that goes differently when replayed; the line ends at a move
+    that has a name only once the dice are known.
     """
     start, copy = (engines.make(games.spec.name, 1) for _ in range(2))
     checked = not copy.restore(games.snapshot())
@@ -111,7 +110,7 @@ def expected_line(games: GameBatch, variation: list[int]) -> Line:
 
 
 def _until_over(games: GameBatch, variation: list[int]) -> list[int]:
-    """The moves before the game is over, where the rules allow all of them; with chance, as it falls in a copy."""
+    """The moves up to the end of the game, as far as the rules allow them; chance events are sampled in a copy."""
     with released(engines.make(games.spec.name, 1)) as copy:
         if copy.restore(games.snapshot()):
             return variation

@@ -1,4 +1,4 @@
-"""One game of one player, move by move, with what there is to see of it."""
+"""Viewing one game of a one-player game, move by move, with the agent's analysis."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 class Viewing:
-    """A game that an agent plays from its beginning."""
+    """A game that an agent plays from the start."""
 
     def __init__(self, agent: Agent, seed: int, simulations: int | None = None, max_moves: int = 0) -> None:
-        """A game of `max_moves` at most (0: as `selfplay.strength.arena.move_limit` says).
+        """A game of at most `max_moves` moves (0: see `selfplay.strength.arena.move_limit`).
 
-        Raises GameError for a game of two players, or one without pictures.
+        Raises GameError for a two-player game, or one without pictures.
         """
         self.agent, self.simulations = agent, simulations
-        # As in `selfplay.strength.arena.play_alone`: what is watched or filmed is the game that is measured.
+        # As in `selfplay.strength.arena.play_alone`: the game watched or filmed is one that is measured.
         self.games = engines.make(agent.spec.name, 1, seed=batch_seed(np.random.default_rng(seed)))
         self.spec = self.games.spec
         if self.spec.players != 1 or not self.spec.pictures:
-            raise GameError(f"{self.spec.name} gives no pictures: expected a game of one player seen in pixels, such "
-                            "as atari/pong")
+            raise GameError(f"expected a one-player game of pixels, such as atari/pong, got {self.spec.name}, which "
+                            "has no pictures")
         self._camera = camera(self.games)
         self._rng = np.random.default_rng(seed)
         self._repeats = repeats_of(agent.spec, agent.config, seed)
@@ -43,13 +43,13 @@ class Viewing:
 
     @property
     def cut_short(self) -> bool:
-        """True where the limit of moves was reached in the middle of the game."""
+        """True if the move limit cut off the game."""
         return (len(self.values) >= self.limit and not self._timed_out
                 and int(self.games.to_play()[0]) != NO_PLAYER)
 
     @property
     def cut(self) -> bool:
-        """True where the game's own time limit or the limit of moves has cut it."""
+        """True if the game's own time limit or the move limit cut it off."""
         return self._timed_out or self.cut_short
 
     @property
@@ -62,16 +62,16 @@ class Viewing:
 
     @property
     def lives(self) -> int | None:
-        """None where the game tells of none."""
+        """None if the game has no lives."""
         lives = getattr(self.games, "lives", None)
         return None if lives is None else int(lives[0])
 
     def look(self) -> Picture:
-        """The position as it is now."""
+        """A picture of the current position."""
         return self._camera()
 
     def think(self) -> Analysis:
-        """The agent's search in this position, with the move that it makes; to be asked for once a move."""
+        """The agent's search in this position, with the move that it makes; call once per move."""
         legal = self.games.legal()
         analysis = self.agent.search(self.agent.see(self.games), legal, simulations=self.simulations,
                                      seed=int(self._rng.integers(2**31)))
@@ -83,7 +83,7 @@ class Viewing:
         return dataclasses.replace(analysis, result=dataclasses.replace(result, action=action))
 
     def scene(self, analysis: Analysis) -> Scene:
-        """What is to be seen before the move that `analysis` found."""
+        """The picture and analysis before the move in `analysis`."""
         return Scene(
             frame=self.look(), title=self.spec.name, move=len(self.values), score=self.score,
             values=tuple(self.values), names=self.names, policy=analysis.result.policy[0],
@@ -91,13 +91,13 @@ class Viewing:
             lives=self.lives)
 
     def step(self, analysis: Analysis) -> None:
-        """Make the move that `analysis` found."""
+        """Make the move in `analysis`."""
         action: IntArray = analysis.result.action.astype(np.int32)
         self._timed_out = bool(self.games.step(action).truncated[0])
 
 
 def camera(games: GameBatch) -> Callable[[], Picture]:
-    """What takes pictures [H, W, 3] of the game in row 0: ALE's own in colour, else the newest frame seen."""
+    """A function that takes pictures [H, W, 3] of the game in row 0: ALE's colour screen, else the newest frame."""
     from games.atari_protocol import is_atari
 
     if is_atari(games.spec.name):
@@ -109,7 +109,7 @@ def camera(games: GameBatch) -> Callable[[], Picture]:
 
 
 def newest_frame(games: GameBatch) -> Picture:
-    """[H, W, 3] of the newest frame in row 0's observation."""
+    """The newest frame in row 0's observation, [H, W, 3]."""
     frame = games.observe()[0].reshape(games.spec.frames, *games.spec.frame_shape)[-1]
     shown: Picture = np.moveaxis(frame if len(frame) == 3 else np.repeat(frame[:1], 3, 0), 0, -1)
     return np.ascontiguousarray(shown)

@@ -1,6 +1,6 @@
-"""Presets: settings that are known to work, by game; other games get settings by their static facts.
+"""Presets: settings known to work, by game; other games get settings that depend on their static facts.
 
-A preset holds only what differs from the defaults of `muzero.config`.
+A preset lists only what differs from the defaults of `muzero.config`.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from muzero.config.settings import auxiliary_parts
 from muzero.presets import atari, boards, general
 
 ONLY = "usual"
-"""The name of the preset where there is one alone."""
+"""The name of the preset if there is only one."""
 PRESETS = {
     "tic_tac_toe": boards.tic_tac_toe, "connect_four": boards.connect_four, "othello": boards.othello,
     "hex(board_size=7)": boards.hex_7, "breakthrough": boards.breakthrough, "go(board_size=9)": boards.go_9,
 }
 FAMILIES = {"connect_four": boards.connect_four_board}
-"""By the name without parameters: for the game with other parameters than a preset's."""
+"""By game name without parameters: for parameters that no preset has."""
 
 
 def names(game: str) -> tuple[str, ...]:
-    """The presets to choose from for a game, the usual one first. Raises GameError for a game that can't be had."""
+    """The presets available for a game, the default first. Raises GameError for an unknown or unsupported game."""
     return tuple(atari.PRESETS) if is_atari(games.spec(game).name) else (ONLY,)
 
 
 def load(game: str, name: str | None = None) -> Config:
-    """A preset of a game by its name, parameters included; the usual one where none of `names` is asked for.
+    """A preset of a game (its name may have parameters); the default if no name is given.
 
-    Raises GameError for a game that can't be had, ConfigError for a preset it hasn't.
+    Raises GameError for an unknown or unsupported game, ConfigError for an unknown preset.
     """
     spec = games.spec(game)
     if name is not None and name not in names(game):
@@ -53,8 +53,7 @@ def _settings(spec: GameSpec, name: str) -> Config:
 def made_with(config: Config) -> str:
     """The name of the preset a config was made with.
 
-    Older versions didn't store it: then it is the one that the settings, some of them chosen by hand, differ from
-    least.
+    Older versions didn't store it: then it is the preset that differs least from the settings.
     """
     known = names(config.game)
     if config.preset in known:
@@ -63,12 +62,12 @@ def made_with(config: Config) -> str:
 
 
 def by_hand(config: Config) -> frozenset[str]:
-    """What of `config` is not as its preset has it, as dotted names."""
+    """Dotted names of the settings of `config` that differ from its preset."""
     return frozenset(changes(load(config.game, made_with(config)), config)) - {"preset"}
 
 
 def with_rules(preset: Config) -> Config:
-    """A preset for the game's own rules in place of learned dynamics: without what trains these alone.
+    """A preset with the true rules in place of learned dynamics, without the settings that only train dynamics.
 
     Raises ConfigError for a game whose rules can't be searched.
     """

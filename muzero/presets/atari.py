@@ -1,4 +1,4 @@
-"""Presets for games seen as pictures with rewards on the way: Atari. They differ in settings alone."""
+"""Presets for Atari: games of pictures with rewards on the way. They differ only in settings."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from muzero.config import (
 )
 
 POSITIONS = 100_000
-"""Of the 100k protocol: 400,000 frames."""
+"""Positions of the 100k protocol: 400,000 frames."""
 MOVES = 1 << 20
-"""Of one game at most, should a protocol allow for more."""
+"""Most moves of one game, should a protocol allow more."""
 SAVED = 240.0
-"""Seconds between checkpoints: a replay of 700 MB takes some seconds to write and to read back."""
+"""Seconds between checkpoints: a replay buffer of 700 MB takes some seconds to write and to read back."""
 FEW_REWARDS: dict[str, Any] = {
     "model.value.low": -10.0, "model.value.high": 10.0, "model.value.bins": 41, "model.reward.transform": False,
     "selfplay.clip_rewards": True,
 }
-"""Rewards seen as their signs: values of +-117 suffice."""
+"""For rewards clipped to their signs, values of +-117 are enough."""
 
 
 def gumbel(spec: GameSpec) -> Config:
-    """EfficientZero's model and targets with Gumbel's search: 16 simulations a move (Danihelka et al. 2022)."""
+    """EfficientZero's model and targets with Gumbel MuZero's search: 16 simulations per move (Danihelka et al. 2022).
+    """
     return replace(_published(spec), {
         **FEW_REWARDS, "model.prefix": 5, "model.prefix_hidden": 512, "model.reward.low": -5.0,
         "model.reward.high": 5.0, "model.reward.bins": 11, "model.consistency": True,
@@ -47,7 +48,7 @@ def efficientzero(spec: GameSpec) -> Config:
 
 
 def muzero(spec: GameSpec) -> Config:
-    """Schrittwieser et al. 2020: rewards by themselves and in full, pUCT, replay by priority."""
+    """Schrittwieser et al. 2020: separate, unclipped rewards, pUCT, prioritised replay."""
     return replace(_published(spec), {
         **{f"{search}.{name}": value for search, name, value in _puct(0.25)},
         "learner.gamma": 0.997, "learner.step_weights": "mean", "learner.td_steps": 10, "replay.alpha": 1.0,
@@ -55,11 +56,11 @@ def muzero(spec: GameSpec) -> Config:
 
 
 def small(spec: GameSpec) -> Config:
-    """An hour on one core without a GPU: a small network, and many positions, which cost less there than learning from
-    them again. In one process, which is how it was seen to learn (docs/lab/atari.md).
+    """An hour on one core without a GPU: a small network, and many positions, which there are cheaper than replaying
+    old ones. In one process, as in the experiments where it learned (docs/lab/atari.md).
 
-    Random play first shows what is usual in the pictures and teaches the rewards; without it a policy may settle on one
-    move before any was seen.
+    Random play first provides the pixel statistics and teaches the rewards; without it the policy may settle on one
+    move before seeing any.
     """
     return replace(_published(spec), {
         **FEW_REWARDS, "model.width": 32, "model.hidden": 64, "model.picture_blocks": 0,
@@ -75,9 +76,9 @@ PRESETS: dict[str, Callable[[GameSpec], Config]] = {
 
 
 def _published(spec: GameSpec) -> Config:
-    """What the presets share. The discount, 0.997 a frame, and the weights of the unrolled steps are EfficientZero's:
-    `small` learns Pong and Breakout better by them, Up'n Down worse (docs/lab/atari.md). Pixels are standardised
-    instead of the published batch norm, which plays with other averages than it learns with."""
+    """What the presets share. The discount, 0.997 per frame, and the weights of the unroll steps are EfficientZero's:
+    with them `small` learns Pong and Breakout better, Up'n Down worse (docs/lab/atari.md). Pixels are standardised in
+    place of the published batch norm, whose statistics differ between training and play."""
     wide = ScalarConfig(low=-300.0, high=300.0, bins=601, transform=True)
     moves = min(spec.max_length, MOVES)
     search = SearchConfig(algorithm="gumbel", simulations=16, scale="minmax", mirror=False, epsilon=0.01, c_scale=0.1)
@@ -86,7 +87,7 @@ def _published(spec: GameSpec) -> Config:
         model=ModelConfig(network="pixels", width=64, hidden=128, representation_blocks=1,
                           standardise=True, latent_norm="rms", value=wide, reward=wide),
         search=search,
-        # As in training: more simulations scored less, no noise less or the same (docs/lab/atari.md).
+        # As in training: more simulations scored lower, no noise lower or the same (docs/lab/atari.md).
         play=search,
         selfplay=SelfPlayConfig(games=32, max_moves=moves, part_moves=200, temperature_moves=moves,
                                 temperature=((0.0, 1.0), (0.5, 0.5), (0.75, 0.25)),
@@ -100,7 +101,7 @@ def _published(spec: GameSpec) -> Config:
 
 
 def _puct(alpha: float) -> list[tuple[str, str, Any]]:
-    """50 simulations with noise at the root in training, without in play."""
+    """50 simulations, with noise at the root in training but not in play."""
     both: dict[str, Any] = {"algorithm": "puct", "simulations": 50, "dirichlet_alpha": alpha}
     return [*(("search", name, value) for name, value in {**both, "dirichlet_fraction": 0.25}.items()),
             *(("play", name, value) for name, value in both.items())]

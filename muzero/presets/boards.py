@@ -1,4 +1,4 @@
-"""Presets of single games: those with shipped agents in full, other boards by what differs from the general preset."""
+"""Presets of single board games: in full for those with shipped agents, for others as changes to the general preset."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from muzero.config import (
 from muzero.presets import general
 
 MORE_THOUGHT = ((0.0, 0.25), (0.2, 0.5), (0.6, 1.0))
-"""Share of the simulations: few while the model knows little."""
+"""Fraction of the simulations: few while the model is poor."""
 LARGER_BATCHES = ((0.0, 64.0), (0.15, 128.0), (0.5, 256.0))
-"""Many small steps at first, quieter ones later."""
+"""Many small updates at first, less noisy ones later."""
 
 LONG: dict[str, Any] = {
     "search.simulations": 32, "selfplay.simulations_share": MORE_THOUGHT,
@@ -29,11 +29,11 @@ LONG: dict[str, Any] = {
     "play.simulations": 200, "learner.batch": LARGER_BATCHES, "learner.final_rate": 0.05,
     "train.steps": 0, "train.horizon": 0, "train.evaluate_minutes": 10.0, "train.evaluate_against": "mcts:100",
 }
-"""What half an hour or more is used for: more thought later on, larger batches, a longer memory."""
+"""Settings for half an hour or more: more simulations later, larger batches, a larger replay buffer."""
 
 
 def tic_tac_toe() -> Config:
-    """Perfect play within three minutes on two cores."""
+    """Perfect play in three minutes on two cores."""
     return Config(
         game="tic_tac_toe",
         model=ModelConfig(network="mlp", width=64, hidden=128, latent_norm="layer"),
@@ -67,29 +67,29 @@ def connect_four() -> Config:
 
 
 def connect_four_board(spec: GameSpec) -> Config:
-    """Connect Four on another board. A draw is lost by one slip: more thought and larger batches later on."""
+    """Connect Four on another board. One slip loses a draw: more simulations and larger batches later."""
     return replace(general.preset(spec), {
         "search.simulations": 32, "search.c_scale": 0.3, "selfplay.simulations_share": MORE_THOUGHT,
         "learner.batch": LARGER_BATCHES, "learner.search_share": 0.0, "train.steps": 10_000, "train.horizon": 10_000})
 
 
 def othello() -> Config:
-    """Two hours on two cores. A move turns stones up to seven cells away: a deeper g."""
+    """Two hours on two cores. A move flips stones up to seven cells away: a deeper g."""
     return _long("othello", 120.0, {"model.dynamics_blocks": 2})
 
 
 def hex_7() -> Config:
-    """Half an hour on two cores. Who is connected is seen over the whole board: a deeper h."""
+    """Half an hour on two cores. Connections span the whole board: a deeper h."""
     return _long("hex(board_size=7)", 30.0, {"model.representation_blocks": 3})
 
 
 def breakthrough() -> Config:
-    """An hour on two cores. What a move does is seen next to it."""
+    """An hour on two cores. The effects of a move are local."""
     return _long("breakthrough", 60.0, {})
 
 
 def go_9() -> Config:
-    """Three hours on two cores. Groups and their liberties reach far, in h and in g."""
+    """Three hours on two cores. Groups and their liberties extend far: a deeper h and g."""
     return _long("go(board_size=9)", 180.0, {"model.representation_blocks": 3, "model.dynamics_blocks": 2})
 
 

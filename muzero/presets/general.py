@@ -1,4 +1,4 @@
-"""The general preset: settings for an untuned game from its players, rewards and observation shape."""
+"""The general preset: settings for an untuned game, from its players, rewards and observation shape."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from selfplay.trajectory import unfinished_bytes
 
 OUTCOMES = ScalarConfig(low=-1.0, high=1.0, bins=3)
 WIDE = ScalarConfig(low=-20.0, high=20.0, bins=41, transform=True)
-"""States +-422."""
+"""Covers +-422."""
 MEASURED = dataclasses.replace(WIDE, bins=0)
-"""As wide at least, and by what random games pay."""
+"""At least as wide, chosen from the rewards of random games."""
 SMALL, LARGE = 0.25, 100.0
-"""Outcomes below the one get a support of their own; those that `WIDE` doesn't state are scaled to the other."""
+"""Outcomes below SMALL get their own support; those beyond `WIDE` are scaled to LARGE."""
 PART_MOVES = 300
-"""Of games that are longer than this."""
+"""Moves per part, for games longer than this."""
 LONG_ALONE = 1_000
-"""Moves within which most environments of one player end by themselves."""
+"""Most one-player environments end within this many moves."""
 FEW_NUMBERS = 256
-"""Of an observation: up to so many are read as they come, in a tenth of the time that convolutions take."""
+"""Observations of up to this many numbers are read by a dense network, in a tenth of the time of convolutions."""
 FIRST_POSITIONS = 20_000
-"""From random play, which meets a reward of one game in hundreds a few times then."""
+"""Positions of random play: enough to find a reward that occurs in one game of hundreds a few times."""
 
 
 def preset(spec: GameSpec) -> Config:
@@ -46,7 +46,7 @@ def preset(spec: GameSpec) -> Config:
 
 
 def _careful(spec: GameSpec) -> Config:
-    """For games of which nothing more is known: one player, chance, or rewards of any size on the way."""
+    """For games about which nothing more is known: one player, chance, or rewards of any size on the way."""
     plain = _plain(spec)
     alone = _alone(spec)
     steps = 20_000 if alone else 4_000
@@ -55,7 +55,7 @@ def _careful(spec: GameSpec) -> Config:
         model=_model(spec, _scalar(spec)),
         search=_search(spec, plain, gumbel_scale=1.0, simulations=16, threads=0),
         play=_search(spec, plain, gumbel_scale=0.0, simulations=50, threads=1),
-        # Games that pay on the way are long: many at once would reach the learner old.
+        # Games with rewards on the way are long: with many at once, they would be stale when they reach the learner.
         selfplay=SelfPlayConfig(games=64 if alone else 0, max_moves=_max_moves(spec),
                                 part_moves=PART_MOVES if alone and spec.max_length > PART_MOVES else 0,
                                 opening_fraction=0.5, opening_plies=4, random_fraction=0.02),
@@ -63,14 +63,14 @@ def _careful(spec: GameSpec) -> Config:
         learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=4.0 if alone else 1.0,
                               gamma=0.997 if spec.rewards_on_the_way else 1.0,
                               td_steps=20 if spec.rewards_on_the_way else 1_000),
-        # In one process, for there an agent is the same however busy the machine is.
+        # In one process, so that the agent doesn't depend on how busy the machine is.
         train=TrainConfig(steps=steps, horizon=steps, actors=0 if alone else -1, evaluate_minutes=5.0),
     )
 
 
 def _seeking(careful: Config) -> Config:
-    """For one player, whose rewards may be rare: nothing is searched before random play has met some of them, what the
-    values miss most is drawn most, and play leaves its own circles."""
+    """For one player with possibly rare rewards: no search before random play has found some, prioritised replay by
+    value error, and loop avoidance in play."""
     return dataclasses.replace(
         careful,
         alone=AloneConfig(repeats="next"),
@@ -80,8 +80,8 @@ def _seeking(careful: Config) -> Config:
 
 
 def _duel(spec: GameSpec) -> Config:
-    """For two players without chance who win, draw or lose at the end: a wider net, games opened at random over more
-    of their length, the newest games only, and values that hear the search as well as the outcome."""
+    """For two players without chance and with a win, draw or loss at the end: a wider network, longer random openings,
+    only the newest games, and value targets that mix the search's value with the outcome."""
     board = _has_board(spec) and not _needs_halving(spec)
     model = _model(spec, _scalar(spec))
     careful = _careful(spec)
@@ -99,12 +99,12 @@ def _duel(spec: GameSpec) -> Config:
 
 
 def least_moves(spec: GameSpec) -> int:
-    """Moves before which no game is cut."""
+    """Least number of moves before a game may be cut off."""
     return LONG_ALONE if _alone(spec) else PART_MOVES
 
 
 def _max_moves(spec: GameSpec) -> int:
-    """The game's own limit where it is low; else left to the length of random games."""
+    """The game's own limit if it is low; otherwise chosen from the length of random games."""
     return spec.max_length if spec.max_length <= least_moves(spec) else 0
 
 
@@ -113,7 +113,7 @@ def _plain(spec: GameSpec) -> bool:
 
 
 def _scalar(spec: GameSpec) -> ScalarConfig:
-    """How values and rewards are stated: by the game's bounds where the last move alone pays."""
+    """The support of values and rewards: from the game's bounds if only the last move pays."""
     bound = _bound(spec)
     if spec.rewards_on_the_way or math.isinf(bound):
         return MEASURED
@@ -134,25 +134,25 @@ def _search(spec: GameSpec, plain: bool, gumbel_scale: float, simulations: int, 
 
 
 def _alone(spec: GameSpec) -> bool:
-    """True for one player who is paid on the way."""
+    """True for one player with rewards on the way."""
     return spec.players == 1 and spec.rewards_on_the_way
 
 
 def _has_board(spec: GameSpec) -> bool:
-    """True where convolutions have something to look at, and enough of it."""
+    """True if observations are planes large enough for convolutions."""
     board = len(spec.observation_shape) == 3 and min(spec.observation_shape[1:]) >= 4
     return board and not _few_places(spec)
 
 
 def _few_places(spec: GameSpec) -> bool:
-    """True for one player whose positions are few whole numbers, so that they come again. Not for measurements such as
-    CartPole's, whose values suffer from what is good for a rare reward (docs/lab/strength.md)."""
+    """True for one player whose observations are few integers, so that they recur. Not for real-valued ones such as
+    CartPole's, whose values suffer from what helps with rare rewards (docs/lab/strength.md)."""
     whole = spec.observation_dtype == "uint8" and not spec.pictures
     return _alone(spec) and whole and math.prod(spec.observation_shape) <= FEW_NUMBERS
 
 
 def _needs_halving(spec: GameSpec) -> bool:
-    """True for pictures too large to be searched on as they are."""
+    """True for pictures too large for search without downsampling."""
     return spec.pictures and min(spec.observation_shape[1:]) >= 32
 
 

@@ -1,6 +1,6 @@
-"""Survey of a game by random play before a run: game length and returns, which choose the value support.
+"""Survey of a game by random play before a run: game lengths and returns, from which supports are chosen.
 
-A function of the game and the settings alone: the games are seeded, and counted in moves rather than seconds.
+It depends only on the game and the settings: the games are seeded, and measured in moves rather than seconds.
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ from selfplay.actor import draw_legal
 
 GAMES = 16
 MOVES = 1_500
-"""Moves after which a random game is not followed any further."""
+"""Moves after which a random game is abandoned."""
 LONGER = 3.0
-"""Games are cut at this multiple of the median length of random ones..."""
+"""Games are cut off at this multiple of the median length of random games..."""
 MOST_MOVES = 4_000
-"""...but here at the latest."""
+"""...but no later than this."""
 BETTER = 10.0
-"""Later play may meet rewards and returns this many times as large as random play does."""
+"""Trained play may find rewards and returns this many times as large as random play does."""
 USUAL = (0.25, 4.0)
-"""Sizes of a reward that need no scale."""
+"""Sizes of rewards that need no scale."""
 APART = 10.0
-"""Rewards that are this many times as large as the differences between them are stated from their median on."""
+"""Rewards this many times as large as their differences are represented relative to their median."""
 MOST_END = 300.0
-"""Of a support; where that isn't enough the scale grows. As published for Atari (Schrittwieser et al. 2020)."""
+"""Largest end of a support; beyond it the scale grows. As published for Atari (Schrittwieser et al. 2020)."""
 TELL_SECONDS = 10.0
-"""Between two words on how far slow games are."""
+"""Seconds between progress messages for slow games."""
 OFFSET_DIGITS, SCALE_DIGITS = 3, 1
 ROUNDING = 1e-9
-"""Share of a distance that a support may lack of it."""
+"""Relative tolerance of a support's range."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What some random games of one game showed, in its units."""
+    """Statistics of random games, in the game's units."""
 
     games: int
     moves: int
-    """median of a game's length; games that went on after `MOVES` count as that long"""
+    """median game length; abandoned games count as `MOVES`"""
     ended: int
-    """games that were over by then"""
+    """games that ended before that"""
     reward_offset: float
-    """median reward where rewards differ little from it, else 0"""
+    """median reward if rewards differ little from it, else 0"""
     value_offset: float
-    """median discounted return there, else 0"""
+    """median discounted return in that case, else 0"""
     unit: float
-    """geometric mean of what rewards differ from the offset by, of those that do; 0 where nothing was paid"""
+    """geometric mean of the nonzero distances of rewards from the offset; 0 if there are none"""
     largest_reward: float
     """largest distance from the offset"""
     largest_return: float
@@ -85,7 +85,7 @@ class _Played:
 def look(config: Config, tell: Callable[[str], None] = lambda _: None) -> Survey:
     """Play `GAMES` random games of at most `MOVES` moves, with the rewards that the learner would see.
 
-    tell: hears of slow games how far they are.
+    tell: called with progress messages if games are slow.
     """
     played = _play(config, tell)
     made = np.arange(len(played.reward))[:, None] < played.length
@@ -111,7 +111,7 @@ def _play(config: Config, tell: Callable[[str], None]) -> _Played:
         while not over.all() and len(rewards) < MOVES:
             if time.monotonic() - told >= TELL_SECONDS:
                 told = time.monotonic()
-                tell(f"{over.sum()} of {GAMES} random games over, {length.sum():,} moves made")
+                tell(f"{over.sum()} of {GAMES} random games finished, {length.sum():,} moves made")
             length += ~over
             step = batch.step(draw_legal(batch.legal(), rng), ~over)
             rewards.append(np.sign(step.reward) if config.selfplay.clip_rewards else step.reward)
@@ -121,30 +121,30 @@ def _play(config: Config, tell: Callable[[str], None]) -> _Played:
 
 
 def _ends(numbers: NDArray[np.float64]) -> tuple[float, float]:
-    """The lowest and the highest."""
+    """The lowest and highest."""
     return float(numbers.min()), float(numbers.max())
 
 
 def _offset(paid: NDArray[np.float64]) -> float:
-    """The median reward, if rewards differ and by little of it."""
+    """The median reward if rewards differ, but by little relative to it."""
     middle = float(np.median(paid))
     unit = _unit(np.abs(paid - middle))
     return _rounded(middle, OFFSET_DIGITS) if 0.0 < APART * unit < abs(middle) else 0.0
 
 
 def _unit(away: NDArray[np.float64]) -> float:
-    """Geometric mean of what isn't 0."""
+    """Geometric mean of the nonzero entries."""
     some = away[away > 0.0]
     return float(np.exp(np.log(some).mean())) if len(some) else 0.0
 
 
 def _returns(played: _Played, gamma: float, offset: float) -> NDArray[np.float64]:
-    """Discounted return [T, N] of each position; what follows a game that was cut pays the offset for ever."""
+    """Discounted return [T, N] of each position; after an abandoned game every reward counts as the offset."""
     for_ever = offset / (1.0 - gamma) if gamma < 1.0 else 0.0
     found = np.zeros_like(played.reward)
     after = found[-1]
     for t in reversed(range(len(found))):
-        # The discount is 0 where a game ended by itself.
+        # The discount is 0 where a game ended on its own.
         follows = np.where(played.length == t + 1, for_ever, after)
         after = found[t] = played.reward[t] + gamma * played.discount[t] * follows
     return found
@@ -158,11 +158,10 @@ def settle(
     config: Config, stored: Config | None = None, tell: Callable[[str], None] = lambda _: None,
     asked: Collection[str] = (),
 ) -> tuple[Config, Survey | None]:
-    """`config` with a number wherever one was left to the game, and what random games showed if any were played.
+    """`config` with a number in place of every setting left to the game, and the survey if random games were played.
 
-    stored: the config of the run that goes on with `config`; the numbers it was begun with stay. tell: as in `look`;
-    hears of numbers that are too small too. asked: dotted names that were set by hand, beside all that are not as the
-    preset has them.
+    stored: the config of the run being resumed, whose numbers are kept. tell: as in `look`; also called with warnings
+    about numbers that are too small. asked: dotted names set by hand, besides all that differ from the preset.
     """
     left = by_game(config)
     if not left:
@@ -190,28 +189,28 @@ def settle(
 
 
 def _states(support: ScalarConfig, offset: float, reach: float) -> bool:
-    """Whether a support reaches as far as it should, where it was left to itself."""
+    """Whether a support set by hand covers the range it should."""
     return support.reach[1] >= offset + reach * (1 - ROUNDING)
 
 
 def _too_small(name: str, support: ScalarConfig, better: ScalarConfig, reach: float) -> str:
     low, high = support.reach
-    return (f"warning: --model.{name}.scale {support.scale:g}, set by hand, states {name}s from {figure(low)} to "
-            f"{figure(high)}, where up to {figure(reach)} may come: --model.{name}.scale {better.scale:g} states them")
+    return (f"warning: --model.{name}.scale {support.scale:g}, set by hand, covers {name}s from {figure(low)} to "
+            f"{figure(high)}, but up to {figure(reach)} may occur: --model.{name}.scale {better.scale:g} covers them")
 
 
 def _check_stated(game: str, survey: Survey, support: ScalarConfig) -> None:
-    """Refuse rewards of a size that no support is made for. Raises ConfigError."""
+    """Refuse rewards of a size that no support covers. Raises ConfigError."""
     (least, most), (low, high) = BOUNDS["model.value.scale"], BOUNDS["model.value.offset"]
     if not (least <= support.scale <= most and low <= support.offset <= high):
         raise ConfigError(
             f"{game}: expected rewards of a size between {least:g} and {most:g}, got about {survey.unit:.3g}, at most "
-            f"{survey.largest_reward:.3g}, and returns up to {survey.largest_return:.3g} in random games: have the "
-            "game pay in another unit")
+            f"{survey.largest_reward:.3g}, and returns up to {survey.largest_return:.3g} in random games: rescale the "
+            "game's rewards")
 
 
 def _distinguishing(config: Config, hand: Collection[str]) -> Config:
-    """`config` whose searches tell values apart that differ by as little of their scale as usual."""
+    """`config` with searches that distinguish values as finely, relative to their scale, as usual."""
     scale, usual = config.model.value.scale, SearchConfig().epsilon
     small = [name for name, search in (("search", config.search), ("play", config.play))
              if scale < 1.0 and search.epsilon == usual and f"{name}.epsilon" not in hand]
@@ -219,7 +218,7 @@ def _distinguishing(config: Config, hand: Collection[str]) -> Config:
 
 
 def _kept(config: Config, stored: Config, left: list[str]) -> Config:
-    """`config` with the numbers of `stored`, the whole support where its bins were left open."""
+    """`config` with the numbers of `stored`, including the whole support if its bins were automatic."""
     sections = {"model.value": stored.model.value, "model.reward": stored.model.reward}
     numbers = {f"{section}.{key}": value for section, support in sections.items() if f"{section}.bins" in left
                for key, value in dataclasses.asdict(support).items()}
@@ -229,7 +228,8 @@ def _kept(config: Config, stored: Config, left: list[str]) -> Config:
 
 
 def _lengths(config: Config, survey: Survey, spec: GameSpec, hand: Collection[str]) -> dict[str, int]:
-    """Where a game is cut, and how long its parts are: those of games so long that all would reach the learner late."""
+    """Settings for the move limit, and for the length of parts of games so long that they would reach the learner late.
+    """
     most = min(MOST_MOVES, max(least_moves(spec), round(LONGER * survey.moves)))
     given = config.selfplay.part_moves
     whole = given or "selfplay.part_moves" in hand or survey.moves <= PART_MOVES
@@ -237,8 +237,8 @@ def _lengths(config: Config, survey: Survey, spec: GameSpec, hand: Collection[st
 
 
 def value_reach(survey: Survey, spec: GameSpec, gamma: float, moves: int) -> float:
-    """Largest distance of a return from the offset that is to be stated: the game's bound where it has one that makes
-    sense, else what better play than random could come to; 0 where nothing is known."""
+    """Largest distance of a return from the offset to be covered: the game's bound if it is sensible, else what better
+    play than random may reach; 0 if unknown."""
     horizon = float(moves) if gamma == 1.0 else (1.0 - gamma ** moves) / (1.0 - gamma)
     likely = min(BETTER * survey.largest_return, survey.largest_reward * horizon + abs(survey.value_offset))
     return _bounded(max(abs(spec.min_return), abs(spec.max_return)) + abs(survey.value_offset), likely, survey)
@@ -251,7 +251,7 @@ def reward_reach(survey: Survey, spec: GameSpec) -> float:
 
 
 def _bounded(bound: float, likely: float, survey: Survey) -> float:
-    """The bound, unless it is so far that hardly any of the support would be used."""
+    """The bound, unless it is so large that most of the support would be unused."""
     unit = survey.unit or 1.0
     sensible = math.isfinite(bound) and squashed(bound / unit) <= MOST_END
     return bound if sensible else likely
@@ -260,26 +260,26 @@ def _bounded(bound: float, likely: float, survey: Survey) -> float:
 def fitting(
     given: ScalarConfig, unit: float, offset: float, reach: float, hand: Collection[str] = ()
 ) -> ScalarConfig:
-    """`given`, whose bins are left open, with bins 1 apart that state `reach` on both sides of the offset, and a scale
-    of about the size of one reward; ends are only moved outwards.
+    """`given`, whose bins are automatic, with bins 1 apart that cover `reach` on both sides of the offset, and a scale
+    of about the size of one reward; ends only move outwards.
 
-    hand: what of `given` was set by hand and stays. Ends that do are made to reach by the scale.
+    hand: fields of `given` set by hand, which are kept. If the ends are, the scale makes them cover the range.
     """
     usual = unit == 0.0 or USUAL[0] <= unit <= USUAL[1]
     scale = given.scale if "scale" in hand or given.scale != 1.0 or usual else _rounded(unit, SCALE_DIGITS)
     middle = given.offset if "offset" in hand else given.offset or offset
-    wanted, ends = reach + (abs(middle - offset) if "offset" in hand else 0.0), _ends_by_hand(given, hand)
+    required, ends = reach + (abs(middle - offset) if "offset" in hand else 0.0), _ends_by_hand(given, hand)
     most = min(ends, default=MOST_END)
     furthest = dataclasses.replace(given, scale=scale, low=-most, high=most, offset=0.0, bins=2).reach[1]
-    if "scale" not in hand and wanted > furthest:
-        scale = raised(scale * wanted / furthest)
-    end = min(MOST_END, float(math.ceil(squashed(wanted / scale) if given.transform else wanted / scale)))
+    if "scale" not in hand and required > furthest:
+        scale = raised(scale * required / furthest)
+    end = min(MOST_END, float(math.ceil(squashed(required / scale) if given.transform else required / scale)))
     low = given.low if "low" in hand else min(given.low, -end)
     high = given.high if "high" in hand else max(given.high, end)
     return dataclasses.replace(given, scale=scale, offset=middle, low=low, high=high, bins=1 + math.ceil(high - low))
 
 
 def _ends_by_hand(given: ScalarConfig, hand: Collection[str]) -> list[float]:
-    """How far the ends of a support reach that were set by hand; one at 0 says that nothing comes on its side."""
+    """The reach of a support's ends set by hand; an end at 0 means that nothing occurs on its side."""
     ends = {"low": -given.low, "high": given.high}
     return [end for name, end in ends.items() if name in hand and end > 0.0]

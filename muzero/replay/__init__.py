@@ -1,1 +1,1 @@
-"""Replay buffer: storage, prioritised sampling and the targets of a batch."""
+"""Replay buffer: storage, prioritised sampling and targets."""

@@ -16,7 +16,7 @@ from games.base import FloatArray, MaskArray
 
 @dataclass(frozen=True)
 class Batch:
-    """What one learning step reads. Step 0 is the root; step k follows k real actions."""
+    """The input of one learning step. Step 0 is the root; step k follows k real actions."""
 
     obs: NDArray[Any]
     """[B, *O]"""
@@ -33,15 +33,15 @@ class Batch:
     legal: MaskArray
     """[B, K+1, A] all False past the end"""
     policy_mask: MaskArray
-    """[B, K+1] step k is a real position that was searched"""
+    """[B, K+1] True where step k is a real, searched position"""
     in_game: MaskArray
-    """[B, K+1] step k is a real position, not past the end"""
+    """[B, K+1] True where step k is a real position, not past the end"""
     value_mask: MaskArray
-    """[B, K+1] False only where nothing is known or absorbing ends aren't trained. The reward of
+    """[B, K+1] False where the value is unknown, and past the end if absorbing ends aren't trained. The reward of
     action k is trained where this holds at k+1, and wherever the move was really made"""
     later_obs: NDArray[Any] | None
-    """[B, K', *O] observation after each of the first K' actions, as many as the auxiliary losses need"""
+    """[B, K', *O] observation after each of the first K' actions, for the auxiliary losses"""
     weight: FloatArray
-    """[B] importance weight"""
+    """[B] importance-sampling weight"""
     index: NDArray[np.int64]
-    """[B] place in the replay, for priorities and reanalysis"""
+    """[B] place in the replay buffer, for priorities and reanalysis"""

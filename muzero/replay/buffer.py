@@ -1,7 +1,7 @@
-"""The replay buffer: the newest positions of finished games, in rings reserved once.
+"""The replay buffer: the newest positions of finished games, in preallocated ring buffers.
 
-Where an observation is F frames, each frame is stored once: a game takes F - 1 places for the frames before its first
-move, then one a move. Those places hold nothing else, and are never drawn.
+If an observation is F frames, each frame is stored once: a game takes F - 1 places for the frames before its first
+move, then one per move. Those first places hold nothing else and are never sampled.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from muzero.replay.targets import Moves
 from selfplay.trajectory import StoredPlan, Trajectory, impossible, move_columns, stored_bytes, upgraded
 
 PRIORITY_FLOOR = 1e-3
-"""Added to every priority, so that nothing is forgotten for ever."""
+"""Added to every priority, so that every position can be sampled."""
 LARGE_POSITION_MB = 0.2
-"""From here on it is observations that are too large for a replay of the usual size."""
+"""From this position size on, observations are too large for a replay buffer of the usual capacity."""
 
 
 def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:
-    """Memory of a replay of this game. Raises ConfigError for one that is too large, or holds no observation."""
+    """Memory of a replay buffer of this game. Raises ConfigError if it is too large, or holds no observation."""
     memory = config.capacity * stored_bytes(spec) + SumTree.bytes_for(config.capacity) * config.prioritized
     if memory > config.memory_limit_mb * 10**6:
         each = stored_bytes(spec) / 10**6
         smaller = "" if each < LARGE_POSITION_MB else (
-            f"; or make observations smaller, a position takes {each:.1f} MB (of pictures: "
+            f"; or make observations smaller, as a position takes {each:.1f} MB (for pictures: "
             "gymnasium.wrappers.ResizeObservation)")
         raise ConfigError(
             f"replay.capacity {config.capacity} needs {memory / 10**6:.0f} MB, more than "
@@ -43,22 +43,22 @@ def bytes_reserved(spec: GameSpec, config: ReplayConfig) -> int:
 
 
 class Replay:
-    """A ring of positions. Whole games go in; the oldest positions are overwritten."""
+    """A ring buffer of positions. Adds complete games and overwrites the oldest positions."""
 
     def __init__(self, spec: GameSpec, config: ReplayConfig, symmetries: Symmetries) -> None:
         self.spec, self.config, self.symmetries = spec, config, symmetries
         self.capacity = config.capacity
         self.memory_bytes = bytes_reserved(spec, config)
         self.lead = spec.frames - 1
-        """Places that each game takes before its first move."""
+        """Places that each game takes for the frames before its first move."""
         left = np.zeros(self.capacity, dtype=np.int32)
         self.rings = {**move_columns(spec, (self.capacity,), stored=True), "left": left}
         self.moves = Moves(**{name: self.rings[name] for name in Moves._fields})
-        """Those of the rings that targets are made from."""
+        """The columns that targets are made from."""
         self.added = 0
-        """Positions so far."""
+        """Positions added so far."""
         self.written = 0
-        """Places so far: the next one is this number modulo the capacity."""
+        """Places written so far: the next one is this number modulo the capacity."""
         self.tree = SumTree(self.capacity) if config.prioritized else None
         self.max_priority = 1.0
 
@@ -67,17 +67,17 @@ class Replay:
 
     @property
     def window(self) -> int:
-        """Newest places that are drawn from."""
-        wanted = max(self.config.min_window, math.ceil(self.config.window_fraction * self.written))
-        # The oldest position left has lost its earlier frames.
-        return min(wanted, len(self) - self.lead)
+        """Number of newest places that are sampled from."""
+        size = max(self.config.min_window, math.ceil(self.config.window_fraction * self.written))
+        # The oldest remaining position has lost its earlier frames.
+        return min(size, len(self) - self.lead)
 
     @property
     def ready(self) -> bool:
         return self.added >= self.config.min_positions and self.window > 0
 
     def add(self, game: Trajectory) -> None:
-        """Store one whole game. A game longer than the ring keeps its newest positions."""
+        """Store one complete game. Of a game longer than the ring, keeps the newest positions."""
         length = len(game)
         if length == 0:
             return
@@ -99,16 +99,16 @@ class Replay:
                 self.tree.update(np.concatenate((frames, cut)), np.zeros(2 * self.lead))
 
     def drawable(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the places [B] hold a position with all its frames."""
+        """Which places [B] hold a position with all its frames."""
         found: NDArray[np.bool_] = (self.rings["left"][places] > 0) & (self.age(places) < len(self) - self.lead)
         return found
 
     def age(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many places were written after each of the places [B]."""
+        """How many places were written after each place [B]."""
         return (self.written - 1 - places) % self.capacity
 
     def choose(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """`size` drawable places, by priority where there are priorities, and the importance weight of each."""
+        """`size` sampled places, by priority if enabled, and their importance-sampling weights."""
         if self.tree is None:
             places = self._uniform(size, rng)
             while self.lead and not (fine := self.drawable(places)).all():
@@ -123,7 +123,7 @@ class Replay:
         return (self.written - rng.integers(1, self.window + 1, size)) % self.capacity
 
     def observations(self, places: NDArray[np.int64]) -> NDArray[Any]:
-        """[B, *O] of drawable places [B]."""
+        """Observations [B, *O] of drawable places [B]."""
         return self.read("obs", places[:, None])[:, 0]
 
     def read(
@@ -137,7 +137,7 @@ class Replay:
             stacked_rows(ring.reshape(len(ring), -1), places, self.spec.frames, frames)
             return seen
         out = np.empty((*places.shape, *ring.shape[1:]), dtype=ring.dtype)
-        # Compiled loops know no half precision: its bytes travel as whole numbers.
+        # Compiled loops don't support half precision: copy its bytes as integers.
         flat = [array.view(np.int16) if ring.dtype == np.float16 else array for array in (ring, out)]
         flat = [array.reshape(*array.shape[:lead], -1) for array, lead in zip(flat, (1, 2), strict=True)]
         if symmetry is None:
@@ -148,7 +148,7 @@ class Replay:
         return out
 
     def set_priorities(self, places: NDArray[np.int64], error: NDArray[np.float32]) -> None:
-        """Priorities |error|^alpha of places drawn before; nothing to do for a uniform replay. NaN: not known."""
+        """Set priorities |error|^alpha of places sampled earlier; does nothing for uniform replay. NaN: unknown."""
         if self.tree is None:
             return
         places, error = places[told := ~np.isnan(error)], error[told]
@@ -156,17 +156,17 @@ class Replay:
             return
         values = (np.abs(error).astype(np.float64) + PRIORITY_FLOOR) ** self.config.alpha
         self.max_priority = max(self.max_priority, float(values.max()))
-        # Some may have been overwritten since.
+        # Some may have been overwritten in the meantime.
         fine = self.drawable(places) if self.lead else np.ones(len(places), dtype=np.bool_)
         self.tree.update(places[fine], values[fine])
 
     def renew(self, places: NDArray[np.int64], found: StoredPlan) -> None:
-        """Overwrite the searches of places [B] by newer ones."""
+        """Overwrite the stored searches of places [B] with newer ones."""
         for name, value in vars(found).items():
             self.rings[name][places] = value
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The filled part of every ring, for a checkpoint."""
+        """The filled part of every column, for a checkpoint."""
         filled = {name: ring[: len(self)] for name, ring in self.rings.items()}
         if self.tree is not None:
             filled["priority"] = self.tree.get(np.arange(len(self)))
@@ -175,8 +175,8 @@ class Replay:
     def restore(
         self, arrays: dict[str, NDArray[Any]], added: int, max_priority: float, written: int | None = None
     ) -> None:
-        """Take back what `arrays` gave, here or in an older version. Raises ValueError naming an array that doesn't
-        fit. written: None where every place holds a position."""
+        """Restore the result of `arrays`, from this or an older version. Raises ValueError naming an array that doesn't
+        fit. written: None if every place holds a position."""
         written = added if written is None else written
         arrays, filled = upgraded(arrays), min(written, self.capacity)
         for name, ring in self.rings.items():
@@ -194,25 +194,25 @@ class Replay:
             self.tree.update(places, np.asarray(held, dtype=np.float64))
 
     def _check_stored(self, arrays: dict[str, NDArray[Any]], written: int, filled: int) -> None:
-        """Compiled loops follow these numbers without a look."""
+        """Check the arrays, as compiled loops use them unchecked as indices."""
         wrong = impossible({name: arrays[name] for name in self.rings}, self.spec.num_actions)
-        # Oldest first: the moves left count down to 1, and the newest game is whole.
+        # Oldest first: the moves left count down to 1, and the newest game is complete.
         left = arrays["left"][(written - filled + np.arange(filled)) % self.capacity]
         if filled and not (_counts_down(left[left != 0]) and left[-1] == 1 and self._leads(left)):
             wrong = "left"
         if wrong:
-            raise ValueError(f"stored replay doesn't fit this run: {wrong} holds what no game gives")
+            raise ValueError(f"stored replay doesn't fit this run: {wrong} holds impossible values")
 
     def _leads(self, left: NDArray[np.int32]) -> bool:
         """Whether the places without a position in left [n], oldest first, are those before each game."""
         starts = np.flatnonzero(np.diff(left, prepend=1) > 0)
-        wanted = np.zeros(len(left), dtype=np.bool_)
+        leading = np.zeros(len(left), dtype=np.bool_)
         for before in range(1, self.lead + 1):
-            wanted[np.maximum(starts - before, 0)] = True
-        return bool(((left == 0) == wanted)[self.lead :].all())
+            leading[np.maximum(starts - before, 0)] = True
+        return bool(((left == 0) == leading)[self.lead :].all())
 
 
 def _counts_down(left: NDArray[np.int32]) -> bool:
-    """Whether left [n] falls by 1 to 1, again and again."""
+    """Whether left [n] counts down to 1 by ones, repeatedly."""
     falls = (left[:-1] == 1) | (left[1:] == left[:-1] - 1)
     return bool((left >= 1).all() and (left <= len(left)).all() and falls.all())

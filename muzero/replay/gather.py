@@ -1,6 +1,6 @@
-"""Rows of a ring copied into a batch, each transformed by a symmetry. Pure loops on arrays, compiled by numba.
+"""Gather loops: copy rows of a ring buffer into a batch, each transformed by a symmetry; compiled by numba.
 
-The loops hold no lock of the interpreter: a batch is put together while another thread computes.
+The loops release the interpreter lock (GIL): a batch is assembled while another thread computes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Index = NDArray[np.integer[Any]]
 
 @compiled
 def _copy(row: Numbers, out: Numbers) -> None:
-    """row [F] -> out [F]. `out[:] = row` takes four times as long: numba doesn't turn it into a copy of bytes."""
+    """row [F] -> out [F]. `out[:] = row` takes four times as long, as numba doesn't compile it to a memcpy."""
     for i in range(len(out)):
         out[i] = row[i]
 
@@ -34,7 +34,7 @@ def rows(ring: Numbers, places: Places, out: Numbers) -> None:
 
 @compiled
 def stacked_rows(ring: Numbers, places: Places, frames: int, out: Numbers) -> None:
-    """Each place's row after those of the `frames` - 1 places before it: ring [n, F], places [B, K] -> out
+    """Each place's row, preceded by those of the `frames` - 1 places before it: ring [n, F], places [B, K] -> out
     [B, K, frames, F]."""
     for b in range(places.shape[0]):
         for k in range(places.shape[1]):
@@ -44,8 +44,8 @@ def stacked_rows(ring: Numbers, places: Places, frames: int, out: Numbers) -> No
 
 @compiled
 def _shifted(picture: Numbers, down: int, right: int, out: Numbers) -> None:
-    """picture [H, W] moved by less than its size, edges repeated -> out [H, W]: one copy of all lines, then the edges,
-    which is five times as fast as pixel by pixel."""
+    """picture [H, W] shifted by less than its size, edges repeated -> out [H, W]: copies all lines, then fills the
+    edges, which is five times as fast as pixel by pixel."""
     height, width = picture.shape
     offset = down * width + right
     source, moved = picture.reshape(-1)[max(-offset, 0) :], out.reshape(-1)[max(offset, 0) :]
@@ -64,12 +64,12 @@ def _shifted(picture: Numbers, down: int, right: int, out: Numbers) -> None:
 
 @compiled
 def shifted_frames(ring: Numbers, places: Places, frames: int, moved: Places, out: Numbers) -> None:
-    """Like `stacked_rows` for pictures moved by moved[b, k] = (down, right), edges repeated: ring [n, C, H, W], places
+    """`stacked_rows` for pictures shifted by moved[b, k] = (down, right), edges repeated: ring [n, C, H, W], places
     [B, K], moved [B, K, 2] -> out [B, K, frames, C, H, W]."""
     size, channels, height, width = ring.shape
     for b in range(places.shape[0]):
         for k in range(places.shape[1]):
-            # A picture moved out of sight shows its edge alone, as does one moved by all but one line.
+            # A picture shifted out of sight shows only its edge, just like one shifted by all but one line.
             down = min(max(moved[b, k, 0], 1 - height), height - 1)
             right = min(max(moved[b, k, 1], 1 - width), width - 1)
             for f in range(frames):
@@ -91,7 +91,7 @@ def transformed_rows(ring: Numbers, places: Places, index: Index, chosen: Places
 
 @compiled
 def transform_actions(action: Places, index: Index, chosen: Places) -> None:
-    """Rename actions [B, K] in place: b becomes the a with index[chosen, a] = b."""
+    """Map actions [B, K] in place: b becomes the a with index[chosen, a] = b."""
     new = np.empty(index.shape[1], dtype=np.int64)
     for b in range(action.shape[0]):
         order = index[chosen[b]]
@@ -105,7 +105,8 @@ def transform_actions(action: Places, index: Index, chosen: Places) -> None:
 def mix_values(
     value: Numbers, searched: Numbers, places: Places, root_value: Numbers, kept: np.float32, share: np.float32
 ) -> None:
-    """value [B, K+1] in place: where searched [B, K+1], `kept` of it and `share` of the search's own at the place."""
+    """value [B, K+1] in place: where searched [B, K+1], `kept` of it plus `share` of the search's value at the place.
+    """
     for b in range(value.shape[0]):
         for k in range(value.shape[1]):
             if searched[b, k]:

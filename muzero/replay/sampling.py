@@ -1,4 +1,4 @@
-"""Batches drawn from a replay: positions with the targets of the steps after them, transformed by random symmetries."""
+"""Sampling of batches: positions with targets for the following steps, transformed by random symmetries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from muzero.replay.targets import Places, Targets, fill_targets
 
 @dataclass(frozen=True)
 class DrawConfig:
-    """What a batch is made of."""
+    """Settings that determine a batch."""
 
     unroll: int
     td_steps: int
@@ -26,19 +26,19 @@ class DrawConfig:
     absorbing: bool
     symmetries: bool
     later_obs: int
-    """later observations, from the first on"""
+    """number of later observations"""
     td_age: int = 0
     shift: int = 0
 
     @staticmethod
     def of(config: LearnerConfig, unroll: int, later_obs: int) -> DrawConfig:
-        """unroll: steps after the root, `Config.unroll`. later_obs: as `muzero.model.auxiliary.later_obs` says."""
+        """unroll: steps after the root, `Config.unroll`. later_obs: see `muzero.model.auxiliary.later_obs`."""
         return DrawConfig(unroll, config.td_steps, config.gamma, config.search_share, config.absorbing,
                           config.symmetries, later_obs, config.td_age, config.shift)
 
 
 def draw(replay: Replay, size: int, config: DrawConfig, rng: np.random.Generator) -> Batch:
-    """`size` positions with the targets of config.unroll steps."""
+    """`size` sampled positions with targets for config.unroll steps."""
     places, weight = replay.choose(size, rng)
     return batch_at(replay, places, weight, config, rng)
 
@@ -46,7 +46,7 @@ def draw(replay: Replay, size: int, config: DrawConfig, rng: np.random.Generator
 def batch_at(
     replay: Replay, places: Places, weight: NDArray[np.float32], config: DrawConfig, rng: np.random.Generator
 ) -> Batch:
-    """The batch of drawable places [B]; random actions, symmetries and shifts come from `rng`."""
+    """The batch for drawable places [B]; random actions, symmetries and shifts come from `rng`."""
     targets = _targets(replay, places, config, rng)
     searched = targets.in_game & replay.rings["searched"][targets.place]
     _mix_in_search_values(replay, targets, searched, config.search_share)
@@ -63,7 +63,7 @@ def batch_at(
 
 
 def _targets(replay: Replay, places: Places, config: DrawConfig, rng: np.random.Generator) -> Targets:
-    """What is to be learned of places [B] and the steps after them, without the search's own values."""
+    """Targets of places [B] and the steps after them, without mixing in the search's values."""
     targets = Targets.empty(rng.integers(0, replay.spec.num_actions, (len(places), config.unroll)))
     fill_targets(places, replay.moves, td_steps(replay, places, config), config.gamma, targets)
     if not config.absorbing:
@@ -72,7 +72,7 @@ def _targets(replay: Replay, places: Places, config: DrawConfig, rng: np.random.
 
 
 def td_steps(replay: Replay, places: Places, config: DrawConfig) -> Places:
-    """n of the n-step target of each of the places [B]: fewer for older ones, whose moves today's agent wouldn't make.
+    """n of the n-step target of each place [B]: smaller for older ones, whose moves the current agent might not make.
     """
     if config.td_age == 0:
         return np.full(len(places), config.td_steps)
@@ -80,14 +80,14 @@ def td_steps(replay: Replay, places: Places, config: DrawConfig) -> Places:
 
 
 def _mix_in_search_values(replay: Replay, targets: Targets, searched: NDArray[np.bool_], share: float) -> None:
-    """Blend `share` of the search's own value into the value targets, in place, where searched [B, K+1]."""
+    """Mix a fraction `share` of the search's value into the value targets, in place, where searched [B, K+1]."""
     if share > 0.0:
         mix_values(targets.value, searched, targets.place, replay.moves.root_value, np.float32(1.0 - share),
                    np.float32(share))
 
 
 def _symmetries(replay: Replay, size: int, config: DrawConfig, rng: np.random.Generator) -> Places | None:
-    """A random symmetry [B] for each row; None where all stay as they are."""
+    """A random symmetry [B] for each row; None if there are none to apply."""
     if not config.symmetries or replay.symmetries.count == 1:
         return None
     return rng.integers(0, replay.symmetries.count, size)
@@ -96,7 +96,7 @@ def _symmetries(replay: Replay, size: int, config: DrawConfig, rng: np.random.Ge
 def _later_observations(
     replay: Replay, targets: Targets, symmetry: Places | None, config: DrawConfig, rng: np.random.Generator
 ) -> NDArray[Any] | None:
-    """[B, K', *O] after each of the first K' = config.later_obs actions, None for 0."""
+    """Observations [B, K', *O] after each of the first K' = config.later_obs actions, None for 0."""
     if config.later_obs == 0:
         return None
     return _observations(replay, targets.place[:, 1 : 1 + config.later_obs], symmetry, config.shift, rng)
@@ -105,7 +105,7 @@ def _later_observations(
 def _observations(
     replay: Replay, places: Places, symmetry: Places | None, shift: int, rng: np.random.Generator
 ) -> NDArray[Any]:
-    """[B, K, *O] at places [B, K], transformed by symmetry[b], or moved by up to `shift` pixels."""
+    """Observations [B, K, *O] at places [B, K], transformed by symmetry[b], or shifted by up to `shift` pixels."""
     if shift == 0:
         return replay.read("obs", places, symmetry)
     spec, ring = replay.spec, replay.rings["obs"]

@@ -1,4 +1,4 @@
-"""Priorities of places in a ring, drawn in proportion in O(log n). Loops compiled by numba."""
+"""Sum tree for prioritised sampling in O(log n), with loops compiled by numba."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _draw(tree: Priorities, leaves: int, masses: Priorities) -> Places:
 
 
 class SumTree:
-    """A complete binary tree of sums over `capacity` priorities, all 0 at first."""
+    """A complete binary tree of sums over `capacity` priorities, initially 0."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -61,7 +61,7 @@ class SumTree:
     def update(self, places: Places, values: Priorities) -> None:
         """Set the priorities of places int64 [B] to values float64 [B], all finite and >= 0."""
         if not np.all(np.isfinite(values)) or np.any(values < 0):
-            raise ValueError("priorities must be finite and not negative")
+            raise ValueError("priorities: expected finite numbers of 0 or more")
         _update(self.tree, self.leaves, places, values)
 
     def get(self, places: Places) -> Priorities:
@@ -69,8 +69,8 @@ class SumTree:
         return self.tree[self.leaves + places]
 
     def draw(self, count: int, rng: np.random.Generator) -> Places:
-        """`count` places, drawn in proportion to priority: one from each of `count` shares of the mass, in order."""
+        """`count` places, sampled in proportion to priority: one from each of `count` equal strata, in order."""
         if self.total <= 0.0:
-            raise ValueError("nothing to draw from: all priorities are 0")
+            raise ValueError("nothing to sample from: all priorities are 0")
         masses = (np.arange(count) + rng.random(count)) * (self.total / count)
         return _draw(self.tree, self.leaves, masses)

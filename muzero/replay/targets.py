@@ -1,10 +1,10 @@
-"""Training targets from stored games: n-step values, policies, absorbing ends. Pure loops on arrays, compiled by numba.
+"""Training targets from stored games: n-step values, policies, absorbing states; loops compiled by numba.
 
-A stored game is a run of places in a ring; `left[p]` is how many of its moves remain from place p on (at least 1).
-Value target of a place: z = sum of rewards up to n moves ahead, each seen from the place's player through the signed
-discounts, plus the search value found there (Schrittwieser et al. 2020, appendix G). The sum stops early at a move
-marked exploratory and takes the search value of that position instead: what followed a random move says nothing of it.
-Where no search was made the sum goes on; a game that was cut short and has none at its end has no known value.
+A stored game is a run of places in a ring; `left[p]` is the number of its moves from place p on (at least 1).
+Value target of a place: z = the discounted sum of rewards up to n moves ahead, for the place's player by the signed
+discounts, plus the search value there (Schrittwieser et al. 2020, appendix G). The sum stops early at a move marked
+exploratory and bootstraps from the search value of that position: what follows a random move says nothing about it.
+If that position wasn't searched the sum goes on; a truncated game without a search at its end has an unknown value.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ Places = NDArray[np.int64]
 
 
 class Moves(NamedTuple):
-    """The columns of a ring of stored moves that targets are made from, each [capacity]."""
+    """The columns of the ring that targets are made from, each [capacity]."""
 
     left: IntArray
-    """moves of the game from this one on"""
+    """moves left in the game, this one included"""
     action: IntArray
     reward: FloatArray
     discount: FloatArray
     """signed; 0 where the game ended"""
     root_value: FloatArray
-    """what the search found"""
+    """the search's value"""
     searched: MaskArray
     exploratory: MaskArray
 
 
 class Targets(NamedTuple):
-    """Targets of B positions and of the K steps after each of them."""
+    """Targets of B positions and of the K steps after each."""
 
     action: NDArray[np.int64]
     """[B, K]"""
@@ -47,16 +47,16 @@ class Targets(NamedTuple):
     value: FloatArray
     """[B, K+1]"""
     place: Places
-    """[B, K+1] ring place of step k; of the last position past the end"""
+    """[B, K+1] ring place of step k; past the end, that of the last position"""
     in_game: MaskArray
     """[B, K+1] False past the end"""
     value_mask: MaskArray
-    """[B, K+1] whether the value is known. It is not past the end of a game that was cut short (its last discount is
-    not 0), and before such an end that was never searched"""
+    """[B, K+1] whether the value is known. It isn't past the end of a truncated game (whose last discount isn't 0), nor
+    before such an end if that wasn't searched"""
 
     @staticmethod
     def empty(action: NDArray[np.int64]) -> Targets:
-        """To be filled; `action` [B, K] holds random actions, which stay past the end."""
+        """Arrays to fill; `action` [B, K] holds random actions, which remain past the end."""
         size, unroll = action.shape
         return Targets(
             action=action, reward=np.empty((size, unroll), dtype=np.float32),
@@ -85,7 +85,7 @@ def value_target(place: int, moves: Moves, td_steps: int, gamma: float) -> tuple
 @compiled
 def fill_targets(places: Places, moves: Moves, td_steps: Places, gamma: float, targets: Targets) -> None:
     """Fill the targets of places [B] for steps 0..K; td_steps int64 [B] is n of their value targets."""
-    # Taken out of the tuples once: numba counts references each time.
+    # Unpack the tuples once: numba counts references at each access.
     left, discount = moves.left, moves.discount
     action, reward, next_mover, value = targets.action, targets.reward, targets.next_mover, targets.value
     place, in_game, value_mask = targets.place, targets.in_game, targets.value_mask

@@ -1,1 +1,1 @@
-"""Evaluations written down: as tables for a terminal and as JSON."""
+"""Reports of evaluations: as tables for a terminal, and as JSON."""

@@ -1,4 +1,4 @@
-"""Reports as JSON: what was measured, and all that is needed to measure it again."""
+"""Reports as JSON: the results, and all that is needed to reproduce them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def document(subject: Subject, argv: Sequence[str], *reports: object) -> dict[str, Any]:
-    """Reports of one subject with everything that is needed to repeat the figures. argv: the command's own words."""
+    """Reports of one subject with all that is needed to reproduce the figures. argv: the command's arguments."""
     agent, asked = subject.agent, subject.simulations[0]
     facts: dict[str, Any] = {
         "game": subject.game,
@@ -41,7 +41,7 @@ def document(subject: Subject, argv: Sequence[str], *reports: object) -> dict[st
 
 
 def with_provenance(argv: Sequence[str], *contents: dict[str, Any]) -> dict[str, Any]:
-    """Contents behind where they come from. argv: the words after `muzero evaluate`."""
+    """Contents, preceded by their provenance. argv: the arguments after `muzero evaluate`."""
     found = provenance(["evaluate", *argv])
     for part in contents:
         found |= part
@@ -50,7 +50,7 @@ def with_provenance(argv: Sequence[str], *contents: dict[str, Any]) -> dict[str,
 
 @singledispatch
 def content(report: object) -> dict[str, Any]:
-    """What was measured, as JSON values. Raises TypeError for what is no report."""
+    """The results as JSON values. Raises TypeError for anything but a report."""
     raise TypeError(f"expected a report of an evaluation, got {type(report).__name__}")
 
 
@@ -93,7 +93,7 @@ def _episodes(report: EpisodesReport) -> dict[str, Any]:
 
 
 def returns(result: SoloResult) -> dict[str, Any]:
-    """The returns one by one, and what they come to."""
+    """The returns of all games, and their statistics."""
     return {**dataclasses.asdict(result), "games": result.games, "mean": result.mean, "median": result.median,
             "deviation": result.deviation, "low": min(result.returns), "high": max(result.returns)}
 
@@ -139,7 +139,7 @@ def _suite(report: SuiteReport) -> dict[str, Any]:
 
 @content.register
 def _tournament(report: TournamentReport) -> dict[str, Any]:
-    """All results and what follows from them; an open end of an interval is null."""
+    """All results and ratings; an open end of an interval is null."""
     asked, table, labels = report.asked, report.standings, report.labels
     return {
         "game": asked.game, "seed": asked.seed,

@@ -1,4 +1,4 @@
-"""Files of results: JSON written whole or not at all, and the measurement that a run keeps."""
+"""Result files: JSON written atomically, and the evaluation stored with a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from muzero.view.console import USAGE, CommandError, log
 
 
 def keep(agent: str, measured: dict[str, Any]) -> None:
-    """Save a measurement of whole games in the folder of the run it is of, if it is of one and counts more than what
-    is there."""
+    """Store an evaluation by episodes in the folder of its run, if it has one and the evaluation should replace the
+    stored one."""
     folder = disk.named(agent)
     if runs.newest(folder) is None:
         return
@@ -34,10 +34,10 @@ def check_target(target: Path | None) -> None:
 
 
 def write_json(path: Path, values: dict[str, Any], failed: str = "--json ") -> None:
-    """Write results, whole or not at all. Raises CommandError, beginning with `failed`, where the disk refuses."""
+    """Write results atomically. Raises CommandError, beginning with `failed`, if they can't be written."""
     data = (json.dumps(_strict(values), indent=2) + "\n").encode()
     try:
-        # What is no file of its own, such as a device or a link, is written to, not replaced.
+        # A device or a link is written to, not replaced.
         if disk.is_there(path) and not disk.is_file(path, follow=False):
             path.write_bytes(data)
         else:
@@ -48,7 +48,7 @@ def write_json(path: Path, values: dict[str, Any], failed: str = "--json ") -> N
 
 
 def _strict(value: Any) -> Any:
-    """The same with null for NaN and infinity, which JSON doesn't have."""
+    """The same value with null for NaN and infinity, which JSON doesn't have."""
     if isinstance(value, dict):
         return {key: _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

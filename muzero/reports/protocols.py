@@ -1,4 +1,4 @@
-"""The protocol of a measurement in words."""
+"""The protocol of an evaluation, in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from muzero.evaluation.episodes import EpisodesReport
 
 
 def of_episodes(report: EpisodesReport) -> str:
-    """Under what rules whole games of one player were measured."""
+    """The protocol under which episodes of a one-player game were measured."""
     facts, limit = report.atari, report.limit
     if facts is None:
         return f"whole games of one player, the game's own rewards, cut after {limit:,} moves"

@@ -1,4 +1,4 @@
-"""A tournament in print: ratings, crosstable, and in plain words who can't be told apart."""
+"""Tournament reports: ratings, crosstable, and which players can't be told apart."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from selfplay.strength.ratings import PRIOR_DRAWS, RESAMPLES, Difference, more_g
 from selfplay.strength.tournament import Meeting, Standings
 
 NAME = 32
-"""Columns of a name at most; the end of a longer one is shown."""
+"""Most columns of a name; of a longer one, the end is shown."""
 SPARSE = 0.9
-"""Below this share of different games, repetition is spoken of."""
+"""Below this fraction of distinct games, the report mentions repetition."""
 
 
 def text(report: TournamentReport, width: int) -> str:
-    """Everything there is to tell, in lines of at most `width` columns where names allow it."""
+    """The whole report, in lines of at most `width` columns if names allow it."""
     asked, labels, meetings, standings = report.asked, report.labels, report.meetings, report.standings
     parts = [wrap(title(report), width), "", ratings_table(labels, standings), "", "row against column:",
              *crosstables(labels, meetings, standings, width), ""]
@@ -29,7 +29,7 @@ def text(report: TournamentReport, width: int) -> str:
 
 
 def title(report: TournamentReport) -> str:
-    """What was played."""
+    """A line that says what was played."""
     asked, played, count = report.asked, len(report.meetings), len(report.labels)
     total = count * (count - 1) // 2
     openings = f"{asked.opening_plies} random opening moves" if asked.opening_plies else "no random opening moves"
@@ -49,7 +49,7 @@ def cut(name: str) -> str:
 
 
 def ratings_table(labels: Sequence[str], standings: Standings) -> str:
-    """One line a player, the strongest first."""
+    """One line per player, the strongest first."""
     rows = []
     for place, number in enumerate(standings.order, start=1):
         rating, score = standings.rating(number), standings.scores[number]
@@ -62,7 +62,8 @@ def ratings_table(labels: Sequence[str], standings: Standings) -> str:
 def crosstables(
     labels: Sequence[str], meetings: Sequence[Meeting], standings: Standings, width: int
 ) -> list[str]:
-    """Wins-draws-losses of row against column; score in percent where that is too wide, in parts if it still is."""
+    """Wins-draws-losses of row against column; score in percent if that is too wide, in several tables if it still is.
+    """
     found: dict[tuple[int, int], Score] = {}
     for meeting in meetings:
         found[meeting.first, meeting.second] = meeting.seen_by(meeting.first)
@@ -104,7 +105,7 @@ def _percent(score: Score) -> str:
 
 
 def neighbours(labels: Sequence[str], standings: Standings, games: int) -> list[str]:
-    """A sentence for each two neighbours in the order whose difference may be 0."""
+    """A sentence for each pair of neighbours in the ranking whose difference may be 0."""
     lines = []
     for upper, lower in zip(standings.order, standings.order[1:], strict=False):
         difference = standings.difference(upper, lower)
@@ -112,34 +113,34 @@ def neighbours(labels: Sequence[str], standings: Standings, games: int) -> list[
             lines.append(f"{labels[upper]} and {labels[lower]} can't be told apart (difference "
                          f"{difference.value:.0f}, 95 % {interval(difference.low, difference.high)}; "
                          f"{advice(difference, games)})")
-    return lines or ["Every player is told apart from the next one."]
+    return lines or ["Every player is clearly stronger than the next one."]
 
 
 def advice(difference: Difference, games: int) -> str:
-    """How much longer two players would have to play."""
+    """How many more games two players would need."""
     if not math.isfinite(difference.low):
-        return "too little was played to say"
+        return "too few games to say"
     more = more_games(difference, games)
     if more is None:
-        return "no number of games in reach would"
-    return f"about {float(f'{more:.2g}'):,.0f} more games a pairing would"
+        return "no feasible number of games would"
+    return f"about {float(f'{more:.2g}'):,.0f} more games per pairing would"
 
 
 def notes(
     labels: Sequence[str], meetings: Sequence[Meeting], standings: Standings, max_moves: int = 0
 ) -> list[str]:
-    """What the numbers are."""
+    """Explanations of the numbers."""
     draws = f"{PRIOR_DRAWS:g} virtual drawn game{'' if PRIOR_DRAWS == 1 else 's'}"
     lines = [
-        f"rating: Elo above {labels[standings.anchor]} (Bradley-Terry, a draw is half a win); each player is given "
-        f"{draws} in equal parts against all it met, which keeps who won or lost everything finite. Interval: "
-        f"{RESAMPLES:,} resamplings of the pairs of games of each pairing; \"or more\" or \"or less\": too few "
-        "points the other way to say how far. NAME@N: an agent with N simulations a move."]
+        f"rating: Elo above {labels[standings.anchor]} (Bradley-Terry, a draw is half a win); each player gets "
+        f"{draws}, spread over its opponents, which keeps ratings finite for players who won or lost everything. "
+        f"Interval: {RESAMPLES:,} bootstrap samples of the pairs of games in each pairing; \"or more\" or \"or less\": "
+        "too few points the other way for a bound. NAME@N: an agent with N simulations per move."]
     games = sum(meeting.total.games for meeting in meetings)
     different = sum(meeting.different for meeting in meetings)
     if different < SPARSE * games:
-        lines.append(f"Only {different} of {games} games differ from the others of their pairing: repeated games say "
-                     "nothing new, so the intervals are too narrow. More --opening-plies make more different games.")
+        lines.append(f"Only {different} of {games} games differ from the others of their pairing: repeated games add "
+                     "no information, so the intervals are too narrow. Use more --opening-plies for more variety.")
     if cut_short := sum(meeting.cut for meeting in meetings):
         lines.append(told_cut(cut_short, games, max_moves))
     return lines

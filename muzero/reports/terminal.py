@@ -1,4 +1,4 @@
-"""Reports as text for a terminal: tables, and in plain words what they say."""
+"""Reports as text for a terminal: tables, with explanations in plain words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SUITE_NAMES = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap
 
 @singledispatch
 def show(report: object) -> None:
-    """Print a report. Raises TypeError for what is none."""
+    """Print a report. Raises TypeError for anything else."""
     raise TypeError(f"expected a report of an evaluation, got {type(report).__name__}")
 
 
@@ -41,7 +41,7 @@ def _match(report: MatchReport) -> None:
     header = ("", "games", "won", "drawn", "lost", "score", "95 % interval")
     tell(table(header, [_score_row(name, score) for name, score in rows.items()]))
     tell(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
-         "score: wins + draws / 2; its interval: the score test's (Wilson's where nothing is drawn)")
+         "score: wins + draws / 2; its interval: by the score test (Wilson's if there are no draws)")
     if result.cut:
         tell(told_cut(result.cut, result.total.games, result.max_moves))
     if report.value_lost:
@@ -67,12 +67,12 @@ def _value_lost(report: MatchReport) -> None:
 
 
 def _places(lost: LostValue) -> str:
-    """At which moves of the game value was lost first, and what was played most often there."""
+    """At which moves value was lost first, and the most frequent of these lapses."""
     numbers = Counter(len(lapse.history) + 1 for lapse in lost.lapses)
     moves = ", ".join(f"move {move} in {counted(count, 'game')}" for move, count in sorted(numbers.items()))
     most, count = lost.counted[0]
     return (f"{moves}; most often {most.action} after {list(most.history)}, worth {most.got:+g} where "
-            f"{most.value:+g} was to be had ({counted(count, 'game')})")
+            f"{most.value:+g} was possible ({counted(count, 'game')})")
 
 
 @show.register
@@ -92,23 +92,23 @@ def _episodes(report: EpisodesReport) -> None:
         tell(f"\nno interval: {report.without_interval}")
     elif report.atari is not None and 2 * report.different < result.games:
         tell(f"\nonly {report.different} of the games differ in score or length, so the interval is too narrow: it "
-             "takes each for a game of its own")
+             "counts each as a separate game")
     if report.atari is not None:
         _beside(report)
 
 
 def _beside(report: EpisodesReport) -> None:
-    """The score beside random play and a human's."""
+    """The score compared with random play and a human."""
     assert report.atari is not None
     rom, normalised = report.atari.rom, report.human_normalised
     if normalised is None:
-        tell(f"\nNobody has published random and human scores of {rom.name}.")
+        tell(f"\nNo random and human scores are published for {rom.name}.")
     else:
         tell(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1)")
 
 
 def score(number: float) -> str:
-    """A score with as many decimals as its size deserves."""
+    """A score, rounded to a number of decimals that suits its size."""
     return f"{number:.1f}" if abs(number) > 100 else amount(number, 3)
 
 
@@ -124,7 +124,7 @@ def _every_position(report: EveryPositionReport) -> None:
         tell(f"\n{name}\n{_quality_table(found.qualities)}")
         for first in found.first_lapses[:1]:
             tell(f"first lapse: after {list(first.history)} it plays {first.action}, worth {first.got:+g} "
-                 f"where {first.value:+g} was to be had")
+                 f"where {first.value:+g} was possible")
     tell(f"\n{_legend(report.timed)}")
 
 
@@ -157,14 +157,14 @@ def _legend(timed: bool) -> str:
 
 @show.register
 def _tournament(report: TournamentReport) -> None:
-    # Written for the width of this terminal, tables included: not broken once more.
+    # Already wrapped to the terminal's width, tables included.
     print(standings.text(report, shutil.get_terminal_size((80, 24)).columns), flush=True)
 
 
 @show.register
 def _film(report: FilmReport) -> None:
     rest = "" if report.over else f" (films end at {report.moves:,} moves; the game goes on)"
-    rest += f" (cut after {report.limit:,} moves)" if report.cut_short else ""
+    rest += f" (cut off after {report.limit:,} moves)" if report.cut_short else ""
     tell(f"filmed {report.moves:,} moves, score {report.score:g}: {report.file}{rest}")
 
 
@@ -179,7 +179,7 @@ def _suite(report: SuiteReport) -> None:
          "-" if seeds == 1 else f"{numbers[name].low:.3f} to {numbers[name].high:.3f}")
         for name, title in SUITE_NAMES.items()]))
     if seeds == 1:
-        tell("\nno interval: it comes from the differences between training seeds, and there is one of each game")
+        tell("\nno interval: it comes from the differences between training seeds, and there is only one per game")
 
 
 def _suite_row(game: str, many: list[Measured]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Batched search over a model: the C++ tree, and the inference that feeds it."""
+"""Batched search over a model: drives the C++ tree search, with batched inference."""
 
 from muzero.model.protocol import SearchError
 from muzero.search.tree import TreeSearch

@@ -1,8 +1,8 @@
-"""Batched inference for a search: runs the model on leaves and keeps latents on its device.
+"""Batched inference for tree search: runs the model on leaves and keeps latents on its device.
 
-The tree writes leaves into `leaves`; `launch` starts the model on them, `wait` gives its answers. On a CPU a launch is
-the whole work. On CUDA it is one captured graph, small copies in both directions included, so that the tree can work on
-another part meanwhile.
+The tree writes leaves into `leaves`; `launch` starts the model on them, `wait` returns its outputs. On a CPU, `launch`
+does all the work. On CUDA it replays a captured graph, which includes small copies in both directions, so that the tree
+can work on another group of trees meanwhile.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from selfplay.stopwatch import Stopwatch
 
 @dataclass
 class Spent(Stopwatch):
-    """Where the time of searches went, in nanoseconds of wall clock."""
+    """Where the time of searches went, in nanoseconds of wall-clock time."""
 
     tree: int = 0
     network: int = 0
-    """On CUDA: what was left to wait for when the tree had nothing else to do."""
+    """On CUDA: the remaining wait when the tree had nothing else to do."""
     copies: int = 0
-    """Gathering and scattering of latents, answers to the host. On CUDA: the launches."""
+    """Gathering and scattering latents, copying outputs to the host. On CUDA: the launches."""
     leaves: int = 0
-    """No time: leaves that the model was asked for."""
+    """Not a time: number of leaves evaluated."""
 
 
 class Answers(NamedTuple):
-    """What the model says of M leaves: fields of a `StepOutput` by their names, in the order in which the tree takes
-    them; float32, valid until the next launch."""
+    """The model's outputs for M leaves: fields of a `StepOutput`, in the order in which the tree takes them; float32,
+    valid until the next launch."""
 
     reward: FloatArray
     """[M]"""
@@ -52,42 +52,42 @@ class Answers(NamedTuple):
 
 
 SCALARS = tuple(name for name in Answers._fields if name != "logits")
-"""Fields with one number a leaf."""
+"""Fields with one number per leaf."""
 
 
 class Inference(Protocol):
-    """The model as a search uses it, for up to `width` trees."""
+    """The model as used by a search, for up to `width` trees."""
 
     leaves: IntArray
-    """[3, width] tree, slot of the parent, action: filled by the tree before a launch"""
+    """[3, width] tree, slot of the parent, action: written by the tree before a launch"""
     pool: LatentPool | None
     """None before the first search"""
 
     def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
-        """Logits [B, A] and value [B] of obs [B, *O]; their latents are kept."""
+        """Logits [B, A] and value [B] of obs [B, *O]; stores their latents."""
 
     def launch(self, slot: int, count: int) -> None:
-        """Start on the first `count` leaves; their latents will lie in `slot`."""
+        """Start evaluating the first `count` leaves; their latents go to `slot`."""
 
     def wait(self) -> Answers:
-        """The answers to the last launch."""
+        """Wait for the last launch and return its outputs."""
 
 
 def host(tensor: Tensor) -> FloatArray:
-    """A float32 C-contiguous numpy array with the tensor's values; no copy on a CPU."""
+    """The tensor as a float32 C-contiguous numpy array; without copying on a CPU."""
     array: FloatArray = tensor.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
     return array
 
 
 def fitting(pool: LatentPool | None, simulations: int, trees: int, roots: Tensor) -> LatentPool:
-    """`pool` if it can hold the search, else a new one."""
+    """`pool` if it can hold the search, otherwise a new one."""
     if pool is not None and pool.fits(simulations, trees, roots):
         return pool
     return LatentPool(simulations, trees, roots)
 
 
 class HostInference:
-    """A model on a CPU: a launch is the work itself."""
+    """Inference on a CPU, where `launch` does the work."""
 
     def __init__(self, model: Model, simulations: int, width: int, spent: Spent) -> None:
         self.model, self.simulations, self.width, self.spent = model, simulations, width, spent
@@ -120,10 +120,9 @@ class HostInference:
 
 
 class GraphedInference:
-    """A model on CUDA (or, for tests, any device): one replay a simulation, at a width that never changes.
+    """Inference on CUDA (or, for tests, any device): one graph replay per simulation, at a fixed width.
 
-    Rows without a leaf compute on a latent that nobody reads. `recorder` makes what records the step, anew for each
-    recording.
+    Rows without a leaf compute on an unused latent. `recorder` makes a new recorder for each capture.
     """
 
     def __init__(
@@ -142,7 +141,7 @@ class GraphedInference:
         self.pool: LatentPool | None = None
         self.recorder: Recorder | None = None
         self.repeat: Callable[[], None] | None = None
-        """The step in the pool as it is."""
+        """The captured step for the current pool."""
         self.count = 0
 
     def root(self, obs: NDArray[Any] | Tensor, legal: MaskArray) -> tuple[FloatArray, FloatArray]:
@@ -198,7 +197,7 @@ class GraphedInference:
 
 
 def inference(model: Model, simulations: int, width: int, spent: Spent) -> Inference:
-    """The way to run `model` where it is."""
+    """The inference that suits the device of `model`."""
     if model.device.type == "cpu":
         return HostInference(model, simulations, width, spent)
     return GraphedInference(model, simulations, width, spent)

@@ -1,7 +1,7 @@
-"""The pool of latents of one batched search: S+1 slots of B latents on the model's device, addressed by slot.
+"""The pool of latents of one batched search: S+1 slots of B latents on the model's device.
 
-Slot 0 holds the roots; the node made at simulation s lives in slot s + 1. Latents stay on the model's device. Boards
-[C, H, W] are kept channels last, the order in which convolutions are fastest.
+Slot 0 holds the roots; the node expanded in simulation s has slot s + 1. Boards [C, H, W] are stored in channels-last
+format, in which convolutions are fastest.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from torch import Tensor
 
 
 class LatentPool:
-    """Holds the latents of up to `simulations` nodes of `trees` trees; reserved at once, reused by every search.
+    """Holds the latents of up to `simulations` nodes in each of `trees` trees; allocated once, reused by every search.
 
-    A latent's place is slot * trees + tree.
+    A latent's index is slot * trees + tree.
     """
 
     def __init__(self, simulations: int, trees: int, roots: Tensor) -> None:
@@ -30,16 +30,16 @@ class LatentPool:
         return same and self.simulations >= simulations and self.trees == trees
 
     def put(self, slot: int, latent: Tensor) -> None:
-        """Store latent [M, *L] as those of the first M trees in `slot`."""
+        """Store latent [M, *L] in `slot` for the first M trees."""
         start = slot * self.trees
         self.rows[start : start + len(latent)].copy_(flat(latent))
 
     def scatter(self, places: Tensor, latent: Tensor) -> None:
-        """Store latent [M, *L] at places int64 [M]."""
+        """Store latent [M, *L] at indices int64 [M]."""
         self.rows.index_copy_(0, places, flat(latent))
 
     def gather(self, places: Tensor) -> Tensor:
-        """Latents [M, *L] at places int64 [M]."""
+        """Latents [M, *L] at indices int64 [M]."""
         found = self.rows.index_select(0, places)
         if len(self.shape) == 3:
             channels, height, width = self.shape
@@ -48,7 +48,7 @@ class LatentPool:
 
 
 def flat(latent: Tensor) -> Tensor:
-    """[M, *L] -> [M, size], boards channels last."""
+    """[M, *L] -> [M, size], boards in channels-last order."""
     if latent.dim() == 4:
         latent = latent.permute(0, 2, 3, 1)
     return latent.reshape(len(latent), -1)

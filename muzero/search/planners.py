@@ -1,8 +1,8 @@
-"""Choice of the planner that actors, agents and reanalysis play with.
+"""Selection of the planner for actors, agents and reanalysis.
 
-A planner is one entry in `muzero.config.kinds.PLANNERS`, by the name that `search.algorithm` gives it, and the module
-it names, which holds the functions `planner` and `reserved` (`PlannerModule`). `selfplay.contract.check_planner` is its
-contract test.
+A planner is an entry in `muzero.config.kinds.PLANNERS`, under its name in `search.algorithm`, and the module it names,
+which has the functions `planner` and `reserved` (`PlannerModule`). `selfplay.contract.check_planner` is its contract
+test.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from selfplay.planner import Planner
 
 
 class ModelPlanner(Planner, Protocol):
-    """A planner over a model, which can say what it thinks and what it takes."""
+    """A planner over a model, which also reports its expected line, time and memory."""
 
     model: SearchModel
 
@@ -28,40 +28,40 @@ class ModelPlanner(Planner, Protocol):
 
     @property
     def memory_bytes(self) -> tuple[int, int]:
-        """Bytes it has reserved on the host, and where the model computes."""
+        """Bytes reserved on the host, and on the model's device."""
 
     def variation(self, row: int) -> list[int]:
-        """The moves that the last plan expects in `row`, from the one it would play."""
+        """The line that the last plan expects in `row`, starting with the move it would play."""
 
 
 class Reserved(NamedTuple):
-    """What a planner holds as long as it is there."""
+    """Memory held by a planner."""
 
     host_bytes: int
     latents: int
-    """kept where the model computes"""
+    """number of latents, on the model's device"""
 
 
 class PlannerModule(Protocol):
-    """What the module of a planner holds."""
+    """The interface of a planner's module."""
 
     def planner(self, model: SearchModel, config: SearchConfig, batch: int) -> ModelPlanner:
         """A planner for up to `batch` positions at once."""
 
     def reserved(self, config: SearchConfig, actions: int, batch: int) -> Reserved:
-        """What that planner will hold in a game of so many actions, told before there is one: games are chosen by it.
+        """The memory that such a planner would hold, given the number of actions; used to choose the number of games.
 
-        config.threads may be 0, left to the machine.
+        config.threads may be 0 (automatic).
         """
 
 
 def planner(model: SearchModel, config: SearchConfig, batch: int) -> ModelPlanner:
-    """The planner that `config` asks for, for up to `batch` positions at once."""
+    """The planner that `config` selects, for up to `batch` positions at once."""
     return _module(config).planner(model, config, batch)
 
 
 def reserved(config: SearchConfig, actions: int, batch: int) -> Reserved:
-    """What the planner that `config` asks for will hold, for up to `batch` positions at once."""
+    """The memory that the planner selected by `config` would hold, for up to `batch` positions at once."""
     return _module(config).reserved(config, actions, batch)
 
 

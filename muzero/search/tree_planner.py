@@ -1,4 +1,4 @@
-"""Tree search as a planner: Gumbel MuZero or pUCT, whichever the settings of the search say."""
+"""Tree search as a planner: Gumbel MuZero or pUCT, as configured."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class TreePlanner:
         return self.model.view(games, obs)
 
     def plan(self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], effort: float = 1.0) -> Plan:
-        """Searches with the share `effort` of the configured simulations, at least one.
+        """Search with the fraction `effort` of the configured simulations, at least one.
 
-        Raises SearchError for numbers of the model that no search can use.
+        Raises SearchError for model outputs that no search can use.
         """
         simulations = max(1, round(effort * self.config.simulations))
         return self.search.run(self.model, view, legal, seeds, simulations)
@@ -47,7 +47,7 @@ class TreePlanner:
         return self.search.memory_bytes
 
     def variation(self, row: int) -> list[int]:
-        """The moves the last search expects in `row`, from the one it would play."""
+        """The line that the last search expects in `row`, starting with the move it would play."""
         return self.search.variation(row)
 
     def refresh(self) -> None:

@@ -1,4 +1,4 @@
-"""Agent folders: a smaller checkpoint with weights to play with, and a card of what is known of them.
+"""Agent folders: small checkpoints with only the weights for play, and a model card.
 
     <agent>/   manifest.json config.json card.json weights.safetensors README.md
 """
@@ -23,10 +23,10 @@ __all__ = ["export", "snapshot", "write"]
 
 
 def export(folder: Path, target: Path, card: Mapping[str, Any], *, weights: str = "weights") -> Path:
-    """Write an agent folder from a checkpoint: config, weights and a card of what is known of it.
+    """Write an agent folder from a checkpoint: config, weights and a model card.
 
-    weights: the checkpoint's tensor file that plays. An agent already at `target` is replaced; anything else
-    there is Foreign. Raises as `load` and `save`.
+    weights: the checkpoint's tensor file to play with. Replaces an agent at `target`; raises Foreign for anything else
+    there. Raises what `load` and `save` raise.
     """
     source = checkpoint.load(folder, [weights])
     return write(target, source.step, source.tensors[weights], source.config, card)
@@ -35,19 +35,19 @@ def export(folder: Path, target: Path, card: Mapping[str, Any], *, weights: str 
 def write(
     target: Path, step: int, weights: Mapping[str, Array], config: Config, card: Mapping[str, Any]
 ) -> Path:
-    """Write an agent folder, whole or not at all, as `export` does: weights by tensor name after `step` learning steps.
+    """Write an agent folder atomically, like `export`: weights by tensor name after `step` learning steps.
 
-    Raises as `save`, and Foreign.
+    Raises what `save` raises, and Foreign.
     """
     temporary, replaced = (target.parent / f"{TEMPORARY}{kind}-{target.name}" for kind in ("new", "old"))
     with checkpoint.reading(target):
         if not disk.is_there(target) and disk.is_folder(replaced):
-            replaced.rename(target)  # a kill came between the two renames below
+            replaced.rename(target)  # the process was killed between the two renames below
         if disk.is_there(target) and not (disk.is_folder(target) and not any(target.iterdir())):
             manifest.read(target)
     texts = {"config.json": to_json(config), "card.json": card}
     content = checkpoint.encode({"weights": weights}, texts)
-    with disk_errors(f"no agent could be written to {target}"):
+    with disk_errors(f"the agent could not be written to {target}"):
         disk.make_folder(target.parent)
         for leftover in (temporary, replaced):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -67,12 +67,12 @@ def write(
 def snapshot(
     run: Path, step: int, weights: Mapping[str, Array], config: Config, card: Mapping[str, Any]
 ) -> Path:
-    """Leave an agent behind in the folder of a locked run, and give its place. One that is there already stays.
+    """Write a snapshot of the agent into the folder of a locked run, unless it exists; returns its path.
 
-    Raises as `write`.
+    Raises what `write` raises.
     """
     target = run / runs.SNAPSHOTS / f"step-{step:08d}"
-    with disk_errors(f"{target.parent} could not be cleared of what a kill left"):
+    with disk_errors(f"leftovers of a killed process in {target.parent} could not be deleted"):
         runs.remove_leftovers(target.parent)
         kept = disk.is_there(target)
     return target if kept else write(target, step, weights, config, card)

@@ -1,9 +1,9 @@
-"""Checkpoints: config, state and tensors in one folder, which exists whole or not at all.
+"""Checkpoints: config, state and tensors in one folder, written atomically.
 
     step-00000400/   manifest.json config.json state.json clock.json weights.safetensors ...
 
-No file is ever unpickled. torch is imported when tensors are written or read, not before: the command line
-reads configs without it.
+Nothing is ever unpickled. torch is imported only when tensors are written or read, as the command line reads configs
+without it.
 """
 
 from __future__ import annotations
@@ -37,42 +37,42 @@ __all__ = [
 ]
 
 KEEP = 2
-"""Steps of a run whose newest checkpoint remains after a save."""
+"""After a save, the newest checkpoint of each of this many last steps is kept."""
 STATE = "state.json"
 CLOCK = "clock.json"
-"""How long the training took. The one file that equal runs don't share."""
+"""How long training has taken. The only file that differs between equal runs."""
 WEIGHTS_LIMIT = 1 << 31
-"""Bytes of the largest weights file that is read."""
+"""Largest weights file that is read, in bytes."""
 COUNT_LIMIT = 1 << 53
-"""Largest counter or other number that a state may hold."""
+"""Largest counter or other number in a state."""
 CONFIG_LIMIT = 1 << 20
-"""Bytes of the largest config that is read."""
+"""Largest config that is read, in bytes."""
 CLOCK_LIMIT = 1 << 12
-"""Bytes of the largest clock that is read."""
+"""Largest clock file that is read, in bytes."""
 TENSORS, BLOCK_TENSORS, FILE_TENSORS = 128, 12, 4
-"""Tensors of a model at most: outside its residual blocks, and in each; and in another file for each of these."""
+"""Most tensors of a model: outside its residual blocks, and in each; and in another file, for each of these."""
 BLOCKS_COUNTED = 2
 """Residual blocks for each that a setting counts: `pixels` has as many after each of two halvings."""
 STATE_PARTS, GAME_PARTS = 4_096, 64
-"""Lists, objects and strings of a state at most: outside its unfinished games, and for each one."""
+"""Most lists, objects and strings in a state: outside its unfinished games, and for each game."""
 EXACT = frozenset({"replay", "actors"})
-"""Tensor files kept as they are. All others hold numbers of a network and must be finite."""
+"""Tensor files stored without a check. All others hold numbers of a network and must be finite."""
 WEIGHT_DTYPES = frozenset({"F32", "I64"})
 """Parameters, and counters of normalisation."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint or agent folder holds."""
+    """Contents of a checkpoint or agent folder."""
 
     folder: Path
     step: int
     """learning steps done"""
     config: Config
     state: dict[str, Any]
-    """counters and random states; empty for an agent, and where only some of the tensor files were asked for"""
+    """counters and random states; empty for an agent, or if only some tensor files were requested"""
     elapsed: float
-    """seconds of training, earlier parts of the run included; 0 where it isn't known"""
+    """seconds of training, including earlier sessions of the run; 0 if unknown"""
     tensors: dict[str, dict[str, Tensor]]
     """file name without suffix -> tensor name -> tensor on the CPU"""
 
@@ -81,15 +81,15 @@ def save(
     run: Path, step: int, files: Mapping[str, Mapping[str, Array]], state: Mapping[str, Any], config: Config,
     *, elapsed: float = 0.0,
 ) -> Path:
-    """Write and verify a checkpoint, then delete all but those of the newest `KEEP` steps; gives its folder.
+    """Write and verify a checkpoint, then delete all but those of the newest `KEEP` steps; returns its folder.
 
-    files: tensor file name without suffix -> tensor name -> array; elapsed: seconds of training. A failure leaves
-    older checkpoints alone. A checkpoint of a step that has one already takes its place, and no other's.
-    Raises CheckpointError: no room, no permission, NaN or infinity, a value JSON can't hold, a later step.
+    files: tensor file name without suffix -> tensor name -> array; elapsed: seconds of training. A failure leaves older
+    checkpoints untouched. A checkpoint of a step that already has one replaces only that one.
+    Raises CheckpointError: disk full, no permission, NaN or infinity, a value JSON can't hold, a later step exists.
     """
     folder = run / runs.CHECKPOINTS
     content = encode(files, {"config.json": to_json(config), STATE: state, CLOCK: {"elapsed_s": elapsed}})
-    with disk_errors(f"step {step} could not be saved in {folder}; the checkpoints there are as they were"):
+    with disk_errors(f"step {step} could not be saved in {folder}; the checkpoints there are unchanged"):
         disk.make_folder(folder)
         runs.remove_leftovers(folder)
         _refuse_later(folder, step)
@@ -108,7 +108,8 @@ def save(
 
 
 def _superseded(found: list[Path]) -> list[Path]:
-    """Those of the checkpoints `found`, oldest first, that are not the newest of one of the newest `KEEP` steps."""
+    """Checkpoints to delete: of `found`, oldest first, those that aren't the newest of one of the newest `KEEP` steps.
+    """
     newest = {runs.order(path)[0]: path for path in found}
     kept = [newest[step] for step in sorted(newest)[-KEEP:]]
     return [path for path in found if path not in kept]
@@ -117,7 +118,7 @@ def _superseded(found: list[Path]) -> list[Path]:
 def encode(
     files: Mapping[str, Mapping[str, Array]], texts: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, bytes | Encoded]:
-    """What to write: file name -> bytes. Raises CheckpointError, before anything is written, as `save`.
+    """The files to write: file name -> bytes. Raises the CheckpointErrors of `save`, before anything is written.
 
     files: tensor file name without suffix -> tensor name -> array; texts: JSON file name -> object.
     """
@@ -130,7 +131,7 @@ def encode(
     for stem, arrays in files.items():
         name = f"{stem}.safetensors"
         if not manifest.is_file_name(name):
-            raise CheckpointError(f"{stem!r} can't name a file: expected lower-case letters, digits and _")
+            raise CheckpointError(f"file name: expected lower-case letters, digits and _, got {stem!r}")
         content[name] = tensors.encode(name, arrays)
         if fault := _fault(stem, arrays):
             raise CheckpointError(f"nothing was saved: {fault}")
@@ -138,7 +139,7 @@ def encode(
 
 
 def _fault(stem: str, arrays: Mapping[str, Array]) -> str | None:
-    """Why these can't be the numbers of a network, or None."""
+    """Why these arrays can't be numbers of a network, or None."""
     from muzero.storage import tensors
 
     if stem == "weights" and (found := tensors.other_dtype(arrays, WEIGHT_DTYPES)):
@@ -149,7 +150,7 @@ def _fault(stem: str, arrays: Mapping[str, Array]) -> str | None:
 
 
 def _place(folder: Path, written: Manifest) -> Path:
-    """Where a checkpoint belongs. An equal one of the same step is kept, another one gets a successor."""
+    """The folder for a checkpoint: that of an equal one of the same step, or else a new one."""
     name = f"step-{written.step:08d}"
     same = [path for path in runs.steps_in(folder) if runs.order(path)[0] == written.step]
     if not same:
@@ -167,20 +168,19 @@ def _refuse_later(folder: Path, step: int) -> None:
     if found and runs.order(found[-1])[0] > step:
         raise CheckpointError(
             f"{folder} already holds {found[-1].name}, later than step {step}: "
-            "go on from it, or use another folder"
+            "resume from it, or use another folder"
         )
 
 
 def load(folder: Path, names: Iterable[str] | None = None) -> Checkpoint:
-    """What a checkpoint or agent folder holds; only the tensor files in `names`, and then without the state (all when
-    None).
+    """Load a checkpoint or agent folder; with `names`, only those tensor files, without the state.
 
-    All sizes are compared before anything is read, and a file with its hash before it is used.
-    Raises Damaged with the way to go on, Foreign, NewerFormat, or CheckpointError for a file it never held.
+    All sizes are checked before anything is read, and a file's hash before it is used.
+    Raises Damaged with a remedy, Foreign, NewerFormat, or CheckpointError for a file that it never had.
     """
     with reading(folder):
         promise = manifest.read(folder)
-        wanted = _wanted(folder, promise, names)
+        chosen = _chosen(folder, promise, names)
         for name, entry in promise.files.items():
             disk.check_size(folder / name, entry, limit=_limit(name))
         config = _config(folder, promise)
@@ -191,7 +191,7 @@ def load(folder: Path, names: Iterable[str] | None = None) -> Checkpoint:
             config=config,
             state=_object(folder, promise, STATE, _state_parts(config)) if whole else {},
             elapsed=_elapsed(folder, promise),
-            tensors={name.removesuffix(".safetensors"): _tensors(folder, promise, name, config) for name in wanted},
+            tensors={name.removesuffix(".safetensors"): _tensors(folder, promise, name, config) for name in chosen},
         )
 
 
@@ -200,21 +200,21 @@ def _state_parts(config: Config) -> int:
 
 
 def _tensors_most(config: Config) -> int:
-    """How many tensors a file may hold."""
+    """Most tensors that a file may hold."""
     blocks: int = sum(getattr(config.model, name) for name in NETWORKS[config.model.network].blocks)
     return FILE_TENSORS * (TENSORS + BLOCK_TENSORS * BLOCKS_COUNTED * blocks)
 
 
 def read_config(folder: Path) -> Config:
-    """The config of a checkpoint or agent folder. Raises as `load`; imports no torch."""
+    """The config of a checkpoint or agent folder. Raises what `load` raises; doesn't import torch."""
     return load(folder, ()).config
 
 
 def count_of(state: Mapping[str, Any], name: str) -> int:
-    """The counter `name` of a stored state. Raises KeyError, and ValueError for what no counter can be."""
+    """The counter `name` of a stored state. Raises KeyError, and ValueError for an invalid counter."""
     value = state[name]
     if type(value) is not int or not 0 <= value <= COUNT_LIMIT:
-        raise ValueError(f"{name}: expected a whole number from 0 on, got {str(value)[:40]}")
+        raise ValueError(f"{name}: expected a whole number of 0 or more, got {str(value)[:40]}")
     return value
 
 
@@ -226,20 +226,20 @@ def number_of(state: Mapping[str, Any], name: str, high: float = COUNT_LIMIT) ->
     return float(value)
 
 
-def _wanted(folder: Path, promise: Manifest, names: Iterable[str] | None) -> list[str]:
+def _chosen(folder: Path, promise: Manifest, names: Iterable[str] | None) -> list[str]:
     present = sorted(name for name in promise.files if name.endswith(".safetensors"))
-    wanted = present if names is None else sorted(f"{name}.safetensors" for name in names)
-    for name in wanted:
+    chosen = present if names is None else sorted(f"{name}.safetensors" for name in names)
+    for name in chosen:
         if name not in present:
             raise CheckpointError(f"{folder} holds no {name}; it holds {', '.join(present) or 'no tensors'}")
-    need = sum(promise.files[name].size for name in wanted)
+    need = sum(promise.files[name].size for name in chosen)
     most = memory()
     if need > most // 2:
         raise CheckpointError(
-            f"{folder} holds {need / 2**30:,.1f} GiB of tensors, more than half of the memory this process may have "
+            f"{folder} holds {need / 2**30:,.1f} GiB of tensors, more than half of the memory this process may use "
             f"({most / 2**30:,.1f} GiB); use a larger machine"
         )
-    return wanted
+    return chosen
 
 
 def _limit(name: str) -> int:
@@ -266,7 +266,7 @@ def _config(folder: Path, promise: Manifest) -> Config:
             f"({CONFIG_FORMAT}); update muzero-engine"
         )
     if not is_own(game := str(data.get("game"))) and not game.isprintable():
-        raise Damaged("config.json: the name of the game holds signs that can't be shown")
+        raise Damaged("config.json: the name of the game holds unprintable characters")
     try:
         return from_json(data)
     except Retired as error:
@@ -296,7 +296,7 @@ def _object(folder: Path, promise: Manifest, name: str, parts: int = disk.PARTS_
 
 @contextmanager
 def reading(folder: Path) -> Iterator[None]:
-    """Say of a damaged folder which one it is and how to go on."""
+    """Adds to the error of a damaged folder its name and a remedy."""
     try:
         with disk_errors(f"{folder} could not be read"):
             yield
@@ -310,10 +310,10 @@ def _mend(folder: Path) -> str:
     older = [path for path in runs.steps_in(folder.parent) if runs.order(path) < runs.order(folder)]
     sound = [path.name for path in older if _sound(path)]
     if not sound:
-        return "There is no older checkpoint to go on from: start the run anew in another folder."
+        return "There is no older checkpoint to resume from: start a new run in another folder."
     aside = [path for path in older if runs.order(path) > runs.order(folder.parent / sound[-1])]
     moves = "; ".join(f"mv {path} {path}.damaged" for path in [folder, *aside])
-    return f"To go on from {sound[-1]}, set it aside: {moves}"
+    return f"To resume from {sound[-1]}, set it aside: {moves}"
 
 
 def _sound(folder: Path) -> bool:
@@ -327,8 +327,8 @@ def _sound(folder: Path) -> bool:
 def same_content(a: Path, b: Path) -> list[str]:
     """Names of the files that differ between two checkpoints, byte for byte.
 
-    What the training itself doesn't follow from doesn't count: how long it took (`CLOCK`), when it was saved and by
-    which versions (both in the manifest). Raises as `load`, for a folder that is not what its own manifest says.
+    Ignores what training doesn't depend on: how long it took (`CLOCK`), and when and by which versions it was saved
+    (both in the manifest). Raises what `load` raises, for a folder that doesn't match its manifest.
     """
     with reading(a):
         left = manifest.verified(a)

@@ -1,8 +1,8 @@
 """Durable writes, and reads that treat every file as hostile.
 
-Writing: every file is hashed from memory while it goes out, and is on the disk before the call returns.
-Reading: only regular files of a size known beforehand, and JSON of one strict form.
-Nothing here knows what a checkpoint is.
+Writing: every file is hashed while it is written, and is on the disk before the call returns.
+Reading: only regular files of known size, and strict JSON.
+This module is independent of checkpoints.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from muzero.errors import DAMAGED, MuZeroError
 BLOCK = 1 << 22
 """Bytes hashed or copied at a time."""
 JSON_LIMIT = 1 << 24
-"""Bytes of the largest JSON text that is read."""
+"""Largest JSON text that is read, in bytes."""
 TEMPORARY = ".tmp-"
-"""How the name of a file or folder begins that is being written or deleted."""
+"""Prefix of the names of files and folders being written or deleted."""
 
 
 PARTS_LIMIT = 1 << 16
-"""Lists, objects and strings of a JSON text that is read, where nothing says that there may be more: small texts can
-stand for far more memory than they take."""
+"""Default for the most lists, objects and strings of a JSON text that is read: a small text can expand to far more
+memory."""
 
 
 class CheckpointError(MuZeroError, RuntimeError):
-    """The disk can't be written or read; the message names the place, the reason and the mend."""
+    """The disk can't be written or read; the message names the path, the reason and a remedy."""
 
 
 class Damaged(CheckpointError):
-    """A file is missing, altered or not of the form this program writes."""
+    """A file is missing, altered or not in the form that this program writes."""
 
     exit_code = DAMAGED
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a manifest promises of one file."""
+    """A manifest's entry for one file."""
 
     sha256: str
     """64 lower-case hexadecimal digits"""
@@ -56,7 +56,7 @@ class Entry:
 
 
 def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> Entry:
-    """Create `path` from `chunks` and wait until it is on the disk. Raises OSError, also when it exists."""
+    """Create `path` from `chunks` and wait until it is on the disk. Raises OSError, also if it exists."""
     digest, size = hashlib.sha256(), 0
     with path.open("xb") as file:
         for chunk in chunks:
@@ -71,7 +71,7 @@ def write_file(path: Path, chunks: Iterable[bytes | memoryview]) -> Entry:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names inside `folder` are on the disk."""
+    """Wait until the directory entries of `folder` are on the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -81,7 +81,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def disk_errors(what: str) -> Iterator[None]:
-    """Turn what the operating system says of the disk into a CheckpointError that opens with `what`."""
+    """Turn the operating system's errors into a CheckpointError that starts with `what`."""
     try:
         yield
     except OSError as error:
@@ -97,20 +97,21 @@ _MENDS = {
     errno.EPERM: "no permission; change the folder's owner or use another folder",
     errno.EROFS: "the file system is read-only; use another folder",
     errno.EIO: "the disk reports a fault; use another disk",
-    errno.ENOTDIR: "a file stands where a folder is expected; use another folder",
-    errno.EEXIST: "a file stands where a folder is expected; use another folder",
+    errno.ENOTDIR: "expected a folder, found a file; use another folder",
+    errno.EEXIST: "expected a folder, found a file; use another folder",
 }
 
 
 def named(text: str) -> Path:
-    """The path that a person names by `text`: `~` is a home where there is one, else a sign like any other."""
+    """The path that a user means by `text`: `~` is the home folder if there is one, else an ordinary character."""
     return Path(os.path.expanduser(text))
 
 
 def mode_of(path: Path, *, follow: bool = True) -> int | None:
-    """What stands at `path`, as `stat.st_mode` says it; None where nothing does.
+    """`stat.st_mode` of `path`; None if nothing is there.
 
-    Raises OSError where that can't be told: only what is not found is absent. A link to nothing is followed to nothing.
+    Raises OSError if that can't be determined: only "not found" counts as absent. A dangling link is followed to
+    nothing.
     """
     try:
         return path.stat(follow_symlinks=follow).st_mode
@@ -127,22 +128,22 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
 def is_there(path: Path) -> bool:
-    """Whether anything stands at `path`, a link to nothing included. Raises OSError where that can't be told."""
+    """Whether `path` exists, as a dangling link too. Raises OSError if that can't be determined."""
     return mode_of(path, follow=False) is not None
 
 
 def is_folder(path: Path, *, follow: bool = True) -> bool:
-    """Whether `path` is a folder, or with `follow` a link to one. Raises OSError where that can't be told."""
+    """Whether `path` is a folder, or with `follow` a link to one. Raises OSError if that can't be determined."""
     return stat.S_ISDIR(mode_of(path, follow=follow) or 0)
 
 
 def is_file(path: Path, *, follow: bool = True) -> bool:
-    """Whether `path` is a regular file, or with `follow` a link to one. Raises OSError where that can't be told."""
+    """Whether `path` is a regular file, or with `follow` a link to one. Raises OSError if that can't be determined."""
     return stat.S_ISREG(mode_of(path, follow=follow) or 0)
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Put a file with `data` in the place of `path`, whole or not at all. Raises OSError."""
+    """Replace `path` atomically by a file with `data`. Raises OSError."""
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.unlink(missing_ok=True)
     try:
@@ -154,24 +155,24 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create `folder` with its parents where it is missing. Raises OSError."""
+    """Create `folder` and its parents if missing. Raises OSError."""
     if not is_folder(folder):
         folder.mkdir(parents=True)
         sync_folder(folder.parent)
 
 
 def refuse_full(folder: Path, need: int) -> None:
-    """Raises CheckpointError when the disk of `folder` has fewer than `need` bytes free."""
+    """Raises CheckpointError if the disk of `folder` has fewer than `need` bytes free."""
     free = shutil.disk_usage(folder).free
     if need > free:
         raise CheckpointError(
-            f"{folder}: {need / 2**20:,.0f} MiB needed, {free / 2**20:,.0f} MiB free; "
+            f"{folder}: expected {need / 2**20:,.0f} MiB of free space, got {free / 2**20:,.0f} MiB; "
             "make room or use another disk"
         )
 
 
 def encode_json(value: Mapping[str, Any], name: str, *, indent: int | None = None) -> bytes:
-    """`value` as canonical JSON. Raises CheckpointError for what JSON would not give back as it was."""
+    """`value` as canonical JSON. Raises CheckpointError for a value that wouldn't survive the round trip."""
     _check_json(value, name)
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(value, sort_keys=True, allow_nan=False, indent=indent, separators=separators)
@@ -179,7 +180,7 @@ def encode_json(value: Mapping[str, Any], name: str, *, indent: int | None = Non
 
 
 def _check_json(value: Any, where: str) -> None:
-    # json.dumps would turn a number used as a key into a string without a word.
+    # json.dumps would silently turn a number used as a key into a string.
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -196,11 +197,11 @@ def _check_json(value: Any, where: str) -> None:
 
 
 def check_parts(data: bytes, name: str, most: int) -> None:
-    """Refuse JSON of more than `most` lists, objects and strings before any is made. Raises Damaged naming `name`."""
+    """Refuse JSON of more than `most` lists, objects and strings, before parsing it. Raises Damaged naming `name`."""
     found = data.count(b"[") + data.count(b"{") + data.count(b'"') // 2
     if found > most:
-        raise Damaged(f"{name} is too long or nested too deeply: about {found:,} lists, objects and strings, at most "
-                      f"{most:,} are read")
+        raise Damaged(f"{name} is too long or nested too deeply: expected at most {most:,} lists, objects and strings, "
+                      f"got about {found:,}")
 
 
 def parse_json(data: bytes, name: str, *, parts: int = PARTS_LIMIT) -> Any:
@@ -247,7 +248,7 @@ def open_regular(path: Path, *, limit: int) -> Iterator[BinaryIO]:
     Links, pipes and devices are Damaged, never followed or waited for.
     """
     try:
-        # Asked before opening: opening a device can act by itself.
+        # Check before opening: opening a device can have side effects.
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode):
             raise Damaged(f"{path.name}: expected a regular file, got {_kind(mode)}")
@@ -263,7 +264,7 @@ def open_regular(path: Path, *, limit: int) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(found.st_mode):
             raise Damaged(f"{path.name}: expected a regular file, got {_kind(found.st_mode)}")
         if found.st_size > limit:
-            raise Damaged(f"{path.name} has {found.st_size:,} bytes, at most {limit:,} are read")
+            raise Damaged(f"{path.name}: expected at most {limit:,} bytes, got {found.st_size:,}")
         yield file
 
 
@@ -273,9 +274,9 @@ def _kind(mode: int) -> str:
 
 
 def check_size(path: Path, entry: Entry, *, limit: int) -> None:
-    """Compare a file's size with its entry without reading it. Raises Damaged."""
+    """Check a file's size against its entry, without reading it. Raises Damaged."""
     if entry.size > limit:
-        raise Damaged(f"{path.name} has {entry.size:,} bytes by the manifest, at most {limit:,} are read")
+        raise Damaged(f"{path.name}: expected at most {limit:,} bytes, got {entry.size:,} by the manifest")
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -283,11 +284,11 @@ def check_size(path: Path, entry: Entry, *, limit: int) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise Damaged(f"{path.name}: expected a regular file, got {_kind(found.st_mode)}")
     if found.st_size != entry.size:
-        raise Damaged(f"{path.name} has {found.st_size:,} bytes, {entry.size:,} by the manifest")
+        raise Damaged(f"{path.name}: expected {entry.size:,} bytes by the manifest, got {found.st_size:,}")
 
 
 def check_content(path: Path, entry: Entry) -> None:
-    """Compare a file's bytes with its entry, in blocks. Raises Damaged."""
+    """Check a file's bytes against its entry, in blocks. Raises Damaged."""
     check_size(path, entry, limit=entry.size)
     digest = hashlib.sha256()
     with open_regular(path, limit=entry.size) as file:
@@ -298,6 +299,6 @@ def check_content(path: Path, entry: Entry) -> None:
 
 
 def read_json(path: Path, *, limit: int = JSON_LIMIT, parts: int = PARTS_LIMIT) -> Any:
-    """The value in a JSON file, see `parse_json`. Raises Damaged, and OSError where the disk itself fails."""
+    """The value in a JSON file, see `parse_json`. Raises Damaged, and OSError if the disk itself fails."""
     with open_regular(path, limit=limit) as file:
         return parse_json(file.read(limit), path.name, parts=parts)

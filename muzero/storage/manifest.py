@@ -1,7 +1,7 @@
-"""Manifests: a folder that lists its own files with sizes and hashes, written whole and checked when read.
+"""Manifests: a folder lists its own files with sizes and hashes; written atomically, checked when read.
 
-`manifest.json` lists every file with size and SHA-256. What differs between two equal folders stands
-in the manifest (time, versions) and in the file of the clock: the other files' hashes say whether they are the same.
+`manifest.json` lists every file with size and SHA-256. Equal checkpoints differ only in the manifest (time, versions)
+and in the clock file: the hashes of the other files show whether they are the same.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Content = Mapping[str, "bytes | Encoded"]
 
 NAME = "manifest.json"
 FORMAT = 1
-"""Version of the folder's form. A reader refuses a newer one."""
+"""Version of the folder's format. A reader refuses a newer one."""
 KIND = "muzero checkpoint"
 LIMIT = 1 << 20
-"""Bytes of the largest manifest that is read."""
+"""Largest manifest that is read, in bytes."""
 
 _FILE = re.compile(r"[a-z][a-z0-9_]{0,63}\.(json|safetensors)")
 _DIGEST = re.compile("[0-9a-f]{64}")
 _SLACK = 1 << 20
-"""Bytes asked of the disk beyond the files themselves: manifest, folders, rounding to blocks."""
+"""Bytes of disk space required beyond the files themselves: manifest, folders, rounding to blocks."""
 
 
 class Foreign(CheckpointError):
@@ -46,7 +46,7 @@ class NewerFormat(CheckpointError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder promises of itself."""
+    """A folder's manifest."""
 
     step: int
     """learning steps done"""
@@ -59,14 +59,14 @@ def is_file_name(name: str) -> bool:
 
 
 def needed(content: Content) -> int:
-    """Bytes of disk that `content` takes."""
+    """Bytes of disk space that `content` takes."""
     return _SLACK + sum(len(data) if isinstance(data, bytes) else data.size for data in content.values())
 
 
 def write(folder: Path, content: Content, step: int) -> Manifest:
     """Create `folder` with `content` and its manifest, wait for the disk, and read everything back.
 
-    Raises OSError, and CheckpointError when the disk gives back something else.
+    Raises OSError, and CheckpointError if the disk returns something else.
     """
     folder.mkdir()
     entries = {
@@ -85,7 +85,7 @@ def write(folder: Path, content: Content, step: int) -> Manifest:
         if verified(folder) != manifest:
             raise Damaged(f"{NAME} was altered")
     except Damaged as error:
-        raise CheckpointError(f"{folder} reads back other than written ({error}); use another disk") from None
+        raise CheckpointError(f"{folder} reads back differently than written ({error}); use another disk") from None
     return manifest
 
 
@@ -100,12 +100,12 @@ def _versions() -> dict[str, str]:
 
 
 def read(folder: Path) -> Manifest:
-    """The promise of `folder`; its files are not looked at. Raises Foreign, NewerFormat, Damaged."""
+    """The manifest of `folder`; doesn't check its files. Raises Foreign, NewerFormat, Damaged."""
     if not disk.is_folder(folder) or not disk.is_there(folder / NAME):
-        raise Foreign(f"{folder} is no checkpoint and no agent: it has no {NAME}")
+        raise Foreign(f"{folder}: expected a checkpoint or an agent, but it has no {NAME}")
     data = disk.read_json(folder / NAME, limit=LIMIT)
     if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise Foreign(f"{folder} is no checkpoint and no agent: its {NAME} belongs to something else")
+        raise Foreign(f"{folder}: expected a checkpoint or an agent, but its {NAME} belongs to something else")
     version, step, files = data.get("format"), data.get("step"), data.get("files")
     if type(version) is int and version > FORMAT:
         raise NewerFormat(
@@ -121,17 +121,17 @@ def read(folder: Path) -> Manifest:
 
 def _entry(name: str, entry: Any) -> Entry:
     if not is_file_name(name):
-        raise Damaged(f"{NAME} names {name[:80]!r}, which is no file of a checkpoint")
+        raise Damaged(f"{NAME}: expected names of checkpoint files, got {name[:80]!r}")
     digest, size = (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else (None, None)
     if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-        raise Damaged(f"{NAME} gives no SHA-256 for {name}")
+        raise Damaged(f"{NAME}: expected a SHA-256 for {name}, got none")
     if type(size) is not int or not 0 <= size < 1 << 62:
-        raise Damaged(f"{NAME} gives no size for {name}")
+        raise Damaged(f"{NAME}: expected a size for {name}, got none")
     return Entry(digest, size)
 
 
 def verified(folder: Path) -> Manifest:
-    """The promise of `folder` after every file was read and compared with it. Raises as `read`."""
+    """The manifest of `folder`, after reading every file and checking it. Raises what `read` raises."""
     manifest = read(folder)
     for name, entry in manifest.files.items():
         disk.check_content(folder / name, entry)

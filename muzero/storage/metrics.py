@@ -1,4 +1,4 @@
-"""Metrics of a run: one JSON line a report, and the same numbers for TensorBoard."""
+"""Metrics of a run: one JSON line per report, and the same numbers for TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 FILE = "metrics.jsonl"
 EVENTS = "tensorboard"
-"""Folder of a run with the same numbers for TensorBoard."""
+"""Folder in a run with the same numbers for TensorBoard."""
 FILE_LIMIT = 1 << 30
-"""Bytes of the largest metrics file that is read whole."""
+"""Largest metrics file that is read completely, in bytes."""
 ANY_SIZE = 1 << 62
 LINE_LIMIT = 1 << 20
-"""Bytes of the longest line that is read."""
+"""Longest line that is read, in bytes."""
 BLOCK = 1 << 12
-"""Bytes read at a time in search of a line's beginning."""
+"""Bytes read at a time when looking for the start of a line."""
 _NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-"""JSON has no such numbers: they are written as these strings."""
+"""Numbers that JSON doesn't have, by the strings written for them."""
 
 
 class Metrics:
-    """The measurements of one run folder, appended as they come.
+    """The metrics of one run folder, append-only.
 
-    A line cut short by a kill is repaired when the run goes on.
+    A line torn by a kill is repaired when the run resumes.
     """
 
     def __init__(self, run: Path, *, tensorboard: bool = True) -> None:
@@ -46,31 +46,31 @@ class Metrics:
             _cut(self._path)
 
     def write(self, step: int, values: Mapping[str, float], **extra: Any) -> None:
-        """Append one line: `values` are curves for TensorBoard too, `extra` any JSON values.
+        """Append one line: `values` are also curves for TensorBoard, `extra` any JSON values.
 
-        Raises CheckpointError when the disk refuses, ValueError for a name used twice.
+        Raises CheckpointError if it can't be written, ValueError for a name used twice.
         """
         twice = ({"step"} | extra.keys()) & values.keys() | ({"step"} & extra.keys())
         if twice:
-            raise ValueError(f"a metric is named once, got {', '.join(sorted(twice))} twice")
+            raise ValueError(f"metrics: expected each name once, got {', '.join(sorted(twice))} twice")
         record = {"step": step, **{name: _plain(float(value)) for name, value in values.items()}, **extra}
         line = json.dumps(record, allow_nan=False).encode() + b"\n"
         with disk_errors(f"{self._path} could not be written"):
-            # One unbuffered write: a line is on its way whole, whatever happens to this process next.
+            # One unbuffered write, so that a line is complete whatever happens to this process next.
             with self._path.open("ab", buffering=0) as file:
                 if file.write(line) != len(line):
                     raise CheckpointError(f"{self._path} could not be written: the disk is full; make room")
             self._write_events(step, values)
 
     def truncate(self, step: int) -> None:
-        """Forget what was measured after `step`: the run goes on from a checkpoint made there."""
+        """Drop the metrics after `step`: the run resumes from a checkpoint of that step."""
         self.close()
         self._drop_from = step + 1
         with disk_errors(f"{self._path} could not be shortened"):
             _cut(self._path, step)
 
     def close(self) -> None:
-        """Flush and close the TensorBoard file. Writing opens a new one."""
+        """Flush and close the TensorBoard file. The next write opens a new one."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -78,7 +78,7 @@ class Metrics:
     def _write_events(self, step: int, values: Mapping[str, float]) -> None:
         if self._events is None:
             return
-        # Late: the import takes a moment, and a run that never measures needs none of it.
+        # Opened lazily: the import takes a moment, and a run without metrics doesn't need it.
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
@@ -94,14 +94,14 @@ class Metrics:
 
         writer = EventFileWriter(str(folder))
         if self._drop_from is not None:
-            # TensorBoard's own sign that later steps of earlier files no longer count.
+            # TensorBoard's own marker that later steps of earlier files are superseded.
             start = SessionLog(status=SessionLog.START)
             writer.add_event(Event(wall_time=time.time(), step=self._drop_from, session_log=start))
         return writer
 
 
 def read(run: Path) -> list[dict[str, Any]]:
-    """The records of a run, oldest first; empty when it measured nothing. A torn last line is left out.
+    """The records of a run, oldest first; empty if there are none. A torn last line is skipped.
 
     Raises Damaged naming the line.
     """
@@ -112,7 +112,7 @@ def read(run: Path) -> list[dict[str, Any]]:
 
 
 def _records(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
-    """Each whole line with what it says."""
+    """Each complete line with its record."""
     with disk_errors(f"{path} could not be read"):
         if not disk.is_there(path):
             return []
@@ -125,15 +125,15 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         record = disk.parse_json(line, f"{path} line {number}")
     except Damaged as error:
-        raise Damaged(f"{error}; delete that line to go on") from error
+        raise Damaged(f"{error}; delete that line to continue") from error
     if not isinstance(record, dict) or type(record.get("step")) is not int:
-        raise Damaged(f"{path} line {number} is no record with a step; delete that line to go on")
+        raise Damaged(f"{path} line {number}: expected a record with a step; delete that line to continue")
     return record
 
 
 def _cut(path: Path, step: int | None = None) -> None:
-    """Cut a torn last line off, and the lines later than `step`: the last ones, as steps only grow. However large the
-    file is, no more of it is read. Raises OSError, and Damaged naming the line."""
+    """Cut off a torn last line, and the lines later than `step`, which are the last ones, as steps only grow. Reads no
+    more of the file than that. Raises OSError, and Damaged naming the line."""
     if not disk.is_there(path):
         return
     with disk.open_regular(path, limit=ANY_SIZE) as file:
@@ -151,7 +151,7 @@ def _cut(path: Path, step: int | None = None) -> None:
 
 
 def _newline_before(file: BinaryIO, place: int) -> int:
-    """Place of the last newline before `place`; -1 if there is none."""
+    """Offset of the last newline before `place`; -1 if there is none."""
     while place > 0:
         start = file.seek(max(0, place - BLOCK))
         found = file.read(place - start).rfind(b"\n")
@@ -162,7 +162,7 @@ def _newline_before(file: BinaryIO, place: int) -> int:
 
 
 def _record_at(path: Path, file: BinaryIO, start: int, end: int) -> dict[str, Any]:
-    """What the line says that stands there. Raises Damaged naming it."""
+    """The record in that line. Raises Damaged naming the line."""
     file.seek(start)
     line = file.read(min(LINE_LIMIT, end - start))
     try:

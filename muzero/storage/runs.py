@@ -2,9 +2,9 @@
 
     <run>/lock  <run>/metrics.jsonl  <run>/tensorboard/
     <run>/checkpoints/step-00000400/  manifest.json config.json state.json weights.safetensors ...
-    <run>/snapshots/step-00000400/    agents of the run on its way, where it was told to leave some
+    <run>/snapshots/step-00000400/    agents saved during training, if enabled
 
-Nothing here looks into a checkpoint.
+This module doesn't look into checkpoints.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ __all__ = [
 ]
 
 CHECKPOINTS = "checkpoints"
-"""Folder of a run with the states it can go on from."""
+"""Folder in a run with the states it can resume from."""
 SNAPSHOTS = "snapshots"
-"""Folder of a run with the agents it left behind on its way."""
+"""Folder in a run with the agents saved during training."""
 
 LOCK = "lock"
-"""The file by which a run is held."""
+"""The lock file of a run."""
 
 _STEP = re.compile(r"step-(\d{8,18})(?:\.(\d{1,9}))?")
 _PROBE = re.compile(re.escape(TEMPORARY) + r"\d+")
-"""Of the file that `check_writable` writes."""
+"""Name of the file that `check_writable` writes."""
 
 
 class Locked(CheckpointError):
-    """Another process trains in this run folder."""
+    """Another process is training in this run folder."""
 
 
 @contextmanager
 def lock(run: Path) -> Iterator[None]:
-    """Hold a run folder: one trainer at a time. Raises Locked with the holder's process id.
+    """Lock a run folder: one trainer at a time. Raises Locked with the holder's process id.
 
-    The kernel lets go when the process ends, however it ends. A forked child shares the hold: spawn actors.
+    The kernel releases the lock when the process ends, however it ends. A forked child shares it, so spawn actors.
     """
     with disk_errors(f"{run} could not be locked"):
         disk.make_folder(run)
@@ -76,14 +76,14 @@ def lock(run: Path) -> Iterator[None]:
 
 @contextmanager
 def leaving_nothing(run: Path, files: Collection[str]) -> Iterator[None]:
-    """What is refused inside leaves no folder behind that wasn't there before, unless more than `files` and the lock is
-    in it, or another process holds it."""
+    """Context manager that removes new folders again if an error is raised inside, unless they hold more than `files`
+    and the lock, or another process has locked them."""
     with disk_errors(f"{run} could not be read"):
         missing = [folder for folder in (run, *run.parents) if not disk.is_there(folder)]
     try:
         yield
     except BaseException:
-        # Why it was refused is told, not why a folder stayed.
+        # Report the original error, not why a folder remained.
         with suppress(CheckpointError, OSError):
             if run in missing and disk.is_folder(run):
                 _withdraw(missing, {LOCK, *files})
@@ -91,7 +91,7 @@ def leaving_nothing(run: Path, files: Collection[str]) -> Iterator[None]:
 
 
 def _withdraw(made: list[Path], files: Collection[str]) -> None:
-    """Delete a run's folder, the first of `made`, and the parents made for it. Raises Locked, OSError."""
+    """Delete a run's folder, the first of `made`, and the parents created for it. Raises Locked, OSError."""
     with lock(made[0]):
         if {path.name for path in made[0].iterdir()} <= set(files):
             for name in files:
@@ -101,9 +101,9 @@ def _withdraw(made: list[Path], files: Collection[str]) -> None:
 
 
 def check_writable(run: Path, need: int = 0) -> None:
-    """Write and delete a small file, so that a run that can't be saved is refused before it starts.
+    """Write and delete a small file, so that a run that couldn't be saved is refused before it starts.
 
-    need: bytes a checkpoint will take. Raises CheckpointError with the reason.
+    need: bytes that a checkpoint will take. Raises CheckpointError with the reason.
     """
     with disk_errors(f"nothing can be saved in {run}"):
         disk.make_folder(run)
@@ -119,19 +119,19 @@ def check_writable(run: Path, need: int = 0) -> None:
 
 
 def newest(run: Path) -> Path | None:
-    """The folder of the run's last checkpoint, None when it has none. Its content is not looked at."""
+    """The folder of the run's last checkpoint, None if it has none. Doesn't check its content."""
     return next(reversed(steps_in(run / CHECKPOINTS)), None)
 
 
 def snapshots(run: Path) -> list[Path]:
-    """The agents a run left behind on its way, oldest first. Their content is not looked at."""
+    """The snapshots of a run, oldest first. Doesn't check their content."""
     return steps_in(run / SNAPSHOTS)
 
 
 def drop_snapshots(run: Path, after: int) -> None:
-    """Delete the snapshots of a locked run later than step `after`: the line they lie on was left."""
+    """Delete the snapshots of a locked run later than step `after`, which belong to an abandoned continuation."""
     folder = run / SNAPSHOTS
-    with disk_errors(f"{folder} could not be cleared of what the run goes on without"):
+    with disk_errors(f"abandoned snapshots in {folder} could not be deleted"):
         delete(folder, [path for path in steps_in(folder) if order(path)[0] > after])
 
 
@@ -145,27 +145,27 @@ def steps_in(folder: Path) -> list[Path]:
 
 
 def order(path: Path) -> tuple[int, int]:
-    """Learning step of a checkpoint, and which of those with the same step it is."""
+    """Learning step of a checkpoint, and its number among those of the same step."""
     found = _STEP.fullmatch(path.name)
     assert found is not None
     return int(found[1]), int(found[2] or 0)
 
 
 def is_step(path: Path) -> bool:
-    """Whether `path` is named as a checkpoint or snapshot."""
+    """Whether `path` has the name of a checkpoint or snapshot."""
     return _STEP.fullmatch(path.name) is not None
 
 
 def delete(folder: Path, steps: Iterable[Path]) -> None:
-    """Delete some of the checkpoints or snapshots in `folder`, and what a kill left there. Raises OSError."""
+    """Delete some checkpoints or snapshots in `folder`, and leftovers of a kill. Raises OSError."""
     for path in steps:
-        # Renamed first: a deletion cut short must not look like a whole one.
+        # Rename first: a partially deleted checkpoint must not look complete.
         path.rename(folder / f"{TEMPORARY}{path.name}")
     remove_leftovers(folder)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete what a kill left half written or half deleted in `folder`. Raises OSError."""
+    """Delete what a kill left partially written or deleted in `folder`. Raises OSError."""
     for path in folder.iterdir() if disk.is_folder(folder) else ():
         if path.name.startswith(TEMPORARY):
             shutil.rmtree(path) if disk.is_folder(path, follow=False) else path.unlink()
@@ -179,7 +179,7 @@ def slug(game: str) -> str:
 
 
 def names_folder(text: str) -> bool:
-    """Whether `text` means a folder or file that is there and not a game or player of that name: it is spelled as a
+    """Whether `text` means an existing folder or file rather than a game or player of that name: it is written as a
     path, or holds an agent."""
     path = disk.named(text)
     with disk_errors(f"{path} could not be read"):
@@ -205,9 +205,9 @@ def resolve(path_or_game: str) -> Path:
     if name in shipped and (os.sep not in path_or_game or family(path_or_game) in ("atari", "gym")):
         return shipped[name]
     if begun:
-        raise CheckpointError(f"{path} has no checkpoint yet; train it first")
+        raise CheckpointError(f"{path}: expected a checkpoint, found none yet; train it first")
     if there:
-        raise Foreign(f"{path} is no run, checkpoint or agent: no checkpoints/ and no {manifest.NAME} in it")
+        raise Foreign(f"{path}: expected a run, checkpoint or agent, but it has no checkpoints/ and no {manifest.NAME}")
     near = difflib.get_close_matches(name, shipped, n=1, cutoff=0.5)
     hint = f"; nearest: {near[0]}" if near else ""
     listed = ", ".join(shipped) or "none"

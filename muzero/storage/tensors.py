@@ -1,7 +1,7 @@
-"""Safetensors files: written block by block, read only after the header was checked.
+"""Safetensors files: written block by block, read only after checking the header.
 
-Written here and not by the library, because a checkpoint is hashed from memory while it is written, without a
-second copy of the replay. Layout: 8 bytes little-endian header length, JSON header, data without gaps.
+Not written with the library, as a checkpoint is hashed while it is written, without a second copy of the replay
+buffer. Layout: 8 bytes little-endian header length, JSON header, data without gaps.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from muzero.storage.disk import CheckpointError, Damaged, check_parts, open_regu
 Array = Tensor | NDArray[Any]
 
 HEADER_LIMIT = 1 << 24
-"""Bytes of the largest header that is looked at."""
+"""Largest header that is accepted, in bytes."""
 ENTRY_LIMIT = 1 << 9
-"""Bytes of each tensor in the largest header that is read."""
+"""Most header bytes per tensor."""
 ENTRY_PARTS = 8
-"""Lists, objects and strings that say what one tensor is."""
+"""Lists, objects and strings in the header entry of one tensor."""
 ALIGNMENT = 8
-"""Data starts at a multiple of this many bytes: the widest entry."""
+"""Data starts at a multiple of this many bytes: the width of the widest dtype."""
 
 _TORCH_NAMES = {
     torch.float64: "F64", torch.int64: "I64", torch.uint64: "U64",
@@ -51,7 +51,7 @@ _BYTES = {name: dtype.itemsize for dtype, name in _TORCH_NAMES.items()}
 
 @dataclass(frozen=True)
 class Encoded:
-    """A file ready to be written. The arrays are read when they are written: leave them alone until then."""
+    """A file ready to be written. The arrays are read at that time: don't modify them until then."""
 
     header: bytes
     arrays: tuple[Array, ...]
@@ -69,13 +69,13 @@ class Encoded:
 def encode(name: str, arrays: Mapping[str, Array]) -> Encoded:
     """The safetensors form of `arrays`. Raises CheckpointError for a dtype or name that it can't hold."""
     names = {key: _dtype_name(f"{name}: {key}", array) for key, array in arrays.items()}
-    # Wide entries first, so that each tensor is aligned to its own width.
+    # Wide dtypes first, so that each tensor is aligned to its own width.
     order = sorted(arrays, key=lambda key: (-_BYTES[names[key]], key))
     header: dict[str, Any] = {}
     end = 0
     for key in order:
         if key == "__metadata__":
-            raise CheckpointError(f"{name}: a tensor can't be named {key}; choose another name")
+            raise CheckpointError(f"{name}: {key} is reserved in safetensors files; choose another name for the tensor")
         shape = list(arrays[key].shape)
         start, end = end, end + math.prod(shape) * _BYTES[names[key]]
         header[key] = {"dtype": names[key], "shape": shape, "data_offsets": [start, end]}
@@ -100,11 +100,11 @@ def _flat_bytes(array: Array) -> memoryview:
 
 
 def read(path: Path, *, size: int, most: int) -> dict[str, Tensor]:
-    """The tensors, `most` at most, of a file of `size` bytes, in memory of their own. Raises Damaged."""
+    """The tensors, at most `most`, of a file of `size` bytes, in their own memory. Raises Damaged."""
     _check_header(path, size, most)
     try:
         with safe_open(path, framework="pt") as source:
-            # Cloned: the library's tensors are windows on the file, which may be deleted or replaced later.
+            # Clone: the library's tensors are memory-mapped, and the file may be deleted or replaced later.
             return {key: source.get_tensor(key).clone() for key in source.keys()}  # noqa: SIM118
     except (SafetensorError, RuntimeError, ValueError, OverflowError) as error:
         raise Damaged(f"{path.name} is not a safetensors file: {error}") from None
@@ -114,21 +114,22 @@ def _check_header(path: Path, size: int, most: int) -> None:
     with open_regular(path, limit=size) as file:
         prefix = file.read(8)
         if len(prefix) < 8:
-            raise Damaged(f"{path.name} has {len(prefix)} bytes, too few for a safetensors file")
+            raise Damaged(f"{path.name}: expected a safetensors file, got only {len(prefix)} bytes")
         (length,) = struct.unpack("<Q", prefix)
         limit = min(HEADER_LIMIT, size - 8)
         if length > limit:
-            raise Damaged(f"{path.name}: a header of {length:,} bytes, at most {limit:,} are read")
+            raise Damaged(f"{path.name}: expected a header of at most {limit:,} bytes, got {length:,}")
         text = file.read(length)
     name, parts = f"the header of {path.name}", ENTRY_PARTS * (most + 1)
     check_parts(text, name, parts)
     if length > ENTRY_LIMIT * (most + 1):
-        raise Damaged(f"{name} has {length:,} bytes, {ENTRY_LIMIT * (most + 1):,} are enough for {most:,} tensors")
+        raise Damaged(f"{name}: expected at most {ENTRY_LIMIT * (most + 1):,} bytes for {most:,} tensors, "
+                      f"got {length:,}")
     header = parse_json(text, name, parts=parts)
     if not isinstance(header, dict):
         raise Damaged(f"the header of {path.name}: expected an object, got {type(header).__name__}")
     if len(header) > most + 1:
-        raise Damaged(f"{path.name} names {len(header):,} tensors, at most {most:,} are read here")
+        raise Damaged(f"{path.name}: expected at most {most:,} tensors, got {len(header):,}")
     for key, entry in header.items():
         if key != "__metadata__":
             _check_entry(f"{path.name}: tensor {key[:80]!r}", entry)
@@ -137,13 +138,13 @@ def _check_header(path: Path, size: int, most: int) -> None:
 def _check_entry(where: str, entry: Any) -> None:
     dtype = entry.get("dtype") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(dtype, str) or dtype not in _BYTES:
-        raise Damaged(f"{where} has dtype {str(dtype)[:40]}; known: {', '.join(_BYTES)}")
+        raise Damaged(f"{where}: expected a dtype of {', '.join(_BYTES)}, got {str(dtype)[:40]}")
     shape = entry.get("shape")
     if not isinstance(shape, list) or not all(type(extent) is int and extent >= 0 for extent in shape):
         raise Damaged(f"{where}: expected a shape of whole numbers, got {str(shape)[:80]}")
-    # An empty tensor may state any other extents: their product must still be a number torch can hold.
+    # The other extents of an empty tensor may be anything: their product must still fit torch's integers.
     if len(shape) > 16 or math.prod(max(extent, 1) for extent in shape) > 1 << 60:
-        raise Damaged(f"{where} has shape {str(shape)[:80]}, beyond what a tensor can be")
+        raise Damaged(f"{where}: expected a shape that a tensor can have, got {str(shape)[:80]}")
 
 
 def not_finite(tensors: Mapping[str, Array]) -> str | None:

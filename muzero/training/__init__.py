@@ -1,1 +1,1 @@
-"""A training run: the loop, where its games come from, pace, evaluation, reports."""
+"""A training run: the loop, sources of games, pacing, evaluation, reports, saving."""

@@ -1,4 +1,4 @@
-"""Actors of a run: their games and random streams, the network and the planner they play with, what they deliver."""
+"""Actors of a run: their games and random generators, network and planner, and deliveries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from selfplay.planner import Planner
 
 
 def make_actor(config: Config, index: int, start: int = 0) -> Actor:
-    """Actor `index` of a run that begins or goes on at learning step `start`: its games and its random stream."""
+    """Actor `index` of a run that starts or resumes at learning step `start`: its games and random generator."""
     check_resolved(config)
     seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
     batch = games.make(config.game, config.selfplay.games, int(seed[0]))
@@ -26,7 +26,7 @@ def make_actor(config: Config, index: int, start: int = 0) -> Actor:
 
 
 def delivery(actor: Actor, planner: Planner | None, progress: float) -> Delivery:
-    """What one move in every game of `actor` gives; see `Actor.play`."""
+    """Play one move in every game of `actor`; see `Actor.play`."""
     before = Counters(**vars(actor.counters))
     finished = actor.play(planner, progress)
     done = actor.counters
@@ -40,11 +40,11 @@ def selfplay_network(config: Config) -> LearnedModel:
 
 
 def selfplay_planner(network: LearnedModel, config: Config) -> ModelPlanner:
-    """Plans the moves of `selfplay.games` games with `network`, in the precision of self-play."""
+    """The planner for `selfplay.games` games with `network`, in the number format of self-play."""
     return planner(for_selfplay(network, config), config.search, config.selfplay.games)
 
 
 def for_selfplay(network: LearnedModel, config: Config) -> SearchModel:
-    """`network` as self-play and reanalysis search with it."""
+    """The search form of `network` for self-play and reanalysis."""
     dtype = precision.for_search(config.train.precision, network.kind.spatial, network.device)
     return search_model(network, dtype)

@@ -1,4 +1,4 @@
-"""The clock of a training: seconds of the wall or of CPU time that were spent on training alone."""
+"""The training clock: seconds of wall-clock or CPU time spent only on training."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import time
 
 
 class TrainingClock:
-    """Counts only between `start` and `stop`, and what earlier parts of the run took.
+    """Counts the time between `start` and `stop`, plus that of earlier sessions of the run.
 
-    kind: "cpu" for CPU time of this process, else the wall's.
+    kind: "cpu" for CPU time of this process, otherwise wall-clock time.
     """
 
     def __init__(self, kind: str) -> None:
         self.read = time.process_time if kind == "cpu" else time.monotonic
         self.before = 0.0
-        """Seconds of earlier parts of the run."""
+        """Seconds of earlier sessions of the run."""
         self.started: float | None = None
-        """Reading when training began, None where none is under way."""
+        """Reading when training started, None while stopped."""
 
     @property
     def elapsed(self) -> float:
-        """Seconds of training, earlier parts of the run included."""
+        """Seconds of training, including earlier sessions of the run."""
         return self.before + (0.0 if self.started is None else self.read() - self.started)
 
     def start(self) -> None:
         self.started = self.read()
 
     def stop(self) -> None:
-        """What follows is no training."""
+        """Stop counting."""
         self.before, self.started = self.elapsed, None
 
 
 class Alarm:
-    """Due every so many seconds of the wall, counted from when it was last set."""
+    """Due a number of wall-clock seconds after it was last set."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.set()
 
     def set(self) -> None:
-        """Count from now on."""
+        """Restart the count."""
         self.since = time.monotonic()
 
     @property

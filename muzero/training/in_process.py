@@ -1,4 +1,4 @@
-"""Self-play in the learner's own process: a move whenever the learner has to wait, so equal seeds give equal runs."""
+"""Self-play in the learner's process: plays a move whenever the learner must wait, so equal seeds give equal runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from selfplay.actor import Counters
 
 
 class InProcess:
-    """Plays one lockstep move each time the learner has to wait."""
+    """Plays one lockstep move each time the learner must wait."""
 
     repeatable = True
 
@@ -59,7 +59,7 @@ class InProcess:
 
 
 def _checked(stored: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """A stored actor of `size` games once its counts were looked at. Raises KeyError or ValueError."""
+    """The stored state of an actor of `size` games, after checking its counts. Raises KeyError or ValueError."""
     counters = {field.name: checkpoint.count_of(stored["counters"], field.name) for field in fields(Counters)}
     opening = [checkpoint.count_of({"opening": plies}, "opening") for plies in stored["opening"]]
     made = [checkpoint.count_of({"made": moves}, "made") for moves in stored.get("made", opening)]

@@ -1,7 +1,7 @@
-"""Messages of another process, taken from its pipe without waiting for one that doesn't come to its end.
+"""Non-blocking receiver of messages from another process, over a pipe.
 
-A process may be stopped, or be short of time, in the middle of a message that is larger than a pipe: what has come of
-it is kept, and the rest is taken later.
+A process may be stopped, or slow, in the middle of a message larger than the pipe's buffer: the part received is kept,
+and the rest is read later.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 PATIENCE = 0.1
-"""Seconds that one call waits at most for the rest of a message, as long as some of it keeps coming."""
+"""Most seconds that one call waits for the rest of a message, as long as data keeps arriving."""
 _SIZE = struct.Struct("!i")
-"""What `Connection.send` puts before a message..."""
+"""The length prefix of `Connection.send`..."""
 _LONG_SIZE = struct.Struct("!Q")
-"""...and, after a -1, before one of more than 2 GiB."""
+"""...and, after a -1, that of a message of more than 2 GiB."""
 
 
 class Inbox:
-    """The receiving end of a pipe on which a process of this program sends. It reads only when asked: a sender that is
-    too far ahead waits."""
+    """The receiving end of a pipe from a process of this program. It reads only when asked, so that a sender too far
+    ahead waits."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
@@ -33,16 +33,16 @@ class Inbox:
         self._moved, self._deadline = True, 0.0
 
     def take(self) -> Any:
-        """The next message; None while it isn't whole.
+        """The next message; None while it is incomplete.
 
-        Raises EOFError once the sender has closed its end, also in the middle of a message.
+        Raises EOFError once the sender has closed its end, even in the middle of a message.
         """
-        # No waiting for one that was waited for in vain and stands still since then.
+        # Don't wait again for a message that has made no progress since the last wait.
         self._deadline = time.monotonic() + (PATIENCE if self._moved else 0.0)
         return next(self._messages)
 
     def _read(self) -> Iterator[Any]:
-        """Each message, and None wherever there is nothing to read yet."""
+        """Each message, and None whenever there is nothing to read yet."""
         while True:
             (size,) = _SIZE.unpack((yield from self._exactly(_SIZE.size)))
             if size == -1:

@@ -1,4 +1,4 @@
-"""How a run is asked to stop: by Ctrl-C, SIGTERM or the end of its terminal."""
+"""Stop requests to a run: Ctrl-C, SIGTERM, or a closed terminal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from muzero.training.processes import STOPS
 
 
 class Interrupt:
-    """Ctrl-C or SIGTERM once: finish the step, save and leave. Twice: leave at once.
+    """Ctrl-C or SIGTERM once: finish the step, save and exit. Twice: exit at once.
 
-    SIGHUP, which says that the terminal was closed or its connection lost, asks as well, but as often as it likes: it
-    comes from more than one sender, and nobody is impatient. Where it is ignored, as under `nohup`, it stays so.
+    SIGHUP, sent when the terminal closes or its connection is lost, also requests a stop, but repeats don't count, as
+    it comes from more than one sender. If it is ignored, as under `nohup`, it stays ignored.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        """To be saved and left."""
+        """Whether to save and exit."""
         self.told = False
-        """By somebody who may grow impatient."""
+        """Whether by a signal whose repetition means exit at once."""
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.told and number != signal.SIGHUP:

@@ -1,8 +1,8 @@
-"""The training loop: takes in games, draws batches, learns, publishes weights, and reports and saves now and then.
+"""The training loop: collects games, samples batches, learns, publishes weights, and periodically reports and saves.
 
-One loop serves every source of games. From a repeatable one a move is played whenever the learner may not draw yet:
-same seed, same bytes. From any other, games arrive meanwhile, and the next batch is drawn while the learner is at work
-on this one.
+One loop serves every source of games. A repeatable source plays a move whenever the learner may not sample yet: same
+seed, same bytes. With any other source, games arrive meanwhile, and the next batch is sampled while the learner works
+on the current one.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ from muzero.training.watched import MatchLeftError
 from muzero.view.progress import DONE, EVALUATING, GOING_ON, LAST_EVALUATION, STOPPED, TRAINING, Progress
 
 PICTURES = 2_048
-"""Positions that tell what is usual in a game's pictures."""
+"""Positions from which the pixel statistics of a game are measured."""
 
 Report = Callable[[Progress], None]
 
 
 class Run:
-    """One training run at work in its folder. `run` below is the way in."""
+    """One training run in its folder. Use `run` below to start it."""
 
     def __init__(self, config: Config, out: Path, start: int = 0, source_of: SourceOf = sources.source_of) -> None:
-        """start: learning step of the checkpoint that `resume` will take."""
+        """start: learning step of the checkpoint that `resume` will load."""
         metrics, self.opponent = Metrics(out), opponent_of(config)
         self.state = RunState(config, source_of, start)
         self.folder = RunFolder(out, self.state, metrics)
         self.reporter = Reporter(self.state, out)
         self.errors: tuple[NDArray[np.int64], Sent] | None = None
-        """Places and value errors of the newest step, where they are still on their way from the device"""
+        """Places and value errors of the newest step, while they are being copied from the device"""
 
     def go(self, report: Report, interrupt: Interrupt) -> int:
-        """Train up to the limit, or until `interrupt` asks to stop; gives the exit code."""
+        """Train up to the limit, or until `interrupt` asks to stop; returns the exit code."""
         self.state.clock.start()
         train = self.state.config.train
         log, save = Alarm(train.log_seconds), Alarm(train.checkpoint_seconds)
@@ -77,7 +77,7 @@ class Run:
                 give_back_freed_blocks()
                 evaluate.set()
             if save.due:
-                # A match may have taken the clock past a snapshot, which a run that goes on from here won't make up.
+                # A match may have taken the clock past a snapshot, which a resumed run wouldn't make up for.
                 self.folder.leave_snapshot()
                 self.folder.save()
                 give_back_freed_blocks()
@@ -86,7 +86,7 @@ class Run:
         return self.end(report, interrupt)
 
     def end(self, report: Report, interrupt: Interrupt) -> int:
-        """Save, and evaluate the agent that the run ends with; gives the exit code."""
+        """Save, and evaluate the final agent; returns the exit code."""
         self.log(lambda _: None)
         self.folder.leave_snapshot()
         self.folder.save()
@@ -95,7 +95,7 @@ class Run:
         return INTERRUPTED if interrupt.asked else 0
 
     def resume(self, folder: Path) -> None:
-        """Go on from a checkpoint of this run. Raises Damaged, as `RunFolder.resume`."""
+        """Resume from a checkpoint of this run. Raises Damaged, like `RunFolder.resume`."""
         plays_on = self.folder.resume(folder)
         if self.state.learner.steps > 0 and not plays_on:
             self.publish()
@@ -103,9 +103,9 @@ class Run:
     # --- one round ------------------------------------------------------------------------------------------------
 
     def advance(self) -> None:
-        """Take in games that have come, then learn one step if the replay ratio allows, or wait for games if not.
+        """Collect the games that have arrived, then learn one step if the replay ratio allows it, or else wait for
 
-        While games come in, positions are searched again or priorities set, no draw is under way.
+        games. No sampling is in progress while games are added, positions reanalysed or priorities set.
         """
         state = self.state
         batch = state.batches.take()
@@ -122,7 +122,7 @@ class Run:
         self.learn(batch)
 
     def take_games(self, wait: bool) -> None:
-        """Put finished games into the replay; with `wait`, have some played or wait for them."""
+        """Put finished games into the replay buffer; with `wait`, play some or wait for them."""
         before = time.monotonic()
         for delivery in self.state.source.collect(wait):
             for game in delivery.games:
@@ -134,8 +134,8 @@ class Run:
             self.reporter.rates.waited += time.monotonic() - before
 
     def prepare(self) -> None:
-        """What is due before a learning step: a look at the first pictures, new weights for who plays, searches of
-        stored positions."""
+        """Do what is due before a learning step: measure pixel statistics, publish new weights, reanalyse stored
+        positions."""
         state = self.state
         if state.learner.steps == 0 and state.learner.normalises:
             self.look()
@@ -150,9 +150,9 @@ class Run:
         self.state.learner.see(draw(self.state.replay, PICTURES, alone, self.state.rng).obs)
 
     def publish(self) -> None:
-        """New weights for the source of games (from the first learning step on, when the warm-up is over).
+        """Send new weights to the source of games (from the first learning step on, after the warm-up).
 
-        Raises LearningError for weights that nobody could play with.
+        Raises LearningError for weights that can't be played with.
         """
         state = self.state
         state.learner.check_finite()
@@ -162,7 +162,7 @@ class Run:
             state.source.publish(state.learner.averaged, state.progress)
 
     def learn(self, batch: Batch) -> None:
-        """One learning step, and the priorities that follow from it."""
+        """One learning step, and the resulting priorities."""
         state = self.state
         step = state.learner.step(batch, state.progress)
         self.reporter.learned(batch, step)
@@ -172,10 +172,11 @@ class Run:
             self.set_priorities(batch.index, Sent(step.losses.value_error.float()))
 
     def set_priorities(self, index: NDArray[np.int64], errors: Sent) -> None:
-        """The value errors of a learning step as priorities of the positions at `index`; on a GPU one step later."""
+        """Set the value errors of a learning step as priorities of the positions at `index`; on a GPU one step later.
+        """
         state = self.state
-        # On a GPU the step has only begun: its errors are read when the next one has. In a repeatable run they are
-        # waited for, so that a checkpoint holds all that this step changed.
+        # On a GPU the step has only been launched: its errors are read once the next one is. A repeatable run waits
+        # for them, so that a checkpoint holds everything that this step changed.
         at_once = not state.learner.update.deferred or state.source.repeatable
         newest = index, errors
         due, self.errors = (newest, None) if at_once else (self.errors, newest)
@@ -186,16 +187,16 @@ class Run:
     # --- now and then ---------------------------------------------------------------------------------------------
 
     def log(self, report: Report) -> None:
-        """Report how far the run is, and keep the figures."""
+        """Report progress, and store the figures."""
         progress = self.reporter.progress(self.state.phase)
         self.folder.measure(self.reporter.metrics(progress))
         report(progress)
         self.reporter.restart()
 
     def evaluate(self, report: Report, interrupt: Interrupt, status: str = EVALUATING) -> None:
-        """A short match of the newest weights, for display and metrics.
+        """Play a short match with the newest weights, for display and metrics.
 
-        `report` hears now and then how far it is, under `status`. Raises MatchLeftError.
+        `report` is called periodically with its progress, under `status`. Raises MatchLeftError.
         """
         def tell(far: str) -> None:
             report(dataclasses.replace(self.reporter.progress(status), evaluation=far))
@@ -205,7 +206,7 @@ class Run:
         self.folder.measure(values)
 
     def evaluate_last(self, report: Report, interrupt: Interrupt) -> None:
-        """At the end of a run that evaluates now and then: the agent it ends with."""
+        """Evaluate the final agent of a run with periodic evaluations."""
         if not self.state.unmeasured or interrupt.asked:
             return
         report(self.reporter.progress(LAST_EVALUATION))
@@ -213,22 +214,22 @@ class Run:
             self.evaluate(report, interrupt, LAST_EVALUATION)
 
     def close(self) -> None:
-        """Let go of thread, files and source of games."""
+        """Close the thread, files and source of games."""
         self.state.batches.close()
         self.folder.metrics.close()
-        self.state.source.close()  # last: a game's own code may fail at it
+        self.state.source.close()  # last: a game's own code may fail here
 
 
 def run(
     config: Config, out: Path, *, report: Report = lambda _: None, source_of: SourceOf = sources.source_of
 ) -> int:
-    """Train `config` in the folder `out`, going on from its newest checkpoint if there is one.
+    """Train `config` in the folder `out`, resuming from its newest checkpoint if there is one.
 
-    report: hears how far it is; source_of: makes the source of games.
+    report: called with progress; source_of: makes the source of games.
 
-    Returns 0 when the limit is reached, 130 when Ctrl-C stopped it (saved in both cases). Raises ActorError,
-    SearchError or GameError after saving the step where self-play failed; LearningError, after which the checkpoints
-    are as they were; CheckpointError or ConfigError.
+    Returns 0 when the limit is reached, 130 after Ctrl-C (saved in both cases). Raises ActorError, SearchError or
+    GameError if self-play failed, after saving; LearningError, with the checkpoints unchanged; CheckpointError or
+    ConfigError.
     """
     check_resolved(config)
     check_outcomes(config, games.spec(config.game))
@@ -244,14 +245,14 @@ def run(
 
 
 def _step_to_go_on_from(newest: Path, config: Config) -> int:
-    """The learning step of a run's newest checkpoint. Raises ConfigError where `config` can't go on from it."""
+    """The learning step of a run's newest checkpoint. Raises ConfigError if `config` can't resume from it."""
     stored = checkpoint.load(newest, ())
     check_continues(newest, stored.config, config)
     return stored.step
 
 
 def _saved_where_play_fails(run: Run, newest: Path | None, report: Report, interrupt: Interrupt) -> int:
-    """Begin or go on with a run, and save it where self-play fails; gives the exit code."""
+    """Start or resume a run, and save it if self-play fails; returns the exit code."""
     try:
         if newest is None:
             run.folder.forget_after(-1)
@@ -262,6 +263,6 @@ def _saved_where_play_fails(run: Run, newest: Path | None, report: Report, inter
         run.folder.save()
         raise
     except GameError:
-        # Some of the games may have moved and others not.
+        # Some games may have moved and others not.
         run.folder.save(unfinished=False)
         raise

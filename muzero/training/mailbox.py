@@ -1,8 +1,7 @@
-"""The newest weights of the learner, in memory shared with its actors: one writer, many readers and no lock.
+"""Lock-free shared memory for the learner's newest weights: one writer, many readers.
 
-A process that is stopped or killed in the middle of a copy holds nobody up. A copy that was made while the writer was
-at work has another checksum and counts for nothing. The memory has no name, so that nothing of it is left however the
-processes end.
+A process stopped or killed in the middle of a copy doesn't block others. A copy made while the writer was active has a
+wrong checksum and is discarded. The memory is anonymous, so nothing of it remains however the processes end.
 """
 
 from __future__ import annotations
@@ -27,36 +26,36 @@ _HEAD = np.dtype([("version", np.int64), ("progress", np.float64), ("checksum", 
 
 
 class Mailbox:
-    """`size` float32 weights and the training progress they belong to.
+    """`size` float32 weights and their training progress.
 
-    It can be handed to a process that is being started, and to no other. Raises OSError where there is no memory.
+    It can only be passed to a process that is being started. Raises OSError if there isn't enough memory.
     """
 
     def __init__(self, size: int, file: int | None = None) -> None:
-        """file: descriptor of the memory of another mailbox; this one closes it."""
+        """file: descriptor of another mailbox's memory, which this one will close."""
         self._size, self._file = size, nameless(_HEAD.itemsize + 4 * size) if file is None else file
         weakref.finalize(self, os.close, self._file)
         memory = mmap.mmap(self._file, _HEAD.itemsize + 4 * size)
         self._head = np.frombuffer(memory, _HEAD, 1)[0]
         self._weights = np.frombuffer(memory, np.float32, size, _HEAD.itemsize)
         self.progress = 0.0
-        """Of the weights that this process took last."""
+        """Training progress of the weights that this process loaded last."""
 
     def __reduce__(self) -> tuple[Callable[[int, Any], Mailbox], tuple[int, Any]]:
         return _opened, (self._size, DupFd(self._file))
 
     def put(self, model: LearnedModel, progress: float) -> None:
-        """Leave these weights for the actors."""
+        """Publish these weights to the actors."""
         flat = torch.cat([value.detach().float().reshape(-1).cpu() for value in model.state_dict().values()]).numpy()
         version = int(self._head["version"]) + 1
         self._weights[:] = flat
         self._head["progress"] = progress
         self._head["checksum"] = _checksum(version, progress, flat)
-        self._head["version"] = version  # last: it is what readers look at
+        self._head["version"] = version  # last: readers check it first
 
     def take(self, model: LearnedModel, known: int) -> int:
-        """Load newer weights than version `known` into `model`; the version it has now: the old one if there are none,
-        or if they are just being written."""
+        """Load weights newer than version `known` into `model`; returns the version it then has, which is the old one
+        if there are none, or if they are just being written."""
         version, progress = int(self._head["version"]), float(self._head["progress"])
         if version == known:
             return known
@@ -80,14 +79,14 @@ def _opened(size: int, handle: Any) -> Mailbox:
 
 
 def nameless(size: int) -> int:
-    """Descriptor of a file of `size` zeros that is in no folder. Raises OSError where there is no room for it."""
-    # Of memory where the system has such files: on a disk every change of the weights would be written out.
+    """Descriptor of an anonymous file of `size` zeros. Raises OSError if there is no room for it."""
+    # In memory if the system supports it: on a disk every change of the weights would be written out.
     if hasattr(os, "memfd_create"):
         number = os.memfd_create("weights")
     else:
         with tempfile.TemporaryFile() as unnamed:
             number = os.dup(unnamed.fileno())
-    # Written, not only made longer: room that is missing later kills whoever touches it.
+    # Write the zeros instead of just extending the file: touching pages that turn out missing kills the process.
     with os.fdopen(number, "wb", closefd=False) as file:
         file.write(bytes(size))
     return number

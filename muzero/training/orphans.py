@@ -1,4 +1,4 @@
-"""A process that ends with the one that started it, however that one ends."""
+"""Ends a child process together with its parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(parent: int) -> bool:
-    """Have the kernel kill this process as soon as the thread that started it ends; False if `parent` is gone already.
+    """Ask the kernel to kill this process when the thread that started it ends; False if `parent` has ended already.
 
-    Only Linux can do that, where it reaches a process that is stopped, too. Elsewhere a process has to ask for itself.
+    Only Linux supports this, even for stopped processes. Elsewhere a process must check by itself.
     """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

@@ -1,4 +1,4 @@
-"""How far a run is, and what it may do next: pure functions of its counts."""
+"""Pacing of a run: progress, limits and the replay ratio, as pure functions of its counts."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Standing:
     drawn: int
     """samples"""
     added: int
-    """positions in the replay since the run began"""
+    """positions added to the replay buffer since the run began"""
     ready: bool
-    """the replay holds enough to draw from"""
+    """whether the replay buffer holds enough to sample from"""
 
 
 def progress(config: Config, now: Standing) -> float:
-    """Training progress in [0, 1] that schedules follow: of the time where it is limited, else of the steps, else of
-    the samples that all positions are to give."""
+    """Training progress in [0, 1] that schedules follow: by time if it is limited, else by steps, else by the samples
+    due for all positions."""
     train = config.train
     if train.horizon > 0:
         return min(1.0, now.steps / train.horizon)
@@ -37,24 +37,24 @@ def progress(config: Config, now: Standing) -> float:
 
 
 def played_out(config: Config, now: Standing) -> bool:
-    """True once as many positions are there as the run may have: no more are taken."""
+    """True once the run has collected `train.positions` positions; self-play then stops."""
     return 0 < config.train.positions <= now.added
 
 
 def may_draw(config: Config, now: Standing) -> bool:
     """True if the replay ratio allows one more batch."""
-    wanted = now.drawn + at(config.learner.batch, progress(config, now))
-    return now.ready and wanted <= config.learner.replay_ratio * now.added
+    drawn = now.drawn + at(config.learner.batch, progress(config, now))
+    return now.ready and drawn <= config.learner.replay_ratio * now.added
 
 
 def flooded(config: Config, now: Standing) -> bool:
-    """True if the actors are so far ahead that the replay ratio would fall: they must wait."""
+    """True if the actors are so far ahead that the replay ratio would drop: they must wait."""
     allowance = max(config.replay.min_positions, config.selfplay.warmup_positions)
     return now.added > now.drawn / config.learner.replay_ratio + 2 * allowance
 
 
 def done(config: Config, now: Standing) -> bool:
-    """True at the first of the limits; that of positions is reached when they have given all their samples."""
+    """True once a limit is reached; that of positions, when all their samples have been drawn."""
     train = config.train
     if 0 < train.steps <= now.steps or 0 < train.minutes <= now.elapsed / 60.0:
         return True
@@ -62,7 +62,7 @@ def done(config: Config, now: Standing) -> bool:
 
 
 def seconds_left(config: Config, now: Standing) -> float:
-    """Seconds to the first limit at the pace so far; 0 where nothing can be told yet."""
+    """Seconds to the first limit at the current pace; 0 if unknown yet."""
     train = config.train
     left = [60.0 * train.minutes - now.elapsed] if train.minutes > 0 else []
     if train.steps > 0 and now.steps > 0:

@@ -1,7 +1,6 @@
-"""Self-play in processes of their own. The learner never waits for an actor without an end.
+"""Self-play in separate processes. The learner never waits indefinitely for an actor.
 
-Weights travel through one shared block of floats, games through pipes that block when nobody reads: an actor that is
-too far ahead waits by itself.
+Weights go through one shared block of floats, games through pipes that block when full: an actor too far ahead waits.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ from muzero.training.orphans import end_with_parent
 from muzero.training.source import ActorError, Delivery, Files
 
 STOPS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-"""Signals that ask a run to stop, which its main process alone heeds."""
+"""Signals that ask a run to stop, which only its main process handles."""
 JOIN_SECONDS = 5.0
 
 
 class Processes:
-    """Actors in their own processes, for a run that begins or goes on at learning step `start`.
+    """Actors in separate processes, for a run that starts or resumes at learning step `start`.
 
-    Nothing here waits for them without an end, whether they are stopped, killed or at work. Raises ActorError for one
-    that can't be started.
+    Never waits indefinitely for them, whether they are stopped, killed or working. Raises ActorError for one that can't
+    be started.
     """
 
     repeatable = False
@@ -50,11 +49,11 @@ class Processes:
         self.holding = may_hold(config.game)
         self.inboxes: list[Inbox] = []
         self.processes: list[Any] = []
-        # At the end of the program multiprocessing waits for those that still play.
+        # At exit, multiprocessing waits for those that are still playing.
         atexit.register(self.close)
         try:
             with without_interrupts():
-                # First, since starting this helper of multiprocessing unblocks the signals held back.
+                # First, since starting this helper of multiprocessing unblocks the signals we have blocked.
                 resource_tracker.ensure_running()
             self.mailbox = Mailbox(sum(value.numel() for value in build_model(config).state_dict().values()))
             for index in range(config.train.actors):
@@ -100,7 +99,7 @@ class Processes:
     def _ended(self, index: int) -> ActorError:
         code = self.processes[index].exitcode
         memory = "; out of memory? try fewer selfplay.games" if code == -signal.SIGKILL else ""
-        return ActorError(f"self-play process {index} ended without a word (exit code {code}){memory}")
+        return ActorError(f"self-play process {index} ended unexpectedly (exit code {code}){memory}")
 
     def publish(self, model: LearnedModel, progress: float) -> None:
         self.mailbox.put(model, progress)
@@ -115,7 +114,7 @@ class Processes:
         if self.holding:
             self._let_go()
         for process in self.processes:
-            process.kill()  # they leave it to this process to heed anything less, and hold nothing that is to be kept
+            process.kill()  # they ignore gentler signals, and hold nothing worth saving
         for process in self.processes:
             process.join(JOIN_SECONDS)
         for inbox in self.inboxes:
@@ -123,7 +122,7 @@ class Processes:
         atexit.unregister(self.close)
 
     def _let_go(self) -> None:
-        """Nobody takes games any more, which each notices after its move and lets go of what its games hold."""
+        """Close the pipes, which each process notices after its move and then closes its games."""
         for inbox in self.inboxes:
             inbox.pipe.close()
         end = time.monotonic() + JOIN_SECONDS
@@ -133,10 +132,10 @@ class Processes:
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """Hold back what asks a run to stop: here until the end of the block, in a process started in it for ever.
+    """Block stop signals: in this process until the end of the block, in a process started inside it for good.
 
-    A terminal sends Ctrl-C to all processes, and SIGHUP when it is closed, as whoever stops a whole group sends
-    SIGTERM; one that is still importing would die of it.
+    A terminal sends Ctrl-C to all processes, and SIGHUP when it closes; stopping a process group sends SIGTERM to all.
+    These would kill a process that is still importing.
     """
     old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
@@ -148,7 +147,7 @@ def without_interrupts() -> Iterator[None]:
 def act(
     config: Config, index: int, start: int, pipe: multiprocessing.connection.Connection, mailbox: Mailbox, parent: int
 ) -> None:
-    """Body of a self-play process: play until the parent ends. What asks a run to stop is the parent's business."""
+    """Body of a self-play process: plays until the parent ends. Stop signals are handled by the parent."""
     for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
     if not may_hold(config.game) and not end_with_parent(parent):

@@ -1,4 +1,4 @@
-"""Reports of a run: what it counts from one to the next, its rates and losses, its line of metrics."""
+"""Progress reports of a run: counts, rates, losses and metrics."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from muzero.view.progress import Progress
 from muzero.view.terminal import counted
 
 RETURNS = 100
-"""Games of one player whose mean return is reported."""
+"""Number of newest one-player games whose mean return is reported."""
 RUN_METRICS = (
     "games_per_s", "positions_per_s", "simulations_per_s", "steps_per_s", "replay_positions", "replay_ratio",
     "learner_wait", "data_wait", "reanalysed", "elapsed_s", "games", "cut", "positions")
-"""Figures of a `Progress` that are measured as `run/NAME`."""
+"""Fields of a `Progress` that are stored as metrics `run/NAME`."""
 
 
 @dataclass
@@ -37,12 +37,12 @@ class Rates:
     positions: int = 0
     simulations: int = 0
     waited: float = 0.0
-    """seconds in which games were missing"""
+    """seconds spent waiting for games"""
     reanalysed: int = 0
 
 
 class Reporter:
-    """Counts what a run does, and tells it as a `Progress` and as metrics."""
+    """Counts what a run does, and reports it as a `Progress` and as metrics."""
 
     def __init__(self, state: RunState, out: Path) -> None:
         """out: folder of the run, for display."""
@@ -51,12 +51,12 @@ class Reporter:
         self.ends, self.supports = Ends(), Supports(state.config.model, state.replay.spec)
         self.returns: deque[float] = deque(maxlen=RETURNS)
         self.last: StepReport | None = None
-        """Of the newest learning step"""
+        """Report of the newest learning step"""
 
     # --- counting -------------------------------------------------------------------------------------------------
 
     def played(self, delivery: Delivery) -> None:
-        """Count games that came."""
+        """Count delivered games."""
         self.ends.add(len(delivery.returns) - delivery.cut, delivery.cut)
         self.rates.games += len(delivery.returns)
         self.returns.extend(delivery.returns)
@@ -70,7 +70,7 @@ class Reporter:
         self.rates.steps += 1
 
     def restart(self) -> None:
-        """Count anew from now on, after a report."""
+        """Reset the counts after a report."""
         self.rates = Rates(time.monotonic())
         self.state.batches.waited = 0.0
 
@@ -88,7 +88,7 @@ class Reporter:
         return values
 
     def progress(self, status: str) -> Progress:
-        """The run at this moment. status: what goes on, in words."""
+        """The run at this moment. status: current activity, in words."""
         state, config, rates = self.state, self.state.config, self.rates
         seconds = max(1e-9, time.monotonic() - rates.since)
         losses, checks = self._figures()
@@ -117,11 +117,11 @@ class Reporter:
     def _begun_anew(self) -> list[str]:
         if self.state.anew == 0:
             return []
-        return [f"{counted(self.state.anew, 'unfinished game')} went another way when played again, as "
-                f"{self.state.config.game} doesn't follow from its seeds alone: begun anew; all else goes on"]
+        return [f"{counted(self.state.anew, 'unfinished game')} went differently when replayed, as "
+                f"{self.state.config.game} isn't determined by its seeds: started again; all else continues"]
 
     def _figures(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Losses and checks of the newest learning step, by name."""
+        """Losses and diagnostics of the newest learning step, by name."""
         if self.last is None:
             return {}, {}
         losses = {"total": float(self.last.losses.total.detach())}

@@ -1,4 +1,4 @@
-"""Matches during training: who they are against, and what they say in words for people and in numbers for curves."""
+"""Evaluation matches during training: their opponent, and results in words and as metrics."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from selfplay.strength.perfect import PerfectPlayer
 from selfplay.strength.ratings import versus
 
 SURE = 0.95
-"""A score above it (or below 1 - SURE) says no more than a bound: the value itself would hang on the prior."""
+"""A score above this (or below 1 - SURE) gives only a bound: the value itself would depend on the prior."""
 
 
 def opponent_of(config: Config) -> Player | None:
-    """Who the matches during training are against; None without matches or in a one-player game. Raises ConfigError."""
+    """The opponent in matches during training; None without matches or in a one-player game. Raises ConfigError."""
     if config.train.evaluate_minutes == 0.0 or games.spec(config.game).players == 1:
         return None
     try:
@@ -39,9 +39,9 @@ def opponent_of(config: Config) -> Player | None:
 def play_newest(
     state: RunState, opponent: Player | None, interrupt: Interrupt, tell: Callable[[str], None]
 ) -> tuple[str, dict[str, float]]:
-    """A short match of the newest weights in words, and as metrics; draws nothing from the run's random streams.
+    """Play a short match with the newest weights; the result in words and as metrics. Doesn't use the run's random
 
-    opponent: None in a game of one player; tell: hears now and then how far it is. Raises MatchLeftError.
+    generators. opponent: None in a one-player game; tell: called with progress. Raises MatchLeftError.
     """
     train, step = state.config.train, state.learner.steps
     player = _newest(state, interrupt, tell)
@@ -55,15 +55,15 @@ def play_newest(
         words, values = verdict(match.total, opponent.name)
         cut, limit = match.cut, match.max_moves
     if cut:
-        words += f" ({cut} cut after {limit:,} moves)"
+        words += f" ({cut} cut off after {limit:,} moves)"
         values["evaluation/cut"] = float(cut)
     return f"{words} at step {step:,}", values
 
 
 def _newest(state: RunState, interrupt: Interrupt, tell: Callable[[str], None]) -> Player:
-    """The newest weights as a player who leaves the match once the run is to stop."""
+    """The newest weights as a player who abandons the match once the run should stop."""
     train = state.config.train
-    # A copy, not a new model: drawing first weights would move torch's random state, which is saved.
+    # Copy the model instead of making a new one: random initialisation would advance torch's generator, which is saved.
     model = copy.deepcopy(state.learner.averaged)
     watched = Watched(SearchPlayer(Agent(model, state.config, "newest", state.learner.steps)), interrupt)
     most = move_limit(state.replay.spec, train.evaluate_moves)
@@ -71,10 +71,10 @@ def _newest(state: RunState, interrupt: Interrupt, tell: Callable[[str], None]) 
 
 
 def verdict(score: Score, opponent: str) -> tuple[str, dict[str, float]]:
-    """A match in words, and as metrics: the score, and the rating over the opponent, who has 0.
+    """A match result in words and as metrics: the score, and the rating relative to the opponent.
 
     Ratings are in Elo, with the virtual draws of `selfplay.strength.ratings`; their 95 % interval is that of the score,
-    with an infinite end where the score's is 0 or 1.
+    with an infinite end if the score's is 0 or 1.
     """
     rating = versus(score.wins, score.draws, score.losses)
     if score.share > SURE:

@@ -1,9 +1,9 @@
-"""Searches stored positions again with newer weights, so that old games give fresh targets.
+"""Reanalysis: searches stored positions again with newer weights, so that old games give fresh targets.
 
-Schrittwieser et al. 2021, "Online and Offline RL by Planning with a Learned Model". A cursor walks over the positions
-that are drawn from, oldest to newest and then again, in batches as large as a search likes them. The renewed policies
-and root values are written back to the replay: everyone who draws them later profits. A position that
-self-play didn't search has a policy to train from then on.
+Schrittwieser et al. 2021, "Online and Offline RL by Planning with a Learned Model". A cursor cycles through the replay
+window, oldest to newest, in batches of a size that suits the search. The new policies and root values are written back
+to the replay buffer, so that all later samples use them. A position that self-play didn't search then has a policy
+target.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from muzero.training.actors import for_selfplay, selfplay_network
 from selfplay.trajectory import StoredPlan
 
 DEBT_LIMIT = float(1 << 21)
-"""Searches that a run can owe at most: less than a batch of them, and what one batch of samples adds."""
+"""Most searches that a run can owe: less than a batch of them, plus what one batch of samples adds."""
 
 
 class Reanalyser:
-    """Owes `learner.reanalyse_fraction` of a search for each sample drawn, and pays in batches of
-    `learner.reanalyse_batch`."""
+    """Owes `learner.reanalyse_fraction` searches per sample, and pays in batches of `learner.reanalyse_batch`."""
 
     def __init__(self, config: Config) -> None:
         self.fraction, self.batch = config.learner.reanalyse_fraction, config.learner.reanalyse_batch
@@ -37,22 +36,22 @@ class Reanalyser:
         self.model = for_selfplay(self.network, config)
         self.planner: ModelPlanner | None = None
         self.cursor = 0
-        """The next position to search, counted from the first that was ever stored."""
+        """The next position to search, counted from the first one ever stored."""
         self.debt = 0.0
         """Searches owed."""
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Search with these weights of a model from now on."""
+        """Use these weights of a model from now on."""
         self.network.load_state_dict(weights)
         self.model.refresh()
 
     def owe(self, samples: int) -> None:
-        """`samples` positions were drawn."""
+        """Add the debt for `samples` sampled positions."""
         self.debt += self.fraction * samples
 
     def pay(self, replay: Replay, rng: np.random.Generator) -> int:
-        """Search the next positions of the replay as long as a whole batch is owed; how many they were. No draw may be
-        under way."""
+        """Search the next positions as long as a whole batch is owed; returns how many. No sampling may be in
+        progress."""
         searched = 0
         while self.debt >= self.batch:
             searched += self._renew(replay, self.places(replay), rng)
@@ -60,10 +59,10 @@ class Reanalyser:
         return searched
 
     def places(self, replay: Replay) -> NDArray[np.int64]:
-        """Places [<= B] of the next positions, each once; the cursor moves on behind them."""
+        """Places [<= B] of the next positions, without duplicates; the cursor moves past them."""
         window = replay.window
         oldest = replay.written - window
-        # What the cursor pointed to may have been overwritten meanwhile.
+        # The cursor's position may have been overwritten in the meantime.
         start = self.cursor - oldest if oldest <= self.cursor < replay.written else 0
         numbers = oldest + (start + np.arange(min(self.batch, window))) % window
         self.cursor = int(numbers[-1]) + 1
@@ -79,10 +78,10 @@ class Reanalyser:
         return len(places)
 
     def snapshot(self) -> dict[str, Any]:
-        """Where it stands, as JSON values."""
+        """Its state, as JSON values."""
         return {"cursor": self.cursor, "debt": self.debt}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `snapshot` gave. Raises KeyError or ValueError for anything else."""
+        """Restore the result of `snapshot`. Raises KeyError or ValueError for anything else."""
         self.cursor = checkpoint.count_of(state, "cursor")
         self.debt = checkpoint.number_of(state, "debt", DEBT_LIMIT)

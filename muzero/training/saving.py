@@ -1,4 +1,4 @@
-"""What a run keeps in its folder: measurements, snapshots of its agent, and checkpoints from which it goes on."""
+"""Saving and resuming of a run: metrics, snapshots of its agent, and checkpoints."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from muzero.training.state import RunState
 
 
 class RunFolder:
-    """Keeps `state` in the folder `out`, and takes it back from there."""
+    """Saves `state` to the folder `out`, and restores it from there."""
 
     def __init__(self, out: Path, state: RunState, metrics: Metrics) -> None:
         self.out, self.state, self.metrics = out, state, metrics
         self.snapshots_left = 0
-        """Snapshots that were left behind, those that were missed included."""
+        """Number of snapshots saved, including missed ones."""
 
     def measure(self, values: Mapping[str, float]) -> None:
-        """Keep what was measured at this step. Raises CheckpointError, after saving the run."""
+        """Store metrics of this step. Raises CheckpointError, after saving the run."""
         try:
             self.metrics.write(self.state.learner.steps, values)
         except checkpoint.CheckpointError:
@@ -33,9 +33,9 @@ class RunFolder:
     # --- snapshots ------------------------------------------------------------------------------------------------
 
     def leave_snapshot(self) -> None:
-        """An agent of the weights that play now, at every multiple of `train.snapshot_minutes` of training.
+        """Save an agent with the current weights for play, at every multiple of `train.snapshot_minutes` of training.
 
-        Raises CheckpointError after saving the run, and LearningError instead of keeping weights that are not finite.
+        Raises CheckpointError, after saving the run, and LearningError instead of saving weights that aren't finite.
         """
         due = self.snapshots_due
         if due == self.snapshots_left:
@@ -52,12 +52,12 @@ class RunFolder:
 
     @property
     def snapshots_due(self) -> int:
-        """How many should have been left behind by now."""
+        """How many should have been saved by now."""
         every = 60.0 * self.state.config.train.snapshot_minutes
         return int(self.state.clock.elapsed / every) if every > 0.0 and self.state.learner.steps > 0 else 0
 
     def _card(self) -> dict[str, Any]:
-        """What a snapshot tells of its training."""
+        """The model card of a snapshot."""
         state = self.state
         return {"game": state.config.game, "seed": state.config.train.seed,
                 "minutes": f"{state.clock.elapsed / 60.0:.1f}", "games_played": f"{state.games:,}",
@@ -66,9 +66,9 @@ class RunFolder:
     # --- checkpoints ----------------------------------------------------------------------------------------------
 
     def save(self, unfinished: bool = True) -> None:
-        """Write a checkpoint, without the unfinished games if they are not wanted.
+        """Write a checkpoint; unfinished: include unfinished games.
 
-        Raises CheckpointError, and LearningError instead of saving weights that are not finite.
+        Raises CheckpointError, and LearningError instead of saving weights that aren't finite.
         """
         state = self.state
         state.learner.check_finite()
@@ -80,33 +80,33 @@ class RunFolder:
         checkpoint.save(self.out, state.learner.steps, files, told, state.config, elapsed=state.clock.elapsed)
 
     def resume(self, folder: Path) -> bool:
-        """Go on from a checkpoint of this run; False if its source of games needs weights.
+        """Resume from a checkpoint of this run; returns False if its source of games needs weights.
 
-        Raises Damaged if what it holds doesn't fit its own config, of which `check_continues` is sure.
+        Raises Damaged if its content doesn't fit its own config, which `check_continues` has accepted.
         """
         stored = checkpoint.load(folder)
         try:
             anew = self._restore(stored)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
             raise checkpoint.Damaged(f"{folder} doesn't fit its own config: {error!r}; if another version of "
-                                     "muzero-engine began this run, go on with that one") from error
+                                     "muzero-engine started this run, resume it with that one") from error
         self.forget_after(stored.step)
         self.state.anew = anew or 0
         return anew is not None
 
     def forget_after(self, step: int) -> None:
-        """Drop the measurements and snapshots later than `step`, from where the run goes on: a kill left them."""
+        """Drop metrics and snapshots later than `step`, where the run resumes: a kill left them behind."""
         self.metrics.truncate(step)
         runs.drop_snapshots(self.out, step)
 
     def _restore(self, stored: checkpoint.Checkpoint) -> int | None:
-        """Take `stored` back; as `Source.restore`."""
+        """Restore `stored`; returns what `Source.restore` returns."""
         state, counts = self.state, stored.state
         weights = stored.tensors["weights"]
         state.learner.restore(stored.tensors.get("trained", weights), weights, stored.tensors["optimizer"], stored.step)
         _restore_replay(state, stored)
         state.drawn, state.games = checkpoint.count_of(counts, "drawn"), checkpoint.count_of(counts, "games")
-        # Older versions didn't count them.
+        # Not stored by older versions.
         state.cut = checkpoint.count_of(counts, "cut") if "cut" in counts else 0
         state.rng.bit_generator.state = counts["rng"]
         torch.set_rng_state(torch.frombuffer(bytearray.fromhex(counts["torch_rng"]), dtype=torch.uint8))
@@ -121,14 +121,14 @@ class RunFolder:
 
 def _restore_replay(state: RunState, stored: checkpoint.Checkpoint) -> None:
     arrays = {name: value.numpy() for name, value in stored.tensors["replay"].items()}
-    # Older versions wrote a position in every place.
+    # Older versions stored a position in every place.
     written = checkpoint.count_of(stored.state, "written") if "written" in stored.state else None
     added, most = checkpoint.count_of(stored.state, "added"), checkpoint.number_of(stored.state, "max_priority")
     state.replay.restore(arrays, added, most, written)
 
 
 def _tensor_files(state: RunState) -> Files:
-    """The tensor files of a checkpoint but those of the source of games."""
+    """The tensor files of a checkpoint, except those of the source of games."""
     learner = state.learner
     files: Files = {
         "weights": dict(learner.averaged.state_dict()),
@@ -145,7 +145,7 @@ def _tensor_files(state: RunState) -> Files:
 def _counts(state: RunState) -> dict[str, Any]:
     """Counters and random states of a checkpoint, as JSON values."""
     counts: dict[str, Any] = {
-        # A batch that nobody learned from yet will be drawn anew.
+        # A batch not yet learned from will be sampled again.
         "drawn": state.learned_from, "games": state.games, "cut": state.cut, "added": state.replay.added,
         "written": state.replay.written, "max_priority": state.replay.max_priority,
         "rng": state.rng.bit_generator.state, "torch_rng": torch.get_rng_state().numpy().tobytes().hex(),

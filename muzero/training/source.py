@@ -1,4 +1,4 @@
-"""The seam between training and its games: what a `Source` of finished games answers, whoever plays them."""
+"""The interface between training and self-play: a `Source` supplies finished games, however they are played."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ Files = dict[str, dict[str, Any]]
 
 
 class ActorError(MuZeroError, RuntimeError):
-    """Whoever plays failed, or can't be started; the message holds the cause."""
+    """An actor failed or can't be started; the message has the cause."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """Finished games, or parts of games, and what it took to play since the last delivery."""
+    """Finished games, or parts of games, and the work since the last delivery."""
 
     games: list[Trajectory]
     moves: int
     simulations: int
     returns: list[float]
-    """What each game that ended paid to player 0, in the game's own units."""
+    """Player 0's return in each game that ended, in the game's own units."""
     cut: int = 0
-    """How many of those games `selfplay.max_moves` cut before their end."""
+    """How many of those games `selfplay.max_moves` truncated."""
 
 
 class Source(Protocol):
-    """What the training loop asks of whoever supplies its games."""
+    """A supplier of games for the training loop."""
 
     @property
     def repeatable(self) -> bool:
-        """Equal seeds give equal games. The run is then a function of its seed: no batch is drawn while games come in,
-        and each learning step's priorities are set before the next move."""
+        """Whether equal seeds give equal games. The seed then determines the run: no batch is sampled while games
+        arrive, and each learning step's priorities are set before the next move."""
 
     def collect(self, wait: bool) -> list[Delivery]:
-        """Finished games so far; with `wait`, play or wait for some (an empty list may still come).
+        """Finished games so far; with `wait`, play or wait for some (the list may still be empty).
 
-        Raises ActorError, SearchError or GameError where play fails: the run is saved and ends.
+        Raises ActorError, SearchError or GameError if play fails: the run is saved and ends.
         """
 
     def publish(self, model: LearnedModel, progress: float) -> None:
-        """Play with these weights from the next move on. progress: of the training, in [0, 1], for schedules."""
+        """Use these weights from the next move on. progress: training progress in [0, 1], for schedules."""
 
     def snapshot(self) -> tuple[Files, dict[str, Any]]:
-        """What it needs to go on exactly: tensor files and JSON values of a checkpoint. Both empty where a run goes on
-        with other games."""
+        """State for an exact continuation: tensor files and JSON values of a checkpoint. Both empty if a resumed run
+        starts with new games."""
 
     def restore(self, files: Mapping[str, Mapping[str, Any]], state: Mapping[str, Any]) -> int | None:
-        """Go back to what `snapshot` gave, among the files and state of a whole checkpoint; how many unfinished games
-        had to begin anew. None where it holds no snapshot of this kind of source: weights must be published then.
+        """Restore the result of `snapshot` from the files and state of a whole checkpoint; returns how many unfinished
+        games had to start again. None if it has no snapshot of this kind of source: then publish weights.
 
         Raises ValueError, KeyError, TypeError or RuntimeError for a snapshot that doesn't fit.
         """
 
     def close(self) -> None:
-        """Stop playing; unfinished games are lost."""
+        """Stop playing; unfinished games are discarded."""
 
 
 SourceOf = Callable[[Config, int], Source]
-"""Makes the source of a run that begins, or goes on, at a learning step."""
+"""Makes the source for a run that starts or resumes at a learning step."""

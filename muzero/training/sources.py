@@ -1,4 +1,4 @@
-"""Which source of games a run has, by its config: the one place to add another."""
+"""Selection of a run's source of games; add new sources here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from muzero.training.source import Source
 
 
 def source_of(config: Config, start: int = 0) -> Source:
-    """Self-play in this process or, with `train.actors`, in processes of their own, for a run that begins or goes on at
+    """Self-play in this process or, with `train.actors`, in separate processes, for a run that starts or resumes at
     learning step `start`. Raises GameError, or ActorError for a process that can't be started."""
     return InProcess(config) if config.train.actors == 0 else Processes(config, start)

@@ -1,4 +1,4 @@
-"""What a run under way holds: learner, replay and source of games, its counts, and how far it is."""
+"""The state of a run: learner, replay buffer, source of games, counts and progress."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from muzero.view.progress import FIRST_GAMES, RANDOM_PLAY, TRAINING
 
 
 class RunState:
-    """The parts and counts of one run. The loop changes them, checkpoints hold them, reports read them."""
+    """The components and counts of one run. The loop changes them, checkpoints store them, reports read them."""
 
     def __init__(self, config: Config, source_of: SourceOf, start: int = 0) -> None:
-        """source_of: makes the source of its games; start: learning step of the checkpoint that it goes on from."""
+        """source_of: makes the source of games; start: learning step of the checkpoint that it resumes from."""
         self.config = config
         torch.set_num_threads(config.train.threads)
         torch.manual_seed(config.train.seed)
@@ -41,16 +41,16 @@ class RunState:
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
         self.clock = TrainingClock(config.train.clock)
         self.drawn = 0
-        """Samples, those of the batch that is being drawn included"""
+        """Samples drawn, including the batch in progress"""
         self.games = self.cut = 0
-        """Finished games, and how many of them `selfplay.max_moves` cut before their end"""
+        """Finished games, and how many of them `selfplay.max_moves` truncated"""
         self.anew = 0
-        """Unfinished games that had to begin anew when the run went on"""
+        """Unfinished games that had to start again when the run resumed"""
         self.evaluation = ""
         """The newest evaluation, in words"""
         self.evaluated = 0
         """Learning step of the newest evaluation"""
-        # Last: whatever fails before leaves no process behind.
+        # Last, so that an earlier failure leaves no process behind.
         self.source = source_of(config, start)
 
     @property
@@ -64,7 +64,7 @@ class RunState:
 
     @property
     def learned_from(self) -> int:
-        """Samples that were learned from: a batch that is being drawn has taught nothing yet."""
+        """Samples learned from, without the batch in progress."""
         return self.drawn - self.batches.begun
 
     @property
@@ -77,24 +77,24 @@ class RunState:
         return pace.may_draw(self.config, self.now)
 
     def next_size(self) -> int:
-        """Size of the batch to draw next, which counts as drawn from now on."""
+        """Size of the next batch, which counts as drawn from now on."""
         size = int(at(self.config.learner.batch, self.progress))
         self.drawn += size
         return size
 
     @property
     def unmeasured(self) -> bool:
-        """True in a run that evaluates now and then, where the newest weights were not evaluated yet."""
+        """True if evaluations are on and the newest weights haven't been evaluated yet."""
         return self.config.train.evaluate_minutes > 0 and self.learner.steps > self.evaluated
 
     @property
     def warming_up(self) -> bool:
-        """True while moves are random, to begin with."""
+        """True during the initial random play."""
         return self.replay.added < self.config.selfplay.warmup_positions
 
     @property
     def phase(self) -> str:
-        """What goes on, in words."""
+        """Current activity, in words."""
         if self.warming_up:
             return RANDOM_PLAY
         return TRAINING if self.learner.steps else FIRST_GAMES

@@ -1,4 +1,4 @@
-"""What a run counts of its own data: targets that the model can't state, games that nobody saw end; and what to say."""
+"""Checks of a run's data: targets outside the model's supports, truncated games; and warnings about them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from muzero.model.networks.prefix import sums
 from muzero.replay.batch import Batch
 
 ROUNDING = 1e-6
-"""Share of a bound, or of the scale, by which a target may lie beyond it."""
+"""Tolerance for targets beyond a bound, relative to the bound or the scale."""
 NOTABLE = 1e-4
-"""Share of targets outside of a support that is worth a warning; the metrics tell any."""
+"""Fraction of targets outside a support that is worth a warning; the metrics report any."""
 RECENT = 100
-"""Games that are judged together."""
+"""Number of newest games that are judged."""
 FEW = 10
-"""Games too few to judge."""
+"""Fewest games to judge."""
 ROOM = 2.0
-"""A setting to try is so many times what was needed so far."""
+"""Suggested settings are this many times what was needed so far."""
 
 
 def possible(spec: GameSpec) -> tuple[float, float]:
-    """Lowest and highest return, and reward, that a game can pay; without an end where it pays on the way, as what it
-    pays in all is no bound of what is left to be paid."""
+    """Lowest and highest possible return or reward of a game; infinite if it pays on the way, as the bounds of the
+    whole return don't bound the return to go."""
     if spec.rewards_on_the_way:
         return -math.inf, math.inf
     low, high = min(0.0, spec.min_return), max(0.0, spec.max_return)
@@ -39,9 +39,9 @@ def possible(spec: GameSpec) -> tuple[float, float]:
 
 
 class Outside:
-    """Counts targets that lie outside of a support, where they are learned as its end.
+    """Counts targets outside a support, which are clipped to its ends.
 
-    Where the support reaches as far as what is `possible` nothing is lost by that: what lies beyond is a search that
+    If the support covers all that is `possible`, clipping loses nothing: targets beyond it come from a search that
     expects too much.
     """
 
@@ -58,19 +58,19 @@ class Outside:
         """Count targets [...] in the game's units."""
         self.seen += targets.size
         self.outside += int(np.count_nonzero((targets < self.low) | (targets > self.high)))
-        # Infinite ones stop the learner.
+        # Infinite targets stop the learner anyway.
         finite = targets[np.isfinite(targets)]
         self.lowest = float(finite.min(initial=self.lowest))
         self.highest = float(finite.max(initial=self.highest))
 
     @property
     def share(self) -> float:
-        """Of all targets."""
+        """Fraction of all targets."""
         return self.outside / max(1, self.seen)
 
     def wider(self) -> str:
-        """The setting, as `NAME VALUE`, with which a support states the targets so far and what is as far again, or all
-        that is possible: its scale, or an end where the support leaves that side out."""
+        """The setting, as `NAME VALUE`, with which the support covers twice the targets so far, or all that is
+        possible: its scale, or an end if the support has none on that side."""
         larger = 1.0
         for name, sign, furthest, possible in self._missed():
             distance = min(ROOM * abs(furthest - self.config.offset), abs(possible - self.config.offset))
@@ -81,14 +81,14 @@ class Outside:
         return f"scale {min(raised(self.config.scale * larger), LARGEST_SCALE):g}"
 
     def _missed(self) -> Iterator[tuple[str, float, float, float]]:
-        """Name, sign, furthest target and furthest possible one of each side that targets lie beyond."""
+        """Name, sign, furthest target and furthest possible target of each end that targets exceed."""
         if self.lowest < self.low:
             yield "low", -1.0, self.lowest, self.possible[0]
         if self.highest > self.high:
             yield "high", 1.0, self.highest, self.possible[1]
 
     def newest(self) -> float:
-        """Share of the targets since this was last asked; NaN where there were none."""
+        """Fraction of the targets since the last call; NaN if there were none."""
         seen, outside = self.seen - self.seen_before, self.outside - self.outside_before
         self.seen_before, self.outside_before = self.seen, self.outside
         return outside / seen if seen else math.nan
@@ -103,24 +103,24 @@ class Supports:
         self.counts = {"value": Outside(config.value, outcomes), "reward": Outside(config.reward, outcomes)}
 
     def add(self, batch: Batch) -> None:
-        """Count what the loss learns from `batch`."""
+        """Count the targets in `batch` that enter the loss."""
         self.counts["value"].add(batch.value[batch.value_mask])
         paid = sums(torch.from_numpy(batch.reward).T, self.config.prefix).T.numpy()
         self.counts["reward"].add(paid[batch.in_game[:, :-1] | batch.value_mask[:, 1:]])
 
     def newest(self) -> dict[str, float]:
-        """Share outside of each support since this was last asked."""
+        """Fraction outside each support since the last call."""
         return {f"{name}_outside": count.newest() for name, count in self.counts.items()}
 
     def advice(self) -> list[str]:
-        """What to say of targets that were clipped; nothing where hardly any was."""
+        """Warnings about clipped targets; none if hardly any were."""
         return [_advice(name, count) for name, count in self.counts.items() if count.share >= NOTABLE]
 
 
 def _advice(name: str, count: Outside) -> str:
     low, high = count.config.reach
-    return (f"{100 * count.share:.3g} % of the {name} targets lie outside of what model.{name} can state, {low:.4g} to "
-            f"{high:.4g}, and are learned as its end: start a new run with --model.{name}.{count.wider()}")
+    return (f"{100 * count.share:.3g} % of the {name} targets lie outside the range of model.{name}, {low:.4g} to "
+            f"{high:.4g}, and are clipped to its ends: start a new run with --model.{name}.{count.wider()}")
 
 
 class Ends:
@@ -130,12 +130,12 @@ class Ends:
         self.cut: deque[bool] = deque(maxlen=RECENT)
 
     def add(self, ended: int, cut: int) -> None:
-        """Games that ended by themselves, and games that were cut."""
+        """Count games that ended on their own, and truncated games."""
         self.cut.extend([False] * ended + [True] * cut)
 
     def advice(self, max_moves: int, longest: int) -> list[str]:
-        """What to say where most games are cut. longest: moves that a game can take."""
+        """Warning if most games are truncated. longest: most moves that a game can take."""
         if len(self.cut) < FEW or 2 * sum(self.cut) <= len(self.cut):
             return []
-        return [f"{sum(self.cut)} of the newest {len(self.cut)} games were cut at selfplay.max_moves {max_moves:,}, "
-                f"so that nobody saw how they end: set --selfplay.max-moves {min(round(ROOM * max_moves), longest)}"]
+        return [f"{sum(self.cut)} of the newest {len(self.cut)} games were cut off at selfplay.max_moves "
+                f"{max_moves:,}, before their end: set --selfplay.max-moves {min(round(ROOM * max_moves), longest)}"]

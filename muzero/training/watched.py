@@ -12,11 +12,11 @@ from selfplay.players import Player
 
 
 class MatchLeftError(Exception):
-    """A match was left because the run is to stop."""
+    """A match was abandoned because the run should stop."""
 
 
 class Watched:
-    """A player who leaves the match once the run is to stop."""
+    """A player who abandons the match once the run should stop."""
 
     def __init__(self, player: Player, interrupt: Interrupt) -> None:
         self.player, self.interrupt, self.name = player, interrupt, player.name
@@ -29,9 +29,9 @@ class Watched:
 
 
 class Reported:
-    """A player whose match is told of while it goes on, at its first move and then at most every `seconds`.
+    """A player who reports the progress of a match, at its first move and then at most every `seconds`.
 
-    count: games of the match; limit: moves after which one of them is cut; tell: takes how far it is, in words.
+    count: games of the match; limit: moves after which a game is cut off; tell: called with the progress, in words.
     """
 
     def __init__(

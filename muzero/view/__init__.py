@@ -1,1 +1,1 @@
-"""What people see in a terminal or a film."""
+"""Output for people: terminal and films."""

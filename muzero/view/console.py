@@ -20,7 +20,7 @@ __all__ = ["DAMAGED", "FAILURE", "INTERRUPTED", "OK", "USAGE", "CommandError", "
 
 
 class CommandError(MuZeroError):
-    """A command can't do what was asked; the message says what, why and the mend."""
+    """A command can't do what was requested; the message says what, why and how to fix it."""
 
     def __init__(self, message: str, code: int = FAILURE) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class CommandError(MuZeroError):
 
 
 def log(text: str) -> None:
-    """A line for people, on stderr. Lost where nobody can read it: no result hangs on it."""
+    """Print a line for people to stderr. Errors are ignored, as no result depends on it."""
     try:
         print(fit(text, sys.stderr), file=sys.stderr, flush=True)
     except OSError:
@@ -36,23 +36,23 @@ def log(text: str) -> None:
 
 
 def tell(text: str, indent: int | None = None) -> None:
-    """Text of a result, on stdout. indent: as in `muzero.view.wrapping.fit`."""
+    """Print text of a result to stdout. indent: as in `muzero.view.wrapping.fit`."""
     print(fit(text, sys.stdout, indent), flush=True)
 
 
 def command(*words: object) -> str:
-    """`muzero WORDS` as it can be typed into a shell."""
+    """`muzero WORDS`, quoted for a shell."""
     return shlex.join(["muzero", *map(str, words)])
 
 
 def quoted(word: object) -> str:
-    """One word as it can be typed into a shell."""
+    """One word, quoted for a shell if necessary."""
     return shlex.quote(str(word))
 
 
 def silence(stream: TextIO) -> None:
-    """Let everything written to a stream that failed vanish, also what it still holds at the end of the process."""
-    # A stream made up in memory has no descriptor, and doesn't fail at the end.
+    """Discard everything written to a stream that failed, including its buffer at the end of the process."""
+    # An in-memory stream has no descriptor, and doesn't fail at the end.
     with contextlib.suppress(io.UnsupportedOperation):
         number = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,6 +1,6 @@
-"""Live display of a training run: a panel in a terminal, a line now and then anywhere else.
+"""Live display of a training run: a panel in a terminal, occasional lines anywhere else.
 
-No run waits for whoever looks: the panel is drawn by a thread of its own, and a line that nobody takes is left out.
+Training never waits for output: a separate thread draws the panel, and a line that would block is skipped.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from muzero.view.progress import Progress
 
 PLAIN_SECONDS = 10.0
-"""Seconds between lines where there is no panel."""
+"""Seconds between lines without a panel."""
 HISTORY = 40
-"""Reports in the small curve of the loss."""
+"""Number of reports in the small curve of the loss."""
 WIDTH = 100
-"""Columns of the panel at most."""
+"""Most columns of the panel."""
 BAR = 30
 """Characters."""
 NAMES = 17
-"""Columns of the names on the left, so that the panel doesn't move with the status."""
+"""Columns for the names on the left, so that the panel doesn't shift with the status."""
 SPARKS = "▁▂▃▄▅▆▇█"
 UNKNOWN = "-"
-"""In place of a number that was not to be measured, such as the recall of rewards in a batch without any."""
+"""Shown for an undefined number, such as the recall of rewards in a batch without any."""
 ESTIMATE_SECONDS, ESTIMATE_SHARE = 30.0, 0.02
-"""Training that must be done before the time left is estimated: at first games are played and nothing learnt."""
+"""Training before the time left is estimated: at first, games are played and nothing is learned."""
 
 
 class Display:
-    """Shows reports of one run. Use it in a `with` block: the panel must be closed however the run ends."""
+    """Shows the reports of one run. Use it in a `with` block: the panel must be closed however the run ends."""
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stderr
@@ -51,12 +51,12 @@ class Display:
         self._panel: RenderableType = ""
         self._losses: deque[float] = deque(maxlen=HISTORY)
         self._learned = -1
-        """Learning step of the newest of them: a report without a step has no loss of its own"""
+        """Learning step of the newest loss: a report without a new step has no new loss"""
         self._last_line = -PLAIN_SECONDS
         self._status = ""
         self._off = False
         self.newest: Progress | None = None
-        """The last report taken in"""
+        """The last report"""
 
     def __enter__(self) -> Display:
         if not plain(self._stream) and unicode_ok(self._stream):
@@ -78,14 +78,14 @@ class Display:
 
     @contextlib.contextmanager
     def _nobody_may_look(self) -> Iterator[None]:
-        """Training doesn't hang on who looks: a stream that fails ends the display, nothing else."""
+        """A broken terminal ends the display, never the training."""
         try:
             yield
         except OSError:
             self._off = True
 
     def show(self, progress: Progress) -> None:
-        """Take in a report. Plain lines come at most every `PLAIN_SECONDS`, or when the status changes."""
+        """Show a report. Plain lines appear at most every `PLAIN_SECONDS`, or when the status changes."""
         self.newest = progress
         if not self._off:
             with self._nobody_may_look():
@@ -96,7 +96,7 @@ class Display:
             self._losses.append(progress.losses["total"])
             self._learned = progress.step
         if self._live is not None:
-            # Not told to the `Live`, whose lock is held while a terminal that stands still is written to.
+            # Don't call `Live` here: it holds its lock while writing to a blocked terminal.
             self._panel = panel(progress, list(self._losses), self._live.console.width)
             return
         now = self._clock()
@@ -129,7 +129,7 @@ def line(progress: Progress) -> str:
 
 
 def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> RenderableType:
-    """One report as a rich panel. `losses`: the totals of the last reports, oldest first."""
+    """One report as a rich panel. `losses`: total losses of the last reports, oldest first."""
     from rich.panel import Panel
     from rich.table import Table
     from rich.text import Text
@@ -180,8 +180,8 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
 
 
 def _games(progress: Progress) -> str:
-    """How many games are over, and how many of them were cut."""
-    return f"{progress.games:,} games" + (f" ({progress.cut:,} of them cut)" if progress.cut else "")
+    """Number of finished games, and how many of them were cut off."""
+    return f"{progress.games:,} games" + (f" ({progress.cut:,} of them cut off)" if progress.cut else "")
 
 
 def _warms_up(progress: Progress) -> bool:
@@ -189,12 +189,12 @@ def _warms_up(progress: Progress) -> bool:
 
 
 def _random_play(progress: Progress) -> str:
-    """How far the random play is."""
+    """Progress of the random play."""
     return f"{progress.positions:,} of {progress.warmup_positions:,} positions"
 
 
 def sparkline(values: list[float]) -> str:
-    """A curve of one character a value, between the smallest and the largest; `?` where it isn't a number."""
+    """A curve of one character per value, scaled between the smallest and largest; `?` for NaN."""
     finite = [value for value in values if abs(value) < float("inf")]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
     scale = (len(SPARKS) - 1) / (high - low) if high > low else 0.0
@@ -208,7 +208,7 @@ def _times(progress: Progress) -> str:
 
 
 def _left(progress: Progress) -> float:
-    """Seconds left; the clock's limit alone, or 0, while it is too early to estimate how long the steps take."""
+    """Seconds left; only by the time limit, or 0, while it is too early to estimate how long steps take."""
     if progress.elapsed_s >= ESTIMATE_SECONDS and _share_done(progress) >= ESTIMATE_SHARE:
         return progress.eta_s
     return 0.0 if progress.status in ENDED else max(0.0, 60 * progress.minutes_limit - progress.elapsed_s)
@@ -224,18 +224,18 @@ def _of(count: int, limit: int) -> str:
 
 def _ratio(progress: Progress) -> str:
     return (f"each position drawn {progress.replay_ratio:.2f} times "
-            f"({progress.replay_ratio_wanted:.2f} wanted)")
+            f"(set: {progress.replay_ratio_wanted:.2f})")
 
 
 def _share_done(progress: Progress) -> float:
-    """How near the limit is, in [0, 1]; the schedules' own progress where there is none."""
+    """Progress towards the limit, in [0, 1]; without a limit, the progress of schedules."""
     shares = [progress.step / progress.steps_limit] if progress.steps_limit else []
     shares += [progress.elapsed_s / (60 * progress.minutes_limit)] if progress.minutes_limit else []
     return min(1.0, max(shares, default=progress.progress))
 
 
 def by_step(checks: Mapping[str, float]) -> dict[str, list[float]]:
-    """`recall@1`, `recall@2`, ... (one check at each unrolled step) together under `recall`."""
+    """Groups `recall@1`, `recall@2`, ... (one check per unroll step) under `recall`."""
     grouped: dict[str, list[float]] = {}
     for name, value in checks.items():
         grouped.setdefault(name.partition("@")[0].replace("_", " "), []).append(value)
@@ -243,7 +243,7 @@ def by_step(checks: Mapping[str, float]) -> dict[str, list[float]]:
 
 
 def _figures(values: Mapping[str, float]) -> str:
-    """Losses. A policy loss of exactly 0 had no target: none of the positions drawn was searched."""
+    """Losses. A policy loss of exactly 0 had no targets: no sampled position was searched."""
     shown = {name: f"{value:.4g}" for name, value in values.items()}
     if values.get("policy") == 0:
         shown["policy"] = UNKNOWN
@@ -251,7 +251,7 @@ def _figures(values: Mapping[str, float]) -> str:
 
 
 def _check(values: list[float]) -> str:
-    """The numbers, with a bar of the last one where it lies in [0, 1]."""
+    """The numbers, with a bar for the last one if it is in [0, 1]."""
     numbers = "  ".join(map(_known, values))
     return f"[magenta]{bar(values[-1], BAR)}[/] {numbers}" if 0 <= values[-1] <= 1 else numbers
 

@@ -1,4 +1,4 @@
-"""Frames of a film: a picture of the game, and beside it what the agent thinks.
+"""Frames of a film: a picture of the game with the agent's analysis next to it.
 
 Drawn with Pillow.
 """
@@ -20,28 +20,28 @@ Picture = NDArray[np.uint8]
 """[H, W, 3]"""
 
 KINDS = (".mp4", ".gif")
-"""How the name of a film may end."""
+"""File extensions of films."""
 INSTALL = "pip install 'muzero-engine[video]'"
-"""What brings Pillow, and PyAV for .mp4."""
+"""Installs Pillow, and PyAV for .mp4."""
 HEIGHT = 420
-"""Of the whole picture, in pixels; even, as video codecs want it."""
+"""Height of the whole picture, in pixels; even, as video codecs require."""
 PANEL = 320
-"""Width of what stands beside the frame."""
+"""Width of the panel next to the frame."""
 MARGIN, LINE, TEXT = 14, 18, 13
 CURVE = 110
 """Height of the curve of values."""
 SCALE = 54
-"""Width of the numbers beside it."""
+"""Width of the numbers next to it."""
 LEAST_RANGE = 0.02
-"""Of the curve: two units of the numbers beside it."""
+"""Least range of the curve: two units of the last digit of its numbers."""
 MOST = 10
-"""Actions shown: the likeliest."""
+"""Number of actions shown: the most probable ones."""
 BACKGROUND, INK, DIM, ACCENT, CHOSEN = "#16181d", "#e8e8e8", "#8a8f98", "#56B4E9", "#E69F00"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is to show before a move."""
+    """The data of one frame, before a move."""
 
     frame: Picture
     title: str
@@ -60,12 +60,12 @@ class Scene:
 
 
 def standing(move: int, score: float, lives: int | None) -> str:
-    """How a game stands, in words."""
+    """The state of a game, in words."""
     return f"move {move:,}   score {score:g}" + (f"   lives {lives}" if lives else "")
 
 
 def picture(scene: Scene) -> Picture:
-    """[HEIGHT, W, 3]: the frame in its own proportions, the score, the curve of values and the policy."""
+    """[HEIGHT, W, 3]: the frame with its aspect ratio, the score, the curve of values and the policy."""
     from PIL import Image, ImageDraw
 
     frame = Image.fromarray(scene.frame)
@@ -84,7 +84,7 @@ def _panel(pen: ImageDraw.ImageDraw, scene: Scene, left: int, right: int) -> Non
     font: Any = ImageFont.load_default(size=TEXT)
     y = MARGIN
     for text, colour in ((scene.title, INK), (standing(scene.move, scene.score, scene.lives), INK),
-                         (f"value {scene.values[-1]:.3f}, as the agent expects it", ACCENT)):
+                         (f"value {scene.values[-1]:.3f}, the agent's estimate", ACCENT)):
         pen.text((left, y), text, fill=colour, font=font)
         y += LINE
     _curve(pen, scene.values, (left, y, right - SCALE, y + CURVE), font)
@@ -102,7 +102,7 @@ def _panel(pen: ImageDraw.ImageDraw, scene: Scene, left: int, right: int) -> Non
 
 
 def _curve(pen: ImageDraw.ImageDraw, values: tuple[float, ...], box: tuple[int, int, int, int], font: Any) -> None:
-    """The newest values, one a pixel, on a scale whose ends stand beside the curve."""
+    """The newest values, one per pixel, on a scale with its ends printed next to the curve."""
     left, top, right, bottom = box
     newest = values[-(right - left) :]
     low, high = scale_of(newest)
@@ -116,7 +116,7 @@ def _curve(pen: ImageDraw.ImageDraw, values: tuple[float, ...], box: tuple[int, 
 
 
 def scale_of(values: tuple[float, ...]) -> tuple[float, float]:
-    """Both ends of a scale for values, far enough apart to be told apart as they are written."""
+    """Both ends of a scale for values, far enough apart to differ as printed."""
     low, high = min(values), max(values)
     wider = max(0.0, LEAST_RANGE - (high - low)) / 2
     return low - wider, high + wider

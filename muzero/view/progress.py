@@ -1,4 +1,4 @@
-"""A run at one moment, for displays and reports."""
+"""A snapshot of a run's progress, for displays and reports."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 RANDOM_PLAY, FIRST_GAMES = "random play first", "playing the first games"
-"""`Progress.status` while nothing is searched yet, and while searched games come but nothing is learned."""
+"""`Progress.status` during the initial random play, and from the first searches to the first learning step."""
 TRAINING, GOING_ON = "training", "going on"
-"""While steps are learned, and as a run takes that up again."""
+"""While learning, and when a run resumes it."""
 EVALUATING, LAST_EVALUATION = "evaluating", "a last evaluation"
-"""During a match of the newest weights, and during that of the agent a run ends with."""
+"""During a match of the newest weights, and during that of the final agent."""
 DONE, STOPPED = "done and saved", "stopped and saved"
-"""In the last report of a sitting: at the limit, or where somebody asked the run to stop."""
+"""In the last report of a session: at the limit, or after a stop request."""
 ENDED = frozenset({DONE, STOPPED})
-"""There is nothing left to stop."""
+"""Statuses with nothing left to stop."""
 RESTING = ENDED | {EVALUATING, LAST_EVALUATION}
-"""Nothing is learned or taken in from self-play: there is no rate to tell."""
+"""Statuses in which the run neither learns nor collects games, so that there are no rates."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Progress:
     steps_limit: int
     """0: no limit"""
     elapsed_s: float
-    """seconds of training, earlier sittings included"""
+    """seconds of training, including earlier sessions"""
     minutes_limit: float
     """0: no limit"""
     clock: str
-    """what elapsed_s and minutes_limit are of: wall or cpu"""
+    """the clock of elapsed_s and minutes_limit: wall or cpu"""
     progress: float
-    """share of the training done, in [0, 1]"""
+    """fraction of training done, in [0, 1]"""
     eta_s: float
     """seconds left"""
     games: int
@@ -49,34 +49,34 @@ class Progress:
     simulations_per_s: float
     steps_per_s: float
     replay_positions: int
-    """held now"""
+    """currently in the replay buffer"""
     replay_capacity: int
     replay_ratio: float
-    """samples drawn for each position played"""
+    """samples per position played"""
     replay_ratio_wanted: float
     learner_wait: float
-    """share of the learner's time spent waiting for positions, in [0, 1]"""
+    """fraction of the learner's time spent waiting for positions, in [0, 1]"""
     losses: Mapping[str, float]
     checks: Mapping[str, float]
     evaluation: str
     """last result against a fixed opponent; empty before the first"""
     status: str
-    """what goes on: one of the words above"""
+    """current activity: one of the statuses above"""
     data_wait: float = 0.0
-    """share of the learner's time spent waiting for a batch of positions that are there, in [0, 1]"""
+    """fraction of the learner's time spent waiting for a batch to be sampled, in [0, 1]"""
     mean_return: float = math.nan
-    """of the newest self-play games of one player, exploration included; NaN for two players"""
+    """over the newest one-player self-play games, exploration included; NaN for two players"""
     positions_limit: int = 0
     """0: no limit"""
     warmup_positions: int = 0
-    """to be played at random before anything is searched, while that goes on; 0: none, or over"""
+    """to be played at random before the first search, while that lasts; 0: none, or done"""
     cut: int = 0
-    """finished games that `selfplay.max_moves` cut before their end"""
+    """finished games that `selfplay.max_moves` truncated"""
     warnings: tuple[str, ...] = ()
-    """what goes wrong without stopping the run, in words"""
+    """problems that don't stop the run, in words"""
     reanalysed: float = 0.0
-    """stored positions searched again, a second"""
+    """stored positions reanalysed per second"""
     reached: bool = False
-    """the run is at its limit"""
+    """whether the run has reached its limit"""
     unmeasured: bool = False
-    """the run evaluates now and then, but the weights of this step were not evaluated yet"""
+    """whether evaluations are on but the weights of this step haven't been evaluated yet"""

@@ -1,4 +1,4 @@
-"""Formatting for terminals: colour, tables, bars, and numbers that people can read."""
+"""Formatting for terminals: colour, tables, bars, and readable numbers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ CODES: Final = {
 
 
 def printable(text: str) -> str:
-    """`text` with all but its line ends fit to show: control codes and the like are escaped."""
+    """`text` with control codes and the like escaped, except line ends."""
     return "".join(
         sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode("ascii") for sign in text
     )
 
 
 def plain(stream: TextIO) -> bool:
-    """True where control codes don't belong: not a terminal, NO_COLOR set, or a dumb terminal."""
+    """True if control codes must be avoided: not a terminal, NO_COLOR set, or a dumb terminal."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb" or not stream.isatty()
 
 
 def takes_more(stream: TextIO) -> bool:
-    """False for a pipe whose reader is alive and takes nothing: what is written would have to wait for it."""
+    """False for a pipe whose reader is alive but not reading: writing would block."""
     try:
         number = stream.fileno()
     except io.UnsupportedOperation:
@@ -39,12 +39,12 @@ def takes_more(stream: TextIO) -> bool:
 
 
 def unicode_ok(stream: TextIO) -> bool:
-    """True where stones and bars can be drawn with more than ASCII."""
+    """True if stones and bars can be drawn in Unicode."""
     return (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "").startswith("utf")
 
 
 class Ink:
-    """Colours text, or leaves it as it is."""
+    """Colours text, or leaves it unchanged."""
 
     def __init__(self, on: bool) -> None:
         self.on = on
@@ -62,7 +62,7 @@ def ink(stream: TextIO) -> Ink:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
-    """Aligned columns, two spaces apart; columns in `left` stand left, the others right."""
+    """Aligned columns, two spaces apart; columns in `left` are left-aligned, the others right-aligned."""
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
     lines = []
     for line in (header, *rows):
@@ -94,12 +94,12 @@ def quantity(number: float) -> str:
 
 
 def amount(number: float, decimals: int) -> str:
-    """A number with so many decimals, or with three digits where these would show little of it."""
+    """A number with this many decimals, or with three significant digits if those would show little of it."""
     return f"{number:.3g}" if 0.0 < abs(number) < 10.0 ** (1 - decimals) else f"{number:.{decimals}f}"
 
 
 def figure(number: float) -> str:
-    """A number with three digits, or whole with commas from a hundred on: `0.0237`, `-1` or `12,346`."""
+    """A number with three significant digits, or, from a hundred on, rounded and with commas: `0.0237`, `12,346`."""
     return f"{number:,.0f}" if 100.0 <= abs(number) < 1e9 else f"{number:.3g}"
 
 
@@ -109,9 +109,9 @@ def counted(number: int, what: str) -> str:
 
 
 def told_cut(cut: int, games: int, limit: int) -> str:
-    """What to say where games were cut at the limit of moves."""
-    return (f"{cut:,} of {counted(games, 'game')} {'was' if cut == 1 else 'were'} cut after {limit:,} moves and "
-            f"count{'s' if cut == 1 else ''} with what had been paid by then (--max-moves sets the limit)")
+    """The note on games cut off at the move limit."""
+    return (f"{cut:,} of {counted(games, 'game')} {'was' if cut == 1 else 'were'} cut off after {limit:,} moves and "
+            f"count{'s' if cut == 1 else ''} with the return so far (--max-moves sets the limit)")
 
 
 def signed(number: float) -> str:
@@ -120,7 +120,7 @@ def signed(number: float) -> str:
 
 
 def interval(low: float, high: float, write: Callable[[float], str] = lambda number: str(round(number))) -> str:
-    """`-20 to 85`; `120 or more`, `85 or less` or `any` where an end is infinite."""
+    """`-20 to 85`; `120 or more`, `85 or less` or `any` if an end is infinite."""
     if math.isfinite(low) and math.isfinite(high):
         return f"{write(low)} to {write(high)}"
     if math.isfinite(low):

@@ -1,4 +1,4 @@
-"""A line now and then for whoever waits for long work."""
+"""Progress messages of long work."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import time
 from collections.abc import Callable
 
 PROGRESS_SECONDS = 10.0
-"""Between two lines of a Ticker."""
+"""Seconds between two lines of a Ticker."""
 
 Say = Callable[[str], None]
-"""What is given a line about work that goes on: a terminal shows it, a page may send it on."""
+"""Takes a progress message: a terminal prints it, a page may send it on."""
 
 
 def silent(text: str) -> None:
-    """Nobody waits."""
+    """Discards the message."""
 
 
 class Ticker:
-    """A line now and then for work that may take minutes."""
+    """Occasional progress lines for work that may take minutes."""
 
     def __init__(self, doing: str, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self._doing, self._say, self._clock, self._last = doing, say, clock, clock()
 
     def __call__(self, done: int, whole: int = 0) -> None:
-        """`done` positions so far, of `whole` where that is known."""
+        """`done` positions so far, of `whole` if that is known."""
         self.tell(f"{done:,}" + (f" of {whole:,}" if whole else "") + " positions")
 
     def tell(self, text: str) -> None:
-        """How far it is, in words; not said if something was lately."""
+        """Report progress in words, unless something was reported recently."""
         if self._clock() - self._last >= PROGRESS_SECONDS:
             self._last = self._clock()
             self._say(f"{self._doing} {text}")

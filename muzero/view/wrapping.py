@@ -10,18 +10,18 @@ from typing import Final, TextIO
 CODE: Final = re.compile(r"\x1b\[[0-9;]*m")
 WORD: Final = re.compile(r"\s*\S+")
 COMMAND: Final = re.compile(r"(?<!\S)muzero (?:train|play|evaluate|bench) .*?(?=\s+#|$)")
-"""A command to be typed or copied."""
+"""A command to type or copy."""
 SHELL_WORD: Final = re.compile(r"""\s*(?:'[^']*'|"[^"]*"|[^\s'"])+""")
 INDENT: Final = 2
-"""Columns by which a line goes on deeper than it began."""
+"""Extra indentation of continuation lines, in columns."""
 GOES_ON: Final = " \\"
-"""Behind a line of a command that the next one goes on with, for the shell."""
+"""Ends a line of a command that continues on the next one, for the shell."""
 
 
 def fit(text: str, stream: TextIO, indent: int | None = None) -> str:
-    """`text` with lines that end at a space within the columns of `stream`, where it is a terminal.
+    """`text` wrapped at spaces to the columns of `stream`, if it is a terminal.
 
-    indent: columns before what goes on; as many as suit where None.
+    indent: columns before continuation lines; None: chosen to suit.
     """
     columns = columns_of(stream)
     lines = text.split("\n")
@@ -29,7 +29,7 @@ def fit(text: str, stream: TextIO, indent: int | None = None) -> str:
 
 
 def columns_of(stream: TextIO) -> int:
-    """Columns of a terminal; 0 for anything else, and where they aren't known."""
+    """Columns of a terminal; 0 for anything else, or if unknown."""
     try:
         return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
     except OSError:
@@ -37,7 +37,7 @@ def columns_of(stream: TextIO) -> int:
 
 
 def wrapped(line: str, columns: int, indent: int | None = None) -> list[str]:
-    """One line as as many as it takes. A command begins a line of its own; the shell takes its lines for one."""
+    """One line, wrapped into several. A command starts on its own line; a shell joins its lines."""
     if _shown(line) <= columns:
         return [line]
     deeper = " " * (_depth(line) + INDENT if indent is None or 2 * indent > columns else indent)
@@ -53,7 +53,7 @@ def wrapped(line: str, columns: int, indent: int | None = None) -> list[str]:
 
 
 def _filled(words: Sequence[str], columns: int, deeper: str) -> list[str]:
-    """Words, each with the space before it, as lines."""
+    """Words, each with its preceding space, as lines."""
     lines: list[str] = []
     for word in words:
         if lines and _shown(lines[-1] + word) <= columns:
@@ -64,7 +64,7 @@ def _filled(words: Sequence[str], columns: int, deeper: str) -> list[str]:
 
 
 def _shown(text: str) -> int:
-    """Columns that a text takes."""
+    """Width of a text in columns."""
     return len(CODE.sub("", text))
 
 

@@ -1,4 +1,4 @@
-"""Matches: two players, both seats counted equally, many games in lockstep; and one-player runs."""
+"""Matches between two players, with seats swapped, many games in lockstep; and the episodes of one player."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from selfplay.players import Player
 from selfplay.strength.positions import place
 
 CHUNK = 512
-"""Games in lockstep; an even number, so that a pair stays together."""
+"""Games in lockstep; even, so that a pair of games stays together."""
 OPENING_TRIES = 1_000
 LONGEST = 3_000
-"""Moves of a measured game at most, where the game itself has no limit and nobody asked for another."""
+"""Most moves of an evaluation game if the game has no limit and none was given."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Results seen by one player."""
+    """Results from one player's view."""
 
     wins: int
     draws: int
@@ -44,7 +44,7 @@ class Score:
 
 @dataclass(frozen=True)
 class MatchResult:
-    """A match seen by its first-named player."""
+    """A match from the view of the player named first."""
 
     game: str
     player: str
@@ -53,15 +53,15 @@ class MatchResult:
     """Games in which `player` made the first move."""
     moving_second: Score
     mean_length: float
-    """Moves a game, opening moves included."""
+    """Moves per game, opening moves included."""
     different: int
-    """Different sequences of moves among the games: repeated games say nothing new."""
+    """Distinct move sequences among the games: repeated games add no information."""
     opening_plies: int
     seed: int
     max_moves: int = 0
-    """Moves after which a game was cut, opening moves included."""
+    """Moves after which a game was cut off, opening moves included."""
     cut: int = 0
-    """Games that were cut there; they count with the returns they had by then."""
+    """Games that were cut off there; they count with their returns so far."""
 
     @property
     def total(self) -> Score:
@@ -73,15 +73,15 @@ class PairedGames:
     """G games of two players; games 2i and 2i + 1 are a pair: the same opening, seats swapped."""
 
     results: NDArray[np.float64]
-    """[G] 1 where the first-named player won, 0 for a draw, -1 where it lost; it moved first in even rows"""
+    """[G] 1 if the player named first won, 0 for a draw, -1 if it lost; it moved first in even rows"""
     moves: list[tuple[int, ...]]
     """[G] all actions of each game"""
     cut: MaskArray
-    """[G] True where a game was cut at the limit of moves; it counts with the returns it had by then"""
+    """[G] True where a game was cut off at the move limit; it counts with its returns so far"""
 
     @property
     def moving_first(self) -> Score:
-        """The games in which the first-named player made the first move."""
+        """The games in which the player named first made the first move."""
         return _score(self.results[0::2])
 
     @property
@@ -100,9 +100,9 @@ class SoloResult:
     """Moves of each game."""
     seed: int
     max_moves: int = 0
-    """Moves after which a game was cut."""
+    """Moves after which a game was cut off."""
     cut: int = 0
-    """Games that were cut there; they count with the returns they had by then."""
+    """Games that were cut off there; they count with their returns so far."""
 
     @property
     def games(self) -> int:
@@ -131,13 +131,13 @@ class _Played:
     moves: list[tuple[int, ...]]
     """[N] all actions of each game"""
     cut: MaskArray
-    """[N] True where the limit of moves was reached first"""
+    """[N] True where the move limit ended the game"""
 
 
 def move_limit(facts: GameSpec, asked: int = 0) -> int:
-    """Moves after which a measured game of `facts` is cut: `asked`, but never beyond the game's own longest.
+    """Moves after which an evaluation game of `facts` is cut off: `asked`, but at most the game's maximum length.
 
-    With 0 the game's own longest, `LONGEST` where it has none. Atari's protocols always state theirs.
+    With 0: the game's maximum length, or `LONGEST` if it has none. Atari's protocols always have one.
     """
     own = facts.max_length if facts.max_length < NO_LIMIT or is_atari(facts.name) else None
     if asked:
@@ -148,7 +148,7 @@ def move_limit(facts: GameSpec, asked: int = 0) -> int:
 def play_match(
     game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0, max_moves: int = 0
 ) -> MatchResult:
-    """`games` games (even) of two players; `first` moves first in half of them. Played and refused as `play_pairs`."""
+    """`games` games (even) of two players; `first` moves first in half of them. Raises what `play_pairs` raises."""
     played = play_pairs(game, first, second, games, seed, opening_plies, max_moves)
     return summary(played, game, (first.name, second.name), seed, opening_plies, max_moves)
 
@@ -156,7 +156,7 @@ def play_match(
 def summary(
     played: PairedGames, game: str, names: tuple[str, str], seed: int, opening_plies: int = 0, max_moves: int = 0
 ) -> MatchResult:
-    """What the games of two players, named in their order, come to."""
+    """The match result of the games of two players, given in order."""
     return MatchResult(
         game=spec(game).name,
         player=names[0],
@@ -175,19 +175,19 @@ def summary(
 def play_pairs(
     game: str, first: Player, second: Player, games: int, seed: int, opening_plies: int = 0, max_moves: int = 0
 ) -> PairedGames:
-    """`games` games (even) of two players, in pairs with seats swapped, each of `move_limit` moves at most.
+    """`games` games (even) of two players, in pairs with seats swapped, each of at most `move_limit` moves.
 
-    With `opening_plies` both games of a pair start with the same random moves, which hang on game, seed and numbers
-    alone: they are the same for any two players. A seat is told by who makes the first move, as player 0 doesn't
-    always. Raises GameError for an odd number, a one-player game, or random openings in a game with chance.
+    With `opening_plies` both games of a pair start with the same random moves, which depend only on the game, the seed
+    and the counts: they are the same for any two players. A seat is defined by who makes the first move, which isn't
+    always player 0. Raises GameError for an odd number, a one-player game, or random openings in a game with chance.
     """
     facts = spec(game)
     if facts.players != 2:
-        raise GameError(f"{game} is a one-player game: play_alone measures it")
+        raise GameError(f"{game} is a one-player game: use play_alone")
     if games < 2 or games % 2:
-        raise GameError(f"expected an even number of games, 2 or more (each seat the same), got {games}")
+        raise GameError(f"expected an even number of games, 2 or more (equally many from each seat), got {games}")
     if opening_plies and facts.stochastic:
-        raise GameError(f"{game}: random openings can't be repeated for both seats in a game with chance")
+        raise GameError(f"{game}: a game with chance can't repeat random openings for both seats")
     rng, limit = np.random.default_rng(seed), move_limit(facts, max_moves)
     results: list[NDArray[np.float64]] = []
     sequences: list[tuple[int, ...]] = []
@@ -204,18 +204,18 @@ def play_pairs(
 
 
 def batch_seed(rng: np.random.Generator) -> int:
-    """The seed of the next batch of games, the first thing drawn for it."""
+    """The seed of the next batch of games; draw it before anything else of the batch."""
     return int(rng.integers(2**31))
 
 
 def play_alone(game: str, player: Player, games: int, seed: int, max_moves: int = 0) -> SoloResult:
-    """`games` games of a one-player game, each of `move_limit` moves at most.
+    """`games` episodes of a one-player game, each of at most `move_limit` moves.
 
-    Raises GameError for a two-player one or fewer than one game.
+    Raises GameError for a two-player game or fewer than one episode.
     """
     facts = spec(game)
     if facts.players != 1:
-        raise GameError(f"{game} is a two-player game: play_match measures it")
+        raise GameError(f"{game} is a two-player game: use play_match")
     if games < 1:
         raise GameError(f"expected at least 1 game, got {games}")
     rng, limit, cut = np.random.default_rng(seed), move_limit(facts, max_moves), 0
@@ -253,7 +253,7 @@ def _play_out(
 ) -> _Played:
     """Play all rows to the end, or to `limit` moves; `owner` [N] is the player number that players[0] has in each row.
 
-    A game cut by that or by its own time limit counts with the returns it has by then.
+    A game cut off there or by its own time limit counts with its returns so far.
     """
     moves = [list(opening) for opening in openings]
     timed_out = np.zeros(batch.size, np.bool_)
@@ -275,7 +275,7 @@ def _play_out(
 
 
 def _openings(batch: GameBatch, pairs: int, plies: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """`pairs` sequences of `plies` random moves after which the game still goes on."""
+    """`pairs` sequences of `plies` random moves that don't end the game."""
     if not plies:
         return [()] * pairs
     openings: list[tuple[int, ...]] = []
@@ -291,7 +291,7 @@ def _openings(batch: GameBatch, pairs: int, plies: int, rng: np.random.Generator
             if one.to_play()[0] != NO_PLAYER:
                 openings.append(tuple(moves))
     if len(openings) < pairs:
-        raise GameError(f"{batch.spec.name}: hardly any game lasts beyond {plies} random moves; ask for fewer")
+        raise GameError(f"{batch.spec.name}: hardly any game lasts longer than {plies} random moves; choose fewer")
     return openings
 
 

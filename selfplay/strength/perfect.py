@@ -1,4 +1,4 @@
-"""Perfect play in games small enough to be solved, and how often an agent's moves lose value there."""
+"""Perfect play in games small enough to solve, and how often an agent's moves lose value in them."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from games.solver import Solver
 from selfplay.strength.positions import TOLERANCE, Chooser, Judged, PositionSet, Quality, judge_moves, place, tabulate
 
 CHUNK = 512
-"""Positions on the board at a time."""
+"""Positions evaluated at once."""
 LAPSES_KEPT = 10
-"""Lapses told in full; the others are counted."""
+"""Lapses reported in full; further ones are only counted."""
 
 History = tuple[int, ...]
 
 
 class PerfectPlayer:
-    """Plays a random one of the moves that keep the value. Refuses games too large to solve."""
+    """Plays a random move among those that keep the value. Refuses games too large to solve."""
 
     def __init__(self, game: str, seed: int, solver: Exact | None = None) -> None:
-        """solver: one of the same game that may know some values already."""
+        """solver: a solver of the same game, which may have cached values already."""
         self.name = "perfect"
         refuse_foreign(game)
         self.solver = exact(game) if solver is None else solver
         self._rng = np.random.default_rng(seed)
 
     def solve_start(self) -> None:
-        """Raises GameError for a game too large, which else would be noticed in the middle of a match only."""
+        """Raises GameError for a game too large to solve, which would otherwise show up only in the middle of a match.
+        """
         self.solver.value(self.solver.new_state())
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray:
@@ -60,9 +61,9 @@ class Lapse:
 
 
 def first_lapses(games: Iterable[History], moving_first: bool, solver: Exact) -> list[Lapse]:
-    """The first move of one player in each of `games` that lost value, where there is one.
+    """In each of `games`, one player's first move that lost value, if any.
 
-    Whole games from the start without chance; the player made the first move in all of them, or in none.
+    The games are complete and without chance; the player moved first in all of them, or in none.
     """
     known: dict[History, dict[int, float]] = {}
     found = (_first_lapse(moves, moving_first, solver, known) for moves in games)
@@ -87,14 +88,14 @@ def _first_lapse(
 
 @dataclass(frozen=True)
 class KeepReport:
-    """What every reachable decision position says of one player."""
+    """How one player moves in every reachable decision position."""
 
     game: str
     positions: int
     lose_value: int
     """Positions in which the chosen move loses value."""
     first_lapses: tuple[Lapse, ...]
-    """The first of them, those of the shortest games, at most LAPSES_KEPT."""
+    """The earliest of them, at most LAPSES_KEPT."""
     qualities: tuple[Quality, ...]
     """Over all positions, then by bands of plies."""
 
@@ -102,11 +103,11 @@ class KeepReport:
 def keeps_value(
     players: Sequence[Chooser], solver: Solver, progress: Callable[[int, int], None] | None = None
 ) -> list[KeepReport]:
-    """Ask each of `players` for its move in every reachable decision position of the solver's game.
+    """Judge the move of each of `players` in every reachable decision position of the solver's game.
 
-    `progress` is told how many positions are done, of how many. Memory: what the solver holds, and per position
-    about 4 bytes for each move made and 10 for each player. Raises GameError for a game with chance (its positions
-    can't be set up by moves alone) or one too large.
+    `progress` is called with the numbers of positions done and in all. Memory: the solver's, and for each position
+    about 4 bytes per move made and 10 per player. Raises GameError for a game with chance (whose positions can't
+    be set up by moves only) or one too large.
     """
     game = solver.spec.name
     if solver.spec.stochastic:
@@ -122,8 +123,8 @@ def keeps_value(
         for number, player in enumerate(players):
             moves = player.act(games, np.ones(len(chunk), np.bool_))
             judged[number].append(judge_moves(positions, moves))
-            wanted = LAPSES_KEPT - len(lapses[number])
-            lapses[number] += _lapses(positions, moves, judged[number][-1])[:wanted]
+            room = LAPSES_KEPT - len(lapses[number])
+            lapses[number] += _lapses(positions, moves, judged[number][-1])[:room]
         if progress is not None:
             progress(done, len(histories))
     return [
@@ -134,7 +135,7 @@ def keeps_value(
 
 
 class _Histories:
-    """Many histories end to end in one array: tuples would take ten times the memory."""
+    """Many histories concatenated in one array: tuples would take ten times the memory."""
 
     def __init__(self, found: Iterator[History]) -> None:
         self._moves, self._ends = array("i"), array("q", [0])
@@ -146,7 +147,7 @@ class _Histories:
         return len(self._ends) - 1
 
     def chunks(self, size: int) -> Iterator[tuple[int, list[History]]]:
-        """All histories, shortest first, `size` at a time, each time with the number given so far."""
+        """All histories, shortest first, in chunks of `size`, each with the number yielded so far."""
         order = np.argsort(np.diff(np.asarray(self._ends)), kind="stable")
         for start in range(0, len(order), size):
             chunk = order[start : start + size].tolist()
@@ -154,7 +155,7 @@ class _Histories:
 
 
 def _scored(games: GameBatch, histories: Sequence[History], solver: Solver) -> PositionSet:
-    """The positions on the board of `games` with the exact score of every move."""
+    """The current positions of `games` with the exact score of every move."""
     scores = np.full((len(histories), games.spec.num_actions), np.nan, np.float32)
     for row in range(len(histories)):
         for action, score in solver.move_scores(spiel_state(games, row)).items():

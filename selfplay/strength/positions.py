@@ -1,4 +1,4 @@
-"""Positions with known move scores: read from a CSV, placed on the board, and how well moves keep value.
+"""Test positions with known move scores: reads them from CSV, sets them up, and judges moves by how they keep value.
 
 Letters: P positions, A actions.
 """
@@ -22,19 +22,19 @@ from games.base import NO_PLAYER, FloatArray, GameBatch, GameError, IntArray, Ma
 COLUMNS = ("id", "moves", "ply", "source", "critical", "win_now", "values")
 REQUIRED = ("moves", "values")
 CHUNK = 256
-"""Positions on the board at a time: the latents of a search cost memory for each."""
+"""Positions searched at once: each takes memory for the latents of its search."""
 BANDS, BAND_PLIES = 3, 10
-"""At least this many bands of plies, each of at most so many."""
+"""Number of bands of plies, at least, and plies in a band, at most."""
 TOLERANCE = 1e-6
-"""Two values closer than this are equal: sums of discounted rewards differ in the last bits."""
+"""Values closer than this are equal: sums of discounted rewards differ in the last bits."""
 MAX_ROWS = 1_000_000
 MAX_SCORE = 1 << 24
-"""Scores up to this size are told apart in float32."""
+"""Scores up to this size are distinct in float32."""
 NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
 class Chooser(Protocol):
-    """What picks a move in each of `rows`; every player does."""
+    """Anything that picks a move in each of `rows`, such as a player."""
 
     def act(self, games: GameBatch, rows: MaskArray) -> IntArray: ...
 
@@ -48,7 +48,7 @@ class PositionSet:
     """[P] actions from the start of the game"""
     scores: FloatArray
     """[P, A] for the player to move; NaN = illegal. Timed: above 0 wins, 0 draws, below 0 loses, larger is better
-    (the sooner win, the later loss). Not timed: the returns to come."""
+    (a faster win, a slower loss). Not timed: the return to come."""
     timed: bool = True
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class PositionSet:
 
     @property
     def values(self) -> FloatArray:
-        """[P, A] what each move is worth, however long it takes: 1, 0 or -1 where scores are timed."""
+        """[P, A] the value of each move, however long it takes: 1, 0 or -1 if scores are timed."""
         return np.sign(self.scores) if self.timed else self.scores
 
     @property
@@ -68,7 +68,7 @@ class PositionSet:
 
 @dataclass(frozen=True)
 class Judged:
-    """One move in each of P positions, against the exact scores."""
+    """One move in each of P positions, judged by the exact scores."""
 
     plies: IntArray
     """[P] moves made before"""
@@ -77,13 +77,13 @@ class Judged:
     lost: FloatArray
     """[P] value lost by the move; 0 where it keeps the value"""
     perfect: MaskArray
-    """[P] True for a move of the very best score"""
+    """[P] True for a move with the best score"""
     timed: bool
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How good the chosen moves are. Shares are in percent; NaN where there is nothing to count."""
+    """How good the chosen moves are. Shares are in percent; NaN if there is nothing to count."""
 
     label: str
     """`all` or a band of plies such as `4-13`"""
@@ -92,15 +92,15 @@ class Quality:
     keep: float
     """Moves that keep the value (win, draw or loss) of the position."""
     critical_keep: float
-    """The same over the critical positions alone: the number to look at first."""
+    """The same over only the critical positions: the number to look at first."""
     perfect: float
-    """Moves of the very best score (the fastest win, the slowest loss); NaN where scores don't tell."""
+    """Moves with the best score (the fastest win, the slowest loss); NaN if scores aren't timed."""
     value_lost: float
-    """Mean loss of value: 1 for a win turned into a draw, 2 for a win turned into a loss; else in returns."""
+    """Mean loss of value: 1 for a win turned into a draw, 2 for a win turned into a loss; else in units of return."""
 
 
 def place(games: GameBatch, histories: Sequence[Sequence[int]], labels: Sequence[str] | None = None) -> None:
-    """Put row i of `games` in the position after `histories[i]`; rows beyond them stand at the start.
+    """Put row i of `games` in the position after `histories[i]`; further rows are at the start.
 
     Raises GameError naming the label (or the number) of a position with an illegal move or a finished game.
     """
@@ -132,8 +132,8 @@ def read(path: Path, game: str) -> PositionSet:
     """Read a positions file and check every line against the rules of `game`.
 
     Columns `moves` (actions from the start: digits, or separated by `;`) and `values` (a score for each action,
-    separated by `;`, `.` = illegal: above 0 wins for the player to move, 0 draws, larger is better) are needed; id,
-    ply, source, critical and win_now may be there. Raises GameError naming the line for anything else.
+    separated by `;`, `.` = illegal: above 0 wins for the player to move, 0 draws, larger is better) are required;
+    id, ply, source, critical and win_now are optional. Raises GameError naming the line for anything else.
     """
     facts = spec(game)
     if facts.stochastic or facts.players != 2:
@@ -175,21 +175,21 @@ def _check_columns(found: Sequence[str] | None, path: Path) -> None:
     if found is None:
         raise GameError(f"{path}: the file is empty")
     names = list(found)
-    wanted = f"expected {', '.join(REQUIRED)} and any of {', '.join(c for c in COLUMNS if c not in REQUIRED)}"
+    columns = f"expected {', '.join(REQUIRED)} and any of {', '.join(c for c in COLUMNS if c not in REQUIRED)}"
     for name in names:
         if name not in COLUMNS:
-            raise GameError(f"{path}, line 1: unknown column {name!r}; {wanted}")
+            raise GameError(f"{path}, line 1: unknown column {name!r}; {columns}")
     for name in REQUIRED:
         if name not in names:
-            raise GameError(f"{path}, line 1: no column {name!r}; {wanted}")
+            raise GameError(f"{path}, line 1: no column {name!r}; {columns}")
     if len(set(names)) < len(names):
-        raise GameError(f"{path}, line 1: a column is there twice: {', '.join(names)}")
+        raise GameError(f"{path}, line 1: a column appears twice: {', '.join(names)}")
 
 
 def _moves(text: str, actions: int, where: str) -> tuple[int, ...]:
     parts = (text.split(";") if text else []) if ";" in text or actions > 10 else list(text)
     if not all(map(NUMBER.fullmatch, parts)):
-        raise GameError(f"{where}: moves {text[:80]!r} are not numbers of actions")
+        raise GameError(f"{where}: moves: expected action numbers, got {text[:80]!r}")
     return tuple(map(int, parts))
 
 
@@ -198,7 +198,7 @@ def _scores(text: str, actions: int, where: str) -> list[float]:
     if len(parts) != actions:
         raise GameError(f"{where}: expected values for {actions} actions, got {len(parts)}")
     if not all(part == "." or (NUMBER.fullmatch(part) and abs(int(part)) <= MAX_SCORE) for part in parts):
-        raise GameError(f"{where}: values are '.' or whole numbers of at most {MAX_SCORE:,}, got {text[:80]!r}")
+        raise GameError(f"{where}: values: expected '.' or whole numbers up to {MAX_SCORE:,}, got {text[:80]!r}")
     return [math.nan if part == "." else float(part) for part in parts]
 
 
@@ -224,7 +224,7 @@ def _check_extras(row: dict[str, str], plies: int, critical: bool, where: str) -
 
 
 def choose(player: Chooser, positions: PositionSet) -> IntArray:
-    """The move [P] `player` picks in each position, `CHUNK` positions at a time."""
+    """The move [P] that `player` picks in each position, `CHUNK` positions at a time."""
     moves = np.zeros(len(positions), np.int32)
     for start in range(0, len(positions), CHUNK):
         histories = positions.histories[start : start + CHUNK]
@@ -240,7 +240,7 @@ def judge(positions: PositionSet, moves: IntArray) -> list[Quality]:
 
 
 def judge_moves(positions: PositionSet, moves: IntArray) -> Judged:
-    """Each of `moves` [P] by itself."""
+    """Each of `moves` [P], judged separately."""
     rows, values, scores = np.arange(len(positions)), positions.values, positions.scores
     lost = np.nanmax(values, axis=1) - values[rows, moves]
     return Judged(

@@ -1,4 +1,4 @@
-"""Intervals for match results: pure functions of counts, no samples drawn."""
+"""Confidence intervals of match results and means, in closed form: no resampling."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 CONFIDENCE = 0.95
 NEARLY_NORMAL = 1_000
-"""Degrees of freedom from which on Student's distribution is taken as normal."""
+"""From this many degrees of freedom on, Student's distribution is taken as normal."""
 
 
 def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson's score interval of a share (Wilson 1927), for `successes` out of `trials` yes-or-no results.
+    """Wilson's score interval of a proportion (Wilson 1927), for `successes` in `trials` yes-or-no results.
 
-    Returns (low, high) in [0, 1]; (0, 1) when nothing was tried. Raises ValueError for counts that can't be.
+    Returns (low, high) in [0, 1]; (0, 1) without trials. Raises ValueError for impossible counts.
     """
     if trials < 0 or not 0 <= successes <= trials:
         raise ValueError(f"expected 0 <= successes <= trials, got {successes} of {trials}")
@@ -34,7 +34,7 @@ def score_interval(
 ) -> tuple[float, float]:
     """Interval of the score (wins + draws / 2) / games by inverting the score test of a mean of {0, 1/2, 1}.
 
-    The variance under a supposed mean is that of the likeliest three-way distribution with that mean, so
+    The variance under a hypothetical mean is that of the maximum-likelihood three-way distribution with that mean, so
     draws narrow the interval, and without draws it is exactly Wilson's. Returns (low, high) in [0, 1].
     """
     if min(wins, draws, losses) < 0:
@@ -52,7 +52,7 @@ def score_interval(
 
 
 def _edge(inside: float, outside: float, rejected: Callable[[float], bool]) -> float:
-    """The border between accepted and rejected means, by bisection to the last bit that matters."""
+    """The boundary between accepted and rejected means, by bisection to the last significant bit."""
     if not rejected(outside):
         return outside
     for _ in range(60):
@@ -65,11 +65,11 @@ def _edge(inside: float, outside: float, rejected: Callable[[float], bool]) -> f
 
 
 def _variance(wins: int, draws: int, losses: int, mean: float) -> float:
-    """Variance of one result under the likeliest distribution of {0, 1/2, 1} with this mean.
+    """Variance of one result under the maximum-likelihood distribution of {0, 1/2, 1} with this mean.
 
-    With x half the chance of a draw, the chances are (1 - mean - x, 2x, mean - x). Setting the derivative of
+    With x half the probability of a draw, the probabilities are (1 - mean - x, 2x, mean - x). Setting the derivative of
     the log-likelihood to zero gives games x^2 - (draws + wins (1 - mean) + losses mean) x
-    + draws mean (1 - mean) = 0, whose smaller root leaves all three chances at 0 or more.
+    + draws mean (1 - mean) = 0, whose smaller root keeps all three probabilities at 0 or above.
     """
     games = wins + draws + losses
     linear = draws + wins * (1 - mean) + losses * mean
@@ -82,7 +82,7 @@ def _variance(wins: int, draws: int, losses: int, mean: float) -> float:
 def mean_interval(
     mean: float, deviation: float, samples: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Student's interval of a mean from the sample's standard deviation; infinite for fewer than two samples."""
+    """Student's t interval of a mean from the sample standard deviation; infinite for fewer than two samples."""
     if samples < 2:
         return -math.inf, math.inf
     spread = _student(confidence, samples - 1) * deviation / math.sqrt(samples)
@@ -90,9 +90,9 @@ def mean_interval(
 
 
 def _student(confidence: float, freedom: int) -> float:
-    """How many standard errors to each side hold `confidence` of Student's distribution.
+    """Quantile of Student's distribution: how many standard errors to each side hold `confidence`.
 
-    With t = sqrt(freedom) tan(angle) its density is cos(angle)^(freedom - 1), which is summed up here.
+    With t = sqrt(freedom) tan(angle) its density is cos(angle)^(freedom - 1), which is integrated here.
     """
     if freedom > NEARLY_NORMAL:
         return _quantile(confidence)

@@ -1,8 +1,8 @@
-"""Scores of several games and seeds as one number, with its uncertainty (Agarwal et al. 2021, "Deep Reinforcement
-Learning at the Edge of the Statistical Precipice").
+"""Aggregate scores over games and seeds, with bootstrap intervals (Agarwal et al. 2021, "Deep Reinforcement Learning
+at the Edge of the Statistical Precipice").
 
-Scores are human-normalised: 0 for random play, 1 for a human. Few seeds make the median jump; the interquartile mean
-(IQM) leaves out the lowest and highest quarter of all runs.
+Scores are human-normalised: 0 for random play, 1 for a human. With few seeds the median is unstable; the interquartile
+mean (IQM) leaves out the lowest and highest quarter of all runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 RESAMPLES = 5_000
 CONFIDENCE = 0.95
 CHUNK = 500
-"""Resamples drawn at once."""
+"""Resamples drawn at a time."""
 
 Scores = NDArray[np.float64]
 
@@ -31,18 +31,18 @@ class Estimate:
 
 
 class UnevenError(ValueError):
-    """Games with different numbers of seeds: which of them should count more?"""
+    """Games have different numbers of seeds, so their weights would be arbitrary."""
 
 
 def aggregate(scores: Mapping[str, Sequence[float]], seed: int = 0) -> dict[str, Estimate]:
     """Mean, median, IQM and optimality gap of normalised scores by game, with stratified bootstrap intervals.
 
-    Seeds are drawn anew within each game, games stay: the interval is about these games alone. Raises UnevenError.
+    Seeds are resampled within each game, games aren't: the interval holds for these games only. Raises UnevenError.
     """
     counts = {game: len(values) for game, values in scores.items()}
     if not counts or 0 in counts.values() or len(set(counts.values())) != 1:
         told = ", ".join(f"{game} {count}" for game, count in counts.items())
-        raise UnevenError(f"expected equally many seeds of each game, got {told or 'none'}")
+        raise UnevenError(f"expected the same number of seeds for each game, got {told or 'none'}")
     table = np.array([list(values) for values in scores.values()], np.float64).T
     found = aggregates(table[None])
     drawn = _resampled(table, np.random.default_rng(seed))
@@ -52,7 +52,7 @@ def aggregate(scores: Mapping[str, Sequence[float]], seed: int = 0) -> dict[str,
 
 
 def aggregates(tables: Scores) -> dict[str, Scores]:
-    """Each number [R] of tables [R, seeds, games]."""
+    """Each aggregate [R] of tables [R, seeds, games]."""
     return {
         "mean": tables.mean((1, 2)),
         "median": np.median(tables.mean(1), 1),
@@ -69,7 +69,7 @@ def interquartile_mean(values: Scores) -> Scores:
 
 
 def _resampled(table: Scores, rng: np.random.Generator) -> dict[str, Scores]:
-    """`aggregates` of `RESAMPLES` tables like table [seeds, games], each game's seeds drawn with replacement."""
+    """`aggregates` of `RESAMPLES` resampled tables [seeds, games], each game's seeds drawn with replacement."""
     seeds, games = table.shape
     parts = []
     for _ in range(RESAMPLES // CHUNK):

@@ -1,6 +1,6 @@
-"""Round robins: every pair of players plays the same openings from both seats, and all are rated together.
+"""Round-robin tournaments: every pair of players plays the same openings from both seats; all are rated together.
 
-Letters: n entrants, P pairs of games in a meeting.
+Letters: n entrants, P pairs of games in a meeting (the games of two entrants).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from selfplay.strength.ratings import Difference, Pairing, Ratings, rate
 
 @dataclass(frozen=True)
 class Entrant:
-    """A player in a tournament, made anew for each meeting: no result hangs on what was played before."""
+    """A player in a tournament, created afresh for each meeting: no result depends on earlier games."""
 
     name: str
     make: Callable[[int], Player]
@@ -29,20 +29,20 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Meeting:
-    """All games of two entrants, seen by the first."""
+    """All games of two entrants, from the view of the first."""
 
     first: int
     second: int
     points: tuple[float, ...]
-    """[P] 0 to 2 in each pair of games of one opening"""
+    """[P] 0 to 2 for each pair of games with one opening"""
     moving_first: Score
     moving_second: Score
     different: int
-    """Different sequences of moves among the games."""
+    """Distinct move sequences among the games."""
     mean_length: float
-    """Moves a game, opening moves included."""
+    """Moves per game, opening moves included."""
     cut: int = 0
-    """Games that were cut at the limit of moves; they count with the returns they had by then."""
+    """Games that were cut off at the move limit; they count with their returns so far."""
 
     @property
     def total(self) -> Score:
@@ -56,14 +56,14 @@ class Meeting:
 
 @dataclass(frozen=True)
 class Standings:
-    """What the meetings say of those who met somebody."""
+    """Scores and ratings of the entrants that have played."""
 
     order: tuple[int, ...]
     """entrants, the strongest first"""
     scores: dict[int, Score]
-    """of each over all its meetings"""
+    """of each entrant over all its meetings"""
     anchor: int
-    """the entrant that has 0"""
+    """the entrant with rating 0"""
     ratings: Ratings
     places: dict[int, int]
     """entrant -> its row in `ratings`"""
@@ -81,19 +81,20 @@ def check_game(game: str) -> None:
     """Raise GameError for a game that tournaments can't be played in."""
     facts = spec(game)
     if facts.players != 2:
-        raise GameError(f"{facts.name} is a one-player game, nobody meets anybody in it; compare mean returns")
+        raise GameError(f"{facts.name} is a one-player game, which has no matches; compare mean returns")
     if facts.stochastic:
-        raise GameError(f"{facts.name} has chance, so openings can't be repeated for every pair of players; "
+        raise GameError(f"{facts.name} has chance events, so openings can't be repeated for every pair of players; "
                         "play single matches")
 
 
 def play(
     game: str, entrants: Sequence[Entrant], games: int, seed: int, opening_plies: int, max_moves: int = 0
 ) -> Iterator[Meeting]:
-    """Each pair of entrants plays `games` games (even), and the meeting is given as soon as it is over.
+    """Each pair of entrants plays `games` games (even); yields each meeting as soon as it is over.
 
     All meetings have the same openings, of `opening_plies` random moves. The first entrant meets all others first, and
-    so on: whenever this is left, all who have played are connected. Raises GameError as `check_game` and `play_pairs`.
+    so on: whenever the tournament stops, all who have played are connected. Raises what `check_game` and `play_pairs`
+    raise.
     """
     check_game(game)
     for first, second in combinations(range(len(entrants)), 2):
@@ -108,13 +109,13 @@ def play(
 
 
 def standings(meetings: Sequence[Meeting], anchor: int, seed: int = 0) -> Standings:
-    """Ratings of all who met somebody. `anchor` has 0, or the lowest number where it met nobody.
+    """Ratings of all entrants that have played. `anchor` has 0, or the lowest number if it hasn't played.
 
-    Raises ValueError without any meeting, and as `rate`.
+    Raises ValueError if there are no meetings, and what `rate` raises.
     """
     met = sorted({number for meeting in meetings for number in (meeting.first, meeting.second)})
     if not met:
-        raise ValueError("nobody has met anybody")
+        raise ValueError("expected at least one meeting, got none")
     anchor = anchor if anchor in met else met[0]
     places = {number: place for place, number in enumerate(met)}
     pairings = [Pairing(places[meeting.first], places[meeting.second], np.array(meeting.points))

@@ -120,7 +120,7 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["train", "conect_four"], USAGE, "did you mean 'connect_four'?"),
         (["train", "tic_tac_toe", "--serch.simulations", "5"], USAGE, "--search.simulations"),
         (["train", "tic_tac_toe", "--search.algorithm", "gumble"], USAGE, "gumbel"),
-        (["train", "tic_tac_toe", "--learner.gamma", "3"], USAGE, "learner.gamma must be at least 0 and at most 1"),
+        (["train", "tic_tac_toe", "--learner.gamma", "3"], USAGE, "learner.gamma: expected at least 0 and at most 1"),
         (["train", "tic_tac_toe", "--steps", "-1"], USAGE, "train.steps"),
         (["train", "kuhn_poker"], USAGE, "hidden information"),
         (["play", "othelo"], USAGE, "did you mean 'othello'?"),
@@ -144,7 +144,8 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["games", "--jsno"], USAGE, "--json"),
         (["evaluate", "tic_tac_toe", "--noise", "nan"], USAGE, "--noise: expected 0 to 1,000,000, got nan"),
         (["evaluate", "nim", "--player", "random", "--noise", "0"], USAGE, "no --player"),
-        (["evaluate", "tic_tac_toe", "--noise", "0", "--tournament", "random"], USAGE, "--noise has no place"),
+        (["evaluate", "tic_tac_toe", "--noise", "0", "--tournament", "random"], USAGE,
+         "--noise doesn't go with --tournament"),
         (["train", "catch", "--model.consistency", "true"], USAGE, "--model.consistency instead of"),
         (["train", "catch", "--model.prefix", "0", "--model.consistency", "False"], USAGE, "--model.no-consistency"),
     ],
@@ -194,11 +195,11 @@ BAD_NUMBERS = {
     "evaluate tic_tac_toe --tournament random tic_tac_toe@two": "AGENT@N",
     "evaluate tic_tac_toe --tournament random mcts:2 --games 3": "even",
     "evaluate tic_tac_toe --tournament random mcts:2 --games 0": "--games",
-    "evaluate tic_tac_toe --tournament random mcts:2 --against perfect": "--against has no place",
+    "evaluate tic_tac_toe --tournament random mcts:2 --against perfect": "--against doesn't go with --tournament",
     "evaluate tic_tac_toe --tournament random mcts:2 --simulations 1 2": "one number of --simulations",
     "evaluate catch --tournament random mcts:2": "one-player game",
     "evaluate pig --tournament random mcts:2": "chance",
-    "evaluate checkpoints/tic_tac_toe --tournament random mcts:2": "begins with the game's name",
+    "evaluate checkpoints/tic_tac_toe --tournament random mcts:2": "expected the game first, then the players",
     "evaluate tic_tac_toe --skip-unreadable": "--tournament",
 }
 
@@ -370,7 +371,8 @@ def test_a_run_goes_on_and_refuses_what_does_not_fit(run_folder: Path, capsys: C
     assert f"trained to step 4; saved in {run_folder}" in captured.out
     assert "\x1b" not in captured.out + captured.err
     assert cli.main(["train", str(run_folder)]) == OK
-    assert f"had reached its limit; go further with: muzero train {run_folder} --steps 8" in capsys.readouterr().out
+    further = f"has already reached its limit; go further with: muzero train {run_folder} --steps 8"
+    assert further in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("limits", "option"), [
@@ -395,7 +397,7 @@ def test_fresh_sets_the_old_run_aside(tmp_path: Path, capsys: Captured) -> None:
 def test_a_training_for_a_gpu_is_told_where_there_is_none() -> None:
     big = presets.load("atari/pong")
     assert for_a_gpu(replace(big, {"train.device": "cpu"})) == (
-        "learning from 25,600,000 samples of pictures takes many hours without a GPU; "
+        "learning from 25,600,000 picture samples takes many hours without a GPU; "
         "--preset small learns within an hour")
     for config in (presets.load("atari/pong", "small"), presets.load("gym/CartPole-v1"), presets.load("connect_four"),
                    replace(big, {"train.positions": 10_000})):

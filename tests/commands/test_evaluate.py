@@ -126,18 +126,19 @@ def test_an_example_can_be_typed(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    ("match tic_tac_toe --games 3", "--games: expected an even number, the same for both seats, got 3"),
+    ("match tic_tac_toe --games 3", "--games: expected an even number, to split between both seats, got 3"),
     ("match tic_tac_toe --games 0", "--games: expected 2 to 1,048,576, got 0"),
-    ("match catch --player random", "expected a game of two; its whole games are measured by muzero evaluate episodes"),
-    ("match tic_tac_toe --noise 2", "--noise: expected 0 to 1, the share of Dirichlet noise in the prior, got 2"),
+    ("match catch --player random",
+     "expected a two-player game, got catch, which has one player; measure it by muzero evaluate episodes"),
+    ("match tic_tac_toe --noise 2", "--noise: expected 0 to 1, the fraction of Dirichlet noise in the prior, got 2"),
     ("match tic_tac_toe --noise nan", "--noise: expected 0 to 1,000,000, got nan"),
-    ("match tic_tac_toe --noise 0 --player random", "--noise is about an agent: no --player"),
+    ("match tic_tac_toe --noise 0 --player random", "--noise applies only to an agent: leave out --player"),
     ("match tic_tac_toe --seed -1", "--seed: expected 0 to 9,223,372,036,854,775,807, got -1"),
     ("match tic_tac_toe --simulations 1 2", "2"),
     ("match tic_tac_toe --file x", "--file"),
-    ("episodes tic_tac_toe", "games of two are played by muzero evaluate match tic_tac_toe"),
+    ("episodes tic_tac_toe", "which has two players; measure it by muzero evaluate match tic_tac_toe"),
     ("episodes catch --player random --episodes 0", "--episodes: expected 1 to"),
-    ("episodes catch --player random --video a.mp4", "--video is about an agent: no --player"),
+    ("episodes catch --player random --video a.mp4", "--video applies only to an agent: leave out --player"),
     ("episodes catch --video a.avi", "expected a name that ends in .mp4 or .gif"),
     ("positions tic_tac_toe --file nothing.csv", "nothing.csv is not there"),
     ("positions tic_tac_toe --simulations 1 -2", "--simulations: expected 0 to"),
@@ -151,8 +152,8 @@ def test_an_example_can_be_typed(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     ("suite", "expected folders of measured runs, as in muzero evaluate suite checkpoints/runs/atari_*"),
     ("tournement tic_tac_toe random", "did you mean 'tournament'?"),
     ("mach tic_tac_toe", "did you mean 'match'?"),
-    ("tic_tac_toe --video a.mp4 --games 2", "--games has no place beside --video"),
-    ("tic_tac_toe --tournament random mcts:2 --episodes 3", "--episodes has no place in a tournament"),
+    ("tic_tac_toe --video a.mp4 --games 2", "--games doesn't go with --video"),
+    ("tic_tac_toe --tournament random mcts:2 --episodes 3", "--episodes doesn't go with --tournament"),
 ])
 def test_mistakes_name_the_mend(words: str, said: str, capsys: Captured) -> None:
     assert cli.main(["evaluate", *words.split()]) == USAGE

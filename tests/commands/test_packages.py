@@ -64,7 +64,7 @@ def test_self_play_processes_find_our_packages_too(theirs: Path) -> None:
 def test_in_a_program_of_the_user_s_what_hides_is_told(theirs: Path) -> None:
     code = "import muzero; muzero.load_agent('tic_tac_toe')"
     done = python("-c", code, cwd=theirs, path=f"{theirs}{os.pathsep}{ROOT}")
-    assert f"muzero needs its own package 'games' ({ROOT / 'games'}), but Python finds" in done.stderr
+    assert f"package 'games': expected muzero's own ({ROOT / 'games'}), but Python finds" in done.stderr
     assert f"{theirs / 'games' / '__init__.py'} first: rename that one, or put {ROOT} before" in done.stderr
 
 
@@ -87,7 +87,7 @@ def test_another_package_in_the_place_of_ours_is_refused(theirs: Path, monkeypat
     packages.check()
     monkeypatch.delitem(sys.modules, "selfplay", raising=False)
     monkeypatch.syspath_prepend(theirs)
-    with pytest.raises(Shadowed, match=r"its own package '(games|selfplay)'"):
+    with pytest.raises(Shadowed, match=r"package '(games|selfplay)': expected muzero's own"):
         packages.check()
 
 

@@ -398,14 +398,14 @@ def test_watching_needs_no_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert converse(play.Arguments("connect_four", watch=True), Scripted("connect_four"), [], EOFError) == 0
     assert "wins." in capsys.readouterr().out
     assert converse(play.Arguments("catch", watch=True), Scripted("catch"), [], EOFError) == 0
-    assert "The end. Return: " in capsys.readouterr().out
+    assert "Game over. Return: " in capsys.readouterr().out
 
 
 def test_one_player_games_are_the_persons(capsys: pytest.CaptureFixture[str]) -> None:
     agent = Scripted("catch")
     assert converse(play.Arguments("catch", seat="second"), agent, ["stay"] * 9 + ["quit"], EOFError) == 0
     said = capsys.readouterr().out
-    assert "The end. Return: " in said
+    assert "Game over. Return: " in said
     assert all(f"step {step}   return so far 0\n" in said for step in range(9))
     assert agent.asked == []
 

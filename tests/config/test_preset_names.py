@@ -63,7 +63,7 @@ def test_the_same_preset_goes_on_and_another_is_refused(
     assert cli.main([*command, "--preset", other]) == USAGE
     said = capsys.readouterr().err
     assert f"made with --preset {name}, not with {other}" in said
-    assert f"go on with: muzero {' '.join(command)} --preset {name}\n" in said
+    assert f"resume it with: muzero {' '.join(command)} --preset {name}\n" in said
 
 
 def test_a_name_is_guessed_by_the_settings_where_none_that_is_known_is_kept() -> None:

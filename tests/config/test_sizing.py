@@ -178,7 +178,7 @@ def test_what_was_left_open_is_refused_where_a_number_is_needed(name: str) -> No
 
 
 def test_play_is_never_left_to_the_machine() -> None:
-    with pytest.raises(ConfigError, match=r"play\.threads must be at least 1"):
+    with pytest.raises(ConfigError, match=r"play\.threads: expected at least 1"):
         replace(Config(), {"play.threads": 0})
 
 

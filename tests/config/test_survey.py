@@ -48,15 +48,15 @@ def test_slow_games_are_told_of_while_they_are_played(monkeypatch: pytest.Monkey
     monkeypatch.setattr(survey, "TELL_SECONDS", 0.0)
     survey.look(presets.load("scaled:Walk"), said.append)
     assert len(said) == 40
-    assert said[0] == "0 of 16 random games over, 0 moves made"
-    assert said[-1] == f"0 of 16 random games over, {16 * 39} moves made"
+    assert said[0] == "0 of 16 random games finished, 0 moves made"
+    assert said[-1] == f"0 of 16 random games finished, {16 * 39} moves made"
 
 
 @pytest.mark.parametrize("name", sorted(BY_GAME))
 def test_what_is_left_to_the_game_is_refused_until_it_is_chosen(name: str) -> None:
     config = replace(settled("2048"), {"selfplay.games": 4, "search.threads": 1, name: BY_GAME[name]})
     assert by_game(config) == [name]
-    with pytest.raises(ConfigError, match=rf"^{name} is 0, left to the game"):
+    with pytest.raises(ConfigError, match=rf"^{name}: expected a number here, got 0 \(automatic\)"):
         check_resolved(config)
     check_resolved(survey.settle(config)[0])
     if name.startswith("model"):
@@ -133,7 +133,7 @@ def test_rewards_that_no_support_states_are_refused_with_the_mend(monkeypatch: p
     shown = survey_of(unit=size, largest_reward=2 * size, largest_return=40 * size)
     monkeypatch.setattr(survey, "look", lambda *_: shown)
     with pytest.raises(ConfigError, match=r"^scaled:Walk: expected rewards of a size between 1e-12 and 1e\+12, got "
-                                          rf"about {re.escape(str(size))}, .*: have the game pay in another unit"):
+                                          rf"about {re.escape(str(size))}, .*: rescale the game's rewards"):
         settled("scaled:Walk")
 
 
@@ -182,8 +182,8 @@ def test_a_scale_set_by_hand_stays_and_the_better_one_is_named() -> None:
     config = replace(presets.load("2048"), {"model.value.scale": 0.125})
     value, usual = survey.settle(config, tell=said.append)[0].model.value, settled("2048").model.value
     assert (value.scale, value.high, value.bins) == (0.125, MOST_END, 601)
-    better = re.search(r"^warning: --model\.value\.scale 0\.125, set by hand, states values from -7,\d{3} to 7,\d{3}, "
-                       r"where up to 20,\d{3} may come: --model\.value\.scale (\S+) states them$", said.pop())
+    better = re.search(r"^warning: --model\.value\.scale 0\.125, set by hand, covers values from -7,\d{3} to 7,\d{3}, "
+                       r"but up to 20,\d{3} may occur: --model\.value\.scale (\S+) covers them$", said.pop())
     assert said == []
     assert better is not None
     assert float(better[1]) == usual.scale
@@ -282,7 +282,7 @@ def test_what_was_paid_is_told_with_its_sign(capsys: pytest.CaptureFixture[str])
     assert "rewards from -100 to -1, discounted returns from -128 to -100\n" in said_of("cliff_walking", capsys)
     assert "rewards of 1, discounted returns from 1 to " in said_of("gym/CartPole-v1", capsys)
     none = survey_of(unit=0.0, largest_reward=0.0, largest_return=0.0, rewards=(-0.0, 0.0), returns=(0.0, 0.0))
-    assert train_choices.paid(none) == "nothing was paid"
+    assert train_choices.paid(none) == "no rewards"
 
 
 def test_what_was_chosen_says_what_it_states_without_what_was_set_by_hand(capsys: pytest.CaptureFixture[str]) -> None:

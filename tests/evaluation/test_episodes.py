@@ -53,22 +53,22 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize(("contents", "words"), [
     ([evaluation(seed=1), evaluation(seed=1)], "both atari/pong trained with seed 1"),
-    ([evaluation(seed=1), evaluation("breakout"), evaluation("breakout", 1)], "equally many seeds of each game"),
+    ([evaluation(seed=1), evaluation("breakout"), evaluation("breakout", 1)], "the same number of seeds for each game"),
     ([evaluation(), evaluation(checkpoint={"step": 100, "training_seed": 1, "simulations": 16})],
      "different conditions"),
     ([evaluation(), evaluation(checkpoint={"step": 100, "training_seed": 1, "simulations": 50, "noise": 1.0})],
      "different conditions"),
-    ([evaluation("connect_four")], "(atari/connect_four is no Atari game)"),
-    ([evaluation(human_normalised=None)], "no evaluation of a run"),
-    ([evaluation(checkpoint=None)], "(its player was not trained, so it has no training seed)"),
-    (['{"game": "atari/pong"}'], "(nothing under 'returns')"),
+    ([evaluation("connect_four")], "(atari/connect_four isn't an Atari game)"),
+    ([evaluation(human_normalised=None)], "expected an evaluation of a run"),
+    ([evaluation(checkpoint=None)], "(its player isn't a trained agent, so it has no training seed)"),
+    (['{"game": "atari/pong"}'], "(no entry 'returns')"),
     ([evaluation(human_normalised=float("nan"))], "not finite"),
-    ([evaluation(protocol_settings=None)], "no evaluation of a run"),
+    ([evaluation(protocol_settings=None)], "expected an evaluation of a run"),
     ([evaluation(human_normalised=0.6)], "is 0.500 human-normalised, not 0.600"),
     ([evaluation(returns={"mean": -3.05, "games": 0})], "games: expected a whole number of at least 1, got 0"),
     ([evaluation(returns={"mean": -3.05, "games": 2.5})], "games: expected a whole number of at least 1, got 2.5"),
-    (["[" * 200_000], "no evaluation of a run"),
-    (["[]"], "no evaluation of a run"),
+    (["[" * 200_000], "expected an evaluation of a run"),
+    (["[]"], "expected an evaluation of a run"),
     (["{"], "(no JSON: "),
 ])
 def test_what_cannot_be_combined_is_named(
@@ -104,7 +104,7 @@ def test_an_evaluation_of_an_earlier_step_is_refused(tmp_path: Path, capsys: pyt
 def test_a_run_that_was_not_measured_says_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "checkpoints" / "step-00000100").mkdir(parents=True)
     assert main(["evaluate", "--suite", str(tmp_path)]) == 2
-    assert f"was not measured yet: muzero evaluate episodes {tmp_path} --episodes 100" in capsys.readouterr().err
+    assert f"hasn't been measured yet: muzero evaluate episodes {tmp_path} --episodes 100" in capsys.readouterr().err
 
 
 def test_an_agent_that_keeps_no_measurement_is_told_to_write_a_file(
@@ -129,7 +129,7 @@ def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
     kept = tmp_path / "evaluation.json"
     assert measurements.weighed(kept, measured(5, 1)) == (True, ""), "nothing is there yet"
     kept.write_text(json.dumps(measured(5, 100)))
-    stays = (False, "stays as it is: it holds more games of the same step")
+    stays = (False, "stays as it is: it has more games of the same step")
     assert measurements.weighed(kept, measured(5, 99)) == stays
     assert measurements.weighed(kept, measured(5, 99, simulations=50)) == stays
     assert measurements.weighed(kept, measured(5, 100)) == (True, "")
@@ -139,7 +139,7 @@ def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
     assert why.startswith("held 100 games with 16 simulations, noise 0")
     kept.unlink()
     kept.mkdir()
-    assert measurements.weighed(kept, measured(5, 1)) == (True, "holds no measurement and counts for nothing")
+    assert measurements.weighed(kept, measured(5, 1)) == (True, "held no evaluation and was replaced")
 
 
 @pytest.mark.parametrize("text", [
@@ -150,7 +150,7 @@ def test_what_is_no_measurement_counts_for_nothing(text: str, tmp_path: Path) ->
     kept = tmp_path / "evaluation.json"
     kept.write_text(text)
     found = measurements.weighed(kept, {"checkpoint": {"step": 5}, "returns": {"games": 1}})
-    assert found == (True, "holds no measurement and counts for nothing")
+    assert found == (True, "held no evaluation and was replaced")
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_few_games_and_equal_games_have_no_interval() -> None:
         "0.123", "-20.700", "100.000", "100.0", "-7625.2"]
 
 
-@pytest.mark.parametrize(("count", "words"), [(4, "no interval: too few games for an interval, 5 or more wanted"),
+@pytest.mark.parametrize(("count", "words"), [(4, "no interval: expected 5 or more games for an interval, got 4"),
                                               (20, " to ")])
 def test_intervals_are_printed_where_they_mean_something(
     count: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

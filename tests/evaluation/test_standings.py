@@ -73,12 +73,12 @@ def test_words_for_those_who_can_not_be_told_apart() -> None:
     found = shown.neighbours(labels, table, 40)
     assert len(found) == 1
     assert found[0].startswith("a and b can't be told apart (difference 0, 95 % -")
-    assert found[0].endswith("; no number of games in reach would)")
+    assert found[0].endswith("; no feasible number of games would)")
     apart = standings([meeting(0, 2, [2.0] * 5), meeting(1, 2, [2.0] * 5)], 2)
     assert shown.neighbours(labels, apart, 10) == [
-        "a and b can't be told apart (difference 0, 95 % any; too little was played to say)"]
+        "a and b can't be told apart (difference 0, 95 % any; too few games to say)"]
     clear = standings([meeting(0, 2, won)], 2)
-    assert shown.neighbours(labels, clear, 40) == ["Every player is told apart from the next one."]
+    assert shown.neighbours(labels, clear, 40) == ["Every player is clearly stronger than the next one."]
 
 
 def test_intervals_in_words() -> None:
@@ -169,7 +169,7 @@ def test_an_unreadable_player_is_refused_or_left_out_before_anything_is_played(
     words.remove("nowhere/run")
     assert evaluate(*words) == DAMAGED
     said = capsys.readouterr()
-    assert f"{broken} can't play, nothing was played" in said.err
+    assert f"{broken} can't be loaded, so nothing was played" in said.err
     assert "against" not in said.out + said.err
     assert evaluate(*words, "--skip-unreadable") == OK
     said = capsys.readouterr()
@@ -217,7 +217,7 @@ def test_ctrl_c_rates_what_has_been_played(
         assert "3 players, 2 of 3 pairings" in said.out
         assert json.loads(target.read_text())["interrupted"]
     else:
-        assert "too little was played" in said.err
+        assert "too few games for ratings" in said.err
         assert said.out == ""
         assert not target.exists()
 

@@ -257,7 +257,7 @@ def test_a_game_that_comes_out_another_way_is_refused() -> None:
         batch.step(np.array([3, 3], np.int32))
     snapshot = batch.snapshot()
     snapshot["actions"][1] = base64.b64encode(bytes([4] * 30)).decode()
-    with pytest.raises(games.GameError, match="came out another way"):
+    with pytest.raises(games.GameError, match="went differently when it was replayed"):
         games.make("atari/pong(size=20)", 2).restore(snapshot)
 
 

@@ -340,7 +340,7 @@ def test_a_run_goes_on_without_the_games_that_cannot(tmp_path: Path, game: str, 
     further = tiny(**{**SHORT, "game": game, "selfplay.max_moves": 200, "train.steps": 8, "train.log_seconds": 0.0})
     assert loop.run(further, tmp_path, report=shown.append) == 0
     assert shown[-1].step == 8
-    words = f"{anew} unfinished games went another way when played again, as {game} doesn't follow from its seeds"
+    words = f"{anew} unfinished games went differently when replayed, as {game} isn't determined by its seeds"
     assert any(words in warning for warning in shown[-1].warnings) == (anew > 0)
     assert checkpoint.load(last(tmp_path)).step == 8
 

@@ -99,9 +99,10 @@ def test_the_environment_comes_first_and_a_home_that_is_nowhere_last(
 
 def test_doctor_tells_where_loops_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "FOLDER", tmp_path)
-    assert doctor.loops() == f"kept in {tmp_path}"
+    assert doctor.loops() == f"cached in {tmp_path}"
     monkeypatch.setenv(compiled.VARIABLE, "/dev/null/x")
-    assert doctor.loops() == f"kept in {tmp_path}; {compiled.VARIABLE} /dev/null/x can't be written"
+    assert doctor.loops() == f"cached in {tmp_path}; {compiled.VARIABLE} /dev/null/x can't be written"
     monkeypatch.setattr(compiled, "FOLDER", None)
-    assert doctor.loops() == ("compiled anew at each start, some seconds: no folder to keep them (/dev/null/x can't be "
-                              f"written); {compiled.VARIABLE}=FOLDER names one")
+    assert doctor.loops() == ("compiled again at each start, which takes some seconds: no writable cache folder "
+                              "(/dev/null/x can't be "
+                              f"written); set {compiled.VARIABLE}=FOLDER")

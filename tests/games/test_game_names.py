@@ -54,7 +54,7 @@ def test_canonical_names(name: str, canonical: str) -> None:
         ("tic_tac_toe(size=3)", "no parameter 'size'.*it has none"),
         ("go(board_size=x)", "board_size: expected a whole number, got 'x'"),
         ("go(board_size=9", "not closed"),
-        ("go)", "no game name"),
+        ("go)", "expected a name of letters, digits and _, got"),
         ("go(9)", "'9' is no parameter"),
         ("go(board_size=)", "no parameter"),
         ("go(board_size=9,board_size=9)", "given twice"),
@@ -175,7 +175,7 @@ def test_own_game_is_short() -> None:
         ("games.examples.subtraction:Subtract", "has no class 'Subtract'"),
         ("games.nowhere:Game", "can't be imported"),
         ("nowhere.py:Game", "doesn't exist"),
-        ("..:Game", "no module name"),
+        ("..:Game", "expected a module name"),
         ("games.base:GameSpec", "no attribute 'spec'"),
     ],
 )

@@ -254,7 +254,7 @@ def test_a_start_that_is_over_is_drawn_anew_and_comes_back_with_a_snapshot() -> 
 
 
 def test_a_game_all_of_whose_starts_are_over_is_refused() -> None:
-    with pytest.raises(GameError, match=f"row 0: expected a start from which to move, got {START_TRIES} starts"):
+    with pytest.raises(GameError, match=f"row 0: expected a start position with a move to make, got {START_TRIES}"):
         play(type("Never", (Fine,), {"over": lambda self: True}))
 
 
@@ -407,8 +407,8 @@ def test_channels_are_told_where_they_were_found_first(odd: Callable[..., str]) 
     ({"observation_space": Dict({"a": Discrete(2)})}, r"got Dict\(.*FlattenObservation"),
     ({"observation_space": MultiDiscrete([2, 2])}, r"got MultiDiscrete\(.*FlattenObservation"),
     ({"observation_space": Box(0, 1, (2, 2, 2, 2))}, r"1 to 3 axes, .* got Box\(.*FlattenObservation"),
-    ({"observation_space": None}, "expected a space of Gymnasium as observation_space, got NoneType"),
-    ({"action_space": None}, "expected a space of Gymnasium as action_space, got NoneType"),
+    ({"observation_space": None}, "expected a Gymnasium space as observation_space, got NoneType"),
+    ({"action_space": None}, "expected a Gymnasium space as action_space, got NoneType"),
     ({"action_space": MultiBinary(2)}, r"expected discrete actions \(Discrete\), got MultiBinary\(2\)"),
     ({"__init__": lambda self: {}["port"]}, r"^gym/Odd[^ ]* raised KeyError: 'port' \(line"),
 ])

@@ -99,7 +99,7 @@ def test_evaluate_says_how_many_games_were_cut(tmp_path: Path, capsys: Captured)
     assert main(asked) == 0
     said = capsys.readouterr().out
     assert "the game's own rewards, cut after 5 moves" in said
-    assert "3 of 3 games were cut after 5 moves and count with what had been paid by then (--max-moves" in said
+    assert "3 of 3 games were cut off after 5 moves and count with the return so far (--max-moves" in said
     content = json.loads(told.read_text())
     assert (content["returns"]["max_moves"], content["returns"]["cut"]) == (5, 3)
 
@@ -160,7 +160,7 @@ def test_a_film_and_a_watched_game_are_cut_where_the_measured_one_is(
     film = ["evaluate", str(trained[0]), "--video", str(tmp_path / "film.gif"), "--simulations", "2"]
     assert main([*film, "--max-moves", "4", "--json", str(tmp_path / "told.json")]) == 0
     assert "filmed 4 moves, score 4: " in (said := capsys.readouterr().out)
-    assert "(cut after 4 moves)" in said
+    assert "(cut off after 4 moves)" in said
     assert not json.loads((tmp_path / "told.json").read_text())["video"]["whole"]
 
 

@@ -116,7 +116,7 @@ def test_a_replay_that_a_container_would_be_killed_for_is_refused(
     words = ["train", "atari/pong", "--preset", "small", "--out", str(tmp_path / "run")]
     assert cli.main([*words, "--replay.capacity", "400_000"]) == USAGE
     said = capsys.readouterr().err
-    assert "this process may have 1,074 MB of memory in all: lower --replay.capacity" in said
+    assert "this process may use only 1,074 MB of memory: lower --replay.capacity" in said
     assert not (tmp_path / "run").exists()
 
 
@@ -131,7 +131,7 @@ def test_a_busy_machine_is_told(
     """Where processes wait for cores now, and did in the last minute; a load that has gone is nobody's."""
     monkeypatch.setattr(os, "getloadavg", lambda: (load, 0.0, 0.0))
     write(system, {"proc/pressure/cpu": f"{pressure}\n"} if pressure else {})
-    words = "the machine is busy: 90.5 processes want its 64 cores"
+    words = "the machine is busy: 90.5 processes compete for its 64 cores"
     assert machine.busy() == (words if told else "")
     assert [line.startswith(words) for line in train_words.crowded(0)] == [True] * told
     assert cli.main(["doctor"]) == OK
@@ -141,7 +141,8 @@ def test_a_busy_machine_is_told(
 def test_memory_that_is_not_free_now_is_told(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
     assert train_words.crowded(400 * GIB) == []
-    assert train_words.crowded(401 * GIB) == ["only 429,497 MB of memory are free now, fewer than the replay will fill"]
+    assert train_words.crowded(401 * GIB) == [
+        "only 429,497 MB of memory are free now, less than the replay buffer will fill"]
 
 
 def test_a_place_where_no_run_can_be_is_told_with_the_mend(
@@ -150,8 +151,8 @@ def test_a_place_where_no_run_can_be_is_told_with_the_mend(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checkpoints").touch()
     assert cli.main(["doctor"]) == FAILURE
-    assert f"{tmp_path / 'checkpoints'} is no folder: runs need another --out" in capsys.readouterr().out
+    assert f"{tmp_path / 'checkpoints'} is not a folder: choose another --out for runs" in capsys.readouterr().out
     assert cli.main(["train", "tic_tac_toe"]) == FAILURE
     said = capsys.readouterr().err
-    assert "a file stands where a folder is expected" in said
-    assert "name another folder by --out FOLDER" in said
+    assert "expected a folder, found a file" in said
+    assert "choose another folder with --out FOLDER" in said

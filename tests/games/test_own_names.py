@@ -183,17 +183,17 @@ def test_a_module_is_looked_for_in_the_current_folder(here: Path, monkeypatch: p
     game_file(here / "mypackage" / "tools.py", "")
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     assert games.spec("mypackage.rules:Mine").name == "mypackage.rules:Mine"
-    with pytest.raises(GameError, match=r"a file of a package is named as its module, package\.rules:Class"):
+    with pytest.raises(GameError, match=r"a file inside a package is named by its module, package\.rules:Class"):
         games.spec("mypackage/rules.py:Mine")
 
 
 def test_a_module_that_can_t_be_had_names_the_mend(here: Path) -> None:
     game_file(here / "games" / "chess9.py")
-    with pytest.raises(GameError, match=r"'games' is a package of this engine, which hides yours: name the file, "
+    with pytest.raises(GameError, match=r"'games' is a package of this engine, which shadows yours: name the file, "
                                         r"games/chess9\.py:Mine"):
         games.spec("games.chess9:Mine")
     assert games.spec("games/chess9.py:Mine").num_actions == 3
-    with pytest.raises(GameError, match=r"looked in .* A file can be named too: nowhere/game\.py:Mine"):
+    with pytest.raises(GameError, match=r"looked in .* You can name a file too: nowhere/game\.py:Mine"):
         games.spec("nowhere.game:Mine")
     game_file(here / "broken.py", "import nothing_of_that_name\n")
     with pytest.raises(GameError, match=r"'broken\.py' can't be imported: No module named 'nothing_of_that_name'"):
@@ -224,7 +224,7 @@ def test_a_folder_without_a_run_is_no_run(in_the_way: str, here: Path, monkeypat
 def test_a_folder_that_can_be_no_game_is_told(name: str, here: Path, capsys: Captured) -> None:
     (here / name).mkdir()
     assert cli.main(["train", name]) == USAGE
-    assert f"{name} holds no run: name a game, and the folder as --out" in capsys.readouterr().err
+    assert f"{name} holds no run: name a game, and the folder with --out" in capsys.readouterr().err
 
 
 def test_players_are_no_folders(here: Path, capsys: Captured) -> None:

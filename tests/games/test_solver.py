@@ -209,7 +209,7 @@ class Loop:
 
 
 def test_positions_that_come_back_are_refused() -> None:
-    with pytest.raises(GameError, match="come back in the same game"):
+    with pytest.raises(GameError, match="a position can repeat within a game"):
         Solver("tic_tac_toe").value(Loop())
 
 

@@ -81,7 +81,7 @@ def test_a_batch_with_nan_stops_before_anything_moves(field: str, model: ModelCo
     before = everything(learner)
     spoilt = batch(1)
     getattr(spoilt, field)[3] = np.nan
-    message = r"step 2: loss nan.*learner.learning_rate.*the checkpoints are as they were"
+    message = r"step 2: loss nan.*learner.learning_rate.*the checkpoints are unchanged"
     with pytest.raises(LearningError, match=message):
         learner.step(spoilt, 0.5)
     assert everything(learner) == before
@@ -108,7 +108,8 @@ def test_an_observation_that_is_not_finite_is_the_games_fault(field: str, bad: f
     before = everything(learner)
     wrong = getattr(batch(1), field).astype(np.float32)
     wrong[3].reshape(-1)[-1] = bad
-    with pytest.raises(LearningError, match="step 1: an observation of the game tic_tac_toe holds NaN") as caught:
+    words = "step 1: expected finite observations of the game tic_tac_toe, got NaN"
+    with pytest.raises(LearningError, match=words) as caught:
         learner.step(dataclasses.replace(batch(1), **{field: wrong}), 0.5)
     assert "learning_rate" not in str(caught.value)
     assert everything(learner) == before
@@ -123,7 +124,7 @@ def test_too_large_observations_are_named_where_learning_fails() -> None:
 
 def test_pictures_that_are_not_finite_are_not_measured() -> None:
     learner, wrong = make(), np.full((2, 3, 3, 3), np.nan, np.float32)
-    with pytest.raises(LearningError, match="an observation of the game tic_tac_toe holds NaN"):
+    with pytest.raises(LearningError, match="expected finite observations of the game tic_tac_toe, got NaN"):
         learner.see(wrong)
 
 
@@ -184,7 +185,7 @@ def test_a_deferred_batch_with_nan_stops_a_step_later_and_nothing_has_moved(fiel
     getattr(spoilt, field)[3] = np.nan
     learner.step(spoilt, 0.5)
     assert everything(learner) == before
-    message = r"step 2: loss nan, gradient norm nan.*learner.learning_rate.*the checkpoints are as they were"
+    message = r"step 2: loss nan, gradient norm nan.*learner.learning_rate.*the checkpoints are unchanged"
     with pytest.raises(LearningError, match=message):
         learner.step(batch(2), 0.5)
     assert everything(learner) == before, "the update after it moved nothing either"
@@ -334,8 +335,8 @@ SPOILT: dict[str, dict[str, Tensor]] = {
     "step: expected finite numbers": {"f.value.bias/step": torch.tensor(-1.0)},
     "exp_avg: expected finite numbers": {"f.value.bias/exp_avg": torch.full((1,), math.nan)},
     "exp_avg_sq: expected finite numbers": {"f.value.bias/exp_avg_sq": torch.full((1,), -1.0)},
-    "of no parameter: 'f.valeu.bias/exp_avg'": {"f.valeu.bias/exp_avg": torch.zeros(1)},
-    "of no parameter: 'f.value.bias/max'": {"f.value.bias/max": torch.zeros(1)},
+    "expected entries of the model's parameters, got 'f.valeu.bias/exp_avg'": {"f.valeu.bias/exp_avg": torch.zeros(1)},
+    "expected entries of the model's parameters, got 'f.value.bias/max'": {"f.value.bias/max": torch.zeros(1)},
 }
 
 

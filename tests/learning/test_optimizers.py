@@ -133,7 +133,8 @@ def test_what_states_an_answer_is_not_hidden_however_wide(game: str, model: Mode
 
 def test_a_model_too_small_for_muon_is_refused() -> None:
     model = LearnedModel(games.spec("connect_four"), dataclasses.replace(RESNET, width=8, hidden=8), 1.0)
-    with pytest.raises(ConfigError, match=r"learner\.optimizer muon is for layers of at least 16 x 16.*model\.width"):
+    words = r"learner\.optimizer muon: expected a hidden layer of at least 16 x 16.*model\.width"
+    with pytest.raises(ConfigError, match=words):
         Optimizers(model, LearnerConfig(optimizer="muon"), False)
 
 

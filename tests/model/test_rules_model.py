@@ -180,7 +180,7 @@ def test_a_newer_search_ends_the_older_one() -> None:
     first = model.root(torch.zeros(1, 0, dtype=torch.int32), legal).latent
     second = model.root(torch.zeros(1, 0, dtype=torch.int32), legal).latent
     assert model.step(second, torch.tensor([0])).discount.tolist() == [-1.0]
-    with pytest.raises(GameError, match="a newer search has begun"):
+    with pytest.raises(GameError, match="a newer search uses the same Positions"):
         model.step(first, torch.tensor([0]))
 
 
@@ -427,7 +427,7 @@ def test_weights_with_dynamics_are_refused() -> None:
     """The one setting that changes what a model is made of."""
     with pytest.raises(WeightsError, match="weights don't fit the config: g"):
         build_model(tiny(), build_model(tiny(model__dynamics="learned")).state_dict())
-    with pytest.raises(ConfigError, match=r"model\.dynamics rules, which can't become learned"):
+    with pytest.raises(ConfigError, match=r"model\.dynamics rules, which can't change to learned"):
         check_continues("a run", tiny(), tiny(model__dynamics="learned"))
 
 
@@ -442,7 +442,7 @@ def test_another_process_plays_with_the_rules(tmp_path: Path) -> None:
     ({"learner.reanalyse_fraction": 0.5}, r"set learner\.reanalyse_fraction to 0, got 0\.5"),
     ({"game": "games.examples.subtraction:Subtraction"}, r"set model\.dynamics to learned for games\.examples"),
     ({"game": "no/such/file.py:Game"}, r"set model\.dynamics to learned for no/such"),
-    ({"game": "pig"}, r"game with chance: set model\.dynamics to learned for pig"),
+    ({"game": "pig"}, r"games with chance events: set model\.dynamics to learned for pig"),
     ({"game": "tic_tac_to"}, "tic_tac_toe"),
 ])
 def test_contradictions_are_refused_with_the_mend(settings: dict[str, Any], message: str) -> None:

@@ -53,9 +53,9 @@ def test_draws_are_in_proportion_and_spread() -> None:
 
 def test_refusals() -> None:
     tree = SumTree(3)
-    with pytest.raises(ValueError, match="nothing to draw"):
+    with pytest.raises(ValueError, match="nothing to sample"):
         tree.draw(1, np.random.default_rng(0))
     for bad in (np.nan, np.inf, -1.0):
-        with pytest.raises(ValueError, match="finite and not negative"):
+        with pytest.raises(ValueError, match="expected finite numbers of 0 or more"):
             tree.update(np.array([0, 1]), np.array([1.0, bad]))
     assert tree.total == 0.0, "a refused update changes nothing"

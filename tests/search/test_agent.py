@@ -238,7 +238,7 @@ def test_a_strangers_game_does_not_run(tmp_path: Path) -> None:
     weights = build_model(tiny(game=OWN)).state_dict()
     folder = checkpoint.save(tmp_path / "run", 1, {"weights": weights}, {}, tiny(game=game))
     for named in (None, OWN):
-        with pytest.raises(CheckpointError, match=r"was trained on the own game .*--own-game"):
+        with pytest.raises(CheckpointError, match=r"was trained on the user's own game .*--own-game"):
             agents.load(str(folder), own_game=named)
         assert not (tmp_path / "sprung").exists()
     assert agents.load(str(folder), own_game=game).spec.num_actions == 3
@@ -294,7 +294,8 @@ def test_a_bot_sees_the_state_it_is_asked_about(game: str) -> None:
 def test_a_bot_refuses_other_games() -> None:
     bot = MuZeroBot(made("connect_four(rows=5)"))
     for other in ("tic_tac_toe", "connect_four", "connect_four(rows=4)"):
-        with pytest.raises(GameError, match=r"this bot plays connect_four\(rows=5\), the state is of"):
+        words = r"state: expected a game of connect_four\(rows=5\), which this bot plays, got"
+        with pytest.raises(GameError, match=words):
             bot.step(pyspiel.load_game(other).new_initial_state())
     bot.step(pyspiel.load_game("connect_four(columns=7,rows=5)").new_initial_state())
     with pytest.raises(GameError, match="not an OpenSpiel game"):

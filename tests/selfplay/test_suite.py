@@ -45,5 +45,5 @@ def test_the_interquartile_mean_leaves_out_both_ends() -> None:
 
 @pytest.mark.parametrize("scores", [{}, {"a": []}, {"a": [1.0], "b": [1.0, 2.0]}])
 def test_games_with_different_numbers_of_seeds_are_refused(scores: dict[str, list[float]]) -> None:
-    with pytest.raises(UnevenError, match="equally many seeds of each game"):
+    with pytest.raises(UnevenError, match="the same number of seeds for each game"):
         aggregate(scores)

@@ -192,7 +192,7 @@ def test_numbers_of_a_state() -> None:
     assert checkpoint.count_of(state, "good") == 3
     assert (checkpoint.number_of(state, "good"), checkpoint.number_of(state, "share", 1.0)) == (3.0, 0.5)
     for name in ("low", "huge", "text", "truth", "nan"):
-        with pytest.raises(ValueError, match=f"{name}: expected a whole number from 0 on"):
+        with pytest.raises(ValueError, match=f"{name}: expected a whole number of 0 or more"):
             checkpoint.count_of(state, name)
         with pytest.raises(ValueError, match=f"{name}: expected a number from 0 to 1"):
             checkpoint.number_of(state, name, 1.0)
@@ -240,8 +240,8 @@ def test_state_that_json_would_change_is_refused(tmp_path: Path, state: dict[str
         ({"other": {"w": torch.zeros(2, dtype=torch.complex64)}}, "complex64 can't be saved"),
         ({"other": {"w": np.zeros(2, dtype=">f4")}}, "can't be saved"),
         ({"other": {"__metadata__": torch.zeros(2)}}, "__metadata__"),
-        ({"../other": {"w": torch.zeros(2)}}, "can't name a file"),
-        ({"Weights": {"w": torch.zeros(2)}}, "can't name a file"),
+        ({"../other": {"w": torch.zeros(2)}}, "file name: expected lower-case letters"),
+        ({"Weights": {"w": torch.zeros(2)}}, "file name: expected lower-case letters"),
     ],
 )
 def test_tensors_that_can_not_be_saved(tmp_path: Path, files: dict[str, Any], message: str) -> None:
@@ -271,7 +271,7 @@ def test_a_full_disk_is_refused_before_writing(tmp_path: Path, monkeypatch: pyte
     good = save(tmp_path, 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage())
     big = {"replay": {"obs": np.zeros(3 << 20, np.uint8)}}
-    with pytest.raises(CheckpointError, match=r"4 MiB needed, 1 MiB free"):
+    with pytest.raises(CheckpointError, match=r"expected 4 MiB of free space, got 1 MiB"):
         checkpoint.save(tmp_path, 2, big, {}, CONFIG)
     with pytest.raises(CheckpointError, match="10 MiB needed"):
         runs.check_writable(tmp_path, need=10 << 20)
@@ -312,7 +312,7 @@ def test_a_disk_that_gives_back_something_else(tmp_path: Path, monkeypatch: pyte
         return entry
 
     monkeypatch.setattr(disk, "write_file", forgetful)
-    with pytest.raises(CheckpointError, match="reads back other than written"):
+    with pytest.raises(CheckpointError, match="reads back differently than written"):
         save(tmp_path, 2)
     assert names(tmp_path) == [good.name]
 
@@ -331,9 +331,9 @@ def test_check_writable(tmp_path: Path) -> None:
     runs.check_writable(tmp_path / "a/run")
     assert list((tmp_path / "a/run").iterdir()) == []
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="a file stands where a folder is expected"):
+    with pytest.raises(CheckpointError, match="expected a folder, found a file"):
         runs.check_writable(tmp_path / "file")
-    with pytest.raises(CheckpointError, match="a file stands where a folder is expected"):
+    with pytest.raises(CheckpointError, match="expected a folder, found a file"):
         runs.check_writable(tmp_path / "file/run")
 
 
@@ -469,8 +469,8 @@ def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("", CheckpointError, "no folder or shipped agent"),
         (str(tmp_path / "nowhere"), CheckpointError, "no folder or shipped agent"),
         (str(tmp_path / "empty"), CheckpointError, "no checkpoint yet"),
-        (str(tmp_path), Foreign, "no run, checkpoint or agent"),
-        (str(folder / "state.json"), Foreign, "no run, checkpoint or agent"),
+        (str(tmp_path), Foreign, "expected a run, checkpoint or agent"),
+        (str(folder / "state.json"), Foreign, "expected a run, checkpoint or agent"),
     ):
         with pytest.raises(kind, match=message):
             runs.resolve(name)

@@ -145,7 +145,7 @@ def test_what_is_there_is_asked_of_the_disk(name: str) -> None:
 def test_a_measurement_that_can_not_be_read_is_kept(tmp_path: Path, ill: Callable[[Path], None]) -> None:
     kept = tmp_path / "evaluation.json"
     kept.write_text("{}")
-    assert measurements.weighed(kept, {}) == (True, "holds no measurement and counts for nothing")
+    assert measurements.weighed(kept, {}) == (True, "held no evaluation and was replaced")
     ill(kept)
     assert measurements.weighed(kept, {}) == (False, "stays as it is: it could not be read (Input/output error)")
 
@@ -220,7 +220,7 @@ def test_a_run_killed_in_its_first_second_can_be_begun_again(tmp_path: Path, opt
 def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Runs a training whose game pays what no support states, after it locked its folder."""
     def look(*_: Any) -> NoReturn:
-        raise ConfigError("have the game pay in another unit")
+        raise ConfigError("rescale the game's rewards")
 
     monkeypatch.setattr(survey, "look", look)
 

@@ -63,5 +63,5 @@ def test_time_left_is_that_of_the_first_limit() -> None:
 
 
 def test_some_limit_is_wanted() -> None:
-    with pytest.raises(ConfigError, match="must set a limit"):
+    with pytest.raises(ConfigError, match="expected a limit"):
         config()

@@ -121,7 +121,7 @@ def test_an_actor_that_dies_in_the_middle_of_a_message(pipe: Pipe) -> None:
     source.processes, source.inboxes = [Dead()], [Inbox(pipe[0])]
     assert source.collect(True) == []
     pipe[1].close()
-    with pytest.raises(ActorError, match=r"process 0 ended without a word \(exit code -9\)") as error:
+    with pytest.raises(ActorError, match=r"process 0 ended unexpectedly \(exit code -9\)") as error:
         source.collect(True)
     assert isinstance(error.value.__cause__, EOFError)
 

@@ -253,7 +253,7 @@ HOSTILE: dict[str, Change] = {
     "optimizer state f.value.bias/exp_avg": swap("optimizer", "f.value.bias/exp_avg", torch.zeros(1)),
     "drawn: expected a whole number": put("drawn", -1), "games: expected a whole number": put("games", 1.5),
     "added: expected a whole number": put("added", True),
-    "added: expected a whole number from 0 on, got 1": put("added", 10**30),
+    "added: expected a whole number of 0 or more, got 1": put("added", 10**30),
     "max_priority: expected a number": put("max_priority", "1"), "rng|state": put("rng", {"bit_generator": "PCG64"}),
     "hex": put("torch_rng", "zz"), "RNG state": put("torch_rng", "00"),
     "playing: expected true or false": put("playing", 1),

@@ -78,7 +78,7 @@ def test_ctrl_c_ends_the_last_evaluation(tmp_path: Path, monkeypatch: pytest.Mon
     assert last(tmp_path).name == "step-00000020"
 
 
-@pytest.mark.parametrize(("minutes", "said"), [("9999", "the last evaluation was left out; measure it"),
+@pytest.mark.parametrize(("minutes", "said"), [("9999", "the last evaluation was skipped; measure it"),
                                                ("0", "measure it")])
 def test_a_run_stopped_at_its_limit_is_not_to_be_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured, minutes: str, said: str
@@ -138,14 +138,14 @@ def test_a_run_that_ends_in_its_random_play_says_so(trained: Callable[..., str],
     short = ("--steps", "2", "--replay.min-positions", "64", "--selfplay.warmup-positions", "5000")
     for again in (short, ()):
         said = trained(*again)
-        assert "too short: nothing was searched yet, all " in said
+        assert "too short: no searches yet: all " in said
         assert " positions were random play, which goes on up to 5,000" in said
         assert f"go further with: muzero train {tmp_path / 'run'} --steps 4" in said
 
 
 def test_a_run_that_ends_before_it_learns_says_so(trained: Callable[..., str], tmp_path: Path) -> None:
     said = trained("--minutes", "0.0001", "--replay.min-positions", "5000", "--replay.capacity", "6000")
-    assert "too short: nothing was learned yet from " in said
+    assert "too short: no learning yet from " in said
     assert f"go further with: muzero train {tmp_path / 'run'} --minutes 0.0002" in said
 
 
@@ -157,4 +157,4 @@ def test_a_run_that_is_long_enough_is_not_called_short(trained: Callable[..., st
 def test_a_run_that_learned_from_no_search_says_so(trained: Callable[..., str]) -> None:
     """Warm-up is over, and what was drawn so far comes from it."""
     few = ("--replay.min-positions", "64", "--selfplay.warmup-positions", "64")
-    assert "too short: no search was learned from yet" in trained("--steps", "2", *few)
+    assert "too short: no learning from searches yet" in trained("--steps", "2", *few)

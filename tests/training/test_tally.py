@@ -64,7 +64,7 @@ def test_only_known_targets_are_counted_and_the_setting_is_named() -> None:
     supports.add(batch([[500.0, 500.0], [5.0, 500.0]], [[1.0], [9e9]], [[True, True], [True, False]]))
     assert supports.newest() == {"value_outside": pytest.approx(2 / 3), "reward_outside": 0.5}
     value, reward = supports.advice()
-    assert value.startswith("66.7 % of the value targets lie outside of what model.value can state, -422.4 to 422.4")
+    assert value.startswith("66.7 % of the value targets lie outside the range of model.value, -422.4 to 422.4")
     assert value.endswith("start a new run with --model.value.scale 2.4")
     assert "--model.reward.scale" in reward
 
@@ -127,7 +127,7 @@ def test_most_games_cut_is_said_once_there_are_enough() -> None:
     assert ends.advice(300, 1_000) == []
     ends.add(1, 0)
     assert ends.advice(300, 1_000) == [
-        "9 of the newest 10 games were cut at selfplay.max_moves 300, so that nobody saw how they end: "
+        "9 of the newest 10 games were cut off at selfplay.max_moves 300, before their end: "
         "set --selfplay.max-moves 600"]
     assert ends.advice(300, 400)[0].endswith("set --selfplay.max-moves 400"), "no game is longer"
     ends.add(RECENT // 2, 0)

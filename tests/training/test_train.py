@@ -365,7 +365,7 @@ def test_a_run_at_work_is_not_set_aside(tmp_path: Path) -> None:
         (tmp_path / "killed" / name).write_text("")
     assert command([*words(tmp_path / "killed"), "--fresh"]) == 0, "what a run leaves that never came to a checkpoint"
     (tmp_path / "file").write_text("dear")
-    with pytest.raises(CheckpointError, match="a file stands where a folder is expected"):
+    with pytest.raises(CheckpointError, match="expected a folder, found a file"):
         command([*words(tmp_path / "file"), "--fresh"])
 
 
@@ -392,7 +392,7 @@ def test_an_actor_that_is_killed_ends_the_run_with_its_cause(tmp_path: Path) -> 
                 process.kill()
 
     endless = dataclasses.replace(ACTING, train=dataclasses.replace(ACTING.train, steps=10**6))
-    with pytest.raises(ActorError, match=r"self-play process 0 ended without a word \(exit code -9\)"):
+    with pytest.raises(ActorError, match=r"self-play process 0 ended unexpectedly \(exit code -9\)"):
         loop.run(endless, tmp_path, report=kill)
     assert multiprocessing.active_children() == []
     assert checkpoint.load(last(tmp_path)).step >= 2

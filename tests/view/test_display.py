@@ -65,7 +65,7 @@ def test_names_with_colons_are_no_pictures() -> None:
 
 def test_cut_games_and_warnings_are_told() -> None:
     for text in shown(progress(cut=34, warnings=("most games are cut",))):
-        assert "1,234 games (34 of them cut)" in text
+        assert "1,234 games (34 of them cut off)" in text
         assert "most games are cut" in text
     for text in shown(progress()):
         assert "cut" not in text

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 WAIT = 300
 LINES = (
     "run folder checkpoints/runs/a; the replay reserves 3 MB; Ctrl-C saves and stops",
-    "the machine is busy: 3.6 processes want its 2 cores, so this training will be slow and learn less",
+    "the machine is busy: 3.6 processes compete for its 2 cores, so this training will be slow and learn less",
     "  no OpenSpiel game is called 'tic_tac_to'; did you mean 'tic_tac_toe'?   (a game of your own: 'module:Class')",
 )
 COMMANDS = (

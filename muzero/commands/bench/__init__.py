@@ -17,7 +17,7 @@ from muzero.view.overview import overview
 
 @dataclass(frozen=True)
 class Bench:
-    """One thing that is measured."""
+    """One kind of benchmark."""
 
     about: str
     arguments: type[Any]
@@ -26,13 +26,13 @@ class Bench:
 
 
 KINDS = {
-    "search": Bench("the tree alone, a stub stands in for the network",
+    "search": Bench("only the tree search, with a stub in place of the network",
                     search.Arguments, search.measure, search.EXAMPLES),
     "selfplay": Bench("one actor with an untrained network; the best number of games",
                       selfplay.Arguments, selfplay.measure, selfplay.EXAMPLES),
     "learn": Bench("learning steps on a replay of random games",
                    learn.Arguments, learn.measure, learn.EXAMPLES),
-    "games": Bench("games alone under random moves",
+    "games": Bench("only the games, under random moves",
                    games.Arguments, games.measure, games.EXAMPLES),
 }
 
@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
         return OK if argv else USAGE
     name, *rest = argv
     if name not in KINDS:
-        raise CommandError(f"bench {name!r}: unknown{nearest(name, KINDS)}\n  wanted: {', '.join(KINDS)}", USAGE)
+        raise CommandError(f"bench: expected one of {', '.join(KINDS)}, got {name!r}{nearest(name, KINDS)}", USAGE)
     bench = KINDS[name]
     arguments = parse(bench.arguments, rest, f"muzero bench {name}", bench.examples)
     check(arguments)
@@ -53,7 +53,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def help_text() -> str:
-    """What `muzero bench --help` says."""
+    """The text of `muzero bench --help`."""
     examples = (line for bench in KINDS.values() for line in bench.examples)
     return overview("muzero bench", "kind", "Measure this machine.",
                     {name: bench.about for name, bench in KINDS.items()}, examples)

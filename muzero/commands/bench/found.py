@@ -1,4 +1,4 @@
-"""What a bench found: the table and what it says on the screen, the figures as JSON."""
+"""Results of a benchmark: table and conclusions for the terminal, figures as JSON."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any
 from muzero.view.console import tell
 
 SCREEN = "-"
-"""In place of a file: the figures go to standard output, without the table."""
+"""In place of a file name: writes the figures to standard output, without the table."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a measurement gave."""
+    """Results of a measurement."""
 
     rows: Sequence[Any]
     table: str
     said: tuple[str, ...]
-    """Lines after the table."""
+    """Lines to print after the table."""
     facts: dict[str, Any]
-    """More for the JSON."""
+    """Further fields of the JSON."""
 
 
 def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> None:
-    """The table and what it says on stdout, or JSON there instead."""
+    """Print the table and its conclusions, or the JSON instead."""
     from muzero.evaluation.provenance import hardware, provenance
     from muzero.reports.files import write_json
 
@@ -51,7 +51,7 @@ def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> No
 
 
 def short(commit: str) -> str:
-    """The first digits of a commit, and whether files differ from it."""
+    """The first digits of a commit, and whether there are uncommitted changes."""
     digits, plus, changes = commit.partition("+")
     return digits[:12] + plus + changes
 

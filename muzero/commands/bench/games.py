@@ -1,4 +1,4 @@
-"""`muzero bench games`: games alone under random moves."""
+"""`muzero bench games`: only the games, under random moves."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ EXAMPLES = ("muzero bench games", "muzero bench games othello hex --games 1 1024
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure games by themselves: observations, legal moves and steps under random play."""
+    """Measure only the games: observations, legal moves and steps under random play."""
 
     game: tyro.conf.Positional[tuple[str, ...]] = ("tic_tac_toe", "connect_four")
     """Any games that can be trained."""
     games: tuple[int, ...] = (1, 64, 512)
     """Games in lockstep."""
     seconds: float = 0.5
-    """For each line."""
+    """Seconds for each row."""
     json: Maybe[str] = None
-    """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
+    """Also write the figures here, with command, versions and hardware; - for standard output, without the table."""
 
 
 def measure(arguments: Arguments) -> Found:
-    """Every game and number in lockstep."""
+    """Every game with every number in lockstep."""
     names = [game_spec(name).name for name in arguments.game]
     for number in arguments.games:
         check_between("--games", number, (1, MANY))

@@ -1,4 +1,4 @@
-"""`muzero bench learn`: learning steps on a replay of random games."""
+"""`muzero bench learn`: learning steps on a replay buffer of random games."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ EXAMPLES = ("muzero bench learn connect_four", "muzero bench learn tic_tac_toe -
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure learning steps with the game's preset. `draw` is making the batch, `update` the optimizer's part."""
+    """Measure learning steps with the game's preset. `draw` is making the batch, `update` the optimizer step."""
 
     game: tyro.conf.Positional[str] = "connect_four"
     """Any game that can be trained."""
     preset: Maybe[str] = None
     """As for `muzero train`."""
     batch: Annotated[tuple[int, ...], QUIET] = ()
-    """Positions of a step (default: those of the preset's schedule)."""
+    """Positions per step (default: those of the preset's schedule)."""
     device: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
     seconds: float = 2.0
-    """For each line."""
+    """Seconds for each row."""
     json: Maybe[str] = None
-    """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
+    """Also write the figures here, with command, versions and hardware; - for standard output, without the table."""
 
 
 def measure(arguments: Arguments) -> Found:
@@ -58,6 +58,6 @@ def measure(arguments: Arguments) -> Found:
         learner = learning.Learning(config, device)
         rows += [learner.measure(size, arguments.seconds) for size in batches]
     best = [f"best on {device}: a batch of {fewest({row.batch: row.rate() for row in rows if row.device == device})} "
-            "(the smallest that is about as fast as any; what is learned depends on it)"
+            "(the smallest that is about as fast as any; learning depends on it too)"
             for device in there if len(batches) > 1]
     return Found(rows, LEARN.lines(rows), (*said, *best), {"game": game, "missing": said, "best": best})

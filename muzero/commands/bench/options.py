@@ -1,4 +1,4 @@
-"""Options that the benches share, and what is checked of them before anything is measured."""
+"""Options shared by the benchmarks, and their checks before anything is measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_GPU = "cuda: no GPU here"
 
 
 def check(arguments: Any) -> None:
-    """Refuse options of any bench that can't be followed. Raises CommandError (usage)."""
+    """Refuse invalid options of a benchmark. Raises CommandError (usage)."""
     check_target(None if arguments.json in (None, SCREEN) else Path(arguments.json))
     check_some(arguments)
     if not 0.0 < arguments.seconds <= 3600.0:
@@ -23,7 +23,7 @@ def check(arguments: Any) -> None:
 
 
 def check_some(arguments: Any) -> None:
-    """Refuse an option that was given without any value where one is needed."""
+    """Refuse an option without a value if it needs one."""
     for field in dataclasses.fields(arguments):
         if isinstance(field.default, tuple) and field.default and not getattr(arguments, field.name):
             name = "a game" if field.name == "game" else f"--{field.name}: at least one value"
@@ -31,15 +31,15 @@ def check_some(arguments: Any) -> None:
 
 
 def refuse_too_large(what: str, needed: int, free: int, mend: str) -> None:
-    """Raises CommandError (usage) with the size if `needed` bytes are more than there are."""
+    """Raises CommandError (usage) with the sizes if `needed` bytes are more than `free`."""
     if needed > free:
         raise CommandError(f"{what} needs {needed / 2**30:,.1f} GiB, {free / 2**30:,.1f} GiB are free: {mend}", USAGE)
 
 
-def devices(wanted: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Those of the wanted devices that are there, and what to say of the others."""
+def devices(names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The available ones of the named devices, and notes on the others."""
     import torch
 
-    missing = "cuda" in wanted and not torch.cuda.is_available()
-    there = [name for name in dict.fromkeys(wanted) if name != "cuda" or not missing]
+    missing = "cuda" in names and not torch.cuda.is_available()
+    there = [name for name in dict.fromkeys(names) if name != "cuda" or not missing]
     return there, (NO_GPU,) if missing else ()

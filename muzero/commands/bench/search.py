@@ -1,4 +1,4 @@
-"""`muzero bench search`: the tree alone, a stub stands in for the network."""
+"""`muzero bench search`: only the tree search, with a stub in place of the network."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ else:
 
 EXAMPLES = ("muzero bench search", "muzero bench search --shapes 256x50x18 --threads 1 2 --json -")
 SIZES = ("trees", "simulations", "actions")
-"""What the numbers of a shape are, as the C++ search names them."""
+"""The numbers of a shape, by the names of the C++ search."""
 SHAPES = ("256x50x18", "64x200x7", "64x200x82", "16x800x362", "1x800x7")
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure the tree by itself, in CPU time of the whole process and, for several threads, by the wall clock."""
+    """Measure only the tree search, in CPU time of the whole process and, with several threads, in wall-clock time."""
 
     shapes: tuple[str, ...] = SHAPES
     """Trees x simulations x actions."""
     algorithm: tuple[Algorithm, ...] = ALGORITHMS
     threads: tuple[int, ...] = (1,)
-    """Threads that share the trees of a search."""
+    """Threads among which a search divides its trees."""
     seconds: float = 1.0
-    """For each line."""
+    """Seconds for each row."""
     json: Maybe[str] = None
-    """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
+    """Also write the figures here, with command, versions and hardware; - for standard output, without the table."""
 
 
 def measure(arguments: Arguments) -> Found:
     """Every shape with every algorithm and number of threads."""
     for threads in arguments.threads:
         check_between("--threads", threads, (1, BOUNDS["search.threads"][1]))
-    wanted = [numbers(text) for text in arguments.shapes]
+    sizes = [numbers(text) for text in arguments.shapes]
     from muzero.bench import search as tree
     from muzero.bench.memory import free_bytes
     from muzero.bench.tables import SEARCH
 
-    shapes = [tree.Shape(*sizes) for sizes in wanted]
+    shapes = [tree.Shape(*three) for three in sizes]
     for shape in shapes:
         for algorithm in arguments.algorithm:
             refuse_too_large(f"--shapes {shape} ({algorithm})", tree.memory_needed(shape, algorithm),
@@ -65,7 +65,7 @@ def measure(arguments: Arguments) -> Found:
 
 
 def best_threads(rows: Sequence[SearchRow]) -> tuple[str, ...]:
-    """For each shape and algorithm the fewest threads that are about as fast as any."""
+    """For each shape and algorithm, the smallest number of threads that is about as fast as any."""
     rates: dict[str, dict[int, float]] = {}
     for row in rows:
         name = f"{row.algorithm} {row.trees}x{row.simulations}x{row.actions}"

@@ -26,30 +26,30 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Measure self-play of one actor with the game's preset, search at full size, and an untrained network."""
+    """Measure self-play of one actor with the game's preset, full-size search, and an untrained network."""
 
     game: tyro.conf.Positional[str] = "connect_four"
     """Any game that can be trained."""
     preset: Maybe[str] = None
     """As for `muzero train`."""
     games: Annotated[tuple[int, ...], QUIET] = ()
-    """Games in lockstep (default: the preset's, or where it leaves them to the machine those that `muzero train` would
+    """Games in lockstep (default: the preset's number, or if that is automatic, the numbers that `muzero train` would
     try)."""
     simulations: Maybe[int] = None
-    """Simulations of a move (default: the preset's)."""
+    """Simulations per move (default: the preset's)."""
     dynamics: Dynamics = "learned"
-    """What the search moves by. With rules their time counts as the network's."""
+    """Dynamics of the search. With rules, their time counts as the network's."""
     precision: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
-    """Numbers the network computes with."""
+    """Number format of the network's computation."""
     device: tuple[Literal["cpu", "cuda"], ...] = ("cpu", "cuda")
     threads: int = 0
-    """Threads of the tree; 0 = as `muzero train` would choose."""
+    """Threads of the tree search; 0 = as `muzero train` would choose."""
     plain_allocator: bool = False
-    """Leave the C library's allocator as it is, to see what keeping freed memory is worth."""
+    """Leave the C library's allocator as it is, to see how much keeping freed memory helps."""
     seconds: float = 1.0
-    """For each line, at least one move a round; on a CPU the best of three rounds is shown."""
+    """Seconds for each row, with at least one move per round; on a CPU the best of three rounds is shown."""
     json: Maybe[str] = None
-    """Write the figures here too, with command, versions and hardware; - for standard output, without the table."""
+    """Also write the figures here, with command, versions and hardware; - for standard output, without the table."""
 
 
 def measure(arguments: Arguments) -> Found:
@@ -81,7 +81,7 @@ def measure(arguments: Arguments) -> Found:
 
 
 def variants(arguments: Arguments, game: str, device: str, precision: str) -> list[Config]:
-    """The preset for each number of games asked for, or for those that a run could have."""
+    """The preset with each requested number of games, or with those that a run could have."""
     from muzero import presets
     from muzero.bench import sizing
 
@@ -93,14 +93,14 @@ def variants(arguments: Arguments, game: str, device: str, precision: str) -> li
         "search.simulations": arguments.simulations or preset.search.simulations,
         "selfplay.simulations_share": [[0.0, 1.0]],
     }))
-    # A preset's own number is what a run has.
+    # If the preset fixes the number, a run has that one.
     fixed = (preset.selfplay.games,) if preset.selfplay.games else ()
-    wanted = arguments.games or fixed or sizing.fitting(config)
-    return [replace(config, {"selfplay.games": number}) for number in wanted]
+    numbers = arguments.games or fixed or sizing.fitting(config)
+    return [replace(config, {"selfplay.games": number}) for number in numbers]
 
 
 def best_line(device: str, rows: Sequence[SelfPlayRow]) -> str:
-    """The settings that are best on a device."""
+    """The best settings on a device."""
     fastest = max(rows, key=lambda row: row.rate())
     same = {row.games: row.rate() for row in rows if row.precision == fastest.precision}
     return (f"best on {device}: --selfplay.games {fewest(same)} --search.threads {fastest.threads} "

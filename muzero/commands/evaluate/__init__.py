@@ -16,12 +16,12 @@ from muzero.view.overview import overview
 EXAMPLES = (match.EXAMPLES[0], positions.EXAMPLES[0], tournament.EXAMPLES[0], episodes.EXAMPLES[0],
             video.EXAMPLES[0], suite.EXAMPLES[1])
 NEAR = 0.7
-"""How alike a word and the name of a mode are that may have been meant by it."""
+"""Minimum similarity of a word to the mode name that it is taken to mean."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """One way to measure."""
+    """One kind of evaluation."""
 
     about: str
     arguments: type[Any]
@@ -32,21 +32,21 @@ class Mode:
 MODES = {
     "match": Mode("play a match against random, mcts:N, perfect play or another agent",
                   match.Arguments, match.run, match.EXAMPLES),
-    "tournament": Mode("rate several players in Elo, each against each",
+    "tournament": Mode("rate several players in Elo by a round robin",
                        tournament.Arguments, tournament.run, tournament.EXAMPLES),
-    "positions": Mode("compare moves with exact values: every position, or a file's",
+    "positions": Mode("compare moves with exact values: in every position, or those in a file",
                       positions.Arguments, positions.run, positions.EXAMPLES),
-    "episodes": Mode("measure the returns of whole games of one player",
+    "episodes": Mode("measure returns in a one-player game",
                      episodes.Arguments, episodes.run, episodes.EXAMPLES),
     "suite": Mode("combine measured Atari runs: IQM, median, mean, optimality gap",
                   suite.Arguments, suite.run, suite.EXAMPLES),
-    "video": Mode("film one game that is seen in pixels",
+    "video": Mode("film one game of an agent that sees pixels",
                   video.Arguments, video.run, video.EXAMPLES),
 }
 
 
 def run(argv: Sequence[str]) -> int:
-    """Measure in the mode that is named first; without one, as it was spelt before there were modes."""
+    """Measure in the mode named first; without one, read the command in the spelling from before modes."""
     mode = MODES.get(argv[0]) if argv else None
     if mode is not None:
         arguments = parse(mode.arguments, argv[1:], f"muzero evaluate {argv[0]}", mode.examples)
@@ -61,15 +61,14 @@ def run(argv: Sequence[str]) -> int:
 
 
 def help_text() -> str:
-    """What `muzero evaluate --help` says."""
+    """The text of `muzero evaluate --help`."""
     return overview("muzero evaluate", "mode", "Measure an agent, or other players of its game.",
                     {name: mode.about for name, mode in MODES.items()}, EXAMPLES,
-                    more="A folder that is called like a mode is written ./NAME.")
+                    more="Write ./NAME for a folder that has the name of a mode.")
 
 
 def check_mode(word: str) -> None:
-    """Refuse a word that looks like a mode and is neither a game nor anything that is there. Raises CommandError
-    (usage)."""
+    """Refuse a word that looks like a mode and is neither a game nor an existing path. Raises CommandError (usage)."""
     near = difflib.get_close_matches(word, MODES, n=1, cutoff=NEAR)
     if near and not word.startswith("-") and not named(word).exists() and not _is_game(word):
         raise CommandError(f"no mode {word!r}; did you mean {near[0]!r}?\n  modes: {', '.join(MODES)}", USAGE)

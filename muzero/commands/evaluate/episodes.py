@@ -1,4 +1,4 @@
-"""`muzero evaluate episodes`: the returns of whole games of one player."""
+"""`muzero evaluate episodes`: returns in a one-player game."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Play whole games of one player and measure their returns.
+    """Play complete games of a one-player game and measure their returns.
 
-    A run keeps its measurement, for `muzero evaluate suite`.
+    A run stores its measurement, for `muzero evaluate suite`.
     """
 
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
     episodes: int = 100
-    """Games, each from the beginning to its end."""
+    """Games, each played from start to end."""
     simulations: Maybe[int] = None
-    """Simulations of each search (default: the agent's own; 0: no search)."""
+    """Simulations per search (default: the agent's; 0: no search)."""
     max_moves: Maybe[int] = None
-    """Moves after which a game is cut (default: the game's own limit, else 3,000)."""
+    """Moves after which a game is cut off (default: the game's own limit, else 3,000)."""
     video: Maybe[Path] = None
-    """Also film one game here, .mp4 or .gif."""
+    """Also film one game into this file, .mp4 or .gif."""
     player: Maybe[str] = None
-    """Measured instead of an agent: random, mcts:N, perfect."""
+    """Measure this player instead of an agent: random, mcts:N, perfect."""
     common: CommonOptions = USUAL
 
 
 def run(arguments: Arguments, argv: Sequence[str]) -> int:
-    """Play, show and write."""
+    """Play, print and write the results."""
     check(arguments)
     if arguments.video is not None:
         video.check_file(arguments.video)
@@ -56,14 +56,14 @@ def run(arguments: Arguments, argv: Sequence[str]) -> int:
 
 
 def check_game(arguments: Arguments, spec: GameSpec) -> None:
-    """Refuse a game of two players. Raises CommandError (usage)."""
+    """Refuse a two-player game. Raises CommandError (usage)."""
     if spec.players != 1:
-        raise CommandError(f"{spec.name} has two players: expected a game of one; games of two are played by "
+        raise CommandError(f"expected a one-player game, got {spec.name}, which has two players; measure it by "
                            f"{command('evaluate', 'match', arguments.agent)}", USAGE)
 
 
 def measure(arguments: Arguments, subject: Subject) -> Iterator[object]:
-    """The film, where one is asked for, and the games."""
+    """The film, if requested, and the games."""
     from muzero.evaluation.episodes import episodes
 
     most = arguments.max_moves or 0

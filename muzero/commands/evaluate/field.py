@@ -1,4 +1,4 @@
-"""The field of a tournament: who is named, found once each, and loaded."""
+"""The players of a tournament: finds those named, without duplicates, and loads them."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ if TYPE_CHECKING:
     from muzero.evaluation.tournament import Contender, Seat
 
 WHERE = "tournament"
-"""How its refusals begin."""
+"""Prefix of error messages."""
 
 
 @dataclass
 class Field:
-    """Those who play, and those who can't."""
+    """The players, and those left out."""
 
     skip_unreadable: bool
     contenders: list[Contender] = field(default_factory=list)
     skipped: list[dict[str, str]] = field(default_factory=list)
 
     def leave_out(self, text: str, error: Exception) -> None:
-        """Note an agent that can't be read. Raises CommandError unless such are to be skipped."""
+        """Record an unreadable agent. Raises CommandError unless unreadable agents are to be skipped."""
         if not self.skip_unreadable:
             code = error.exit_code if isinstance(error, (CommandError, Damaged)) else FAILURE
-            raise CommandError(f"{text} can't play, nothing was played: {error}\n"
-                               "  leave it out, or play without such players by --skip-unreadable", code) from error
+            raise CommandError(f"{text} can't be loaded, so nothing was played: {error}\n"
+                               "  leave it out, or skip such players with --skip-unreadable", code) from error
         log(f"left out: {text} ({error})")
         self.skipped.append({"player": text, "reason": str(error)})
 
     def add(self, contender: Contender) -> None:
-        """One more. Raises CommandError (usage) for one who is there already."""
+        """Add a player. Raises CommandError (usage) for a duplicate."""
         twin = next((other for other in self.contenders if other.key == contender.key), None)
         if twin is not None:
             also = "" if twin.text == contender.text else f" (as {twin.text})"
-            raise CommandError(f"{WHERE}: {contender.text} is named twice{also}; an agent may play as two with other "
-                               "numbers of simulations, AGENT@N", USAGE)
+            raise CommandError(f"{WHERE}: {contender.text} is named twice{also}; to enter an agent twice, give it "
+                               "different numbers of simulations, AGENT@N", USAGE)
         self.contenders.append(contender)
 
     def check_enough(self) -> None:
-        """Raise CommandError (usage) for a tournament of fewer than two."""
+        """Raise CommandError (usage) for fewer than two players."""
         if len(self.contenders) < 2:
             left = f", {len(self.skipped)} left out" if self.skipped else ""
             raise CommandError(f"{WHERE}: expected at least 2 players, got {len(self.contenders)}{left} "
@@ -57,9 +57,9 @@ class Field:
 
 
 def check_game(name: str) -> str:
-    """The game's canonical name. Raises CommandError (usage) for one that no tournament can be played in."""
+    """The game's canonical name. Raises CommandError (usage) for a game that can't have tournaments."""
     if os.sep in name and Path(name).is_dir():
-        raise CommandError(f"{name}: a tournament begins with the game's name, the players follow: "
+        raise CommandError(f"{name}: expected the game first, then the players: "
                            f"muzero evaluate tournament GAME {quoted(name)} ...", USAGE)
     game = game_spec(name).name
     from selfplay.strength.tournament import check_game as refuse
@@ -72,9 +72,9 @@ def check_game(name: str) -> str:
 
 
 def find(players: Sequence[str], game: str, simulations: int | None, skip_unreadable: bool) -> Field:
-    """Everybody who is named, each once. Loads nothing. Raises CommandError.
+    """All named players, each once. Loads nothing. Raises CommandError.
 
-    simulations: of agents that name none; None: each agent's own.
+    simulations: for agents named without @N; None: each agent's default.
     """
     found = Field(skip_unreadable)
     for text in (one for named in players for one in snapshots_of(named)):
@@ -94,7 +94,7 @@ def find(players: Sequence[str], game: str, simulations: int | None, skip_unread
 
 
 def snapshots_of(text: str) -> list[str]:
-    """All snapshots of a run for `RUN/snapshots` and `RUN/snapshots@N`, oldest first; else the text alone."""
+    """All snapshots of a run for `RUN/snapshots` and `RUN/snapshots@N`, oldest first; otherwise just the text."""
     from muzero.players import split_simulations
     from muzero.storage import disk, runs
 
@@ -107,13 +107,13 @@ def snapshots_of(text: str) -> list[str]:
         return [text]
     found = runs.snapshots(folder.parent)
     if not found:
-        raise CommandError(f"{WHERE}: {text}: no snapshots in it yet; a run writes them with "
+        raise CommandError(f"{WHERE}: {text}: expected snapshots, found none; a run writes them with "
                            "--train.snapshot-minutes M", USAGE)
     return [str(path) + ("" if simulations is None else f"{AT}{simulations}") for path in found]
 
 
 def locate(text: str, said: PlayerName, simulations: int | None) -> Contender:
-    """The player that a text names. A run is the checkpoint that is its newest now, whatever comes later."""
+    """The player that a text names. A run stands for its newest checkpoint at this moment."""
     from muzero.evaluation.tournament import Contender
     from muzero.storage import checkpoint
 
@@ -121,12 +121,12 @@ def locate(text: str, said: PlayerName, simulations: int | None) -> Contender:
         return Contender(text, said)
     folder = find_agent(said.agent)
     stored = checkpoint.load(folder, ())
-    wanted = simulations if said.simulations is None else said.simulations
-    return Contender(text, said, folder, stored.step, stored.config.play.simulations if wanted is None else wanted)
+    number = simulations if said.simulations is None else said.simulations
+    return Contender(text, said, folder, stored.step, stored.config.play.simulations if number is None else number)
 
 
 def load(found: Field, game: str) -> list[Seat]:
-    """All players, ready to be made; those that can't be loaded leave the field. Raises CommandError."""
+    """All players, loaded; those that can't be loaded are left out. Raises CommandError."""
     from muzero.device.allocator import keep_freed_blocks
     from muzero.evaluation.tournament import Seat
     from muzero.players import maker
@@ -151,7 +151,7 @@ def load(found: Field, game: str) -> list[Seat]:
 
 
 def labels_of(contenders: Sequence[Contender]) -> list[str]:
-    """Names as short as they can be told apart, with an agent's number of simulations."""
+    """The shortest distinct names, with each agent's number of simulations."""
     paths = [one.said.agent or one.text for one in contenders]
     short = short_names(paths)
     return [short[path] + ("" if one.folder is None else f"{AT}{one.simulations}")

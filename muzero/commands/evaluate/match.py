@@ -1,4 +1,4 @@
-"""`muzero evaluate match`: an agent against an opponent, both seats counted equally."""
+"""`muzero evaluate match`: an agent against an opponent, each moving first in half of the games."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Play a match of an agent in a game of two players. Both seats count equally."""
+    """Play a match between an agent and an opponent; each moves first in half of the games."""
 
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
     against: str = "random"
     """The opponent: random, mcts:N (OpenSpiel's MCTS), perfect, or an agent."""
     games: int = 100
-    """Even: half of them with the first move."""
+    """Number of games, even."""
     opening_plies: Maybe[int] = None
     """Random moves before each game (default: 2 against an agent, else 0)."""
     simulations: Maybe[int] = None
-    """Simulations of each search (default: the agent's own; 0: no search)."""
+    """Simulations per search (default: the agent's; 0: no search)."""
     max_moves: Maybe[int] = None
-    """Moves after which a game is cut (default: the game's own limit, else 3,000)."""
+    """Moves after which a game is cut off (default: the game's own limit, else 3,000)."""
     player: Maybe[str] = None
-    """Measured instead of an agent: random, mcts:N, perfect."""
+    """Measure this player instead of an agent: random, mcts:N, perfect."""
     common: CommonOptions = USUAL
 
 
 def run(arguments: Arguments, argv: Sequence[str]) -> int:
-    """Play, show and write."""
+    """Play, print and write the results."""
     check(arguments)
     who = measuring.Who(arguments.agent, arguments.common, arguments.simulations, arguments.player)
     return measuring.run(who, argv, partial(measure, arguments), partial(check_game, arguments))
 
 
 def check_game(arguments: Arguments, spec: GameSpec) -> None:
-    """Refuse a game of one player, and an opponent that can't be had. Raises CommandError (usage)."""
+    """Refuse a one-player game and an unknown opponent. Raises CommandError (usage)."""
     if spec.players != 2:
-        raise CommandError(f"{spec.name} has one player: expected a game of two; its whole games are measured by "
+        raise CommandError(f"expected a two-player game, got {spec.name}, which has one player; measure it by "
                            f"{command('evaluate', 'episodes', arguments.agent)}", USAGE)
     check_player("--against", arguments.against, spec.name)
 

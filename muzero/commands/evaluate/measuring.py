@@ -1,4 +1,4 @@
-"""From the arguments of a mode to its results: find, check and load who is measured, show and write the reports."""
+"""From the arguments of a mode to its results: finds, checks and loads the player, prints and writes the reports."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 SHARE_OF_NOISE = "dirichlet_fraction"
-"""The setting for noise that is a share."""
+"""The noise setting that is a fraction."""
 
 
 @dataclass(frozen=True)
 class Who:
-    """Whom a command names."""
+    """The player that a command names."""
 
     agent: str
-    """the agent; or the game in which another player is measured"""
+    """the agent, or the game in which another player is measured"""
     common: Common
     simulations: int | tuple[int, ...] | None = None
-    """of each search; None or (): the agent's own"""
+    """per search; None or (): the agent's default"""
     player: str | None = None
     """another player, in place of an agent"""
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """All numbers of simulations; empty: the agent's own."""
+        """All numbers of simulations; empty: the agent's default."""
         if self.simulations is None:
             return ()
         return self.simulations if isinstance(self.simulations, tuple) else (self.simulations,)
@@ -45,24 +45,24 @@ class Who:
 
 @dataclass(frozen=True)
 class Found:
-    """Who is measured, found but not loaded."""
+    """The player to measure, found but not loaded."""
 
     name: str
-    """the agent's, without its number of simulations; the game's where another player is measured"""
+    """the agent's name without @N, or the game's if another player is measured"""
     game: str
     """canonical name"""
     simulations: tuple[int, ...]
-    """numbers to measure at; empty: the agent's own"""
+    """numbers to measure with; empty: the agent's default"""
 
 
 def run(
     who: Who, argv: Sequence[str], measure: Callable[[Subject], Iterable[object]],
     check_game: Callable[[GameSpec], None] | None = None,
 ) -> int:
-    """Measure, show each report as it is made, and write the JSON.
+    """Measure, print each report as it is made, and write the JSON.
 
-    check_game: refuses a game that the mode is not for. Raises CommandError for whatever can't be measured, before an
-    agent is loaded.
+    check_game: refuses a game that doesn't suit the mode. Raises CommandError for anything that can't be measured,
+    before an agent is loaded.
     """
     found = find(who)
     spec = spec_of(found.game, who)
@@ -76,7 +76,7 @@ def run(
     for report in measure(subject):
         terminal.show(report)
         reports.append(report)
-    # What is kept holds the figures without the film, which comes first.
+    # The stored measurement has the figures without the film, which comes first.
     content = as_json.document(subject, argv, *reversed(reports))
     if who.common.json is not None:
         write_json(who.common.json, content)
@@ -86,7 +86,7 @@ def run(
 
 
 def find(who: Who) -> Found:
-    """Who is measured. Loads nothing. Raises CommandError for what names nobody, or has two numbers of simulations."""
+    """The player to measure. Loads nothing. Raises CommandError for an unknown name or two numbers of simulations."""
     if who.player is not None:
         return _find_player(who.agent, who.player, who.numbers)
     name, own = named_simulations(who.agent, bool(who.numbers))
@@ -96,24 +96,25 @@ def find(who: Who) -> Found:
 
 
 def _find_player(game: str, player: str, asked: tuple[int, ...]) -> Found:
-    """Another player in the place of an agent, in the game named first."""
+    """A player other than an agent, in the game named first."""
     name = game_spec(game).name
     said = check_player("--player", player, name)
     if said.kind == "agent" and said.simulations is not None and asked:
-        raise CommandError(f"--player {player} has its own number of simulations: no --simulations", USAGE)
+        raise CommandError(f"--player {player} has its own number of simulations: leave out --simulations", USAGE)
     return Found(name, name, asked)
 
 
 def _check_noise(folder: Path, noise: float | None) -> None:
-    """Refuse a share of Dirichlet noise above 1. Raises CommandError (usage)."""
+    """Refuse a fraction of Dirichlet noise above 1. Raises CommandError (usage)."""
     from muzero.storage.checkpoint import read_config
 
     if noise is not None and noise > 1.0 and PLANNERS[read_config(folder).play.algorithm].noise == SHARE_OF_NOISE:
-        raise CommandError(f"--noise: expected 0 to 1, the share of Dirichlet noise in the prior, got {noise:g}", USAGE)
+        raise CommandError(f"--noise: expected 0 to 1, the fraction of Dirichlet noise in the prior, got {noise:g}",
+                           USAGE)
 
 
 def spec_of(game: str, who: Who) -> GameSpec | None:
-    """The facts of the game; None for an own game whose code may not run: it is refused as its agent is loaded."""
+    """The spec of the game; None for an own game whose code may not run: loading its agent refuses it."""
     if not is_own(game) or who.player is not None:
         return game_spec(game)
     trusted = who.common.own_game
@@ -121,7 +122,7 @@ def spec_of(game: str, who: Who) -> GameSpec | None:
 
 
 def load(found: Found, who: Who) -> Subject:
-    """Who is measured, loaded. Raises as `muzero.commands.arguments.load_agent`."""
+    """Load the player. Raises what `muzero.commands.arguments.load_agent` raises."""
     from muzero.evaluation.subject import Subject
 
     agent = None if who.player is not None else load_agent(found.name, who.common.own_game, who.common.noise)

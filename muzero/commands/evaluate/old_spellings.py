@@ -1,5 +1,5 @@
-"""Commands from before `muzero evaluate` had modes, such as `muzero evaluate AGENT --against perfect`: which mode and
-arguments each stands for."""
+"""Old spellings of `muzero evaluate`, from before it had modes, such as `muzero evaluate AGENT --against perfect`:
+translates each to a mode and its arguments."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Flat:
 
 @dataclass(frozen=True)
 class FlatSuite:
-    """The options beside `--suite`."""
+    """The options that go with `--suite`."""
 
     suite: tuple[Path, ...]
     seed: int = 0
@@ -63,39 +63,38 @@ class FlatSuite:
 
 @dataclass(frozen=True)
 class Rule:
-    """What an old spelling goes with."""
+    """Which options an old spelling accepts."""
 
     takes: tuple[str, ...]
     """its options"""
     why: str
-    """why no other one makes sense with it"""
+    """why it accepts no others"""
 
 
 SELECTORS: Mapping[str, Rule] = {
     "tournament": Rule(
         (*EVERYWHERE, "tournament", "games", "opening_plies", "max_moves", "skip_unreadable"),
-        "has no place in a tournament: players are named after --tournament, the game comes first"),
+        "doesn't go with --tournament, which takes the game first and then the players"),
     "every_position": Rule(
         (*OF_AGENT, "every_position", "player"),
-        "has no place beside --every-position, a test of its own of single moves, without games"),
+        "doesn't go with --every-position, which tests single moves and plays no games"),
     "positions": Rule(
         (*OF_AGENT, "positions", "player"),
-        "has no place beside --positions, a test of its own of single moves, without games"),
+        "doesn't go with --positions, which tests single moves and plays no games"),
     "episodes": Rule(
         (*OF_AGENT, "episodes", "video", "player", "max_moves"),
-        "has no place beside --episodes, which measures whole games of one player: no other test, no opponent, and no "
-        "--games"),
+        "doesn't go with --episodes, which measures a one-player game: no other test, no opponent, and no --games"),
     "video": Rule(
         (*OF_AGENT, "video", "max_moves"),
-        "has no place beside --video, which films an agent's own game: no other test, player or opponent"),
+        "doesn't go with --video, which films an agent's game: no other test, player or opponent"),
 }
-"""The option that chose a mode -> what goes with it; the first that is given counts."""
+"""The option that selected a mode -> what goes with it; the first one given counts."""
 GAMES = Rule(
-    (*OF_AGENT, "against", "games", "opening_plies", "player", "max_moves"), "belongs to a --tournament")
-"""Without any of them a match is played, or the whole games of one player."""
+    (*OF_AGENT, "against", "games", "opening_plies", "player", "max_moves"), "goes only with --tournament")
+"""Without any of them: a match, or episodes of a one-player game."""
 ALONE = Rule(
     (*OF_AGENT, "games", "player", "max_moves"),
-    "makes no sense in {game}: it has one player, whose returns are measured")
+    "doesn't go with {game}, a one-player game, in which returns are measured")
 
 
 def read(argv: Sequence[str]) -> tuple[str, Any]:
@@ -114,16 +113,16 @@ def read(argv: Sequence[str]) -> tuple[str, Any]:
 
 
 def refuse(flat: Flat, rule: Rule, game: str = "") -> None:
-    """Refuse an option that a rule doesn't take. Raises CommandError (usage)."""
+    """Refuse an option that the rule doesn't accept. Raises CommandError (usage)."""
     for name in flat.given:
         if name not in rule.takes:
             raise CommandError(f"--{name.replace('_', '-')} {rule.why.format(game=game)}", USAGE)
 
 
 def tell_new(name: str, arguments: Any) -> None:
-    """Say the new spelling to a person; whoever reads the streams of a program finds them as they were."""
+    """Tell a person the new spelling; piped output stays as it was."""
     if sys.stderr.isatty():
-        log(f"this spelling goes on working; the new one is  {command(*new_words(name, arguments))}")
+        log(f"this spelling still works; the new one is  {command(*new_words(name, arguments))}")
 
 
 def new_words(name: str, arguments: Any) -> list[str]:
@@ -132,7 +131,7 @@ def new_words(name: str, arguments: Any) -> list[str]:
 
 
 def _words(arguments: Any) -> list[str]:
-    """Values without defaults by their place, all others that aren't the default as options."""
+    """Positional arguments, then every option that differs from its default."""
     words: list[str] = []
     for field in dataclasses.fields(arguments):
         value = getattr(arguments, field.name)
@@ -148,7 +147,7 @@ def _words(arguments: Any) -> list[str]:
 
 
 def _games(flat: Flat) -> tuple[str, Any]:
-    """A match, or whole games where the game has one player."""
+    """A match, or episodes if the game has one player."""
     who = measuring.Who(flat.agent, _common(flat), _one(flat), flat.player)
     spec = measuring.spec_of(measuring.find(who).game, who)
     if spec is None or spec.players == 2:

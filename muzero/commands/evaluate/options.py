@@ -1,4 +1,4 @@
-"""Options that the modes of `muzero evaluate` share, and what is checked of them before anything is loaded."""
+"""Options shared by the modes of `muzero evaluate`, and their checks before anything is loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from muzero.view.console import USAGE, CommandError
 Agent = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="AGENT")]]
 """The agent that a command names."""
 NEED_AGENT = ("noise", "video")
-"""Options that say something of an agent, not of another player in its place."""
+"""Options that apply only to an agent, not to another player."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Common:
     """How an agent is measured, and where the results go."""
 
     noise: Maybe[float] = None
-    """Gumbel noise, or share of Dirichlet noise, at the root of each search (default: the agent's own; 0: none)."""
+    """Gumbel noise, or fraction of Dirichlet noise, at the root of each search (default: the agent's; 0: none)."""
     seed: int = 0
     own_game: Maybe[str] = None
-    """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
+    """Trust the user's own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     json: Maybe[Path] = None
     """Also write the results here, with command, seed, versions and hardware."""
 
@@ -47,7 +47,7 @@ def given(arguments: Any) -> dict[str, Any]:
 
 
 def check(arguments: Any) -> None:
-    """Refuse numbers out of bounds, a place that can't be written, and options that need an agent where there is none.
+    """Refuse numbers out of bounds, an unwritable file, and agent options without an agent.
 
     Raises CommandError (usage).
     """
@@ -61,4 +61,4 @@ def check(arguments: Any) -> None:
 def _check_needs(values: Mapping[str, Any]) -> None:
     for name in NEED_AGENT:
         if values.get(name) is not None:
-            raise CommandError(f"--{name.replace('_', '-')} is about an agent: no --player", USAGE)
+            raise CommandError(f"--{name.replace('_', '-')} applies only to an agent: leave out --player", USAGE)

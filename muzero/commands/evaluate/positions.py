@@ -24,24 +24,24 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Compare moves with exact values, in every position or in those of a file.
+    """Compare moves with exact values, in every position or in those from a file.
 
-    An agent is measured at each number of simulations, and without search too.
+    An agent is measured with each number of simulations, and without search.
     """
 
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
     file: Maybe[Path] = None
-    """CSV of positions with the score of every move (columns: docs/guides/evaluate.md). Without it: every position."""
+    """CSV of positions with the score of every move (columns: docs/guides/evaluate.md). Without it: all positions."""
     simulations: Annotated[tuple[int, ...], QUIET] = ()
-    """Simulations of each search, one number or several (default: the agent's own)."""
+    """Simulations per search, one number or several (default: the agent's)."""
     player: Maybe[str] = None
-    """Measured instead of an agent: random, mcts:N, perfect."""
+    """Measure this player instead of an agent: random, mcts:N, perfect."""
     common: CommonOptions = USUAL
 
 
 def run(arguments: Arguments, argv: Sequence[str]) -> int:
-    """Ask, show and write."""
+    """Measure, print and write the results."""
     check(arguments)
     file = arguments.file
     if file is not None and not file.is_file():

@@ -1,4 +1,4 @@
-"""`muzero evaluate suite`: measured runs of several Atari games and training seeds as one number."""
+"""`muzero evaluate suite`: aggregate scores over measured runs of several Atari games and training seeds."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Arguments:
         Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN RUN ...", help_behavior_hint="(required)")]]
     """Folders of runs measured by `muzero evaluate episodes`, or the JSON files of such measurements."""
     seed: int = 0
-    """Seed of the bootstrap, from which the intervals come."""
+    """Seed of the bootstrap for the intervals."""
     json: Maybe[Path] = None
     """Also write the results here, with command, seed, versions and hardware."""
 
 
 def run(arguments: Arguments, argv: Sequence[str]) -> int:
-    """Combine, show and write."""
+    """Combine, print and write the results."""
     from muzero.evaluation.suite import SuiteError, combine
 
     check(arguments)

@@ -1,4 +1,4 @@
-"""`muzero evaluate tournament`: players of one game rated, each against each."""
+"""`muzero evaluate tournament`: Elo ratings of several players by a round robin."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Rate players of a game of two, each against each, in Elo with intervals.
+    """Rate players of a two-player game by a round robin, in Elo with intervals.
 
-    Ctrl-C rates what has been played.
+    After Ctrl-C, rates by the games played so far.
     """
 
     game: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="GAME")]]
-    """The game that all of them play."""
+    """The game that all players play."""
     players: tyro.conf.Positional[
         Annotated[tuple[str, ...], tyro.conf.arg(metavar="PLAYER PLAYER ...", help_behavior_hint="(required)")]]
     """Runs, agents (AGENT@N: with N simulations), random, mcts:N, perfect; RUN/snapshots: all snapshots of a run."""
     games: int = 20
-    """Of each pairing: an even number, half of them with the first move."""
+    """Games per pairing, an even number."""
     opening_plies: int = 4
     """Random moves before each game, the same for every pairing."""
     simulations: Maybe[int] = None
-    """Simulations of agents without @N (default: each agent's own; 0: no search)."""
+    """Simulations of agents without @N (default: each agent's; 0: no search)."""
     seed: int = 0
     max_moves: Maybe[int] = None
-    """Moves after which a game is cut (default: the game's own limit, else 3,000)."""
+    """Moves after which a game is cut off (default: the game's own limit, else 3,000)."""
     skip_unreadable: bool = False
-    """Leave out agents that can't be read."""
+    """Skip agents that can't be read."""
     json: Maybe[Path] = None
     """Also write the results here, with command, seed, versions and hardware."""
 
 
 def run(arguments: Arguments, argv: Sequence[str]) -> int:
-    """Play, show and write. Gives 130 when Ctrl-C ended it, after the ratings of what had been played."""
+    """Play, print and write the results. Returns 130 after Ctrl-C, once the games played so far are rated."""
     check(arguments)
     game = field.check_game(arguments.game)
     found = field.find(arguments.players, game, arguments.simulations, arguments.skip_unreadable)
@@ -58,7 +58,7 @@ def run(arguments: Arguments, argv: Sequence[str]) -> int:
     asked = Tournament(game, arguments.games, arguments.opening_plies, arguments.seed, arguments.max_moves or 0)
     report = hold(asked, seats, found.skipped, log)
     if report is None:
-        log("stopped before the first pairing was over: too little was played to rate anybody")
+        log("stopped before the first pairing was over: too few games for ratings")
         return INTERRUPTED
     from muzero.reports import as_json, terminal
     from muzero.reports.files import write_json

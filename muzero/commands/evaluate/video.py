@@ -1,4 +1,4 @@
-"""`muzero evaluate video`: one game as a film, with value and policy beside the frames."""
+"""`muzero evaluate video`: a film of one game, with value and policy next to the frames."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Film one game seen in pixels, with value and policy beside the frames."""
+    """Film one game of an agent that sees pixels, with value and policy next to the frames."""
 
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
     file: tyro.conf.Positional[Annotated[Path, tyro.conf.arg(metavar="FILE")]]
     """The film: .mp4 or .gif."""
     simulations: Maybe[int] = None
-    """Simulations of each search (default: the agent's own; 0: no search)."""
+    """Simulations per search (default: the agent's; 0: no search)."""
     max_moves: Maybe[int] = None
-    """Moves after which the game is cut (default: the game's own limit, else 3,000)."""
+    """Moves after which the game is cut off (default: the game's own limit, else 3,000)."""
     common: CommonOptions = USUAL
 
 
 def run(arguments: Arguments, argv: Sequence[str]) -> int:
-    """Film, show and write."""
+    """Film, print and write the results."""
     check(arguments)
     check_file(arguments.file)
     who = measuring.Who(arguments.agent, arguments.common, arguments.simulations)
@@ -50,7 +50,7 @@ def run(arguments: Arguments, argv: Sequence[str]) -> int:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that can't become a film. Raises CommandError (usage)."""
+    """Refuse a file name that can't become a film. Raises CommandError (usage)."""
     if path.suffix.lower() not in KINDS:
         raise CommandError(f"film {path}: expected a name that ends in {' or '.join(KINDS)}", USAGE)
     if path.is_dir() or not path.absolute().parent.is_dir():
@@ -69,7 +69,7 @@ def measure(arguments: Arguments, subject: Subject) -> Iterator[FilmReport]:
 
 
 def record(subject: Subject, path: Path, max_moves: int) -> FilmReport:
-    """Film the game that is measured first. Raises GameError for a game without pictures."""
+    """Film the first game. Raises GameError for a game without pictures."""
     from muzero.play.filming import record as film
     from muzero.play.viewing import Viewing
 

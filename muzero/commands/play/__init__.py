@@ -1,4 +1,4 @@
-"""`muzero play GAME`: a person against an agent, in the terminal."""
+"""`muzero play GAME`: play against an agent in the terminal."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ EXAMPLES = (
     "muzero play connect_four --seat second --simulations 400",
     "muzero play checkpoints/runs/tic_tac_toe     # the newest checkpoint of a run",
     "muzero play connect_four --watch             # the agent plays both sides",
-    "muzero play checkpoints/runs/atari_pong      # watch it, move by move or running",
+    "muzero play checkpoints/runs/atari_pong      # watch it, step by step or continuously",
 )
 LEAVE = ("quit", "q", "exit")
 LONGEST = 1_000
-"""Characters of a line of piped input."""
+"""Most characters in a line of piped input."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,22 @@ class Arguments:
     """Play against an agent. During the game `?` lists what you can type."""
 
     agent: tyro.conf.Positional[str]
-    """A game with a shipped agent, or the folder of a run or a checkpoint; AGENT@N as with --simulations N."""
+    """A game with a shipped agent, or the folder of a run or checkpoint; AGENT@N is short for --simulations N."""
     seat: Literal["first", "second"] = "first"
     """Whether you make the first move."""
     simulations: Maybe[int] = None
-    """Simulations of each search (default: the agent's own setting). More is stronger and slower; 0: no search,
-    the network's likeliest move."""
+    """Simulations per search (default: the agent's). More is stronger and slower; 0: no search, the network's most
+    probable move."""
     seed: int = 0
-    """Seed of chance and of the search."""
+    """Seed of chance events and of the search."""
     own_game: Maybe[str] = None
-    """Trust this own game (FILE.py:Class) that the run was trained on: its Python code runs."""
+    """Trust the user's own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     watch: bool = False
-    """Watch the agent play all sides."""
+    """Watch the agent play both sides."""
 
 
 def run(argv: Sequence[str]) -> int:
-    """Play until the person leaves."""
+    """Play until the user quits."""
     arguments = parse(Arguments, argv, "muzero play", EXAMPLES)
     check_numbers(vars(arguments))
     name, own = named_simulations(arguments.agent, arguments.simulations is not None)
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
     read: Callable[[str], str] = piped
     if sys.stdin.isatty():
         read = input
-        # Arrow keys and earlier lines at the prompt.
+        # Line editing and history at the prompt.
         with contextlib.suppress(ImportError):
             importlib.import_module("readline")
     if agent.spec.players == 1 and agent.spec.pictures:
@@ -74,7 +74,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def sit_down(agent: Thinker, arguments: Arguments, read: Callable[[str], str] = input) -> int:
-    """A session on this terminal. `read` gives a line for a prompt, or raises EOFError."""
+    """Run a session on this terminal. `read` returns a line for a prompt, or raises EOFError."""
     session = Session(
         agent,
         first=arguments.seat == "first",
@@ -91,7 +91,7 @@ def sit_down(agent: Thinker, arguments: Arguments, read: Callable[[str], str] = 
 
 @contextlib.contextmanager
 def left() -> Iterator[None]:
-    """Ctrl-D, Ctrl-C and the end of piped input are ways to leave."""
+    """Treats Ctrl-D, Ctrl-C and the end of piped input as quitting."""
     try:
         yield
     except (EOFError, KeyboardInterrupt):
@@ -99,7 +99,7 @@ def left() -> Iterator[None]:
 
 
 def converse(dialogue: Dialogue, read: Callable[[str], str]) -> None:
-    """Moves in turn until the person leaves. Raises EOFError where the input ends."""
+    """Alternate moves until the user quits. Raises EOFError at the end of input."""
     session, changed = dialogue.session, True
     while True:
         if changed and (session.person is None or not session.agent_to_move):
@@ -122,7 +122,7 @@ def converse(dialogue: Dialogue, read: Callable[[str], str]) -> None:
 
 
 def ask(read: Callable[[str], str], text: str) -> str:
-    """One line from the person, repeated in the output where the input is no terminal and shows nothing."""
+    """One line from the user, echoed to the output if the input isn't a terminal."""
     line = read(text).strip()
     if not sys.stdin.isatty():
         say(printable(line))
@@ -130,16 +130,16 @@ def ask(read: Callable[[str], str], text: str) -> str:
 
 
 def piped(prompt: str) -> str:
-    """One line of input that nobody types, such as a file. Raises EOFError at its end."""
+    """One line of piped input, such as a file. Raises EOFError at its end."""
     print(prompt, end="", flush=True)
     line = sys.stdin.readline(LONGEST + 1)
     if not line:
         raise EOFError
     if len(line) > LONGEST:
-        raise CommandError(f"a line of input is longer than {LONGEST:,} characters: expected one move on a line", USAGE)
+        raise CommandError(f"input: expected one move per line, got a line of more than {LONGEST:,} characters", USAGE)
     return line.removesuffix("\n")
 
 
 def say(text: str) -> None:
-    """A result line."""
+    """Print a line of output."""
     tell(text)

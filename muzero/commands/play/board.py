@@ -1,4 +1,4 @@
-"""Boards drawn for a terminal: colour and shape, coordinates, the newest stone marked."""
+"""Boards drawn for a terminal: coloured stones, coordinates, the newest stone marked."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from muzero.view.terminal import Ink
 FIRST, SECOND = ("red", "bold"), ("yellow", "bold")
 """Colours of player 0 and player 1."""
 ROUND = {True: ("●", "○"), False: ("X", "O")}
-"""Stones of player 0 and player 1, by whether more than ASCII can be shown."""
+"""Stones of player 0 and player 1; True: Unicode, False: ASCII only."""
 CROSSES = {True: ("X", "O"), False: ("X", "O")}
 KINGS = {"8": ("◆", "K"), "*": ("◇", "Q")}
-"""Crowned pieces of checkers: with more than ASCII, and with ASCII alone."""
+"""Crowned pieces of checkers: in Unicode, and in ASCII."""
 
 
 def draw(
     board: Board, pen: Ink, fancy: bool, marked: Collection[Cell] = (), possible: Collection[Cell] = ()
 ) -> str:
-    """The picture. `marked` cells are put in brackets; `possible` ones get a `+`."""
+    """The board as text. `marked` cells are put in brackets; `possible` ones get a `+`."""
     cells = [
         [_cell(board, (row, column), pen, fancy, (row, column) in marked, (row, column) in possible)
          for column in range(len(board.rows[0]))]
@@ -33,18 +33,18 @@ def draw(
 
 
 def stone(drawing: Drawing, player: int, pen: Ink, fancy: bool) -> str:
-    """One player's piece, as in the picture."""
+    """One player's piece, as drawn."""
     shape = drawing.stones[player][-1] if drawing.own_letters else shapes(drawing)[fancy][player]
     return pen(shape, *(FIRST, SECOND)[player])
 
 
 def shapes(drawing: Drawing) -> Mapping[bool, tuple[str, str]]:
-    """Both players' pieces, by whether more than ASCII can be shown."""
+    """Both players' pieces; True: Unicode, False: ASCII only."""
     return CROSSES if drawing.style == "grid" else ROUND
 
 
 def _cell(board: Board, cell: Cell, pen: Ink, fancy: bool, marked: bool, possible: bool) -> str:
-    """Three columns: a piece, in brackets if it is new, or an empty place."""
+    """Three characters: a piece, in brackets if it is new, or an empty cell."""
     owner = board.owner(cell)
     if owner is None:
         open_place = board.drawing.style in ("grid", "columns")

@@ -1,4 +1,4 @@
-"""A game as a dialogue in a terminal: typed lines are obeyed, and everything is answered in text."""
+"""The dialogue of a game in the terminal: executes typed lines and answers in text."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ HELP = {
     "at the end": "again (a), undo (u) or quit (q)",
 }
 SHORT = {"a": "again", "u": "undo"}
-"""What may be typed for it once the game is over."""
+"""Short forms accepted once the game is over."""
 OVER = "the game is over"
 
 
 class Dialogue:
-    """What is typed and said during a session."""
+    """The dialogue of one session."""
 
     def __init__(self, session: Session, pen: Ink, fancy: bool) -> None:
-        """fancy: whether more than ASCII can be shown."""
+        """fancy: whether Unicode can be shown."""
         self.session, self.pen, self.fancy = session, pen, fancy
         self.commands: dict[str, Callable[[], str]] = {
             "moves": self.list_moves, "hint": self.hint, "undo": self.undo, "swap": self.swap,
@@ -55,16 +55,16 @@ class Dialogue:
             return drawing.draw(position.board, self.pen, self.fancy, position.added, position.possible)
         lines = self._clean(position.text).splitlines()
         if self.session.spec.players == 1:
-            # How far the game is, which its own text may not say.
+            # The game's own text may not show the step and return.
             lines.insert(0, f"step {position.moves}   return so far {position.returns[0]:g}")
         return "\n".join(f"  {line}" for line in lines)
 
     def _clean(self, text: str) -> str:
-        """A game's own text; control codes in it only where they are wanted."""
+        """A game's own text, without control codes unless they are allowed."""
         return text if self.pen.on else re.sub(r"\x1b\[[0-9;]*m", "", text)
 
     def help(self) -> str:
-        """What can be typed."""
+        """The list of commands."""
         rows = {"a move": self._move_form(), **HELP}
         if self.session.spec.players == 1:
             del rows["swap"]
@@ -74,12 +74,12 @@ class Dialogue:
         """How moves of this game are written."""
         number = "the game's own text, or # and the number of an action (#12)"
         if self.session.spec.layout.kind == "columns":
-            return f"the number of a column, {number}"
+            return f"the number of a column, or {number}"
         names = list(legal_names(self.session.games))
-        return f"as `moves` lists it{f', such as `{names[0]}`' if names else ''}; {number}"
+        return f"as listed by `moves`{f', such as `{names[0]}`' if names else ''}, or {number}"
 
     def legend(self) -> str:
-        """Which stones are whose."""
+        """Whose stones are which."""
         spec, board = self.session.spec, self.session.board()
         if spec.players == 1:
             return "one player"
@@ -99,9 +99,9 @@ class Dialogue:
         if result is None:
             return ""
         if result.kind == "cut":
-            return f"Cut after {result.moves:,} moves. Return of player 0: {result.returns[0]:g}."
+            return f"Cut off after {result.moves:,} moves. Return of player 0: {result.returns[0]:g}."
         if result.kind == "over":
-            return f"The end. Return: {result.returns[0]:g}."
+            return f"Game over. Return: {result.returns[0]:g}."
         if result.kind == "resigned":
             return "You resign. muzero wins."
         if result.winner is None:
@@ -110,7 +110,7 @@ class Dialogue:
         return "You win!" if winner == "you" else f"{winner} wins."
 
     def answer(self, text: str) -> tuple[bool, str]:
-        """Obey one typed line: (did a move or a command change the game, what to say)."""
+        """Execute one typed line: (whether it changed the game, the answer)."""
         session, typed = self.session, text.strip()
         if not typed:
             return False, ""
@@ -162,24 +162,24 @@ class Dialogue:
         return OVER if self.session.over else f"  {listing(names, most=len(names))}"
 
     def hint(self) -> str:
-        """The agent's own view of the person's position."""
+        """The agent's analysis of the user's position."""
         if self.session.over:
             return OVER
         thought = self.session.hint()
         return f"muzero would play {self.pen(thought.name, 'bold')}\n{self._explain(thought)}"
 
     def undo(self) -> str:
-        """Take the person's last move back, or the resignation."""
+        """Take back the user's last move, or the resignation."""
         undone = self.session.undo()
         return {
             "resignation": "you play on",
             "nothing": "nothing to undo",
-            "impossible": f"{undone.name} can't be taken back: played again, {self.session.spec.name} goes another way",
+            "impossible": f"{undone.name} can't be taken back: {self.session.spec.name} goes differently when replayed",
             "move": f"took back {undone.name}",
         }[undone.kind]
 
     def swap(self) -> str:
-        """The person takes the other side."""
+        """Swap sides."""
         try:
             self.session.swap()
         except GameError as error:
@@ -187,7 +187,7 @@ class Dialogue:
         return f"sides changed: {self.legend()}"
 
     def resign(self) -> str:
-        """Give the game up."""
+        """Resign the game."""
         try:
             self.session.resign()
         except GameError as error:

@@ -1,4 +1,4 @@
-"""What is wrong with a typed move, and which moves are legal."""
+"""Error messages for typed moves: what is wrong, and which moves are legal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from muzero.play.moves import legal_names
 from muzero.view.terminal import printable
 
 LISTED = 30
-"""Legal moves named in an error at most."""
+"""Most legal moves named in an error."""
 
 
 def refusal(games: GameBatch, board: Board | None, text: str, words: Collection[str] = ()) -> str:
-    """Why `text` is no legal move, which word or move is nearest, and which moves are legal."""
+    """Why `text` isn't a legal move, which word or move is nearest, and which moves are legal."""
     names = list(legal_names(games))
     return f"{_reason(games, board, text, names, words)}; legal: {listing(names)}"
 
 
 def listing(names: list[str], most: int = LISTED) -> str:
-    """Names one after the other, cut where they are too many."""
+    """Names in a list, shortened if there are too many."""
     separator = " | " if any(" " in name for name in names) else " "
     rest = f"{separator}... (`moves` lists all {len(names)})" if len(names) > most else ""
     return separator.join(names[:most]) + rest

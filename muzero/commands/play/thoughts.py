@@ -1,4 +1,4 @@
-"""An agent's thoughts for a terminal: the value as a bar, its best moves as a table, the line ahead."""
+"""An agent's analysis in a terminal: the value as a bar, its best moves as a table, the expected line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BAR = 24
 def value_bar(
     spec: GameSpec, value: float, names: tuple[str, str], left: bool, pen: Ink, fancy: bool
 ) -> str:
-    """Whose game it is: each player's share of the way from a loss to a win, names[0]'s filled from the left.
+    """The value as a bar from a loss to a win, each player's share labelled, that of names[0] filled from the left.
 
-    `value` is seen by names[0] if `left`, else by names[1].
+    `value` is for names[0] if `left`, else for names[1].
     """
     share = (value - spec.min_return) / (spec.max_return - spec.min_return)
     drawn = bar(share if left else 1 - share, BAR, fancy)
@@ -25,7 +25,7 @@ def value_bar(
 
 
 def best_moves(moves: Sequence[MoveThought], fancy: bool) -> str:
-    """A table of the moves searched most. Q is seen by the player to move."""
+    """A table of the most visited moves. Q is for the player to move."""
     rows = [
         (move.name, f"{move.visits}", bar(move.share, 10, fancy) if move.visits else "", f"{move.prior:.0%}",
          "" if move.q is None else f"{move.q:+z.2f}")
@@ -35,9 +35,9 @@ def best_moves(moves: Sequence[MoveThought], fancy: bool) -> str:
 
 
 def expected_line(line: Line, fancy: bool) -> str:
-    """The line ahead; moves from the first one on that the real rules don't allow are marked."""
+    """The expected line; from the first move that the true rules don't allow, moves are marked."""
     sign = "✗" if fancy else "!"
     words = [name + ("" if possible else sign) for name, possible in line.moves]
     told = " ".join([*words, "..."] if line.goes_on else words)
     wrong = any(not possible for _, possible in line.moves)
-    return f"{told}   ({sign} not possible by the rules: the model is learned)" if wrong else told
+    return f"{told}   ({sign} illegal: the model is learned)" if wrong else told

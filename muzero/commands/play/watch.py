@@ -1,4 +1,4 @@
-"""`muzero play RUN` for games seen in pixels: a person watches the agent, move by move or running."""
+"""`muzero play RUN` for games of pixels: watch the agent, step by step or continuously."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from muzero.agent import Agent
 
 UPPER = "▀"
-"""The upper half of a character's place: its ink is one pixel, the ground behind it the one below."""
+"""The upper half block: its foreground colour is one pixel, its background the pixel below."""
 SHADES = " .:-=+*#%@"
-"""From dark to light, where there is no colour."""
+"""From dark to light, for terminals without colour."""
 BELOW = 3
-"""Lines of the screen below the picture: the prompt, and what is said of the end."""
+"""Lines of the screen below the picture: the prompt, and the result."""
 BESIDE = 50
-"""Columns of the screen beside the picture."""
+"""Columns of the screen next to the picture."""
 SMALLEST, WIDEST = 10, 100
-"""Columns of a picture."""
+"""Least and most columns of a picture."""
 UNKNOWN = (100, 45)
-"""Columns and lines where there is no terminal."""
+"""Columns and lines without a terminal."""
 GAP = "  "
-"""Between the picture and what is told."""
+"""Between the picture and the text."""
 BAR, TOP = 20, 6
 HOME = "\x1b[H\x1b[J"
 HELP = """  Enter    one move
@@ -39,14 +39,14 @@ HELP = """  Enter    one move
   run      to the end of the game; Ctrl-C stops there
   again    a new game
   quit     leave (Ctrl-D too)
-Beside the picture: the moves that the search likes best, its policy in percent and its visits, > the one that is made.
-The value is the return that the agent expects, in the rewards it was trained with."""
+Next to the picture: the search's best moves with its policy in percent and their visits; > marks the move played.
+The value is the return that the agent expects, in units of the rewards it was trained on."""
 LEAVE = ("quit", "q", "exit")
 AGAIN = "again"
 
 
 def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str], str]) -> None:
-    """Games until the person leaves. `read` gives a line for a prompt, or raises EOFError."""
+    """Show games until the user quits. `read` returns a line for a prompt, or raises EOFError."""
     colour = not plain(sys.stdout) and unicode_ok(sys.stdout)
     viewing = Viewing(agent, seed, simulations)
     begin(viewing, colour)
@@ -72,7 +72,7 @@ def begin(viewing: Viewing, colour: bool) -> None:
 
 
 def ahead(word: str) -> int:
-    """How many moves a typed word asks for; 0 after saying what was not understood."""
+    """How many moves a typed word asks for; 0, after a message, if it wasn't understood."""
     if word in ("run", "r"):
         return sys.maxsize
     if word == "":
@@ -84,7 +84,7 @@ def ahead(word: str) -> int:
 
 
 def go(viewing: Viewing, moves: int, colour: bool) -> None:
-    """Make some moves; a terminal sees each, anything else the last."""
+    """Play some moves; shows each in a terminal, otherwise only the last."""
     made = 0
     try:
         while made < moves and not viewing.over:
@@ -97,11 +97,11 @@ def go(viewing: Viewing, moves: int, colour: bool) -> None:
     except KeyboardInterrupt:
         print(f"stopped after {made:,} moves", flush=True)
     if viewing.over:
-        print(f"The {'game was cut' if viewing.cut else 'end'}. Score {viewing.score:g}.", flush=True)
+        print(f"{'The game was cut off' if viewing.cut else 'Game over'}. Score {viewing.score:g}.", flush=True)
 
 
 def screen(frame: Picture, told: list[str], colour: bool) -> str:
-    """The picture with what is told of it beside it."""
+    """The picture with text next to it."""
     size = shutil.get_terminal_size(UNKNOWN)
     lines = max(1, size.lines - BELOW)
     across, down = fitted(frame, size.columns - BESIDE, lines)
@@ -112,7 +112,7 @@ def screen(frame: Picture, told: list[str], colour: bool) -> str:
 
 
 def thoughts(scene: Scene) -> list[str]:
-    """What there is to say of a moment, line by line."""
+    """The text for one moment, line by line."""
     best = np.argsort(-scene.policy, kind="stable")[:TOP]
     rows = [f"{'>' if action == scene.action else ' '} {scene.names[action]:<13} "
             f"{bar(float(scene.policy[action]), BAR)} {scene.policy[action]:4.0%} {scene.visits[action]:4d}"
@@ -121,15 +121,15 @@ def thoughts(scene: Scene) -> list[str]:
 
 
 def fitted(picture: Picture, columns: int, lines: int) -> tuple[int, int]:
-    """(columns, lines) of the largest picture of the same shape that at most so many of them hold; no narrower than
-    SMALLEST where there are lines for it. Two pixels stand in each character's place, one above the other."""
+    """(columns, lines) of the largest picture of the same aspect ratio that fits; at least SMALLEST columns if there
+    are enough lines. Each character shows two pixels, one above the other."""
     height, width = picture.shape[:2]
     across = max(1, min(max(SMALLEST, columns), WIDEST, 2 * lines * width // height))
     return across, max(1, across * height // width // 2)
 
 
 def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> list[str]:
-    """picture [H, W, 3] as so many lines of so many columns."""
+    """picture [H, W, 3] as `lines` lines of `columns` columns."""
     height, width = picture.shape[:2]
     y, x = np.arange(2 * lines) * height // (2 * lines), np.arange(columns) * width // columns
     small = picture[y][:, x]
@@ -140,7 +140,7 @@ def blocks(picture: Picture, columns: int, lines: int, colour: bool) -> list[str
 
 
 def _line(upper: Picture, lower: Picture) -> str:
-    """Two rows of pixels [W, 3] as one line; colours are told where they change."""
+    """Two rows of pixels [W, 3] as one line; emits colour codes only where the colour changes."""
     parts, before = [], b""
     for ink, ground in zip(upper, lower, strict=True):
         now = ink.tobytes() + ground.tobytes()

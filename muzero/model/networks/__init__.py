@@ -1,1 +1,1 @@
-"""Networks h, g, f: torch modules only, nothing of search, games or training."""
+"""Networks h, g, f: torch modules, independent of search, games and training."""

@@ -1,4 +1,4 @@
-"""The `resnet` kind of network: convolutions over a board; see `kind.NetworkModule`."""
+"""The `resnet` network kind: convolutions over a board; see `kind.NetworkModule`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from muzero.model.networks.kind import Built, Fast, Outputs, Parts
 
 
 def planes_of(spec: GameSpec, network: str) -> tuple[int, int, int]:
-    """The shape [C, H, W] of a game's observations. Raises ConfigError for others."""
+    """The shape [C, H, W] of a game's observations. Raises ConfigError for other shapes."""
     shape = spec.observation_shape
     if len(shape) != 3:
-        raise ConfigError(f"{spec.name}: model.network {network} expected observations [C, H, W], got {shape}; use mlp")
+        raise ConfigError(f"{spec.name}: model.network {network}: expected observations [C, H, W], got {shape}; "
+                          "use mlp")
     return shape[0], shape[1], shape[2]
 
 
@@ -37,7 +38,7 @@ def over_board(
     spec: GameSpec, config: ModelConfig, outputs: Outputs, h: nn.Module, board: tuple[int, int], layout: ActionLayout,
     *, picture: bool = False,
 ) -> Parts:
-    """`h` with g and f over latents [width, *board]. picture: the board is one of a picture."""
+    """`h` with g and f over latents [width, *board]. picture: whether the board comes from a picture."""
     width, hidden = config.width, config.hidden
     g = resnet.Dynamics(
         spec.num_actions, board, layout, width=width, hidden=hidden, blocks=config.dynamics_blocks,
@@ -57,7 +58,7 @@ def fast(model: Built, derived: Derived, entries: Callable[[str], Entries]) -> F
 def fast_over(
     h: Callable[[torch.Tensor], torch.Tensor], model: Built, derived: Derived, entries: Callable[[str], Entries]
 ) -> Fast:
-    """The fast form `h` with those of g and f."""
+    """The fast form `h`, with the fast forms of g and f."""
     assert isinstance(model.f, resnet.Prediction)
     g = None
     if model.g is not None:
@@ -76,7 +77,7 @@ def bounds(model: Built) -> dict[str, list[Row]]:
 
 
 def bounds_over(h: list[Row], model: Built) -> dict[str, list[Row]]:
-    """The rows of h, whose last one ends at the latent, with those of f and g."""
+    """The rows of h, of which the last ends at the latent, with those of f and g."""
     f, width, limit = model.f, model.config.width, norm_limit(model.h.normalise, math.prod(model.bare_shape))
     assert isinstance(f, resnet.Prediction)
     row = Row.of(width, next(f.parameters()).device)
@@ -101,7 +102,7 @@ def _dynamics(g: resnet.Dynamics, row: Row, limit: float | torch.Tensor) -> list
 
 
 def tower(rows: list[Row], blocks: nn.Module) -> list[Row]:
-    """`rows` and those that begin at blocks behind them."""
+    """`rows`, and those that start at later blocks."""
     for block in blocks.children():
         assert isinstance(block, resnet.Block)
         if rows[-1].blocks:
@@ -112,7 +113,7 @@ def tower(rows: list[Row], blocks: nn.Module) -> list[Row]:
 
 
 def head(row: Row, module: nn.Module) -> Row:
-    """`row` with a head of `resnet` behind it."""
+    """`row` continued through a head of `resnet`."""
     if isinstance(module, resnet.PooledHead):
         row.layer(module.local)
         row.columns = row.columns.repeat(2, 1)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 class Consistency(nn.Module):
-    """Negative cosine between predictor(projector(unrolled)) and projector(encoded), the latter held fixed.
+    """Negative cosine similarity of predictor(projector(unrolled)) and projector(encoded), the latter without gradient.
 
-    Batch norm between the layers, whatever the other networks have, keeps projections apart: without it the cosine is
-    1 at once, as latents share most of what they hold. Nothing of this is played with.
+    Batch norm between the layers, whatever the other networks use, keeps projections apart: without it the cosine is 1
+    at once, as latents have most of their content in common. Not used in play.
     """
 
     def __init__(self, latent_shape: tuple[int, ...], width: int) -> None:
@@ -26,8 +26,8 @@ class Consistency(nn.Module):
     def forward(self, unrolled: Tensor, encoded: Tensor) -> Tensor:
         """[B, *L], [B, *L] -> loss [B] in [-1, 1]."""
         guess = self.predictor(self.projector(unrolled.flatten(1)))
-        wanted = self.projector(encoded.flatten(1)).detach()
-        return -F.cosine_similarity(guess, wanted, dim=1)
+        target = self.projector(encoded.flatten(1)).detach()
+        return -F.cosine_similarity(guess, target, dim=1)
 
 
 def _dense(inputs: int, outputs: int) -> tuple[nn.Module, ...]:

@@ -1,8 +1,8 @@
-"""Fused residual networks for inference: fused operations, weights computed in advance, any number format.
+"""Fused residual networks for inference: fused operations, precomputed weights, any number format.
 
-Each class is the twin of one of `resnet` and gives the same numbers up to rounding. What is folded: batch norm into
-the convolution before it; the action's planes, which a convolution maps to the same numbers each time, into a table;
-bias, sum and ReLU into the convolution (oneDNN's post-operations on a CPU). Boards are kept channels last.
+Each class is the twin of one in `resnet` and gives the same numbers up to rounding. Folded are batch norm into the
+preceding convolution; the action planes, whose convolution is always the same, into a table; and bias, sum and ReLU
+into the convolution (oneDNN post-ops on a CPU). Boards are in channels-last format.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ CONVOLUTION = torch.ops.mkldnn._convolution_pointwise
 
 
 class Derived:
-    """Tensors computed from a model's parameters. `refresh` computes them anew in place, so that whoever holds one
-    (a captured graph, say) sees the newest."""
+    """Tensors computed from a model's parameters. `refresh` recomputes them in place, so that anything that holds one
+    (such as a captured graph) sees the new values."""
 
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
         self._recipes: list[tuple[Tensor, Callable[[], Tensor]]] = []
 
     def hold(self, recipe: Callable[[], Tensor], dtype: torch.dtype | None = None) -> Tensor:
-        """The tensor that `recipe` gives, in `dtype` (the common one when None)."""
+        """The result of `recipe`, in `dtype` (None: the common one)."""
         with torch.no_grad():
             tensor = recipe().detach().to(dtype or self.dtype, copy=True)
         self._recipes.append((tensor, recipe))
         return tensor
 
     def refresh(self) -> None:
-        """Compute all of them from the parameters as they are now."""
+        """Recompute all of them from the current parameters."""
         with torch.no_grad():
             for tensor, recipe in self._recipes:
                 tensor.copy_(recipe())
 
 
 def folded(module: nn.Module) -> tuple[Tensor, Tensor]:
-    """Kernel and bias of a convolution as `resnet.conv` makes it, batch norm in its running form included."""
+    """Kernel and bias of a convolution from `resnet.conv`, with batch norm's running statistics folded in."""
     if isinstance(module, nn.Conv2d):
         bias = module.bias if module.bias is not None else module.weight.new_zeros(module.out_channels)
         return module.weight, bias
@@ -58,7 +58,7 @@ def folded(module: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 class Conv:
-    """A convolution whose output may be joined by a sum and a ReLU."""
+    """A convolution with an optional fused sum and ReLU."""
 
     def __init__(
         self, derived: Derived, kernel: Callable[[], Tensor], bias: Callable[[], Tensor], padding: int,
@@ -71,7 +71,7 @@ class Conv:
 
     @staticmethod
     def of(derived: Derived, module: nn.Module) -> Conv:
-        """The twin of a convolution of `resnet`, batch norm folded in."""
+        """The twin of a convolution of `resnet`, with batch norm folded in."""
         inner = module if isinstance(module, nn.Conv2d) else module[0]  # type: ignore[index]
         padding, stride = int(inner.padding[0]), int(inner.stride[0])
         return Conv(derived, lambda: folded(module)[0], lambda: folded(module)[1], padding, stride)
@@ -99,15 +99,15 @@ class Conv:
 
 
 class Entries:
-    """What the blocks of one network may be given, each after the first: see `bounds`."""
+    """The largest allowed inputs of a network's blocks after the first: see `bounds`."""
 
     def __init__(self, watch: Watch, reaches: Sequence[Tensor]) -> None:
-        """reaches: of the blocks after the first [] each, in the number format of the network."""
+        """reaches: [] each, of the blocks after the first, in the number format of the network."""
         self.watch = watch
         self._reaches = iter((None, *reaches))
 
     def next(self) -> Callable[[Tensor], None]:
-        """Looks at what enters the next block."""
+        """A check of the input of the next block."""
         reach = next(self._reaches)
         if reach is None:
             return lambda x: None
@@ -149,11 +149,11 @@ class Representation:
 
 
 class Dynamics:
-    """Twin of `resnet.Dynamics`: latent [M, width, H, W], action [M] -> next latent, facts [M, facts] in float32."""
+    """Twin of `resnet.Dynamics`: latent [M, width, H, W], action [M] -> next latent, outputs [M, units] in float32."""
 
     def __init__(self, derived: Derived, g: resnet.Dynamics, num_actions: int, entries: Entries) -> None:
         width = folded(g.enter)[0].shape[0]
-        # The bias is in the table.
+        # The bias is included in the table.
         self.enter = Conv(
             derived, lambda: folded(g.enter)[0][:, :width], lambda: torch.zeros_like(folded(g.enter)[1]), 1)
         self.spatial = g.planes is not None
@@ -194,8 +194,8 @@ class Prefix:
 
 
 def action_table(g: resnet.Dynamics, actions: Tensor, width: int) -> Tensor:
-    """What each action adds before the first ReLU, the convolution's bias included: [A, H, W, width], or [A, width]
-    where actions have no place on the board."""
+    """What each action adds before the first ReLU, including the convolution's bias: [A, H, W, width], or [A, width]
+    if actions have no location on the board."""
     kernel, bias = folded(g.enter)
     if g.planes is None:
         assert g.bias is not None
@@ -209,7 +209,7 @@ def action_table(g: resnet.Dynamics, actions: Tensor, width: int) -> Tensor:
 
 
 class Head(ABC):
-    """[B, width, H, W] -> [B, units]: what `seen` makes of all places is mapped in float32."""
+    """[B, width, H, W] -> [B, units]: `seen` summarises all cells, then layers in float32."""
 
     def __init__(self, derived: Derived, head: resnet.PooledHead | resnet.FlatHead) -> None:
         self.local = Conv.of(derived, head.local)
@@ -228,7 +228,7 @@ class PooledHead(Head):
     """Twin of `resnet.PooledHead`."""
 
     def seen(self, cells: Tensor) -> Tensor:
-        # Maxima of bfloat16 are many times slower than those of float32 on a CPU.
+        # On a CPU, maxima of bfloat16 are many times slower than those of float32.
         places = cells.permute(0, 2, 3, 1).flatten(1, 2).float()
         return torch.cat((places.mean(1), places.amax(1)), 1)
 
@@ -261,7 +261,7 @@ class PolicyHead:
         if self.spatial:
             outer = head.outer
             assert isinstance(outer, nn.Conv2d)
-            # A 1x1 convolution is a linear layer on every place.
+            # A 1x1 convolution is a linear layer on every cell.
             self.weight = derived.hold(lambda: outer.weight.flatten(1), torch.float32)
             self.bias = derived.hold(lambda: folded(outer)[1], torch.float32)
             return

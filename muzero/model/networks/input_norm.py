@@ -1,9 +1,9 @@
 """Per-pixel input normalisation.
 
 A ball of two pixels is a thousandth of a picture. After strided convolutions and mean pooling it is lost in the static
-background, and a network without batch norm learns neither the ball nor the reward it brings. So each pixel becomes its
-difference from the mean at its place, in standard deviations, clipped at +-5 (Burda et al. 2018, "Exploration by Random
-Network Distillation", section 2.4).
+background, and a network without batch norm learns neither the ball nor its reward. So each pixel is standardised by
+its own mean and standard deviation, and clipped at +-5 (Burda et al. 2018, "Exploration by Random Network
+Distillation", section 2.4).
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from torch import Tensor, nn
 CUT = 5.0
 """Pixels are clipped at this many standard deviations."""
 LEAST = 1.0 / 32.0
-"""Smallest standard deviation, as a share of the largest entry, so that noise in a static pixel is not amplified."""
+"""Least standard deviation, as a fraction of the largest entry, so that noise in a static pixel isn't amplified."""
 CHUNK = 256
-"""Pictures measured at a time; bounds the memory."""
+"""Pictures measured at once; bounds the memory."""
 
 
 class Standardise(nn.Module):
-    """Observations [B, frames * C, H, W] -> the same, standardised; every frame by the same mean and deviation.
+    """Standardises observations [B, frames * C, H, W], every frame with the same mean and standard deviation.
 
     Both are stored with the weights. Until `measure` has seen pictures, pixels are divided by the largest entry.
     """
 
     def __init__(self, frame_shape: tuple[int, ...], high: float) -> None:
-        """frame_shape: of one frame [C, H, W]; high: the largest entry."""
+        """frame_shape: shape of one frame [C, H, W]; high: the largest entry."""
         super().__init__()
         self.least = LEAST * high
         self.mean: Tensor
@@ -51,5 +51,5 @@ class Standardise(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         frames = obs.reshape(len(obs), -1, *self.mean.shape)
-        # In place from the first result on: new memory for each operation takes longer than the arithmetic.
+        # In place after the first operation: allocating memory for each takes longer than the arithmetic.
         return torch.sub(frames, self.mean).mul_(self.scale).clamp_(-CUT, CUT).reshape(obs.shape)

@@ -1,4 +1,4 @@
-"""What the module of a network kind holds: `build`, `bounds` and `fast`; see `muzero.config.kinds.NETWORKS`."""
+"""The interface of a network kind's module: `build`, `bounds` and `fast`; see `muzero.config.kinds.NETWORKS`."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Outputs:
-    """How many numbers the networks state besides the policy."""
+    """Output sizes of the networks, besides the policy."""
 
     facts: int
-    """of a transition: reward units, and classes of who moves next; 0 where a value prefix states the rewards and the
-    game who moves"""
+    """for a transition: reward units, and classes of the next mover; 0 if a value prefix predicts the rewards and the
+    game determines who moves"""
     values: int
-    """units of a value"""
+    """units for a value"""
     dynamics: bool
     """whether there is a g"""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks of one model; their weights are stored as `h.`, `g.` and `f.` and their own names."""
+    """The networks of one model; their weights are stored as `h.`, `g.` or `f.` followed by their own names."""
 
     h: nn.Module
-    """called as `Encoder` says"""
+    """called as an `Encoder`"""
     g: nn.Module | None
-    """called as `Transition`"""
+    """called as a `Transition`"""
     f: nn.Module
     """called as `Heads`"""
     latent_shape: tuple[int, ...]
@@ -53,7 +53,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Fast:
-    """The same functions laid out for the search."""
+    """The same functions in their fast form, for search."""
 
     h: Encoder
     g: Transition | None
@@ -61,7 +61,7 @@ class Fast:
 
 
 class Built(Protocol):
-    """What is looked at of a model built before."""
+    """The attributes of a built model used here."""
 
     spec: GameSpec
     config: ModelConfig
@@ -72,31 +72,32 @@ class Built(Protocol):
 
 
 class NetworkModule(Protocol):
-    """A kind of network: a module with these functions. `tests/model/test_every_network.py` holds each entry to it.
+    """A network kind: a module with these functions. `tests/model/test_every_network.py` checks every entry.
 
-    Latents must stay of one size however often g is applied: `latent_norm.NORMS` has what `model.latent_norm` names.
-    `output_layer` marks the layers of policy, value and facts, which Muon then leaves to AdamW. Settings of `model`
-    that say nothing to a kind are passed over; those it can't do are refused in `build`.
+    Latents must keep their scale however often g is applied: `latent_norm.NORMS` has the choices of
+    `model.latent_norm`. `output_layer` marks the layers of policy, value and transition outputs, which Muon then leaves
+    to AdamW. Settings of `model` that don't apply to a kind are ignored; those it can't support are refused in `build`.
     """
 
     def build(self, spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
-        """New networks for a game, in the order h, g, f. Raises ConfigError, with the mend, for a game they can't read
-        and for settings they can't do."""
+        """New networks for a game, made in the order h, g, f. Raises ConfigError, with a remedy, for unsuitable games
+        and unsupported settings."""
 
     def bounds(self, model: Built) -> dict[str, list[Row]]:
-        """How large numbers become in h, f and g, by name; {} where nothing is known, and nothing is proven then.
+        """Bounds on the activations of h, f and g, by name; {} if unknown, in which case nothing is proven.
 
-        Latents are taken to be as large as `h.normalise` leaves them, one of `latent_norm.NORMS`: a kind that has
-        bounds has that attribute.
+        Latents are assumed to be as large as `h.normalise` leaves them, which is one of `latent_norm.NORMS`: a kind
+        that has bounds has that attribute.
         """
 
     def fast(self, model: Built, derived: Derived, entries: Callable[[str], Entries]) -> Fast | None:
-        """The networks as a search runs them: weights derived by `derived`, which is refreshed when they change.
+        """The networks in their fast form, with weights held by `derived`, which is refreshed when they change.
 
-        entries: what may enter the blocks of h or g, by name. None: the search runs a copy of the networks.
+        entries: the largest allowed inputs of the blocks of h or g, by name. Returns None if a search should run a copy
+        of the networks.
         """
 
 
 def module_of(network: str) -> NetworkModule:
-    """The module of a kind of network by its name in `NETWORKS`."""
+    """The module of a network kind, by its name in `NETWORKS`."""
     return cast(NetworkModule, importlib.import_module(NETWORKS[network].module))

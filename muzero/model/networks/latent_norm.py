@@ -1,4 +1,4 @@
-"""Normalisation of a latent, without parameters: it keeps repeated applications of g in one range."""
+"""Normalisation of latents, without parameters: keeps repeated applications of g in range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 def layer(x: Tensor) -> Tensor:
     """[B, *L] to mean 0 and variance 1 over *L."""
-    if x.dim() == 4:  # in the order of memory of channels last, which it would leave otherwise
+    if x.dim() == 4:  # keep the channels-last memory format, which would be lost otherwise
         planes = x.permute(0, 2, 3, 1)
         return F.layer_norm(planes, planes.shape[1:]).permute(0, 3, 1, 2)
     return F.layer_norm(x, x.shape[1:])

@@ -31,7 +31,7 @@ class Representation(nn.Module):
 
 
 class Dynamics(nn.Module):
-    """g: latent [M, width], action [M] -> next latent [M, width], transition facts [M, facts]."""
+    """g: latent [M, width], action [M] -> next latent [M, width], transition outputs [M, units]."""
 
     def __init__(self, num_actions: int, width: int, hidden: int, facts: int, norm: str) -> None:
         super().__init__()
@@ -90,6 +90,6 @@ def bounds(model: Built) -> dict[str, list[Row]]:
 
 
 def fast(model: Built, derived: Derived, entries: Callable[[str], Entries]) -> Fast | None:
-    """See `kind.NetworkModule`: small layers gain nothing from another layout."""
+    """See `kind.NetworkModule`: small layers gain nothing from a fast form."""
     del model, derived, entries
     return None

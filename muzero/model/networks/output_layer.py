@@ -12,7 +12,7 @@ _MARK = "is_output_layer"
 
 
 def output_layer(layer: Layer, *, zero: bool = False) -> Layer:
-    """Marks a layer whose output no other layer reads. zero: it starts at zero, so that it predicts uniformly."""
+    """Mark a layer whose output no other layer reads. zero: initialise it to zero, so that it predicts uniformly."""
     setattr(layer, _MARK, True)
     if zero:
         nn.init.zeros_(layer.weight)
@@ -22,5 +22,5 @@ def output_layer(layer: Layer, *, zero: bool = False) -> Layer:
 
 
 def is_output_layer(layer: nn.Module) -> bool:
-    """Whether `output_layer` marked it."""
+    """Whether `output_layer` has marked the layer."""
     return getattr(layer, _MARK, False)

@@ -1,6 +1,6 @@
-"""The `pixels` kind of network: h halves a picture four times, down to a small board on which g and f of `resnet` work.
+"""The `pixels` network kind: h downsamples a picture four times by 2, to a small board for g and f of `resnet`.
 
-Schrittwieser et al. 2020, appendix F: two strided convolutions and two mean poolings, residual blocks after each.
+Schrittwieser et al. 2020, appendix F: two strided convolutions and two mean poolings, with residual blocks after each.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Representation(nn.Module):
         self, shape: tuple[int, int, int], *, width: int, blocks: tuple[int, int], norm: str, latent_norm: str,
         position_bias: bool,
     ) -> None:
-        """blocks: after each of the first two halvings, and of the last two."""
+        """blocks: after each of the first two downsamplings, and after each of the last two."""
         super().__init__()
         narrow = max(1, width // 2)
         self.first, self.second = conv(shape[0], narrow, norm, stride=2), conv(narrow, width, norm, stride=2)
@@ -62,7 +62,7 @@ class Representation(nn.Module):
 
 
 class FastRepresentation:
-    """`Representation` laid out for the search: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16]."""
+    """Fast form of `Representation`: picture [B, C, H, W] -> latent [B, width, H / 16, W / 16]."""
 
     def __init__(self, derived: Derived, h: Representation, entries: Entries) -> None:
         self.first, self.second = fused.Conv.of(derived, h.first), fused.Conv.of(derived, h.second)
@@ -85,7 +85,7 @@ def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     h = Representation(
         shape, width=config.width, blocks=(config.picture_blocks, config.representation_blocks), norm=config.norm,
         latent_norm=config.latent_norm, position_bias=config.position_bias)
-    # Places of the small board are no places of actions.
+    # Cells of the downsampled board don't correspond to actions.
     return boards.over_board(spec, config, outputs, h, board(*shape[1:]), ActionLayout(), picture=True)
 
 

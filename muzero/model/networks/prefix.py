@@ -1,7 +1,7 @@
 """Value prefix (EfficientZero): predicts the sum of rewards along the unroll with an LSTM.
 
 Ye et al. 2021, section 4.2: it is hard to predict on which step a reward arrives, but not that it arrives. The memory
-is part of the latent: the LSTM's state, the sum predicted last, and the number of moves since the sum began.
+is part of the latent: the LSTM's state, the last predicted sum, and the number of moves since the sum was reset.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Prefix(nn.Module):
     def __init__(
         self, latent_shape: tuple[int, ...], hidden: int, units: int, period: int, decode: Callable[[Tensor], Tensor]
     ) -> None:
-        """period: moves after which the sum begins anew. decode: what the units say, [M, units] -> [M]."""
+        """period: moves after which the sum is reset. decode: output units to scalars, [M, units] -> [M]."""
         super().__init__()
         self.period, self.hidden, self.decode = period, hidden, decode
         self.size = 2 * hidden + 2
@@ -76,7 +76,7 @@ class Prefix(nn.Module):
         return said, torch.cat((h.float(), c.float(), facts), 1)
 
     def begun(self, memory: Tensor) -> Tensor:
-        """Memory [M, size] as the next move finds it: all zero where the sum begins anew."""
+        """Memory [M, size] for the next move: all zero where the sum is reset."""
         return memory * (memory[:, -1:] < self.period)
 
     def paid(self, before: Tensor, after: Tensor) -> Tensor:
@@ -85,8 +85,8 @@ class Prefix(nn.Module):
 
 
 def sums(reward: Tensor, period: int) -> Tensor:
-    """Rewards [K, B] of a row of moves -> what is stated of them: their sums so far, anew after each `period` moves;
-    for a period of 0 each by itself."""
+    """Rewards [K, B] of successive moves -> prediction targets: their running sums, reset after each `period` moves;
+    for a period of 0, the rewards themselves."""
     if period == 0 or len(reward) == 0:
         return reward
     return torch.cat([part.cumsum(0) for part in torch.split(reward, period)])

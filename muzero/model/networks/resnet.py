@@ -1,8 +1,8 @@
 """Convolutional h, g and f over a board [C, H, W].
 
-Heads share weights over the board: a head that sees the flattened board must learn every winning line for itself.
+Heads share weights over the board: a head on the flattened board would have to learn every winning line separately.
 Policies follow the game's action layout (cells, columns or a dense head); scalars come from mean- and max-pooled
-channels. The small latent board of a picture is flattened instead: in it places are no places of actions.
+channels. The small latent board of a picture is flattened instead, as its cells don't correspond to actions.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from muzero.model.networks.latent_norm import NORMS
 from muzero.model.networks.output_layer import output_layer
 
 FLAT_CHANNELS = 16
-"""Channels of a latent board that a head sees flattened."""
+"""Channels of a latent board before a head flattens it."""
 
 
 def conv(inputs: int, outputs: int, norm: str, stride: int = 1) -> nn.Module:
-    """3x3 convolution, of the same size for stride 1, with batch norm when asked."""
+    """3x3 convolution, padded to the same size for stride 1, with optional batch norm."""
     if norm == "batch":
         return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False), nn.BatchNorm2d(outputs))
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1)
@@ -62,7 +62,7 @@ class Representation(nn.Module):
 
 
 class ActionPlanes(nn.Module):
-    """Action [M] -> planes [M, planes, H, W] that mark where it acts; actions without a place are a learned bias."""
+    """Action [M] -> planes [M, planes, H, W] that mark its cell; actions without a cell are a learned bias."""
 
     def __init__(self, num_actions: int, shape: tuple[int, int], layout: ActionLayout) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class ActionPlanes(nn.Module):
             entries = torch.arange(height) * width + action
         else:
             entries = action % self.planes * (height * width) + action // self.planes
-        # An action without a place marks one entry past the planes, which is cut off.
+        # An action without a cell marks an extra entry past the planes, which is cut off.
         entries = torch.where(action < num_actions - layout.extra, entries, self.planes * height * width)
         self.register_buffer("entries", entries, persistent=False)
         self.entries: Tensor
@@ -86,13 +86,13 @@ class ActionPlanes(nn.Module):
 
 
 class Dynamics(nn.Module):
-    """g: latent [M, width, H, W], action [M] -> next latent, transition facts [M, facts]."""
+    """g: latent [M, width, H, W], action [M] -> next latent, transition outputs [M, units]."""
 
     def __init__(
         self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, *, width: int, hidden: int, blocks: int,
         facts: int, norm: str, latent_norm: str, picture: bool = False,
     ) -> None:
-        """shape: of the latent board. picture: it is one of a picture."""
+        """shape: of the latent board. picture: whether it comes from a picture."""
         super().__init__()
         spatial = layout.kind != "flat"
         self.planes = ActionPlanes(num_actions, shape, layout) if spatial else None
@@ -123,7 +123,7 @@ class PooledHead(nn.Module):
         self.outer = output_layer(nn.Linear(hidden, units), zero=zero)
 
     def forward(self, x: Tensor) -> Tensor:
-        # Channels last is the order of memory: gradients of pooled planes would come back in another one.
+        # Keep channels-last memory format: gradients of pooled planes would come back in another one.
         cells = F.relu(self.local(x)).permute(0, 2, 3, 1).flatten(1, 2)
         pooled = torch.cat((cells.mean(1), cells.amax(1)), 1)
         out: Tensor = self.outer(F.relu(self.inner(pooled)))
@@ -131,7 +131,7 @@ class PooledHead(nn.Module):
 
 
 class FlatHead(nn.Module):
-    """[B, width, H, W] -> [B, units] from all places at once: in a picture it matters where something is."""
+    """[B, width, H, W] -> [B, units] from the flattened board: in a picture it matters where something is."""
 
     def __init__(self, shape: tuple[int, int], width: int, hidden: int, units: int, zero: bool = False) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class Prediction(nn.Module):
         self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, *, width: int, hidden: int,
         value_units: int, picture: bool = False,
     ) -> None:
-        """picture: the latent is one of a picture, and actions have no places in it."""
+        """picture: whether the latent comes from a picture, in which actions have no cells."""
         super().__init__()
         self.policy: nn.Module
         self.value: nn.Module
