@@ -21,7 +21,7 @@ def limits() -> dict[str, tuple[float, float]]:
     """
 
 def choices() -> dict[str, tuple[str | bool, ...]]:
-    """Every value of every setting that is no number."""
+    """All values of every setting that isn't a number."""
 
 def memory_limit(system: str = "") -> int:
     """Bytes this process may have: the machine's, or a control group's that allows fewer.
@@ -30,10 +30,10 @@ def memory_limit(system: str = "") -> int:
     """
 
 def least_span(low: float, high: float) -> float:
-    """The least `high - low` that a search takes: 1e-30, and a millionth of the larger of the two."""
+    """The least `high - low` that a search accepts: 1e-30, and a millionth of the larger of the two."""
 
 class BadNumbers(ValueError):
-    """Numbers of the network that no search can use. The search is void after it and needs a `reset`."""
+    """Network outputs that no search can use. The search is then void and needs a `reset`."""
 
 class Search:
     """A batch of tree searches in lockstep: `reset`, then S times `select` and `expand`, then `result`.
@@ -43,7 +43,7 @@ class Search:
     Letters: B trees, A actions, S simulations, M leaves. A reward is seen by the player who moved, a value by
     the player to move; a discount is +g if the same player moves next, -g if the other one does, 0 at the end.
     Arrays are C-contiguous and of the exact dtype and shape; outputs are written in place. The GIL is released,
-    unless B * A is so small (64 at most) that handing it over would take longer than the call.
+    unless B * A is so small (at most 64) that releasing it would take longer than the call.
 
     Every call raises TypeError for a wrong dtype or an object that was never made, ValueError for a wrong shape,
     RuntimeError for a call out of order or from a second thread; nothing has changed then, and the right call may
@@ -131,7 +131,7 @@ class Search:
         """
 
     def principal_variation(self, tree: int, max_length: int = 16) -> NDArray[np.int32]:
-        """The chosen action of one tree, then the most visited ones, i32[at most max_length]."""
+        """The chosen action of one tree, then the most visited ones, i32[<= max_length]."""
 
     @property
     def trees(self) -> int:
@@ -156,7 +156,7 @@ class Search:
         """M of the last select, 0 once they are expanded."""
     @property
     def edges_visited(self) -> int:
-        """Edges walked since the reset by all trees: the sum of the depths of all simulations."""
+        """Edges traversed since the reset in all trees: the sum of the depths of all simulations."""
     @property
     def memory_bytes(self) -> int:
         """Bytes reserved; constant, as a search allocates nothing."""

@@ -1,4 +1,4 @@
-// Every search there is: the algorithm and the scale of the settings as types.
+// Instantiates the search for each algorithm and scale: maps the settings to types.
 #pragma once
 
 #include <cstdint>

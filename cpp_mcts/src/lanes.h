@@ -1,4 +1,4 @@
-// Arithmetic on short vectors, spelt out so that every instruction set computes the same bits.
+// SIMD arithmetic on short vectors, written out so that every instruction set computes the same bits.
 #pragma once
 
 #include <cstdint>
@@ -114,7 +114,7 @@ MCTS_INLINE void transpose(V (&x)[kLanes]) {
   x[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
-// Of each of four vectors, as `sum`, `largest` and `smallest` do it: vector i gives lane i.
+// `sum`, `largest` and `smallest` of each of four vectors: the result of vector i is in lane i.
 MCTS_INLINE Doubles sums(Doubles (&x)[kLanes]) {
   transpose(x);
   return (x[0] + x[1]) + (x[2] + x[3]);
@@ -139,7 +139,7 @@ MCTS_INLINE Doubles load_visits(const EdgeBlock& block) {
   std::memcpy(&x, block.visits, sizeof x);
   return __builtin_convertvector(x, Doubles);
 }
-// A lane that is used has been visited.
+// Lanes in use: those with visits.
 template <class V>
 MCTS_INLINE auto used(V visits) {
   return visits > V{};
@@ -169,7 +169,8 @@ struct Best {
   Doubles score = splat(-std::numeric_limits<double>::infinity());
   Doubles edge = splat(kNobody);  // every edge number is exact in a double
 
-  // Blocks come in the order of the chain, in which edge numbers rise. Only lanes that count are looked at.
+  // Call in the order of the chain, in which edge numbers rise. Only lanes where `counts` is set are
+  // considered.
   MCTS_INLINE void offer(Doubles candidate, Longs counts, std::int32_t block) {
     const double base = static_cast<double>(block) * kLanes;
     const Longs better = (candidate > score) & counts;
@@ -182,7 +183,7 @@ struct Best {
     highest = largest(score);
     const auto picked = static_cast<EdgeId>(smallest(score == splat(highest) ? edge : splat(kNobody)));
     if (picked == kNobody) [[unlikely]]
-      return first;  // a branch: a choice would lengthen every walk
+      return first;  // a branch: a conditional move would lengthen every walk
     return picked;
   }
 

@@ -8,16 +8,16 @@
 namespace mcts {
 namespace {
 
-// "max" or a number beyond all machines stands where there is no limit; the file is missing where this
-// version of groups is not used.
+// Without a limit the file holds "max" or a huge number; if this version of control groups isn't used, it is
+// missing.
 std::uint64_t limit_in(const std::string& file) {
   std::uint64_t bytes;
   std::ifstream in(file);
   return in >> bytes ? bytes : UINT64_MAX;
 }
 
-// A group may have no more than any group above it. In a container its path may be the host's: then only the
-// top is there, which is the container's own group.
+// A group may not use more than any of its ancestors. In a container its path may be the host's: then only
+// the root exists, which is the container's own group.
 std::uint64_t least_in(const std::string& top, const std::string& group, const std::string& name) {
   std::uint64_t least = limit_in(top + "/" + name);
   for (std::size_t end = group.size(); end != std::string::npos && end > 0; end = group.rfind('/', end - 1)) {

@@ -1,4 +1,4 @@
-// How much memory this process may have, and the refusal of what would not fit.
+// The memory limit of this process, and the refusal of searches that would exceed it.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,11 @@
 
 namespace mcts {
 
-// Bytes of the machine, or of the control group that the process runs in if that allows fewer (version 1 or
-// 2). system: where `proc` and `sys` are.
+// Bytes of the machine, or of the process's control group (version 1 or 2) if that allows fewer. system: the
+// folder that holds `proc` and `sys`.
 std::uint64_t memory_limit(const std::string& system = "");
 
-// x * y, or the largest number if that is more.
+// x * y, or the largest number on overflow.
 inline std::uint64_t saturating_product(std::uint64_t x, std::uint64_t y) {
   std::uint64_t product;
   return __builtin_mul_overflow(x, y, &product) ? UINT64_MAX : product;
@@ -27,7 +27,7 @@ inline std::uint64_t saturating_sum(std::uint64_t x, std::uint64_t y) {
 // 2147483648 bytes (2.0 GiB)
 std::string size_text(std::uint64_t bytes);
 
-// Says how much would be needed.
+// Its text says how much would be needed.
 class NotEnoughMemory : public std::bad_alloc {
  public:
   explicit NotEnoughMemory(std::string text) : text_(std::move(text)) {}

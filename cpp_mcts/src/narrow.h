@@ -5,7 +5,7 @@
 
 namespace mcts {
 
-// Remembers whether all numbers so far had a float32; 0 stands for one that has none.
+// Remembers whether all numbers so far fit into a float32; returns 0 for one that doesn't.
 struct Narrow {
   bool all_fit = true;
   float operator()(double x) {

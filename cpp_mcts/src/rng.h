@@ -1,5 +1,5 @@
-// Random numbers of the root noise. Nothing of <random> is used: its distributions differ between libraries.
-// One generator serves one tree for one search and starts from that tree's seed alone.
+// Random numbers for root noise. Doesn't use <random>, whose distributions differ between libraries.
+// One generator serves one tree for one search, seeded only by that tree's seed.
 #pragma once
 
 #include <cmath>
@@ -31,12 +31,12 @@ class Rng {
     return result;
   }
 
-  // In (0, 1): never an end, so that its logarithm, and the logarithm of that, are finite.
+  // In the open interval (0, 1), so that its logarithm, and the logarithm of that, are finite.
   double uniform() { return (static_cast<double>(bits() >> 12) + 0.5) * 0x1p-52; }
 
   double gumbel() { return -std::log(-std::log(uniform())); }
 
-  // Polar method (Marsaglia and Bray 1964); the second number of the pair is not kept.
+  // Polar method (Marsaglia and Bray 1964); discards the second number of the pair.
   double normal() {
     for (;;) {
       const double x = 2.0 * uniform() - 1.0;
@@ -46,8 +46,8 @@ class Rng {
     }
   }
 
-  // Logarithm of a Gamma(alpha, 1) draw (Marsaglia and Tsang 2000). A small alpha draws with alpha + 1 and
-  // multiplies by uniform ^ (1 / alpha); taking logarithms keeps that factor from vanishing.
+  // Logarithm of a Gamma(alpha, 1) sample (Marsaglia and Tsang 2000). For a small alpha, samples with alpha +
+  // 1 and multiplies by uniform ^ (1 / alpha); taking logarithms keeps that factor from vanishing.
   double log_gamma_draw(double alpha) {
     if (alpha < 1.0) {
       const double larger = log_gamma_draw(alpha + 1.0);

@@ -6,9 +6,8 @@
 
 #include "lanes.h"
 
-// Each loop is compiled three times as well. A sanitizer can't run the code that chooses a clone, because it
-// runs before the sanitizer has started: a sanitized build has no clones, one for threads has the widest
-// form.
+// Each loop is compiled three times as well. The code that selects a clone runs before a sanitizer has
+// started, so sanitizer builds have no clones; that of the thread sanitizer has the widest form.
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__AVX2__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define MCTS_CLONES __attribute__((target_clones("avx2", "default")))
@@ -77,8 +76,8 @@ MCTS_INLINE V smaller(V x, V y) {
 #define MCTS_LOW_HALF(x) __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7)
 #define MCTS_HIGH_HALF(x) __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15)
 
-// The functions below take a row of `padded` numbers eight at a time, and if `sixteen` is set as many as
-// there are sixteen at a time first. No loop waits for more than one operation of the round before.
+// The functions below process a row of `padded` numbers eight at a time; if `sixteen` is set, sixteen at a
+// time as far as possible. Each iteration depends on only one operation of the previous one.
 
 // The largest number, in every lane.
 template <bool sixteen>
@@ -110,7 +109,7 @@ MCTS_INLINE int first_of(Ints where) {
   return std::min(where[0], where[1]);
 }
 
-// First the largest, then where it is.
+// Finds the largest number first, then its index.
 template <bool sixteen>
 MCTS_INLINE int find_largest(const float* row, int padded) {
   const Floats best = largest_of<sixteen>(row, padded);
@@ -130,7 +129,7 @@ MCTS_INLINE int find_largest(const float* row, int padded) {
   return first_of(where);
 }
 
-// The sum has eight lanes in either form, and each adds in the same order.
+// The sum has eight lanes in both forms, and each adds in the same order.
 template <bool sixteen>
 MCTS_INLINE FirstLook look_first(const float* row, int padded) {
   const Floats best = largest_of<sixteen>(row, padded);
@@ -162,7 +161,7 @@ MCTS_INLINE FirstLook look_first(const float* row, int padded) {
 
 template <bool sixteen>
 MCTS_INLINE CopiedRow copy_looking(const float* from, float* to, int actions, int padded) {
-  Floats bad{};  // x - x is 0 if x is finite, else not a number
+  Floats bad{};  // x - x is 0 if x is finite, else NaN
   Ints taken{};
   int i = 0;
   if constexpr (sixteen) {
@@ -211,7 +210,7 @@ MCTS_CLONES CopiedRow copy_row_8(const float* from, float* to, int actions, int 
   return copy_looking<false>(from, to, actions, padded);
 }
 
-// Below so many actions there is nothing that sixteen lanes could do.
+// With fewer actions, sixteen lanes have no work.
 bool wide_enough(int actions) { return kHasSixteen && actions >= kWide; }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// How a rule brings Q onto a common scale ("Qn") before it weighs it against a prior. Each scale is a rising
-// straight line, so it keeps the order of the Qs.
+// Scales of Q ("Qn"), applied before a rule weighs Q against a prior. Each is linear and increasing, so it
+// preserves the order of the Qs.
 #pragma once
 
 #include "lanes.h"
@@ -12,7 +12,7 @@ struct Bounds {
   T low{}, high{};
 };
 
-// Qn = (q - origin) * factor; T is one number, or one for each of four nodes.
+// Qn = (q - origin) * factor; T is a number, or a vector with one for each of four nodes.
 template <class T>
 struct Line {
   T origin, factor;
@@ -25,7 +25,7 @@ MCTS_INLINE Line<T> between(const Bounds<T>& bounds, double epsilon) {
   return {bounds.low, one / (range > least ? range : least)};
 }
 
-// Known bounds: [low, high] to [0, 1]. Not clipped; a Q outside of the bounds lies outside of [0, 1].
+// Fixed bounds: [low, high] to [0, 1]. Not clipped: a Q outside the bounds is mapped outside [0, 1].
 struct FixedScale {
   static constexpr bool kPerTree = false, kPerNode = false;
   template <class T>
@@ -38,8 +38,8 @@ struct FixedScale {
   }
 };
 
-// Bounds of every Q of this tree since its reset (Schrittwieser et al. 2020, App. B, eq. 5, taken over
-// reward + discount * value). The estimate of an unvisited action is no Q of the tree and is clipped to [0,
+// Extremes of all Qs in this tree since its reset (Schrittwieser et al. 2020, App. B, eq. 5, taken over
+// reward + discount * value). The estimate for unvisited actions isn't a Q of the tree and is clipped to [0,
 // 1].
 struct MinMaxScale {
   static constexpr bool kPerTree = true, kPerNode = false;
@@ -54,8 +54,8 @@ struct MinMaxScale {
   }
 };
 
-// Bounds of the candidates at this very node (the rescaling of Danihelka et al. 2022, App. D, and of the mctx
-// library): the rule says which.
+// Extremes of the candidates at this node (the rescaling of Danihelka et al. 2022, App. D, and of the mctx
+// library); the rule defines the candidates.
 struct SiblingsScale {
   static constexpr bool kPerTree = false, kPerNode = true;
   template <class T>

@@ -1,13 +1,13 @@
 // A batch of searches in lockstep, in numbered stages:
 //
-//   1 reset    the roots
-//   2 select   a walk from each root to a position that has not been evaluated
-//   3 expand   the network's answers become nodes
-//   4 backup   the answer is carried back along the walk
-//   5 result   policy, values and the move
+//   1 reset    initialises the roots
+//   2 select   walks from each root to a position that hasn't been evaluated
+//   3 expand   turns the network's outputs into nodes
+//   4 backup   propagates the value back along the walk
+//   5 result   policy, values and the chosen move
 //
-// Stages 2 to 4 repeat once a simulation; between 2 and 3 the caller runs the network. So 3, 4 and the next
-// 2 can be one call: then a tree is walked again while it is still in the cache.
+// Stages 2 to 4 are repeated for each simulation; between 2 and 3 the caller runs the network. So 3, 4 and
+// the next 2 can be one call, in which a tree is walked again while it is still in the cache.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +34,7 @@ class BatchSearch final : public SearchBase {
   using Rule = typename Root::Rule;
 
  public:
-  // Throws NotEnoughMemory before anything is reserved.
+  // Throws NotEnoughMemory before reserving anything.
   explicit BatchSearch(const Settings& settings)
       : SearchBase((require_memory(settings, bytes(settings)), settings)),
         arena_(settings_),
@@ -94,7 +94,7 @@ class BatchSearch final : public SearchBase {
   }
 
   // ---- 3 expand, then 2 select ----
-  // A tree whose row was refused lacks a node that the next walk counts on: nothing is walked any more.
+  // A tree whose row was refused lacks a node that the next walk relies on: no more walks.
   std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows, Refusal& refusal) override {
     pool_.parallel_for(active_trees(), chunk(), [&](int thread, int begin, int end) {
       double* const scratch = numbers_.data() + numbers_per_thread_ * thread;
@@ -118,7 +118,7 @@ class BatchSearch final : public SearchBase {
   }
 
  private:
-  // A walk on its way down one tree.
+  // A walk in progress in one tree.
   struct Walk {
     const Tree* tree;
     NodeId node;
@@ -128,7 +128,7 @@ class BatchSearch final : public SearchBase {
   static constexpr int kChunk = 32;  // most trees that a thread takes at once
   static constexpr int kApart = 8;   // doubles between the scratch of two threads: a cache line
 
-  // Several threads take less at once, so that they end together.
+  // Several threads take smaller chunks, so that they finish together.
   int chunk() const { return pool_.threads() == 1 ? kChunk : kChunk / 2; }
 
   static int threads(const Settings& s) { return static_cast<int>(std::min(s.threads, s.trees)); }
@@ -148,7 +148,7 @@ class BatchSearch final : public SearchBase {
     root_.prepare(tree, rows.simulations, rows.seeds[b], scratch);
   }
 
-  // The first row of the last select's leaves that belongs to tree b or to a later one.
+  // The first row of the last select's leaves that belongs to tree b or a later one.
   int first_leaf(int b) const {
     if (leaves() == active_trees()) return b;
     const auto begin = leaf_tree_.begin();
@@ -185,8 +185,8 @@ class BatchSearch final : public SearchBase {
     select_trees(begin, end, simulation, scratch);
   }
 
-  // A few trees are walked side by side, one step of each at a time: while one waits for memory or for a
-  // division, the processor works on the next.
+  // Walks a few trees side by side, one step of each at a time: while one waits for memory or for a division,
+  // the processor works on the next.
   MCTS_INLINE void select_trees(int begin, int end, int simulation, double* scratch) {
     for (int first = begin; first < end; first += kWalks) {
       const int last = std::min(first + kWalks, end);
@@ -250,7 +250,7 @@ class BatchSearch final : public SearchBase {
     if (refusal.suspected()) refuse_stuck(rows, begin, end, refusal);
   }
 
-  // Refuses rows that exclude every action of a position that isn't the end.
+  // Refuses rows that exclude every action of a non-terminal position.
   MCTS_APART void refuse_stuck(const ExpandRows& rows, int begin, int end, Refusal& refusal) const {
     for (int m = begin; m < end; ++m) {
       if (arena_.tree(leaf_tree_[m]).state->excludes == 0 || rows.discount[m] == 0.0f) continue;
@@ -260,8 +260,8 @@ class BatchSearch final : public SearchBase {
     }
   }
 
-  // A rule that chooses ahead does so at every node that the walk has left, but for the root, where the root
-  // policy chooses.
+  // A rule that chooses ahead does so at every node of the walk except the root, where the root policy
+  // chooses.
   template <class Asked>
   void ask(Asked& asked, const Tree& tree, double* scratch) const {
     if constexpr (Rule::kAhead) {
@@ -275,8 +275,8 @@ class BatchSearch final : public SearchBase {
     if constexpr (Rule::kAhead) rule_.settle(asked, scratch);
   }
 
-  // One step down, or, if there is no edge, the leaf that the walk has found; its action may not be known
-  // yet. True: the walk goes on.
+  // Goes one step down or, if there is no edge, records the leaf that the walk has found; its action may not
+  // be known yet. True: the walk continues.
   MCTS_INLINE static bool follow(Walk& walk, EdgeId edge) {
     const Tree& tree = *walk.tree;
     if (edge == kNone) {
@@ -295,20 +295,20 @@ class BatchSearch final : public SearchBase {
     return true;
   }
 
-  // A terminal node needs no network.
+  // A terminal node needs no network evaluation.
   void finish_at_terminal(const Walk& walk) {
     walk.tree->state->leaf_action = kNone;
     walk.tree->state->path_length = walk.depth;
     backup(*walk.tree, walk.tree->nodes[walk.node].raw_value);
   }
 
-  // Apart from the loop, which hardly ever needs it.
+  // Kept out of the loop, which rarely needs it.
   MCTS_APART static bool refused(Refusal& refusal, int row, Refusal::Why why) {
     refusal.note(row, why);
     return false;
   }
 
-  // Apart as well: most models exclude nothing.
+  // Out of the loop as well: most models exclude nothing.
   MCTS_APART static void exclude(TreeState& state, Refusal& refusal) {
     state.excludes = 1;
     refusal.suspect();
@@ -335,7 +335,7 @@ class BatchSearch final : public SearchBase {
   }
 
   // ---- 4 backup ----
-  // G = r + d * G from the value `g` of the last position of the walk to the root, each seen by the player to
+  // G = r + d * G from the value `g` of the walk's last position back to the root, each for the player to
   // move there.
   void backup(const Tree& tree, double g) {
     TreeState& state = *tree.state;

@@ -1,4 +1,4 @@
-// What is common to all searches: the order of the calls, and the refusal of bad numbers.
+// The base class of all searches: checks the order of calls and refuses bad numbers.
 #pragma once
 
 #include <atomic>
@@ -15,13 +15,13 @@ namespace mcts {
 // Which call may come next.
 enum class Phase { kReset, kSelect, kExpand };
 
-// Numbers of the network that no search can use.
+// Network outputs that no search can use.
 class BadNumbers : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;
 };
 
-// The first row that was refused, found by any thread, and why.
+// The first refused row, found by any thread, and the reason.
 class Refusal {
  public:
   enum Why : int { kLogits, kValue, kReward, kDiscount, kPossible, kLarge, kLegal };
@@ -33,13 +33,13 @@ class Refusal {
     }
   }
 
-  // A row excludes an action, so it may exclude all of them, which is looked for after the loop.
+  // A row excludes an action, so it may exclude all of them, which is checked after the loop.
   void suspect() { suspected_.store(true, std::memory_order_relaxed); }
   bool suspected() const { return suspected_.load(std::memory_order_relaxed); }
 
   bool any() const { return first_.load(std::memory_order_relaxed) != kNoRow; }
 
-  // Throws std::invalid_argument for a mistake of the caller, BadNumbers for one of the network.
+  // Throws std::invalid_argument for an error of the caller, BadNumbers for one of the network.
   [[noreturn]] void raise() const {
     static constexpr const char* kText[] = {
         "logits: expected finite numbers, got nan or infinity",
@@ -62,10 +62,11 @@ class Refusal {
   std::atomic<bool> suspected_{false};
 };
 
-// What the bindings see of any search. One virtual call a batch; the order of calls is checked here.
+// The interface of any search for the bindings. One virtual call per batch; the order of calls is checked
+// here.
 //
-// A call out of order throws and changes nothing. A refused row makes the search void, whichever call it was:
-// no tree is active, no leaf waits, and only a reset may follow.
+// A call out of order throws and changes nothing. A refused row voids the search, in any call: no tree is
+// active, no leaf is pending, and only a reset may follow.
 class SearchBase {
  public:
   explicit SearchBase(const Settings& settings) : settings_(settings) {}
@@ -82,7 +83,7 @@ class SearchBase {
   virtual std::int64_t edges_visited() const = 0;
 
   void reset(const ResetRows& rows) {
-    end_search();  // what stays true if a row is refused
+    end_search();  // remains the state if a row is refused
     Refusal refusal;
     reset_trees(rows, refusal);
     require_none(refusal);

@@ -1,10 +1,11 @@
-// The table of search settings: one row each, with its name, its member and the values that it may have.
-// There are no defaults here: whoever makes a search states every setting.
+// The table of search settings: one row each, with its name, member and allowed values.
+// There are no defaults here: the caller gives every setting.
 //
-// Within these bounds no score overflows, and none is NaN, whatever finite float32 numbers the network says:
-// rewards and values are at most 3.5e38 and discounts at most 1, so a return over 2^24 steps, and every Q, is
-// at most 6e45; a Q on its scale at most 2 * 6e45 / 1e-30 = 1.2e76; sigma at most (1e6 + 2^24) * 1e6 = 2e13,
-// a weight of exploration at most sqrt(2^24) * (1e6 + ln(2^24 / 1e-6)) = 5e9. A double goes to 1.7e308.
+// Within these bounds no score overflows and none is NaN, whatever finite float32 numbers the network
+// outputs: rewards and values are at most 3.5e38 and discounts at most 1, so a return over 2^24 steps, and
+// every Q, is at most 6e45; a Q on its scale at most 2 * 6e45 / 1e-30 = 1.2e76; sigma at most (1e6 + 2^24) *
+// 1e6 = 2e13, an exploration weight at most sqrt(2^24) * (1e6 + ln(2^24 / 1e-6)) = 5e9. A double goes
+// to 1.7e308.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,7 @@
 
 namespace mcts {
 
-// A number. Both ends are allowed.
+// A number. Both ends are inclusive.
 template <class T>
 struct Range {
   const char* name;
@@ -43,7 +44,7 @@ struct Choice {
   Option<T> options[n];
 };
 
-// What the memory of a search is reserved for; every other row is a setting.
+// Sizes, for which a search reserves memory; every other row is a setting.
 inline constexpr Range<std::int64_t> kSizes[] = {
     {"trees", &Settings::trees, 1, 1 << 24},
     {"actions", &Settings::actions, 1, 1 << 20},
@@ -84,7 +85,7 @@ inline constexpr std::tuple kChoices{
         {{"worst", Unvisited::kWorst}, {"parent", Unvisited::kParent}, {"siblings", Unvisited::kSiblings}}},
 };
 
-// Calls f(row) for every setting, the sizes left out.
+// Calls f(row) for every setting except the sizes.
 template <class F>
 void for_each_setting(const F& f) {
   std::apply([&f](const auto&... rows) { (f(rows), ...); }, kChoices);
@@ -93,8 +94,8 @@ void for_each_setting(const F& f) {
   for (const auto& row : kCounts) f(row);
 }
 
-// The least high - low: as small as epsilon, and a millionth of the larger of the two, since values are
-// float32 and closer ones could hardly be told apart.
+// The least high - low: epsilon's lower bound, and a millionth of the larger of the two, as values are
+// float32 and closer ones could hardly be distinguished.
 inline double least_span(double low, double high) {
   return std::max(1e-30, 1e-6 * std::max(std::abs(low), std::abs(high)));
 }

@@ -1,5 +1,5 @@
-// Threads that share out the trees of one call. A tree belongs to one thread for the whole call, so a search
-// has no lock, and which thread it is, or how many there are, doesn't change what is computed.
+// A thread pool that distributes the trees of one call. A tree belongs to one thread for the whole call, so a
+// search needs no locks, and results don't depend on which thread it is or how many there are.
 #pragma once
 
 #ifdef __linux__
@@ -21,11 +21,11 @@
 namespace mcts {
 
 // Every thread has its own share of the chunks, the same in every call, so that a tree stays in one core's
-// cache; a thread that is done takes chunks from the far end of the others' shares. So a worker that wakes
-// late, or not at all, holds nobody up.
+// cache; a thread that has finished steals chunks from the far end of the others' shares. So a worker that
+// wakes up late, or not at all, doesn't delay the call.
 //
-// A call takes some microseconds, waking a sleeping thread as many or more. Who waits therefore looks again
-// and again for a short while before going to sleep, unless there are fewer cores than threads.
+// A call takes some microseconds, and waking a sleeping thread takes as long or longer. So a waiting thread
+// spins for a short while before going to sleep, unless there are fewer cores than threads.
 class ThreadPool {
  public:
   // The calling thread is one of the `threads`.
@@ -45,8 +45,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   ~ThreadPool() {
-    // In a forked child the threads don't exist, and a new thread may have the name of one of them: they are
-    // neither waited for nor detached but forgotten.
+    // In a forked child the threads don't exist, and a new thread may have the id of one of them: neither
+    // join nor detach them, but leak the handles.
     if (getpid() != owner_) {
       new std::vector<std::thread>(std::move(workers_));
       return;
@@ -56,7 +56,8 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(shares_.size()); }
 
-  // Calls f(thread, begin, end) on chunks of at most `most` of [0, count) and waits for all. f can't throw.
+  // Calls f(thread, begin, end) on chunks of at most `most` of [0, count) and waits for all. f must not
+  // throw.
   template <class F>
   void parallel_for(int count, int most, const F& f) {
     if (workers_.empty() || count <= 1) {
@@ -83,14 +84,14 @@ class ThreadPool {
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::microseconds kPatience{20}, kNoPatience{0};
-  static constexpr int kLine = 64;  // apart in memory what different threads write
+  static constexpr int kLine = 64;  // cache line: separates what different threads write
 
-  // The chunks of a share that nobody has taken yet: the first in the upper half, the end in the lower half.
+  // The chunks of a share not yet taken: the first in the upper half, the end in the lower half.
   struct alignas(kLine) Share {
     std::atomic<std::uint64_t> open{0};
   };
 
-  // That this process may use.
+  // Cores that this process may use.
   static int cores() {
 #ifdef __linux__
     cpu_set_t set;
@@ -105,7 +106,7 @@ class ThreadPool {
 #endif
   }
 
-  // Returns a value of `what` that is `right`. What was written before it was stored is then visible.
+  // Waits until `what` has a value that is `right` and returns it. Writes before its store are then visible.
   template <class T, class Right>
   T await(const std::atomic<T>& what, const Right& right) const {
     T seen = what.load(std::memory_order_acquire);
@@ -144,7 +145,7 @@ class ThreadPool {
     calls_.notify_all();
   }
 
-  // Takes a chunk of a share, from the front or from the end. False: there is none left.
+  // Takes a chunk of a share, from the front or the end. False: none is left.
   static bool take(Share& share, bool front, int& chunk) {
     std::uint64_t open = share.open.load(std::memory_order_acquire);
     for (;;) {
@@ -158,7 +159,7 @@ class ThreadPool {
     }
   }
 
-  // A chunk that could be taken belongs to the call that is running, which can't end before it is finished.
+  // A chunk that can be taken belongs to the current call, which can't end before the chunk is finished.
   void run_chunks(int thread) {
     int finished = 0;
     for (int i = 0; i < threads(); ++i) {
@@ -182,13 +183,13 @@ class ThreadPool {
 
   const pid_t owner_;
   const std::chrono::microseconds patience_;
-  std::vector<Share> shares_;  // one a thread
-  // Written by the calling thread before the shares are opened, read by whoever has taken a chunk.
+  std::vector<Share> shares_;  // one per thread
+  // Written by the calling thread before the shares are opened, read by the thread that has taken a chunk.
   int count_ = 0, grain_ = 1;
   const void* context_ = nullptr;
   void (*call_)(const void*, int, int, int) = nullptr;
   std::atomic<bool> stop_{false};
-  alignas(kLine) std::atomic<std::uint32_t> calls_{0};  // a change of it starts a call
+  alignas(kLine) std::atomic<std::uint32_t> calls_{0};  // a change starts a call
   alignas(kLine) std::atomic<int> unfinished_{0};       // chunks of the call
   alignas(kLine) std::vector<std::thread> workers_;
 };

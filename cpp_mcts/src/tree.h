@@ -1,4 +1,4 @@
-// One tree, and the memory of all of them. Everything is reserved once; a search allocates nothing.
+// One tree, and the arena of all trees. Everything is reserved once; a search allocates nothing.
 #pragma once
 
 #include <cassert>
@@ -14,7 +14,7 @@
 
 namespace mcts {
 
-// A view of one tree's memory: cheap to copy, owns nothing.
+// A non-owning view of one tree's memory, cheap to copy.
 struct Tree {
   TreeState* state;
   Node* nodes;
@@ -39,7 +39,7 @@ struct Tree {
     return block * kLanes + i;
   }
 
-  // Finds the unvisited action of the highest prior, if it is not known yet.
+  // Finds the unvisited action with the highest prior, if not known yet.
   void look_for_next(NodeId id) const {
     Node& node = nodes[id];
     if (node.next_action != kUnknown) return;
@@ -53,8 +53,8 @@ struct Tree {
     node.lower_next_weight(row_exp(find_next(id)));
   }
 
-  // The same in two steps for a node with a child: this, and then lower_next_weight of the exponential.
-  // Returns the logit of the action found, above the largest one.
+  // The same in two steps for a node with a child: this, then lower_next_weight with the exponential.
+  // Returns the logit of the action found, minus the largest one.
   float find_next(NodeId id) const {
     Node& node = nodes[id];
     const float* const logits = row(id);
@@ -63,7 +63,7 @@ struct Tree {
     return logits[best] - node.largest_logit;
   }
 
-  // Where every walk begins.
+  // Prefetches what every walk reads first.
   void prefetch() const {
     __builtin_prefetch(state);
     __builtin_prefetch(nodes);
@@ -71,17 +71,17 @@ struct Tree {
     __builtin_prefetch(links);
     __builtin_prefetch(path);
   }
-  // What the network's answer will be written to.
+  // Prefetches where the network's output will be written.
   void prefetch_leaf(NodeId leaf) const {
     __builtin_prefetch(nodes + leaf);
     prefetch_row(leaf);
   }
   void prefetch_row(NodeId id) const {
-    constexpr int kLine = 16, kAhead = 8 * kLine;  // the rest comes by itself once the row is read
+    constexpr int kLine = 16, kAhead = 8 * kLine;  // hardware prefetches the rest once the row is read
     for (int i = 0; i < padded && i < kAhead; i += kLine) __builtin_prefetch(row(id) + i);
   }
 
-  // A node without visits. The row of logits of an inner one is in place already.
+  // Makes a node without visits. The logits row of an inner node is already in place.
   void make_node(NodeId id, Action action, float value, float reward, float discount) const {
     nodes[id] = Node{.value_sum = 0.0,
                      .weight_total = 0.0,
@@ -99,7 +99,7 @@ struct Tree {
                      .bounds = 0};
   }
 
-  // Gives `parent` an edge for its next_action, leading to `child`. Its visits and q are the backup's to set.
+  // Gives `parent` an edge for its next_action, leading to `child`. The backup sets its visits and q.
   EdgeId append_edge(NodeId parent, NodeId child) const {
     assert(parent < child && child < first_free_block && nodes[parent].next_action >= 0);
     Node& node = nodes[parent];
@@ -118,21 +118,21 @@ struct Tree {
     return node.last * kLanes + lane;
   }
 
-  // Finds the next action of a node with a child; none is left where only impossible ones are.
+  // Finds the next action of a node with a child; none is left if all others are impossible.
   void look_further(NodeId id) const {
     Node& node = nodes[id];
     const float below = find_next(id);
     node.lower_next_weight(node.next_action == kNone ? 0.0f : row_exp(below));
   }
 
-  // The root's actions are sorted at the reset, so its next one is simply the next of the list.
+  // The root's actions are sorted at the reset, so its next one is simply the next in the list.
   void offer_root_edge(Node& node) const {
     const bool none = node.children >= state->legal;
     node.next_action = none ? kNone : root[node.children].action;
     if (!none) node.next_weight = root[node.children].weight;
   }
 
-  // Calls f(edge) for the edges of a node, by falling prior.
+  // Calls f(edge) for the edges of a node, in descending order of prior.
   template <class F>
   void for_each_edge(NodeId id, F&& f) const {
     int left = nodes[id].children;
@@ -152,7 +152,7 @@ struct Tree {
   }
 };
 
-// Where the parts of a tree lie, and how far apart trees are.
+// Memory layout: offsets of the parts of a tree, and the stride between trees.
 struct Layout {
   explicit Layout(const Settings& s)
       : padded((s.actions + kRowLanes - 1) / kRowLanes * kRowLanes),
@@ -163,7 +163,7 @@ struct Layout {
         path(aligned(root + sizeof(RootEdge) * s.actions)),
         rows(aligned(path + sizeof(PathStep) * (s.simulations + 1))),
         stride(aligned(rows + sizeof(float) * padded * s.simulations)) {
-    // An odd number of lines apart, else the same part of every tree would fall on the same cache set.
+    // An odd number of cache lines, as otherwise the same part of every tree would map to the same cache set.
     if (stride / kLine % 2 == 0) stride += kLine;
   }
 
@@ -173,7 +173,7 @@ struct Layout {
   std::size_t stride;                                  // bytes from one tree to the next
 
  private:
-  // A block that is not a node's first one belongs to a node of at least five children.
+  // Every block other than a node's first belongs to a node with at least five children.
   static std::size_t blocks_of(const Settings& s) {
     return (s.simulations + 1) + (s.simulations + 1) / kLanes;
   }

@@ -1,23 +1,25 @@
-// The values of a search, and where they lie in memory.
+// The data structures of a search and their memory layout.
 //
-// One tree is one run of bytes, so that a thread that works on it keeps it in its cache:
+// One tree is contiguous in memory, so that a thread that works on it keeps it in its cache:
 //
 //   TreeState | Node[S+1] | EdgeBlock[K] | EdgeLinks[K] | RootEdge[A] | PathStep[S+1] | float rows[S][A']
 //
-// - Node i is the position whose latent lies in slot i: 0 is the root, s + 1 the one that simulation s found.
+// - Node i is the position whose latent is in slot i: 0 is the root, s + 1 the one that simulation s
+// expanded.
 // - EdgeBlock holds what a rule reads of four visited children of one node, in one cache line. Block i is the
-//   first one of node i, so both can be fetched at once; a node of five children or more goes on in a chain
-//   of blocks from S + 1 on, of which there are at most S / 4: K = S + 1 + (S + 1) / 4 is enough.
-// - EdgeLinks says where the four edges of the same block lead, and which block comes next.
-// - Row i - 1 holds the logits of node i, a visited action's replaced by kTaken. A' is A padded to 8. A model
-//   that knows what is impossible in a position gives kTaken from the start, and the action is never tried.
+//   first one of node i, so that both can be fetched at once; a node with five or more children continues in
+//   a chain of blocks from S + 1 on, of which there are at most S / 4: K = S + 1 + (S + 1) / 4 is enough.
+// - EdgeLinks holds the children of the four edges of the same block, and the next block of the chain.
+// - Row i - 1 holds the logits of node i, with those of visited actions replaced by kTaken. A' is A padded
+// to 8. A
+//   model that knows which actions are impossible gives kTaken from the start, and they are never tried.
 //
-// An edge is named by block * 4 + lane.
+// An edge has the number block * 4 + lane.
 //
-// Only visited children own an edge. They stand in the order of their first visit, and that is the order of
-// falling prior: all unvisited children of a node share one value estimate, so a rule that tries a new child
-// tries the one of the highest prior (equal priors: the lowest action). A rule therefore looks at the visited
-// children and at one more.
+// Only visited children have an edge. They are in the order of their first visit, which is descending order
+// of prior: all unvisited children of a node have the same value estimate, so a rule that tries a new child
+// tries the one with the highest prior (ties: the lowest action). A rule therefore considers the visited
+// children and one more.
 //
 // Letters: B trees, A actions, S simulations, M leaves.
 //
@@ -37,38 +39,38 @@ using Action = std::int32_t;
 
 inline constexpr NodeId kRoot = 0;
 inline constexpr std::int32_t kNone = -1;     // no such edge, action or block
-inline constexpr std::int32_t kUnknown = -2;  // has not been looked for yet
+inline constexpr std::int32_t kUnknown = -2;  // not computed yet
 inline constexpr int kLanes = 4;              // edges in a block
 inline constexpr int kRowLanes = 8;           // a row of logits is padded to a multiple of this
-// Logit of an action that can't be tried (any more): visited, impossible, or padding.
+// Logit of an action that can't be tried (again): visited, impossible, or padding.
 inline constexpr float kTaken = -std::numeric_limits<float>::max();
 
-// A position. Values are seen by the player to move there; reward and discount belong to the edge into it and
-// are seen by the player who moved.
+// A position. Values are for the player to move there; reward and discount belong to the edge into it and are
+// for the player who moved.
 struct Node {
-  double value_sum;     // sum of the returns of all visits, the network's own value being the first
-  double weight_total;  // of all actions: prior = weight / weight_total; 0: not computed yet
-  float raw_value;      // the network's own value
-  float next_weight;    // weight of next_action; while that is kUnknown, a bound from above; 0: none is left
-  std::int32_t visits;  // 1 + the visits of all children
+  double value_sum;       // sum of the returns of all visits, including the network's value
+  double weight_total;    // of all actions: prior = weight / weight_total; 0: not computed yet
+  float raw_value;        // the network's value
+  float next_weight;      // weight of next_action; while that is kUnknown, an upper bound; 0: none is left
+  std::int32_t visits;    // 1 + the visits of all children
   std::int32_t children;  // visited children
   float reward;           // on the edge into this node
-  float discount;         // on that edge: +g the same player moves on, -g the other one, 0 the end
+  float discount;         // on that edge: +g if the same player moves, -g if the other one does, 0 at the end
   float largest_logit;    // of this node's row
-  Action next_action;     // unvisited action of the highest prior, kUnknown, or kNone if all are visited
+  Action next_action;     // unvisited action with the highest prior, kUnknown, or kNone if all are visited
   std::int32_t last;      // last block of the chain
   Action action;          // of the edge into this node
   EdgeId choice;          // made by the rule after the last visit: an edge, kNone (next_action) or kUnknown
   std::int32_t bounds;    // TreeState.bounds at that time
   double mean() const { return value_sum / visits; }
-  // Never above the bound: rounding must not undo the order of the logits.
+  // Never above the bound: rounding must not violate the order of the logits.
   void lower_next_weight(float weight) { next_weight = weight < next_weight ? weight : next_weight; }
 };
 static_assert(sizeof(Node) == 64);
 
 struct EdgeBlock {
-  double q[kLanes];      // reward + discount * mean of the child, seen by the player to move at the parent
-  float weight[kLanes];  // exp(logit - largest logit); 0 in a lane that is not used
+  double q[kLanes];             // reward + discount * mean of the child, for the player to move at the parent
+  float weight[kLanes];         // exp(logit - largest logit); 0 in unused lanes
   std::int32_t visits[kLanes];  // of the child
 };
 static_assert(sizeof(EdgeBlock) == 64);
@@ -97,16 +99,16 @@ static_assert(sizeof(PathStep) == 8);
 struct TreeState {
   double low;                // smallest and largest Q of the tree so far (scale "minmax")
   double high;               //
-  std::int64_t edges;        // edges walked since the reset: the sum of the depths of all simulations
+  std::int64_t edges;        // edges traversed since the reset: the sum of the depths of all simulations
   std::int32_t legal;        // legal actions of the root
-  std::int32_t considered;   // of those, how many the Gumbel root looks at
-  std::int32_t blocks;       // the next free block of those from S + 1 on
-  std::int32_t path_length;  // steps from the root to the position selected last
+  std::int32_t considered;   // how many of those the Gumbel root considers
+  std::int32_t blocks;       // the next free block from S + 1 on
+  std::int32_t path_length;  // steps from the root to the last selected position
   NodeId leaf_parent;        // where the new node goes
-  Action leaf_action;        // kNone: the last selection ended at a terminal node and made no leaf
+  Action leaf_action;        // kNone: the last selection ended at a terminal node, without a leaf
   std::int32_t bounds;       // how often low or high has changed
-  std::int32_t excludes;     // 1 if a row says that an action is impossible: then none may be left before all
-                             // are visited, and that must be known at once
+  std::int32_t excludes;     // 1 if a row marks an action as impossible: then a node may run out of actions
+                          // before all are visited, which must be known at once
   std::int32_t unused[2];
 };
 static_assert(sizeof(TreeState) == 64);
@@ -115,7 +117,7 @@ enum class Algorithm { kGumbel, kPuct };
 enum class ScaleKind { kFixed, kMinMax, kSiblings };
 enum class Unvisited { kWorst, kParent, kSiblings };
 
-// What the user chose; constant during the life of a search. Every name is that of the Python argument.
+// The user's settings, constant for the life of a search. Names are those of the Python arguments.
 struct Settings {
   std::int64_t trees, actions, simulations;  // capacities: the largest B, A, the largest S
   Algorithm algorithm;

@@ -1,4 +1,4 @@
-// The line of play that a search expects.
+// The principal variation of a search.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace mcts {
 
-// The actions from edge `first` on, at most `max_length`: after it the most visited child of each node (ties:
-// higher Q, then higher prior).
+// The actions from edge `first` on, at most `max_length`: after `first`, the most visited child of each node
+// (ties: higher Q, then higher prior).
 inline std::vector<Action> expected_line(const Tree& tree, EdgeId first, std::int32_t max_length) {
   std::vector<Action> actions;
   EdgeId edge = first;

@@ -209,7 +209,7 @@ def test_a_scene_has_the_values_until_now_in_their_order(catcher: Agent) -> None
 
 
 def test_a_game_without_pictures_is_refused() -> None:
-    with pytest.raises(games.GameError, match="gives no pictures"):
+    with pytest.raises(games.GameError, match="has no pictures"):
         Viewing(agent(survey.settle(presets.load("gym/CartPole-v1"))[0]), 0)
 
 

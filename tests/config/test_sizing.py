@@ -171,7 +171,7 @@ def test_what_was_left_open_is_refused_where_a_number_is_needed(name: str) -> No
     config = replace(Config(), {name: AUTO[name]})
     assert AUTO[name] == BOUNDS[name][0]
     assert unresolved(config) == [name]
-    with pytest.raises(ConfigError, match=rf"^{name} is {AUTO[name]}, left to the machine"):
+    with pytest.raises(ConfigError, match=rf"^{name}: expected a number here, got {AUTO[name]} \(automatic\)"):
         check_resolved(config)
     with pytest.raises(ConfigError, match=name):
         SelfPlay(config)

@@ -60,7 +60,7 @@ def test_what_is_left_to_the_game_is_refused_until_it_is_chosen(name: str) -> No
         check_resolved(config)
     check_resolved(survey.settle(config)[0])
     if name.startswith("model"):
-        with pytest.raises(ConfigError, match="left to the game"):
+        with pytest.raises(ConfigError, match=r"got 0 \(automatic\)"):
             LearnedModel(games.spec("2048"), config.model, 1.0)
 
 
@@ -262,7 +262,7 @@ def test_the_command_says_what_was_chosen_and_keeps_what_was_seen(
 ) -> None:
     config = train_choices.chosen(replace(presets.load("2048"), {"search.threads": 1}), tmp_path, None)
     said = capsys.readouterr().err
-    assert "16 random games: 115 moves (median), 16 ended by themselves" in said
+    assert "16 random games: 115 moves (median), 16 ended on their own" in said
     assert "chosen for this game: --model.value.low -49, --model.value.high 49, --model.value.bins 99" in said
     assert "--selfplay.max-moves 1000" in said
     assert "rewards from 0 to 268, discounted returns from 0 to 1,769\n" in said

@@ -31,7 +31,7 @@ def test_a_name_says_who_plays(text: str, said: PlayerName) -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("", "nobody is named"), ("  ", "nobody is named"), ("mcts:0", "expected mcts:N with 1 to"),
+    ("", "or an agent, got ''"), ("  ", "or an agent, got '  '"), ("mcts:0", "expected mcts:N with 1 to"),
     ("mcts:two", "expected mcts:N"), ("perfct", "did you mean 'perfect'"), ("mtcs:200", "did you mean 'mcts'"),
     ("randm@3", "did you mean 'random'"), ("random@3", "@N is for trained agents"), ("mcts:5@3", "mcts:N"),
 ])

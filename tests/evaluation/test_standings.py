@@ -182,7 +182,7 @@ def test_an_unreadable_player_is_refused_or_left_out_before_anything_is_played(
 @pytest.mark.parametrize("nobody", ["", " "])
 def test_an_empty_name_is_nobody(nobody: str, capsys: Captured) -> None:
     assert evaluate("random", nobody, "--skip-unreadable") == USAGE
-    assert "nobody is named" in capsys.readouterr().err
+    assert "expected random, mcts:N, perfect or an agent" in capsys.readouterr().err
 
 
 def test_perfect_play_that_can_not_be_had_is_refused_before_anything_is_played(

@@ -168,9 +168,9 @@ def test_histories_that_lead_nowhere_are_refused() -> None:
         model.root(torch.tensor([[0, 3, 1, 4, 2]]), legal)
     with pytest.raises(GameError, match="row 0 leads to a position with other legal moves"):
         model.root(torch.tensor([[4, -1]]), legal)
-    with pytest.raises(GameError, match=r"expected histories .*, got uint8 \[1, 3, 3, 3\]"):
+    with pytest.raises(GameError, match=r"expected action histories .*, got uint8 \[1, 3, 3, 3\]"):
         model.root(torch.from_numpy(games.make("tic_tac_toe", 1).observe()), legal)
-    with pytest.raises(GameError, match="hold chance"):
+    with pytest.raises(GameError, match="has chance events"):
         Positions("pig")
 
 

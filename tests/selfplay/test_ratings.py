@@ -147,7 +147,7 @@ def test_intervals_hold_the_truth() -> None:
 
 
 def test_players_without_connection_are_refused() -> None:
-    with pytest.raises(ValueError, match="not connected"):
+    with pytest.raises(ValueError, match="no games connect"):
         rate(4, [Pairing(0, 1, np.ones(2)), Pairing(2, 3, np.ones(2))])
 
 

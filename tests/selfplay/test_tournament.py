@@ -97,5 +97,5 @@ def test_only_those_who_played_are_rated() -> None:
     assert (table.order, table.anchor) == ((0, 2), 0)
     assert table.rating(0).value == 0
     assert table.rating(2).value < 0
-    with pytest.raises(ValueError, match="nobody"):
+    with pytest.raises(ValueError, match="expected at least one meeting, got none"):
         standings([], anchor=0)

@@ -468,7 +468,7 @@ def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("hex(bord_size=5)", CheckpointError, "nearest: hex_board_size_5"),
         ("", CheckpointError, "no folder or shipped agent"),
         (str(tmp_path / "nowhere"), CheckpointError, "no folder or shipped agent"),
-        (str(tmp_path / "empty"), CheckpointError, "no checkpoint yet"),
+        (str(tmp_path / "empty"), CheckpointError, "expected a checkpoint, found none yet"),
         (str(tmp_path), Foreign, "expected a run, checkpoint or agent"),
         (str(folder / "state.json"), Foreign, "expected a run, checkpoint or agent"),
     ):

@@ -116,11 +116,11 @@ MANIFESTS: dict[str, tuple[Any, type[CheckpointError], str]] = {
     "itself": ({"files": {"manifest.json": {"sha256": SHA, "bytes": 1}}}, Damaged,
                "expected names of checkpoint files"),
     "pickle": ({"files": {"weights.pt": {"sha256": SHA, "bytes": 1}}}, Damaged, "expected names of checkpoint files"),
-    "no hash": ({"files": {"x.json": {"bytes": 1}}}, Damaged, "no SHA-256"),
-    "odd hash": ({"files": {"x.json": {"sha256": "z" * 64, "bytes": 1}}}, Damaged, "no SHA-256"),
-    "bool size": ({"files": {"x.json": {"sha256": SHA, "bytes": True}}}, Damaged, "no size"),
-    "negative size": ({"files": {"x.json": {"sha256": SHA, "bytes": -1}}}, Damaged, "no size"),
-    "huge size": ({"files": {"x.json": {"sha256": SHA, "bytes": 10**400}}}, Damaged, "no size"),
+    "no hash": ({"files": {"x.json": {"bytes": 1}}}, Damaged, "expected a SHA-256"),
+    "odd hash": ({"files": {"x.json": {"sha256": "z" * 64, "bytes": 1}}}, Damaged, "expected a SHA-256"),
+    "bool size": ({"files": {"x.json": {"sha256": SHA, "bytes": True}}}, Damaged, "expected a size"),
+    "negative size": ({"files": {"x.json": {"sha256": SHA, "bytes": -1}}}, Damaged, "expected a size"),
+    "huge size": ({"files": {"x.json": {"sha256": SHA, "bytes": 10**400}}}, Damaged, "expected a size"),
     "no config": ({"files": {}}, Damaged, "config.json is not in the manifest"),
 }
 

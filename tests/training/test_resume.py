@@ -135,9 +135,9 @@ def test_a_config_that_does_not_fit_is_refused(short_run: Path, tmp_path: Path, 
     out = tmp_path / "run"
     shutil.copytree(short_run, out)
     held = last(out)
-    with pytest.raises(ConfigError, match=rf"made with {setting} .* can't become") as error:
+    with pytest.raises(ConfigError, match=rf"made with {setting} .* can't change") as error:
         loop.run(overridden(TINY, {setting: value}), out)
-    assert f"become {value} on the way" in str(error.value)
+    assert f"change to {value} when a run is resumed" in str(error.value)
     assert last(out) == held
     assert checkpoint.same_content(held, last(short_run)) == []
 

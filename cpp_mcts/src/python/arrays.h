@@ -1,4 +1,4 @@
-// NumPy's arrays as plain pointers: what is not exactly as expected is refused, nothing is converted or
+// NumPy arrays as plain pointers: arrays that aren't exactly as expected are refused, never converted or
 // copied.
 #pragma once
 
@@ -44,12 +44,12 @@ inline const char* dtype_name<std::uint8_t>() {
   return "bool or uint8";
 }
 
-// The fields of an array, or a null pointer if the object is none.
+// The fields of an array, or a null pointer if the object isn't one.
 inline const py::detail::PyArray_Proxy* fields_of(py::handle object) {
   return py::isinstance<py::array>(object) ? py::detail::array_proxy(object.ptr()) : nullptr;
 }
 
-// Almost every array of a dtype has NumPy's one description of it; another one has to be compared with it.
+// Almost every array of a dtype shares NumPy's singleton description; any other must be compared with it.
 template <class T>
 bool is_described_by(py::handle object, const py::detail::PyArray_Proxy& array) {
   static const PyObject* const usual = py::dtype::of<T>().release().ptr();
@@ -83,7 +83,7 @@ bool has_dtype(py::handle object, const py::detail::PyArray_Proxy& array) {
   throw py::value_error(expected + "one that is read-only or not aligned");
 }
 
-// The data of an array that is exactly as expected; nothing is converted or copied.
+// The data of an array that must be exactly as expected; nothing is converted or copied.
 template <class T>
 T* data_of(const char* name, py::handle object, const Shape& shape, int flags) {
   const py::detail::PyArray_Proxy* const array = fields_of(object);

@@ -1,4 +1,4 @@
-// The module `_core`: what Python sees of the search.
+// The Python module `_core`: bindings of the search.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -50,7 +50,7 @@ PYBIND11_MODULE(_core, m) {
         "Bytes of the machine, or of a control group that allows fewer");
   m.def("least_span", &mcts::least_span, arg("low"), arg("high"),
         "The least high - low that a search takes.");
-  // A ValueError, so that a caller who knows only that one catches both.
+  // Derived from ValueError, so that catching ValueError catches both.
   py::register_exception<mcts::BadNumbers>(m, "BadNumbers", PyExc_ValueError);
   m.def("memory_needed", &mcts::memory_needed, arg("trees"), arg("actions"), arg("simulations"),
         "Bytes that a Search with these arguments reserves, without making it.");

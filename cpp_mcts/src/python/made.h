@@ -1,5 +1,5 @@
-// Refuses a Search whose __init__ never ran, or failed. pybind11 would hand out memory for it that no
-// constructor has seen.
+// Refuses a Search whose __init__ never ran or failed, for which pybind11 would hand out uninitialised
+// memory.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -1,4 +1,4 @@
-// The search as one Python object: checks that its arrays fit, releases the GIL, knows no formula.
+// The search as a Python object: checks its arrays and releases the GIL; no search logic.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -96,7 +96,7 @@ class Search {
 
   const SearchBase& base() const { return *search_; }
 
-  // What changes with every call, read between two of them.
+  // Reads state that changes with every call; refused while another thread's call is running.
   template <class T>
   T now(T (SearchBase::*read)() const) {
     const Turn turn(*this);
@@ -120,7 +120,7 @@ class Search {
     std::atomic_flag& busy_;
   };
 
-  // The GIL, unless a call is about so little that handing it over would take longer than the call.
+  // Releases the GIL, unless the call is so small that releasing it would take longer than the call.
   class Released {
    public:
     explicit Released(std::int64_t numbers) {
@@ -145,7 +145,7 @@ class Search {
             input<float>("value", value, {m})};
   }
 
-  // How much a call is about: actions of all trees.
+  // The size of a call: actions of all trees.
   std::int64_t numbers() const { return search_->active_trees() * search_->settings().actions; }
 
   std::unique_ptr<SearchBase> search_;

@@ -1,4 +1,5 @@
-// The settings of a search from Python's arguments: each must be given, and is read by its row of the table.
+// Parses the settings of a search from Python arguments: each must be given, and is read by its row of the
+// table.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -17,7 +18,7 @@ namespace py = pybind11;
 
 // ---- refusals: NAME: expected X, got Y ----
 
-// As Python writes it, cut where it is long; its type if Python can't, as an int of too many digits.
+// Its Python repr, shortened if long; its type if that fails, as for an int of too many digits.
 inline std::string shown(py::handle value) {
   try {
     return static_cast<std::string>(py::str("{!a:.60}").format(value));
@@ -41,7 +42,7 @@ std::string expected(const Choice<T, n>& row) {
   return text;
 }
 
-// Error is a py::value_error for a value outside of the row, a py::type_error for one of another kind.
+// Error is a py::value_error for a value outside the row's bounds, a py::type_error for one of another type.
 template <class Error, class Row>
 [[noreturn]] void refuse(const Row& row, const std::string& got) {
   throw Error(std::string(row.name) + ": expected " + expected(row) + ", got " + got);
@@ -134,7 +135,7 @@ void add_limits(py::dict& table, const Range<T>& row) {
 }
 void add_limits(py::dict&, const auto&) {}  // no number
 
-// {name: (lowest, highest)}, a whole number's bounds being whole numbers.
+// {name: (lowest, highest)}, with integer bounds for integers.
 inline py::dict limits() {
   py::dict table;
   for (const auto& row : kSizes) add_limits(table, row);
@@ -152,7 +153,7 @@ void add_choices(py::dict& table, const Choice<T, n>& row) {
   table[row.name] = py::tuple(names);
 }
 
-// {name: every value} of the settings that are no numbers.
+// {name: all values} of the settings that aren't numbers.
 inline py::dict choices() {
   py::dict table;
   for_each_setting([&table](const auto& row) { add_choices(table, row); });

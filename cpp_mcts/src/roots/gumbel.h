@@ -1,5 +1,5 @@
-// The root of Gumbel MuZero (Danihelka et al. 2022): actions sampled without replacement by Gumbel noise,
-// compared by sequential halving, and a policy that provably improves on the prior.
+// The root of Gumbel MuZero (Danihelka et al. 2022): samples actions without replacement by Gumbel noise,
+// compares them by sequential halving, and returns a policy that provably improves on the prior.
 #pragma once
 
 #include <algorithm>
@@ -32,14 +32,14 @@ class GumbelRoot {
     return sizeof(std::int32_t) * static_cast<std::uint64_t>(most_considered(s)) * s.simulations;
   }
 
-  // Lays out the schedules of a search of so many simulations; row m - 1 is for m considered actions.
+  // Fills the schedules for this many simulations; row m - 1 is for m considered actions.
   void begin(int simulations) {
     if (simulations == simulations_) return;
     simulations_ = simulations;
     for (int m = 1; m <= std::min(rows_, simulations); ++m) fill_schedule(m, simulations, row(m));
   }
 
-  // After open_root: the noise, and the considered actions in falling order of g + logit.
+  // Call after open_root: draws the noise and sorts the considered actions in descending order of g + logit.
   void prepare(const Tree& tree, int simulations, std::uint64_t seed, double*) const {
     const int legal = tree.state->legal;
     if (settings_.gumbel_scale > 0.0) {
@@ -54,8 +54,8 @@ class GumbelRoot {
     });
   }
 
-  // Among the actions with the visits that the schedule asks for, the best of g + logit + sigma(completed Q):
-  // its edge in each of `count` trees, kNone: the root's next_action.
+  // Among the actions with the number of visits that the schedule requires, the one with the highest
+  // g + logit + sigma(completed Q): its edge in each of `count` trees, kNone: the root's next_action.
   MCTS_INLINE void choose(const Rule&, const Tree* trees, int count, int simulation, double*,
                           EdgeId* edges) const {
     for (int i = 0; i < count; i += kLanes) {
@@ -63,7 +63,7 @@ class GumbelRoot {
     }
   }
 
-  // Among the most visited actions, the best of g + logit + sigma(completed Q).
+  // Among the most visited actions, the one with the highest g + logit + sigma(completed Q).
   EdgeId best(const Tree& tree) const {
     int most = 0;
     tree.for_each_edge(kRoot, [&](EdgeId edge) { most = std::max(most, tree.visits(edge)); });
@@ -124,7 +124,7 @@ class GumbelRoot {
           schedule_[static_cast<std::size_t>(trees[i].state->considered - 1) * simulations_ + simulation];
       most = std::max(most, visits[i]);
     }
-    // All unvisited actions share one completed Q, so the first of the list is the best of them.
+    // All unvisited actions have the same completed Q, so the first in the list is the best of them.
     CompletedQ<Doubles> completed;
     if (most > 0) completed = complete_roots(trees, count);
     for (int i = 0; i < count; ++i) {
@@ -132,7 +132,7 @@ class GumbelRoot {
     }
   }
 
-  // Of at most kLanes trees, each in a lane of its own; a spare lane means nothing.
+  // For at most kLanes trees, one in each lane; spare lanes are undefined.
   MCTS_INLINE CompletedQ<Doubles> complete_roots(const Tree* trees, int count) const {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     Doubles weight[kLanes], weighted_q[kLanes], most[kLanes], low[kLanes], high[kLanes];
@@ -166,7 +166,7 @@ class GumbelRoot {
     return complete<Scale>(settings_, visited, raw_value, visits, open, Bounds<Doubles>{tree_low, tree_high});
   }
 
-  // `lane` of `completed` is this tree's.
+  // `lane`: this tree's lane of `completed`.
   MCTS_INLINE static EdgeId best_with(const Tree& tree, const CompletedQ<Doubles>& completed, int lane,
                                       int visits) {
     const Line<double> one = line(completed, lane);
@@ -186,7 +186,7 @@ class GumbelRoot {
     return edge;
   }
 
-  // Of four root edges; those after the last one are memory of the same tree.
+  // For four root edges; past the last one it reads memory of the same tree.
   MCTS_INLINE static Doubles drawn(const RootEdge* edges) {
     static_assert(offsetof(RootEdge, logit) == 4 && offsetof(RootEdge, noise) == 8);
     Floats4 x[kLanes];

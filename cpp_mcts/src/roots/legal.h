@@ -1,4 +1,4 @@
-// What both roots begin with: the legal actions, their weights, and the root's node.
+// Root initialisation shared by both algorithms: legal actions, their weights, and the root node.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,8 @@
 
 namespace mcts {
 
-// Lists the legal actions in rising order with their weights and makes the root node. False if there is none.
+// Lists the legal actions in ascending order with their weights, and makes the root node. False if there are
+// none.
 inline bool open_root(const Tree& tree, const float* logits, const std::uint8_t* legal, float value) {
   int count = 0;
   float largest = -std::numeric_limits<float>::infinity();
@@ -42,7 +43,7 @@ inline bool open_root(const Tree& tree, const float* logits, const std::uint8_t*
   return true;
 }
 
-// Puts the `count` actions that may be tried into the order in which they are tried.
+// Sorts the `count` actions that may be tried into the order in which they are tried.
 template <class Before>
 void sort_root(const Tree& tree, int count, Before before) {
   std::partial_sort(tree.root, tree.root + count, tree.root + tree.state->legal, before);

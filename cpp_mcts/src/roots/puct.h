@@ -1,4 +1,4 @@
-// The root of MuZero (Schrittwieser et al. 2020): Dirichlet noise in the priors, and visits as the policy.
+// The root of MuZero (Schrittwieser et al. 2020): Dirichlet noise in the priors, visit counts as the policy.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@ class PuctRoot {
 
   void begin(int) {}
 
-  // After open_root: the noise, and the order in which actions are tried. `scratch` has room for A numbers.
+  // Call after open_root: adds the noise and sorts actions into the order of trial. `scratch` has room for A
+  // numbers.
   void prepare(const Tree& tree, int simulations, std::uint64_t seed, double* scratch) const {
     if (settings_.dirichlet_fraction > 0.0) add_noise(tree, seed, scratch);
     sort_root(tree, std::min(simulations, tree.state->legal), [](const RootEdge& a, const RootEdge& b) {
@@ -51,7 +52,7 @@ class PuctRoot {
     return best;
   }
 
-  // policy: share of the visits. q: the root's mean value where unvisited. Returns the root's value.
+  // policy: fraction of the visits. q: the root's mean value for unvisited actions. Returns the root's value.
   double finish(const Tree& tree, float* policy, float* q, double*, Narrow& narrow) const {
     const Node& root = tree.nodes[kRoot];
     for (int i = 0; i < tree.state->legal; ++i) q[tree.root[i].action] = narrow(root.mean());

@@ -1,4 +1,4 @@
-// Sequential halving as a table.
+// The schedule of sequential halving as a table.
 #pragma once
 
 #include <algorithm>
@@ -6,14 +6,14 @@
 
 namespace mcts {
 
-// visits[s] = the number of visits that an action must have to be tried by simulation s, when `considered`
+// visits[s] = the number of visits that an action must have to be tried in simulation s, if `considered`
 // actions share `simulations` (Danihelka et al. 2022, Algorithm 1). A phase visits each of the k best actions
 // max(1, simulations / (ceil(log2 considered) * k)) times, then k is halved but stays at least 2.
 inline void fill_schedule(int considered, int simulations, std::int32_t* visits) {
   int rounds = 0;
   while ((1 << rounds) < considered) ++rounds;
   rounds = std::max(rounds, 1);
-  int done = 0, visited = 0;  // simulations laid out; visits of each action that is still considered
+  int done = 0, visited = 0;  // simulations scheduled; visits of each action still considered
   for (int k = considered; done < simulations; k = std::max(std::min(considered, 2), k / 2)) {
     const int each = std::max(1, simulations / (rounds * k));
     for (int i = 0; i < each; ++i, ++visited) {

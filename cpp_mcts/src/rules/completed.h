@@ -1,7 +1,7 @@
-// The completed Qs of Gumbel MuZero: what the rule inside the tree and the root policy both start from.
+// Completed Q values of Gumbel MuZero, shared by the selection rule in the tree and the root policy.
 //
-// They are computed of one node (T = double), or of several nodes at once (T a vector, a node a lane): the
-// formulas are the same, and so are the bits.
+// They are computed for one node (T = double), or for several nodes at once (T a vector, one node per lane),
+// with the same formulas and the same bits.
 #pragma once
 
 #include "lanes.h"
@@ -10,7 +10,7 @@
 
 namespace mcts {
 
-// What the visited children of a node add up to.
+// Sums over the visited children of a node.
 template <class T>
 struct Visited {
   T weight{};      // sum of the weights

@@ -1,4 +1,4 @@
-// The deterministic rule of Gumbel MuZero inside the tree.
+// Gumbel MuZero's deterministic selection rule at non-root nodes.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +11,9 @@
 
 namespace mcts {
 
-// The choice at a node changes only with a visit to it (and with the bounds of its tree). So it is made right
-// after that visit: the nodes of a whole walk are known then, and several can be computed at once. The next
-// walk only reads it.
+// The choice at a node changes only when the node is visited (or the bounds of its tree change). So it is
+// computed right after a visit, when all nodes of a walk are known and several can be computed at once. The
+// next walk only reads it.
 template <class Scale>
 class GumbelRule {
   static constexpr int kMost = 32, kMostLanes = 2 * kLanes;
@@ -21,7 +21,7 @@ class GumbelRule {
  public:
   static constexpr bool kAhead = true;
 
-  // Nodes that wait until several with about as many children can be computed together.
+  // Queues of nodes, until several with about the same number of children can be computed together.
   struct Asked {
     enum Kind { kTwo, kBlock, kMany, kKinds };  // at most 2 children, at most a block of them, more
     Place places[kKinds][kMost];
@@ -30,7 +30,7 @@ class GumbelRule {
 
   explicit GumbelRule(const Settings& s) : settings_(s) {}
 
-  // Doubles of scratch that a node with so many children needs.
+  // Doubles of scratch memory for a node with this many children.
   static std::int64_t scratch(std::int64_t children) {
     return (children + kLanes - 1) / kLanes *
            static_cast<std::int64_t>(sizeof(Columns<kMostLanes>) / sizeof(double));
@@ -50,7 +50,8 @@ class GumbelRule {
     return node.choice;
   }
 
-  // Has the choice made, at the latest by `settle`. The node has a child; `tree` must stay until then.
+  // Queues the computation of a choice, done at the latest by `settle`. The node has a child; `tree` must
+  // live until then.
   void ask(Asked& asked, const Tree& tree, NodeId id, double* scratch) const {
     const int children = tree.nodes[id].children;
     const int kind = (children > 2) + (children > kLanes);
@@ -79,7 +80,7 @@ class GumbelRule {
   }
   MCTS_WIDEST MCTS_APART void compute_widest(const Place* places, int count, int kind,
                                              double* scratch) const {
-    // Half of a wide group would be spare lanes.
+    // Half of the lanes of a wide group would be unused.
     if (count <= kLanes) return compute_kind<1>(places, count, kind, scratch);
     compute_kind<2>(places, count, kind, scratch);
   }
@@ -90,7 +91,7 @@ class GumbelRule {
     compute_kind<1>(places, count, kind, scratch);
   }
 
-  // At most kMost nodes of a kind, `halves` times four at once.
+  // Computes at most kMost nodes of a kind, `halves` times four at once.
   template <int halves>
   MCTS_INLINE void compute_kind(const Place* places, int count, int kind, double* scratch) const {
     constexpr int kNodes = halves * kLanes;
@@ -117,7 +118,7 @@ class GumbelRule {
     for (int g = 0; g < all; ++g) groups[g].choose();
   }
 
-  // Of long chains the columns are many: one group after the other has them.
+  // The columns of long chains are large: the groups use them one after another.
   template <class Nodes>
   MCTS_INLINE void compute_long(const Place* places, int count, Columns<Nodes::kNodes>* columns) const {
     Nodes groups[kMost / Nodes::kNodes];
@@ -137,7 +138,7 @@ class GumbelRule {
     for (int g = 0; g < all; ++g) groups[g].choose();
   }
 
-  // Chains of about the same length next to each other: a group takes as long as its longest.
+  // Puts chains of similar length next to each other, as a group takes as long as its longest.
   static void sort_by_length(const Place* from, int count, Place* to) {
     constexpr int kLengths = 8;
     int end[kLengths + 1] = {};

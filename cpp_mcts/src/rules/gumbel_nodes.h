@@ -1,4 +1,4 @@
-// The choices of Gumbel MuZero at several nodes at once: each node is a lane.
+// Gumbel MuZero's choices at several nodes at once: one node per lane.
 #pragma once
 
 #include <algorithm>
@@ -29,8 +29,8 @@ struct Columns {
   double visits[kLanes][nodes];
 };
 
-// Nodes of which the unvisited action of the highest prior is wanted. It is looked for in all of them at
-// once, so that the processor does not wait for one row, and one exponential, after the other.
+// Nodes whose unvisited action with the highest prior must be found. They are processed together, so that the
+// processor needn't wait for one row, and one exponential, after another.
 template <int most>
 class Looks {
  public:
@@ -54,14 +54,14 @@ class Looks {
 // argmax of softmax(logits + sigma(completed Q))(a) - N(a) / (1 + sumN)    (Danihelka et al. 2022, eq. 14)
 // Ties: higher prior, then lower action.
 //
-// One unvisited action is enough to look at: all have N = 0 and the same completed Q, so the score of each
-// rises with its logit. The softmax needs only their total weight: what the visited ones leave of
-// weight_total.
+// It is enough to consider one unvisited action: all have N = 0 and the same completed Q, so their scores
+// rise with their logits. The softmax needs only their total weight: weight_total minus that of the visited
+// ones.
 //
-// It is done in four stages, so that the processor can work on the same stage of several groups of nodes at
-// once: within a stage, most operations wait for the one before. Of each block, `width` children are looked
-// at; without `chains` no node has more than one block. A group is as many nodes as a vector has lanes, that
-// is `halves` times four.
+// There are four stages, so that the processor can overlap the same stage of several groups of nodes: within
+// a stage, most operations depend on the previous one. Of each block, `width` children are considered;
+// without `chains` no node has more than one block. A group has as many nodes as a vector has lanes, `halves`
+// times four.
 template <class Scale, int halves, int width, bool chains>
 class GumbelNodes {
   using Doubles = typename Joined<halves>::Doubles;
@@ -74,7 +74,7 @@ class GumbelNodes {
   // of a node and stay until `compare` is done.
   MCTS_INLINE void read(const Settings& settings, const Place* places, int count, Columns<kNodes>* columns) {
     for (int i = 0; i < kNodes; ++i)
-      places_[i] = places[i < count ? i : 0];  // a spare lane repeats the first
+      places_[i] = places[i < count ? i : 0];  // spare lanes repeat the first node
     count_ = count;
     columns_ = columns;
     blocks_ = 1;
@@ -93,8 +93,8 @@ class GumbelNodes {
     factor_ = 1.0 / (share + (left > Doubles{} ? left * of_mix_ : Doubles{}));
   }
 
-  // 3: the best child. While next_action is unknown, next_weight is a bound from above: most nodes need not
-  // look for it.
+  // 3: the best child. While next_action is unknown, next_weight is an upper bound, so most nodes needn't
+  // search for it.
   template <int most>
   MCTS_INLINE void compare(Looks<most>& looks) {
     best_ = best_visited();
@@ -118,7 +118,7 @@ class GumbelNodes {
   }
 
  private:
-  // The next block of a chain, and how many children are left in it and after it.
+  // The next block of a chain, and the number of children in it and after it.
   struct Cursor {
     std::int32_t block;
     int left;
@@ -160,7 +160,7 @@ class GumbelNodes {
     raw_value_ = __builtin_convertvector(join(raw_value), Doubles);
     next_weight_ = __builtin_convertvector(join(next_weight), Doubles);
     visits_ = __builtin_convertvector(join(visits), Doubles);
-    // Nothing is left to try where the next action has no weight: it is impossible, and all behind it are.
+    // Nothing is left to try if the next action has no weight: it and all later ones are impossible.
     const Doubles actions = Doubles{} + places_[0].tree->actions;
     open_ = (next_weight_ > Doubles{} ? __builtin_convertvector(join(children), Doubles) : actions) < actions;
     weight_total_ = gather([&](int i) { return node(i).weight_total; });
@@ -180,7 +180,7 @@ class GumbelNodes {
     }
   }
 
-  // Fills the columns, and adds them up.
+  // Fills the columns and sums them.
   MCTS_INLINE Visited<Doubles> read_children() const {
     const Doubles most = Doubles{} + std::numeric_limits<double>::infinity(), least = -most;
     Cursor cursors[kNodes];
@@ -217,8 +217,8 @@ class GumbelNodes {
     return join(x);
   }
 
-  // The next block of each of the four chains from `first` on, an empty one where a chain has ended; then
-  // each cursor moves on.
+  // Reads the next block of each of the four chains from `first` on (an empty one if a chain has ended) and
+  // advances the cursors.
   MCTS_INLINE void read_blocks(int first, Cursor (&cursors)[kNodes], bool more, Rows& rows) const {
     static constexpr EdgeBlock kNoEdges{};
     for (int i = 0; i < kLanes; ++i) {
@@ -236,9 +236,9 @@ class GumbelNodes {
     transpose(rows.visits);
   }
 
-  // Puts weight * exp(sigma(q) - top) in the place of each weight and returns the sum; of_mix_ becomes
-  // exp(sigma(v_mix) - top). The top itself has exp(0) = 1: where it is a child's, that child's exponential
-  // is computed for v_mix instead.
+  // Replaces each weight by weight * exp(sigma(q) - top) and returns the sum; of_mix_ becomes
+  // exp(sigma(v_mix) - top). The top itself has exp(0) = 1: if it is a child's, that child's exponential is
+  // computed for v_mix instead.
   MCTS_INLINE Doubles weigh_children() {
     const CompletedQ<Doubles> completed = completed_;
     const Doubles one = Doubles{} + 1.0, mix_above = completed.of_mix - completed.top;

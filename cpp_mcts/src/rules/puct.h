@@ -1,4 +1,4 @@
-// pUCT: which edge a simulation follows from a node, inner or root.
+// The pUCT selection rule, at root and inner nodes.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,8 @@ namespace mcts {
 // where N is the node's visits, its own evaluation included, and n the child's (Schrittwieser et al. 2020,
 // App. B, eq. 2). Ties: higher prior, then lower action.
 //
-// One unvisited action is enough to look at: all share one Qn, so the score of each rises with its prior.
+// It is enough to consider one unvisited action: all have the same Qn, so their scores rise with their
+// priors.
 template <class Scale>
 class PuctRule {
  public:
@@ -41,7 +42,7 @@ class PuctRule {
     double highest;
     const EdgeId best = best_visited(tree, id, scale, explore, highest);
     const double fresh = unvisited(node, range, scale);
-    // While next_action is unknown, next_weight is a bound from above: most nodes need not look for it.
+    // While next_action is unknown, next_weight is an upper bound, so most nodes needn't search for it.
     if (node.next_action == kNone || !(fresh + node.next_weight * explore > highest)) return best;
     if (node.next_action == kUnknown) tree.look_for_next(id);
     const bool wins = node.next_action != kNone && fresh + node.next_weight * explore > highest;
@@ -54,7 +55,7 @@ class PuctRule {
  private:
   static std::size_t entries(const Settings& s) { return s.simulations + 2; }
 
-  // Of the node's own mean value and the Qs of its visited children; zeros where the settings don't need it.
+  // Range of the node's mean value and the Qs of its visited children; zeros if the settings don't need it.
   struct Range {
     double lowest = 0.0, highest = 0.0, mean_q = 0.0;
   };
@@ -66,7 +67,7 @@ class PuctRule {
     std::int32_t block = id;
     for (int left = tree.nodes[id].children; left > 0; left -= kLanes, block = tree.links[block].next) {
       const EdgeBlock& edges = tree.blocks[block];
-      const Doubles q = load_q(edges);  // 0 in a lane that is not used
+      const Doubles q = load_q(edges);  // 0 in unused lanes
       const Longs counts = used(load_visits(edges));
       low = min(low, counts ? q : low);
       high = max(high, counts ? q : high);
@@ -75,7 +76,7 @@ class PuctRule {
     return {smallest(low), largest(high), sum(total) / tree.nodes[id].children};
   }
 
-  // Qn of the actions that were not visited.
+  // Qn of unvisited actions.
   MCTS_INLINE double unvisited(const Node& node, const Range& range, const Line<double>& scale) const {
     if (settings_.unvisited == Unvisited::kWorst) return 0.0;
     return Scale::estimate(scale(settings_.unvisited == Unvisited::kParent ? node.mean() : range.mean_q));
