@@ -254,7 +254,8 @@ def test_what_installed_packages_declare_is_registered_when_it_is_named(monkeypa
     monkeypatch.setattr(gym_game, "entry_points", lambda group: declared if group == "gymnasium.envs" else [])
     gym_game._plugins.cache_clear()
     assert games.spec("gym/Declared/Cart-v1").observation_shape == (4,)
-    with pytest.raises(GameError, match=r"is not a Gymnasium environment.*\n  installed, but broken .*OSError\('no licence'\)"):
+    words = r"is not a Gymnasium environment.*\n  installed, but broken .*OSError\('no licence'\)"
+    with pytest.raises(GameError, match=words):
         games.spec("gym/Declared/Cart-v2")
     gym_game._plugins.cache_clear()
     del gymnasium.registry["Declared/Cart-v1"]
