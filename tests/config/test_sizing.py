@@ -92,7 +92,7 @@ def test_a_run_that_goes_on_keeps_its_games(rates: list[list[int]]) -> None:
     config, how = sizing.resolve(left_open(), stored)
     assert (config.selfplay.games, config.train.actors, how) == (96, 6, None)
     assert rates == []
-    with pytest.raises(ConfigError, match=r"selfplay\.games is 0"):
+    with pytest.raises(ConfigError, match=r"selfplay\.games: expected a number here, got 0"):
         sizing.resolve(left_open(), left_open())
 
 

@@ -69,7 +69,7 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ([evaluation(returns={"mean": -3.05, "games": 2.5})], "games: expected a whole number of at least 1, got 2.5"),
     (["[" * 200_000], "expected an evaluation of a run"),
     (["[]"], "expected an evaluation of a run"),
-    (["{"], "(no JSON: "),
+    (["{"], "(not JSON: "),
 ])
 def test_what_cannot_be_combined_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], contents: list[Any], words: str
@@ -111,7 +111,7 @@ def test_an_agent_that_keeps_no_measurement_is_told_to_write_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", "--suite", str(tmp_path)]) == 2
-    assert f"{tmp_path} holds no run" in (said := capsys.readouterr().err)
+    assert f"{tmp_path} isn't the folder of a run" in (said := capsys.readouterr().err)
     assert f"muzero evaluate episodes {tmp_path} --episodes 100 --json FILE" in said
 
 
@@ -136,7 +136,7 @@ def test_a_quick_look_takes_no_long_measurement_s_place(tmp_path: Path) -> None:
     assert measurements.weighed(kept, measured(6, 1)) == (True, ""), "the run went on"
     counts, why = measurements.weighed(kept, measured(5, 100, simulations=50))
     assert counts
-    assert why.startswith("held 100 games with 16 simulations, noise 0")
+    assert why.startswith("had 100 games with 16 simulations, noise 0")
     kept.unlink()
     kept.mkdir()
     assert measurements.weighed(kept, measured(5, 1)) == (True, "held no evaluation and was replaced")
@@ -208,7 +208,7 @@ def report(*returns: float) -> episodes.EpisodesReport:
 
 def test_few_games_and_equal_games_have_no_interval() -> None:
     assert report(-67.0, 94.0).interval is None
-    assert "too few games" in report(1.0, 2.0, 3.0, 4.0).without_interval
+    assert "expected 5 or more games" in report(1.0, 2.0, 3.0, 4.0).without_interval
     assert report(*[-21.0] * 5).interval is None
     assert report(*[-21.0] * 5).without_interval == "all games equal"
     found = report(1.0, 2.0, 3.0, 4.0, 5.0).interval

@@ -165,7 +165,7 @@ def test_an_unreadable_player_is_refused_or_left_out_before_anything_is_played(
     (broken / "weights.safetensors").write_bytes(weights)
     words = ["random", str(broken), "mcts:2", "nowhere/run", "--games", "2"]
     assert evaluate(*words) == USAGE
-    assert "nowhere/run can't play" in capsys.readouterr().err
+    assert "nowhere/run can't be loaded" in capsys.readouterr().err
     words.remove("nowhere/run")
     assert evaluate(*words) == DAMAGED
     said = capsys.readouterr()

@@ -273,7 +273,7 @@ def test_a_full_disk_is_refused_before_writing(tmp_path: Path, monkeypatch: pyte
     big = {"replay": {"obs": np.zeros(3 << 20, np.uint8)}}
     with pytest.raises(CheckpointError, match=r"expected 4 MiB of free space, got 1 MiB"):
         checkpoint.save(tmp_path, 2, big, {}, CONFIG)
-    with pytest.raises(CheckpointError, match="10 MiB needed"):
+    with pytest.raises(CheckpointError, match="expected 10 MiB of free space"):
         runs.check_writable(tmp_path, need=10 << 20)
     assert names(tmp_path) == [good.name]
 
