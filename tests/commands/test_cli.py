@@ -127,7 +127,7 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["play", "no/such/run"], USAGE, "no/such/run"),
         (["play", "hex(board_size=3)"], FAILURE, "muzero train 'hex(board_size=3)'"),
         (["play"], USAGE, "agent"),
-        (["train", "checkpoints/runs/nothing"], USAGE, "no run checkpoints/runs/nothing"),
+        (["train", "checkpoints/runs/nothing"], USAGE, "expected a game or the folder of a run, got checkpoints/runs/nothing"),
         (["evaluate", "tic_tac_toe", "--against", "mtcs:200"], USAGE, "did you mean 'mcts'?"),
         (["evaluate", "connect_four", "--every-position"], FAILURE, "muzero evaluate match AGENT --against perfect"),
         (["evaluate", "nim", "--player", "random", "--positions", "tests"], USAGE, "a folder, expected a file"),
@@ -243,7 +243,7 @@ def test_an_opponent_is_looked_for_before_the_agent_is_loaded(
 def test_an_opponent_makes_no_sense_in_a_game_of_one(capsys: Captured) -> None:
     for option in (["--against", "random"], ["--opening-plies", "2"]):
         assert cli.main(["evaluate", "catch", "--player", "random", *option]) == USAGE
-        assert "one player" in capsys.readouterr().err
+        assert "one-player game" in capsys.readouterr().err
 
 
 def test_whole_numbers_may_be_written_with_an_exponent() -> None:
@@ -475,7 +475,7 @@ def test_a_line_without_end_is_refused(
 ) -> None:
     monkeypatch.setattr("sys.stdin", piped(bytes(100_000)))
     assert cli.main(["play", str(run_folder), "--simulations", "2"]) == USAGE
-    assert "longer than 1,000 characters" in capsys.readouterr().err
+    assert "a line of more than 1,000 characters" in capsys.readouterr().err
 
 
 def test_a_match_is_told_in_a_table_and_in_json(run_folder: Path, tmp_path: Path, capsys: Captured) -> None:
