@@ -45,6 +45,8 @@ class PlannerKind:
     """module that makes it"""
     noise: str = ""
     """setting of `search` for the amount of randomness in its choice; empty if there is none"""
+    draws: bool = False
+    """whether the action at the root of a tree search is already sampled, so that no temperature applies"""
     settings: type[Any] | None = None
     """its own settings, a frozen dataclass with bounded numbers: the sections `search.NAME` and `play.NAME`"""
 
@@ -62,7 +64,7 @@ DYNAMICS: dict[str, DynamicsKind] = {
 }
 
 PLANNERS: dict[str, PlannerKind] = {
-    "gumbel": PlannerKind("muzero.search.tree_planner", noise="gumbel_scale"),
+    "gumbel": PlannerKind("muzero.search.tree_planner", noise="gumbel_scale", draws=True),
     "puct": PlannerKind("muzero.search.tree_planner", noise="dirichlet_fraction"),
 }
 

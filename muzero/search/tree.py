@@ -15,6 +15,7 @@ from torch import Tensor
 import cpp_mcts
 from games.base import FloatArray, IntArray, MaskArray
 from muzero.config import SearchConfig
+from muzero.config.kinds import PLANNERS
 from muzero.model.protocol import Model, SearchError
 from muzero.search.inference import Answers, Inference, Spent, inference
 from selfplay.planner import Plan
@@ -159,8 +160,7 @@ class TreeSearch:
         visits: IntArray = np.empty((batch, self.actions), dtype=np.int32)
         return Plan(
             visits, table, np.empty_like(table), np.empty(batch, dtype=np.float32), np.empty(batch, dtype=np.int32),
-            # Gumbel's action is a draw already.
-            weights=visits if self.config.algorithm == "puct" else None, work=simulations)
+            weights=None if PLANNERS[self.config.algorithm].draws else visits, work=simulations)
 
     @property
     def memory_bytes(self) -> tuple[int, int]:

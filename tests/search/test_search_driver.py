@@ -53,6 +53,14 @@ def test_the_winning_moves_of_a_game_are_found(config: SearchConfig) -> None:
     assert lost.value[0] < -0.3
 
 
+def test_a_temperature_draws_by_visits_where_the_action_is_no_draw_yet() -> None:
+    model, roots = tables.subtraction(7), tables.states(1, 5)
+    by_visits = search(model, roots, PUCT)
+    assert by_visits.weights is not None
+    assert (by_visits.weights == by_visits.visits).all()
+    assert search(model, roots, GUMBEL).weights is None
+
+
 @pytest.mark.parametrize("config", [PUCT, GUMBEL], ids=["puct", "gumbel"])
 def test_an_extra_turn_keeps_its_sign(config: SearchConfig) -> None:
     """The same position is worth 1 after an extra turn and -1 when the other player has it."""
