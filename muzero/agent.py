@@ -77,7 +77,7 @@ class Agent:
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Policy [B, A] over legal actions and value [B] of positions [B, ...], without search. Raises SearchError if
         the model's outputs aren't finite, ValueError for arrays of mismatched shapes."""
-        self._check(obs, legal)
+        obs, legal = self._checked(obs, legal)
         with torch.inference_mode(), self._threads():
             output = self.acting.root(torch.as_tensor(obs, device=self.acting.device), torch.as_tensor(legal))
             said, value = host(output.logits), host(output.value)
@@ -87,9 +87,11 @@ class Agent:
         weights = np.exp(logits - logits.max(1, keepdims=True))
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
 
-    def _check(self, obs: NDArray[Any], legal: MaskArray) -> None:
-        """Raises ValueError for positions and legal moves that don't match each other or the agent's game."""
-        seen, told = np.shape(obs), np.shape(legal)
+    def _checked(self, obs: Any, legal: Any) -> tuple[NDArray[Any], MaskArray]:
+        """obs [B, ...] and legal [B, A] as arrays, also where tensors on a CPU or lists were given. Raises ValueError if
+        they don't match each other or the agent's game."""
+        obs, legal = np.asarray(obs), np.asarray(legal)
+        seen, told = obs.shape, legal.shape
         if len(told) != 2 or told[1] != self.spec.num_actions:
             raise ValueError(f"legal: expected bool [B, {self.spec.num_actions}], got {list(told)}")
         # If the true rules are searched, a position is given by the moves that led to it.
@@ -99,6 +101,7 @@ class Agent:
                              f"{list(seen)}")
         if not (some := np.any(legal, axis=1)).all():
             raise ValueError(f"legal: expected at least one legal action, got none in row {int(np.argmin(some))}")
+        return obs, legal
 
     def search(
         self, obs: NDArray[Any], legal: MaskArray, *, simulations: int | None = None, seed: int = 0
@@ -109,7 +112,7 @@ class Agent:
         search's. Equal seeds give equal results, however B is split. Raises SearchError if the model's outputs can't
         be searched, ValueError for arrays of mismatched shapes.
         """
-        self._check(obs, legal)
+        obs, legal = self._checked(obs, legal)
         count = self.simulations if simulations is None else simulations
         if count == 0:
             return self._unsearched(obs, legal)

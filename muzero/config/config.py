@@ -13,7 +13,8 @@ import games
 from games.atari_protocol import atari_facts, is_atari
 from games.families import family
 from muzero.config.bounds import check_numbers
-from muzero.config.kinds import DYNAMICS, NETWORKS
+from muzero.config.choices import check_choice
+from muzero.config.kinds import DYNAMICS, NETWORKS, PLANNERS
 from muzero.config.settings import (
     AloneConfig,
     LearnerConfig,
@@ -57,6 +58,7 @@ class Config:
 
 def check(config: Config) -> None:
     """Refuse values that no run could use. Raises ConfigError naming the setting."""
+    _check_kinds(config)
     check_numbers(config, "")
     for name, search in (("search", config.search), ("play", config.play)):
         _check_span(name, search.low, search.high)
@@ -79,6 +81,14 @@ def check(config: Config) -> None:
     if config.train.clock == "cpu" and config.train.actors != 0:
         raise ConfigError("train.clock cpu counts the time of one process: set train.actors to 0")
     _check_evaluation(config.train.evaluate_games, config.train.evaluate_against)
+
+
+def _check_kinds(config: Config) -> None:
+    """What a table of kinds is asked by must stand in it."""
+    check_choice("model.network", config.model.network, NETWORKS)
+    check_choice("model.dynamics", config.model.dynamics, DYNAMICS)
+    check_choice("search.algorithm", config.search.algorithm, PLANNERS)
+    check_choice("play.algorithm", config.play.algorithm, PLANNERS)
 
 
 def _check_span(name: str, low: float, high: float) -> None:

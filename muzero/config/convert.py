@@ -11,6 +11,7 @@ import types
 import typing
 from typing import Any, Literal, TypeVar
 
+from muzero.config.choices import check_choice
 from muzero.config.config import Config
 from muzero.errors import ConfigError
 from selfplay.schedule import Schedule
@@ -79,11 +80,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, f"{path}.")
     if typing.get_origin(hint) is Literal:
-        choices = typing.get_args(hint)
-        if value not in choices:
-            near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-            raise ConfigError(f"{path}: expected one of {', '.join(map(str, choices))}, got {value!r}"
-                              + (f"; nearest: {near[0]}" if near else ""))
+        check_choice(path, value, typing.get_args(hint))
         return value
     if hint == Schedule:
         return _schedule(value, path)

@@ -104,7 +104,8 @@ def _beside(report: EpisodesReport) -> None:
     if normalised is None:
         tell(f"\nNo random and human scores are published for {rom.name}.")
     else:
-        tell(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1)")
+        cut = ", cut games included" if report.result.cut else ""
+        tell(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1){cut}")
 
 
 def score(number: float) -> str:

@@ -130,6 +130,7 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["train", "checkpoints/runs/nothing"], USAGE,
          "expected a game or the folder of a run, got checkpoints/runs/nothing"),
         (["evaluate", "tic_tac_toe", "--against", "mtcs:200"], USAGE, "did you mean 'mcts'?"),
+        (["evaluate", "tic_tac_toe", "--against", ""], USAGE, "--against: player: expected random"),
         (["evaluate", "connect_four", "--every-position"], FAILURE, "muzero evaluate match AGENT --against perfect"),
         (["evaluate", "nim", "--player", "random", "--positions", "tests"], USAGE, "a folder, expected a file"),
         (["evaluate", "tic_tac_toe", "--player", "tic_tac_toe@4", "--simulations", "5"], USAGE,

@@ -191,6 +191,16 @@ def test_settings_that_fit_are_taken(changes: dict[str, Any]) -> None:
     assert from_json(json.loads(json.dumps(to_json(changed)))) == changed
 
 
+@pytest.mark.parametrize(("name", "near"), [
+    ("model.network", "resnet"), ("model.dynamics", "rules"), ("search.algorithm", "gumbel"), ("play.algorithm", "puct"),
+])
+def test_a_kind_that_is_in_no_table_is_refused_where_a_config_is_made(name: str, near: str) -> None:
+    section, _, setting = name.partition(".")
+    wrong = dataclasses.replace(getattr(Config(), section), **{setting: f"{near}x"})
+    with pytest.raises(ConfigError, match=rf"{name}: expected one of .*, got '{near}x'; nearest: {near}"):
+        Config(**{section: wrong})
+
+
 def stored_with(name: str, value: Any) -> dict[str, Any]:
     """The form of a default config with one setting that isn't there any more."""
     section, _, setting = name.partition(".")

@@ -103,6 +103,15 @@ def test_arrays_that_do_not_belong_together_are_refused(change: Any, words: str,
         player.raw(obs, legal)
 
 
+@pytest.mark.parametrize("given", [torch.from_numpy, np.ndarray.tolist])
+@pytest.mark.parametrize("simulations", [0, 4])
+def test_tensors_and_lists_are_searched_as_arrays_are(given: Any, simulations: int) -> None:
+    player, batch = made(), positions(4)
+    obs, legal = batch.observe(), batch.legal()
+    found = player.search(given(obs), given(legal), simulations=simulations).result
+    assert np.array_equal(found.q, player.search(obs, legal, simulations=simulations).result.q)
+
+
 def test_illegal_logits_of_any_size_leave_the_prior_alone() -> None:
     player, batch = made(), positions(4)
     legal = batch.legal()

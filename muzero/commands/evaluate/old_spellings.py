@@ -161,8 +161,9 @@ def _games(flat: Flat) -> tuple[str, Any]:
 def _match(flat: Flat) -> tuple[str, Any]:
     usual = match.Arguments(flat.agent)
     return "match", match.Arguments(
-        flat.agent, flat.against or usual.against, usual.games if flat.games is None else flat.games,
-        flat.opening_plies, _one(flat), flat.max_moves, flat.player, _common(flat))
+        flat.agent, usual.against if flat.against is None else flat.against,
+        usual.games if flat.games is None else flat.games, flat.opening_plies,
+        _one(flat), flat.max_moves, flat.player, _common(flat))
 
 
 def _episodes(flat: Flat) -> tuple[str, Any]:
