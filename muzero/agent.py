@@ -88,15 +88,10 @@ class Agent:
         return (weights / weights.sum(1, keepdims=True)).astype(np.float32), value
 
     def _checked(self, obs: Any, legal: Any) -> tuple[NDArray[Any], MaskArray]:
-<<<<<<< Updated upstream
-        """obs [B, ...] and legal [B, A] as arrays, also where tensors on a CPU or lists were given. Raises ValueError if
-        they don't match each other or the agent's game."""
-=======
         """obs [B, ...] and legal [B, A] as arrays, also where tensors on a CPU or lists were given.
 
         Raises ValueError if they don't match each other or the agent's game.
         """
->>>>>>> Stashed changes
         obs, legal = np.asarray(obs), np.asarray(legal)
         seen, told = obs.shape, legal.shape
         if len(told) != 2 or told[1] != self.spec.num_actions:

@@ -192,12 +192,8 @@ def test_settings_that_fit_are_taken(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("name", "near"), [
-<<<<<<< Updated upstream
-    ("model.network", "resnet"), ("model.dynamics", "rules"), ("search.algorithm", "gumbel"), ("play.algorithm", "puct"),
-=======
     ("model.network", "resnet"), ("model.dynamics", "rules"), ("search.algorithm", "gumbel"),
     ("play.algorithm", "puct"),
->>>>>>> Stashed changes
 ])
 def test_a_kind_that_is_in_no_table_is_refused_where_a_config_is_made(name: str, near: str) -> None:
     section, _, setting = name.partition(".")
