@@ -69,12 +69,17 @@ BOUNDS = Bounds()
 
 
 def bounds(name: str) -> Bound:
-    """Lowest and highest value of a setting by its dotted name."""
+    """Lowest and highest value of a setting by its dotted name. Raises ConfigError for a number that has none."""
     # Threads of self-play's tree search may be automatic; those of play may not, as an agent can be loaded anywhere.
     if name == "play.threads":
         return 1, THREADS_OR_0[1]
     section, _, setting = name.partition(".")
-    return BOUNDS[f"search.{setting}" if section == "play" else name]
+    stated = f"search.{setting}" if section == "play" else name
+    if stated not in BOUNDS:
+        raise ConfigError(f"{stated}: expected bounds, got none: write Annotated[..., Between(low, high)] at its field"
+                          + (", or its row in cpp_mcts/src/setting_table.h and build with make setup"
+                             if stated.startswith("search.") else ""))
+    return BOUNDS[stated]
 
 
 def check_numbers(settings: Any, path: str) -> None:

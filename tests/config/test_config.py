@@ -93,6 +93,15 @@ def test_the_bounds_themselves_are_allowed(name: str) -> None:
         assert dict(numbers(set_to(name, value)))[name] == value
 
 
+def test_a_number_without_bounds_is_said_to_have_none() -> None:
+    """A field was written without them, or the search was not built after its row was."""
+    field = r"expected bounds, got none: write Annotated\[\.\.\., Between\(low, high\)\] at its field"
+    with pytest.raises(ConfigError, match=rf"^learner\.none: {field}$"):
+        bounds("learner.none")
+    with pytest.raises(ConfigError, match=rf"^search\.none: {field}, or its row in .* build with make setup$"):
+        bounds("play.none")
+
+
 def test_the_search_s_bounds_are_those_of_the_search_itself() -> None:
     own = cpp_mcts.limits()
     shared = {field.name for field in dataclasses.fields(SearchConfig)} & set(own)
