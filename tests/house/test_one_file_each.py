@@ -114,7 +114,7 @@ def test_settings_of_a_planner_of_ones_own_are_a_section_of_its_entry(tmp_path: 
     assert done.returncode == 0, done.stderr
     assert "stored: Sharpness(power=3.0, depth=1)\n" in done.stdout
     assert "`search.sharp.power`\n: Exponent of the network's policy.\n\n\n  Default `2`; from 0 to 100." in done.stdout
-    assert "search.sharp.power must be at least 0 and at most 100, got 101.0" in done.stdout + done.stderr
+    assert "search.sharp.power: expected at least 0 and at most 100, got 101.0" in done.stdout + done.stderr
 
 
 def test_a_search_is_stored_with_a_section_for_each_such_planner_alone() -> None:
