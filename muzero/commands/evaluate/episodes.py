@@ -42,7 +42,7 @@ class Arguments:
     video: Maybe[Path] = None
     """Also film one game into this file, .mp4 or .gif."""
     player: Maybe[str] = None
-    """Measure this player instead of an agent: random, mcts:N, perfect."""
+    """Measure random, mcts:N or perfect instead of an agent."""
     common: CommonOptions = USUAL
 
 

@@ -27,7 +27,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Play a match between an agent and an opponent; each moves first in half of the games."""
+    """Play a match of an agent; each player moves first in half of the games."""
 
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
@@ -42,7 +42,7 @@ class Arguments:
     max_moves: Maybe[int] = None
     """Moves after which a game is cut off (default: the game's own limit, else 3,000)."""
     player: Maybe[str] = None
-    """Measure this player instead of an agent: random, mcts:N, perfect."""
+    """Measure random, mcts:N or perfect instead of an agent."""
     common: CommonOptions = USUAL
 
 

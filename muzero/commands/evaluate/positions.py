@@ -36,7 +36,7 @@ class Arguments:
     simulations: Annotated[tuple[int, ...], QUIET] = ()
     """Simulations per search, one number or several (default: the agent's)."""
     player: Maybe[str] = None
-    """Measure this player instead of an agent: random, mcts:N, perfect."""
+    """Measure random, mcts:N or perfect instead of an agent."""
     common: CommonOptions = USUAL
 
 

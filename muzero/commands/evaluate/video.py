@@ -28,7 +28,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Arguments:
-    """Film one game of an agent that sees pixels, with value and policy next to the frames."""
+    """Film one game of pixels, with value and policy next to the frames."""
 
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
