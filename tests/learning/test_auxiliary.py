@@ -170,5 +170,5 @@ def test_a_latent_that_can_not_be_decoded_is_told() -> None:
     """A picture's small board has other places than the picture."""
     loss, spec = AUXILIARY_LOSSES["decoder"], games.spec("tic_tac_toe")
     assert loss.make(spec, (4, 2, 2), ModelConfig()) is None
-    with pytest.raises(ConfigError, match=r"model\.network mlp has no way back .*\[3, 3\].* set model\.reconstruct"):
+    with pytest.raises(ConfigError, match=r"model\.network mlp can't decode observations .*\[3, 3\].* set model"):
         loss.make(spec, (4, 2, 2), ModelConfig(reconstruction=True))

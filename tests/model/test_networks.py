@@ -251,7 +251,7 @@ def test_learned_discounts_are_signed_chances(players: int, wanted: list[float])
 def test_models_that_cannot_fit_the_game_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"dots_and_boxes: .*model.discount to learned"):
         LearnedModel(games.spec("dots_and_boxes"), MLP, 1.0)
-    with pytest.raises(ConfigError, match=r"resnet expected observations \[C, H, W\], got \(40,\); use mlp"):
+    with pytest.raises(ConfigError, match=r"resnet: expected observations \[C, H, W\], got \(40,\); use mlp"):
         LearnedModel(games.spec("nim"), RESNET, 1.0)
     flat = GameSpec("flat", 1, (7,), "float32", 3, 9, -1, 1, False, False, False)
     assert LearnedModel(flat, MLP, 1.0).encode(torch.zeros(2, 7)).shape == (2, 12)

@@ -211,9 +211,9 @@ def test_sizes_that_the_weights_can_not_have_cost_nothing(name: str, monkeypatch
 
 
 WRONG: list[tuple[dict[str, object], str]] = [
-    ({"play.low": -0.5}, r"play\.low and play\.high: tic_tac_toe pays -1 to 1"),
-    ({"search.high": 0.5}, r"search\.low and search\.high: tic_tac_toe pays -1 to 1"),
-    ({"model.value.high": 0.5}, r"model\.value\.low and model\.value\.high: tic_tac_toe pays -1 to 1"),
+    ({"play.low": -0.5}, r"play\.low and play\.high: expected a range .* tic_tac_toe, -1 to 1"),
+    ({"search.high": 0.5}, r"search\.low and search\.high: expected a range .* tic_tac_toe, -1 to 1"),
+    ({"model.value.high": 0.5}, r"model\.value\.low and model\.value\.high: expected a range .* tic_tac_toe, -1 to 1"),
 ]
 
 

@@ -319,7 +319,7 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("setting", "value"), [("model__value__low", 0.0), ("model__reward__high", 0.5), ("search__low", -0.1)])
 def test_outcomes_that_can_not_be_stated_are_refused(tmp_path: Path, setting: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=r"tic_tac_toe pays -1 to 1, got"):
+    with pytest.raises(ConfigError, match=r"the returns of tic_tac_toe, -1 to 1, got"):
         loop.run(tiny(**{setting: value}), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
