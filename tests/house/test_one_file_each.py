@@ -55,7 +55,8 @@ def trained(config: Config, out: Path) -> None:
 
 
 def test_a_network_is_one_file_and_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"model\.network: expected one of mlp, resnet, pixels, got 'toy'"):
+    known = ", ".join(kinds.NETWORKS)
+    with pytest.raises(ConfigError, match=rf"model\.network: expected one of {known}, got 'toy'"):
         tiny(model__network="toy")
     entered(monkeypatch, kinds.NETWORKS, "Network", "toy", kinds.NetworkKind("toys_network"))
     config = tiny(model__network="toy", train__steps=4)
