@@ -28,7 +28,7 @@ import muzero
 from games import make
 from games.base import FloatArray
 from muzero.agent import Agent
-from selfplay.strength.positions import CHUNK, PositionSet, place, read
+from selfplay.strength.positions import POSITIONS_AT_ONCE, PositionSet, place, read
 
 ROOT = Path(__file__).resolve().parent.parent
 GAME = "connect_four"
@@ -91,8 +91,8 @@ def measure(run: Path, positions: PositionSet) -> dict[str, float]:
     keeping = np.sign(positions.scores) == truth[:, None]
     rows, critical, figures = np.arange(len(positions)), positions.critical, {}
     for count in SIMULATIONS:
-        parts = [think(agent, positions.histories[start : start + CHUNK], count)
-                 for start in range(0, len(positions), CHUNK)]
+        parts = [think(agent, positions.histories[start : start + POSITIONS_AT_ONCE], count)
+                 for start in range(0, len(positions), POSITIONS_AT_ONCE)]
         value, policy, moves = (np.concatenate(part) for part in zip(*parts, strict=True))
         figures[f"value error @{count}"] = float(np.abs(value - truth).mean())
         figures[f"critical keep @{count}"] = 100 * float(keeping[rows, moves][critical].mean())
@@ -106,9 +106,9 @@ def think(agent: Agent, histories: Sequence[tuple[int, ...]], simulations: int) 
     games = make(GAME, len(histories))
     place(games, histories)
     if simulations:
-        found = agent.search(agent.see(games), games.legal(), simulations=simulations).result
+        found = agent.search(agent.observe(games), games.legal(), simulations=simulations).result
         return found.value, found.policy, found.action
-    policy, value = agent.raw(agent.see(games), games.legal())
+    policy, value = agent.raw(agent.observe(games), games.legal())
     return value, policy, np.where(games.legal(), policy, -1.0).argmax(1)
 
 

@@ -68,7 +68,7 @@ def play(agent: Agent, count: int, moves: int, seed: int) -> Tally:
         if not live.any():
             break
         actions = np.zeros(count, np.int32)
-        actions[live] = agent.search(agent.see(batch)[live], batch.legal()[live], seed=seed + move).result.action
+        actions[live] = agent.search(agent.observe(batch)[live], batch.legal()[live], seed=seed + move).result.action
         chosen.update(batch.action_name(row, int(actions[row])) for row in np.flatnonzero(live).tolist())
         reward = batch.step(actions, live).reward[live]
         gains, losses, total = gains + int((reward > 0).sum()), losses + int((reward < 0).sum()), total + reward.sum()

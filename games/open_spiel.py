@@ -21,7 +21,7 @@ NO_ACTION = -1
 """Padding after the last action of a shorter history."""
 
 
-class Eye:
+class ObservationWriter:
     """Writes OpenSpiel's observation tensors of states into given arrays."""
 
     def __init__(self, facts: Facts) -> None:
@@ -39,7 +39,7 @@ class Eye:
         # At this size, copying between memoryviews costs a third of copying between arrays.
         return [[frame.data for frame in row[0]] for row in frames]
 
-    def look(self, state: Any, player: int, frames: Sequence[memoryview]) -> None:
+    def write(self, state: Any, player: int, frames: Sequence[memoryview]) -> None:
         """Write the newest frame: `player`'s, or each viewpoint's where there are two."""
         if len(frames) == 1:
             self._observation.set_from(state, player)
@@ -60,9 +60,9 @@ class OpenSpielBatch:
         self.size = size
         self._facts = facts
         self._rng = np.random.default_rng(seed)
-        self._eye = Eye(facts)
-        self._frames: FloatArray = np.zeros((size, *self._eye.frame), np.float32)
-        self._newest = self._eye.newest(self._frames)
+        self._writer = ObservationWriter(facts)
+        self._frames: FloatArray = np.zeros((size, *self._writer.frame), np.float32)
+        self._newest = self._writer.newest(self._frames)
         self._legal: MaskArray = np.zeros((size, self.spec.num_actions), np.bool_)
         self._to_play: IntArray = np.full(size, NO_PLAYER, np.int32)
         self._returns: NDArray[np.float64] = np.zeros((size, self.spec.players))
@@ -137,7 +137,7 @@ class OpenSpielBatch:
         self._frames[row] = 0
         for state in passed[:-1][-self._facts.history :]:
             self._frames[row, 1:] = self._frames[row, :-1]
-            self._eye.look(state, state.current_player(), self._newest[row])
+            self._writer.write(state, state.current_player(), self._newest[row])
         self._states[row] = passed[-1]
         self._returns[row] = 0
         self._settle([row])
@@ -187,7 +187,7 @@ class OpenSpielBatch:
                 continue
             if pays_on_the_way:
                 self._returns[row] = state.returns()
-            self._eye.look(state, player, self._newest[row])
+            self._writer.write(state, player, self._newest[row])
             moves = state.legal_actions()
             actions += moves
             counts.append(len(moves))

@@ -14,7 +14,7 @@ import pyspiel
 from numpy.typing import NDArray
 
 from games.base import NO_PLAYER, FloatArray, GameError, IntArray, MaskArray
-from games.open_spiel import NO_ACTION, Eye
+from games.open_spiel import NO_ACTION, ObservationWriter
 from games.spiel_facts import Facts, first_line, load_facts
 
 START_ROOM = 256
@@ -56,7 +56,7 @@ class Positions:
         self.spec = self._facts.spec
         if self.spec.stochastic:
             raise GameError(f"{self.spec.name}: its true rules can't be searched, as it has chance events")
-        self._eye = Eye(self._facts)
+        self._writer = ObservationWriter(self._facts)
         self._first = 0
         """Handle of the oldest position held."""
         self._states: list[Any] = []
@@ -66,14 +66,14 @@ class Positions:
         """Grow the arrays to this many positions; keeps those held."""
         held = len(self._states)
         arrays: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
-            "_frames": (self._eye.frame, np.float32), "_legal": ((self.spec.num_actions,), np.bool_),
+            "_frames": (self._writer.frame, np.float32), "_legal": ((self.spec.num_actions,), np.bool_),
             "_to_play": ((), np.int32), "_returns": ((self.spec.players,), np.float64)}
         for name, (shape, dtype) in arrays.items():
             larger = np.zeros((room, *shape), dtype)
             if held:
                 larger[:held] = getattr(self, name)[:held]
             setattr(self, name, larger)
-        self._newest = self._eye.newest(self._frames)
+        self._newest = self._writer.newest(self._frames)
 
     def begin(self, histories: NDArray[np.integer[Any]]) -> Reached:
         """New roots after histories [B, T], padded with `NO_ACTION`; all earlier positions are forgotten.
@@ -109,7 +109,7 @@ class Positions:
                 raise GameError(f"{self.spec.name}: {action} is illegal after {history[:count]}")
             if len(history) - count < self._facts.history:
                 self._frames[row, 1:] = self._frames[row, :-1]
-                self._eye.look(state, state.current_player(), self._newest[row])
+                self._writer.write(state, state.current_player(), self._newest[row])
             state.apply_action(action)
         if self._facts.history > 1:
             self._frames[row, 1:] = self._frames[row, :-1]
@@ -165,7 +165,7 @@ class Positions:
         actions: list[int] = []
         counts: list[int] = []
         players: list[int] = []
-        pays_on_the_way, look, newest = self.spec.rewards_on_the_way, self._eye.look, self._newest
+        pays_on_the_way, write, newest = self.spec.rewards_on_the_way, self._writer.write, self._newest
         self._returns[rows] = 0
         for row in range(rows.start, rows.stop):
             state = self._states[row]
@@ -177,7 +177,7 @@ class Positions:
                 continue
             if pays_on_the_way:
                 self._returns[row] = state.returns()
-            look(state, player, newest[row])
+            write(state, player, newest[row])
             moves = state.legal_actions()
             actions += moves
             counts.append(len(moves))

@@ -32,7 +32,7 @@ from muzero.search.planners import ModelPlanner, planner
 from muzero.storage import checkpoint, runs
 from selfplay.planner import Plan
 
-CHUNK = 256
+POSITIONS_AT_ONCE = 256
 """Positions searched at once; bounds the memory for latents."""
 
 
@@ -50,8 +50,8 @@ class Analysis:
 
 
 class Agent:
-    """Weights and the search they are played with. Positions are as `see` and `GameBatch.legal` give them; what `see`
-    gives is `GameBatch.observe`, unless the game's own rules are searched."""
+    """Weights and the search to play with. Positions are given as by `observe` and `GameBatch.legal`; `observe` returns
+    `GameBatch.observe`, unless the game's true rules are searched."""
 
     def __init__(
         self, model: LearnedModel, config: Config, name: str, step: int, threads: int = 0,
@@ -70,9 +70,12 @@ class Agent:
         """The same agent without its search buffers, which are freed with the last agent that uses them."""
         return Agent(self.model, self.config, self.name, self.step, self.threads, self.simulations)
 
-    def see(self, batch: GameBatch) -> NDArray[Any]:
+    def observe(self, batch: GameBatch) -> NDArray[Any]:
         """Positions [N, ...] of a batch of the agent's game, for `raw` and `search`."""
         return self.acting.view(batch, batch.observe())
+
+    see = observe
+    """The old name of `observe`."""
 
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         """Policy [B, A] over legal actions and value [B] of positions [B, ...], without search. Raises SearchError if
@@ -119,15 +122,13 @@ class Agent:
         if count == 0:
             return self._unsearched(obs, legal)
         seeds = np.random.default_rng(seed).integers(0, 2**63, len(legal), dtype=np.uint64)
-        parts = [self._chunk(obs[i : i + CHUNK], legal[i : i + CHUNK], seeds[i : i + CHUNK], count)
-                 for i in range(0, len(legal), CHUNK)]
+        parts = [self._chunk(obs[rows], legal[rows], seeds[rows], count) for rows in _chunks(len(legal))]
         prior, value = self._raw_in_chunks(obs, legal)
         variations = [variation for _, found in parts for variation in found]
         return Analysis(Plan.joined([plan for plan, _ in parts]), prior, value, variations)
 
     def _raw_in_chunks(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
-        prior, value = zip(*(self.raw(obs[i : i + CHUNK], legal[i : i + CHUNK])
-                             for i in range(0, len(legal), CHUNK)), strict=True)
+        prior, value = zip(*(self.raw(obs[rows], legal[rows]) for rows in _chunks(len(legal))), strict=True)
         return np.concatenate(prior), np.concatenate(value)
 
     def _unsearched(self, obs: NDArray[Any], legal: MaskArray) -> Analysis:
@@ -142,7 +143,7 @@ class Agent:
         self, obs: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], simulations: int
     ) -> tuple[Plan, list[list[int]]]:
         # A captured GPU step has a fixed width: some idle rows are better than a capture for each number of rows.
-        trees = len(legal) if self.acting.device.type == "cpu" else CHUNK
+        trees = len(legal) if self.acting.device.type == "cpu" else POSITIONS_AT_ONCE
         key = (trees, simulations)
         if key not in self._planners:
             self._planners.clear()
@@ -162,6 +163,11 @@ class Agent:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    """Slices of `count` positions, `POSITIONS_AT_ONCE` at a time."""
+    return (slice(i, i + POSITIONS_AT_ONCE) for i in range(0, count, POSITIONS_AT_ONCE))
 
 
 def load(

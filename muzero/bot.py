@@ -38,7 +38,7 @@ class MuZeroBot(pyspiel.Bot):  # type: ignore[misc]
             self._known.add(game)
         self._games.set_history(0, [int(action) for action in state.history()])
         return self.agent.search(
-            self.agent.see(self._games), self._games.legal(), seed=int(self._rng.integers(2**31)))
+            self.agent.observe(self._games), self._games.legal(), seed=int(self._rng.integers(2**31)))
 
     def step(self, state: Any) -> int:
         """The action played in `state`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from muzero.agent import Agent
     from muzero.config import Config
 
-CHUNK = 256
+POSITIONS_AT_ONCE = 256
 """Positions searched at once: a search keeps one latent per simulation for each."""
 
 
@@ -49,10 +49,10 @@ class SearchPlayer:
         """Moves [N]; 0 outside `rows`."""
         actions = np.zeros(games.size, np.int32)
         chosen = np.flatnonzero(rows)
-        obs, legal = self.agent.see(games)[chosen], games.legal()[chosen]
+        obs, legal = self.agent.observe(games)[chosen], games.legal()[chosen]
         policy = np.zeros(legal.shape, np.float32)
-        for start in range(0, len(chosen), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(chosen), POSITIONS_AT_ONCE):
+            part = slice(start, start + POSITIONS_AT_ONCE)
             actions[chosen[part]], policy[part] = self._think(obs[part], legal[part])
         if self._repeats is not None:
             actions[chosen] = self._repeats.choose(games, chosen, actions[chosen], policy, legal)

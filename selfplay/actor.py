@@ -18,7 +18,7 @@ from selfplay.trajectory import StoredPlan, Trajectory
 
 
 @dataclass
-class Spent(Stopwatch):
+class ActorTime(Stopwatch):
     """Where an actor's time went, in nanoseconds of wall-clock time; planners keep their own."""
 
     games: int = 0
@@ -45,7 +45,7 @@ class Actor:
         self.recorder = Recorder(games.spec, games.size)
         self.rng = np.random.default_rng(seed)
         self.counters = Counters()
-        self.spent = Spent()
+        self.spent = ActorTime()
         self.made = np.zeros(games.size, dtype=np.int64)
         """[N] moves of the game in each row"""
         self.returns: list[float] = []

@@ -183,7 +183,7 @@ def use(folder: Path) -> str:
     try:
         agent = agents.load(str(folder))
         batch = games.make(agent.config.game, 2)
-        result = agent.search(agent.see(batch), batch.legal(), simulations=SIMULATIONS).result
+        result = agent.search(agent.observe(batch), batch.legal(), simulations=SIMULATIONS).result
         if not (np.isfinite(result.policy).all() and np.isfinite(result.value).all()):
             raise AssertionError("a search without a word gave numbers that are not finite")
     except REFUSALS as error:

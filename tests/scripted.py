@@ -22,7 +22,7 @@ class Scripted:
         self.variation = list(variation)
         self.asked: list[int | None] = []
 
-    def see(self, batch: Any) -> Any:
+    def observe(self, batch: Any) -> Any:
         return batch.observe()
 
     def raw(self, obs: Any, legal: Any) -> Any:

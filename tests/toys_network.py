@@ -28,7 +28,7 @@ class Encoder(nn.Module):
 
 
 class Step(nn.Module):
-    """g: latent [M, width], action [M] -> next latent, facts [M, facts]."""
+    """g: latent [M, width], action [M] -> next latent, transition outputs [M, units]."""
 
     def __init__(self, actions: int, width: int, facts: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Heads(nn.Module):
 
 def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     h = Encoder(math.prod(spec.observation_shape), config.width)
-    g = Step(spec.num_actions, config.width, outputs.facts) if outputs.dynamics else None
+    g = Step(spec.num_actions, config.width, outputs.transition) if outputs.dynamics else None
     return Parts(h, g, Heads(config.width, spec.num_actions, outputs.values), (config.width,))
 
 

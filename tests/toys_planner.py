@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from games.base import GameBatch, MaskArray
 from muzero.config import SearchConfig
 from muzero.model.protocol import SearchModel
-from muzero.search.inference import Spent, host
+from muzero.search.inference import SearchTime, host
 from muzero.search.planners import Reserved
 from selfplay.planner import Plan
 
@@ -22,7 +22,7 @@ class PolicyPlanner:
     memory_bytes = (0, 0)
 
     def __init__(self, model: SearchModel) -> None:
-        self.model, self.spent = model, Spent()
+        self.model, self.spent = model, SearchTime()
         self._action = np.zeros(0, np.int32)
 
     def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:

@@ -23,7 +23,7 @@ class TokenEncoder(Encoder):
 
 
 class TokenStep(Step):
-    """g: latent [M, TOKENS, width], action [M] -> next latent, facts [M, facts]."""
+    """g: latent [M, TOKENS, width], action [M] -> next latent, transition outputs [M, units]."""
 
     def forward(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         reached, facts = super().forward(latent.flatten(1), action)
@@ -40,5 +40,5 @@ class TokenHeads(Heads):
 def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     numbers, actions = TOKENS * config.width, spec.num_actions
     h = TokenEncoder(math.prod(spec.observation_shape), numbers)
-    g = TokenStep(actions, numbers, outputs.facts) if outputs.dynamics else None
+    g = TokenStep(actions, numbers, outputs.transition) if outputs.dynamics else None
     return Parts(h, g, TokenHeads(numbers, actions, outputs.values), (TOKENS, config.width))

@@ -55,7 +55,7 @@ def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     """The networks for one game; `muzero.model.networks.kind.NetworkModule` says what is asked of them."""
     numbers, width, actions = math.prod(spec.observation_shape), config.width, spec.num_actions
     h = nn.Sequential(nn.Flatten(), nn.Linear(numbers, width), nn.ReLU(), nn.Linear(width, width), nn.Tanh())
-    g = Dynamics(actions, width, outputs.facts) if outputs.dynamics else None
+    g = Dynamics(actions, width, outputs.transition) if outputs.dynamics else None
     return Parts(h, g, Prediction(width, actions, outputs.values), latent_shape=(width,))
 
 

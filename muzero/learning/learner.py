@@ -93,12 +93,12 @@ class Learner:
 
     @property
     def normalises(self) -> bool:
-        """Whether the model reads observations by what is usual in the game, which `see` shows it."""
+        """Whether the model has an input normaliser, see `fit_normaliser`."""
         return self.model.standard is not None
 
-    def see(self, obs: NDArray[Any]) -> None:
-        """Learn from obs [B, *O] what is usual, where the model tells positions by that; before the first step. Raises
-        LearningError for one that isn't finite."""
+    def fit_normaliser(self, obs: NDArray[Any]) -> None:
+        """Fit the input normaliser, if the model has one, to obs [B, *O]. Call once, before the first step. Raises
+        LearningError for observations that aren't finite."""
         self._check_observations(torch.from_numpy(obs))
         for model in {id(model): model for model in (self.model, self.averaged)}.values():
             if model.standard is not None:

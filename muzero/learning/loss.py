@@ -46,13 +46,13 @@ class Losses:
 
     total: Tensor
     """[] what is minimised"""
-    parts: dict[str, Tensor]
+    terms: dict[str, Tensor]
     """[] each, unweighted means over the batch, summed over steps with the step weights"""
     predicted: Predictions
 
     def detached(self) -> Losses:
         """The same numbers, without the autograd graph."""
-        return Losses(self.total.detach(), self.parts, self.predicted)
+        return Losses(self.total.detach(), self.terms, self.predicted)
 
     @cached_property
     def checks(self) -> dict[str, Tensor]:
@@ -117,10 +117,10 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     sums = {name: (share[-len(term) :] * term).sum(0) for name, term in terms.items()}
     total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
     with torch.no_grad():
-        parts = {name: sums[name].mean() if name in sums else total.new_zeros(())
+        means = {name: sums[name].mean() if name in sums else total.new_zeros(())
                  for name, weight in weights.items() if weight > 0 and (name in sums or len(out.rewards) > 0)}
     predicted = Predictions(out.values.detach(), out.rewards.detach(), data, model.config)
-    return Losses((data.weight * total).mean(), parts, predicted)
+    return Losses((data.weight * total).mean(), means, predicted)
 
 
 def _terms(model: LearnedModel, data: Tensors, out: Unrolled) -> dict[str, Tensor]:

@@ -49,20 +49,20 @@ def gradients(
 
 def figures(losses: Losses, norm: Tensor, norms: Tensor) -> Tensor:
     """The figures of a step for a diagnosis: [loss, gradient norm, terms, norms]."""
-    return torch.cat((torch.stack((losses.total, norm, *losses.parts.values())).float(), norms.float()))
+    return torch.cat((torch.stack((losses.total, norm, *losses.terms.values())).float(), norms.float()))
 
 
 def diagnosis(model: nn.Module, losses: Losses, found: Tensor) -> str:
     """A message that says which of `figures` aren't finite; `losses` gives the names of the terms."""
     total, norm, *rest = found.tolist()
-    parts = ", ".join(f"{name} {value:.4g}" for name, value in zip(losses.parts, rest, strict=False))
-    norms = found[2 + len(losses.parts) :].isfinite().tolist()
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in zip(losses.terms, rest, strict=False))
+    norms = found[2 + len(losses.terms) :].isfinite().tolist()
     names = [name for name, p in model.named_parameters() if p.grad is not None]
     bad = [name for name, finite in zip(names, norms, strict=True) if not finite]
     # An observation may be finite but too large for any network.
     largest = float(losses.predicted.data.obs.abs().amax())
     seen = f"; observations have entries up to {largest:.3g}" if largest > border.USUAL else ""
-    return (f"loss {total:.4g}, gradient norm {norm:.4g} ({parts}); "
+    return (f"loss {total:.4g}, gradient norm {norm:.4g} ({terms}); "
             f"gradients not finite in: {', '.join(bad) or 'none'}{seen}")
 
 

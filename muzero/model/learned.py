@@ -39,13 +39,13 @@ class LearnedModel(nn.Module):
             raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
         self.reward_units = 0 if config.prefix else scalar.units(config.reward)
         """Output units of g for a reward."""
-        facts = self.reward_units + (MOVERS if config.discount == "learned" else 0)
+        transition = self.reward_units + (MOVERS if config.discount == "learned" else 0)
         self.standard = Standardise(spec.frame_shape, spec.observation_high) if config.standardise else None
-        self._build(facts)
+        self._build(transition)
 
-    def _build(self, facts: int) -> None:
+    def _build(self, transition: int) -> None:
         config = self.config
-        outputs = Outputs(facts, scalar.units(config.value), self.imagines)
+        outputs = Outputs(transition, scalar.units(config.value), self.imagines)
         parts = module_of(config.network).build(self.spec, config, outputs)
         self.h, self.g, self.f = parts.h, parts.g, parts.f
         self.latent_shape = self.bare_shape = parts.latent_shape
@@ -105,11 +105,11 @@ class LearnedModel(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`advance` with the model's own g and prefix, or with equivalent ones."""
         assert g is not None, "without dynamics nothing is imagined"
-        reached, facts = g(self.bare(latent), action)
+        reached, outputs = g(self.bare(latent), action)
         if prefix is None:
-            return reached, facts[:, : self.reward_units], facts[:, self.reward_units :]
+            return reached, outputs[:, : self.reward_units], outputs[:, self.reward_units :]
         total, memory = prefix(reached, self.packing.memory(latent))
-        return self.packing.pack(reached, memory), total, facts
+        return self.packing.pack(reached, memory), total, outputs
 
     def reward(self, before: Tensor, after: Tensor, output: Tensor) -> Tensor:
         """Reward [M] of the move between two latents [M, *L], decoded from output [M, units]."""

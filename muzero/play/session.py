@@ -36,7 +36,7 @@ class Thinker(Protocol):
     @property
     def config(self) -> Config: ...
 
-    def see(self, batch: GameBatch) -> Any: ...
+    def observe(self, batch: GameBatch) -> Any: ...
 
     def search(
         self, obs: Any, legal: MaskArray, *, simulations: int | None = None, seed: int = 0
@@ -215,7 +215,7 @@ class Session:
     def _search(self) -> Analysis:
         seed = int(self._rng.integers(2**31))
         return self.agent.search(
-            self.agent.see(self.games), self.games.legal(), simulations=self.simulations, seed=seed
+            self.agent.observe(self.games), self.games.legal(), simulations=self.simulations, seed=seed
         )
 
     def undo(self) -> Undone:

@@ -66,14 +66,14 @@ class Viewing:
         lives = getattr(self.games, "lives", None)
         return None if lives is None else int(lives[0])
 
-    def look(self) -> Picture:
+    def picture(self) -> Picture:
         """A picture of the current position."""
         return self._camera()
 
     def think(self) -> Analysis:
         """The agent's search in this position, with the move that it makes; call once per move."""
         legal = self.games.legal()
-        analysis = self.agent.search(self.agent.see(self.games), legal, simulations=self.simulations,
+        analysis = self.agent.search(self.agent.observe(self.games), legal, simulations=self.simulations,
                                      seed=int(self._rng.integers(2**31)))
         result = analysis.result
         self.values.append(float(result.value[0]))
@@ -85,7 +85,7 @@ class Viewing:
     def scene(self, analysis: Analysis) -> Scene:
         """The picture and analysis before the move in `analysis`."""
         return Scene(
-            frame=self.look(), title=self.spec.name, move=len(self.values), score=self.score,
+            frame=self.picture(), title=self.spec.name, move=len(self.values), score=self.score,
             values=tuple(self.values), names=self.names, policy=analysis.result.policy[0],
             visits=analysis.result.visits[0], action=int(analysis.result.action[0]),
             lives=self.lives)

@@ -82,7 +82,7 @@ class _Played:
     over: NDArray[np.bool_]
 
 
-def look(config: Config, tell: Callable[[str], None] = lambda _: None) -> Survey:
+def measure(config: Config, tell: Callable[[str], None] = lambda _: None) -> Survey:
     """Play `GAMES` random games of at most `MOVES` moves, with the rewards that the learner would see.
 
     tell: called with progress messages if games are slow.
@@ -160,8 +160,8 @@ def settle(
 ) -> tuple[Config, Survey | None]:
     """`config` with a number in place of every setting left to the game, and the survey if random games were played.
 
-    stored: the config of the run being resumed, whose numbers are kept. tell: as in `look`; also called with warnings
-    about numbers that are too small. asked: dotted names set by hand, besides all that differ from the preset.
+    stored: the config of the run being resumed, whose numbers are kept. tell: as in `measure`; also gets warnings about
+    numbers that are too small. asked: dotted names set by hand, besides all that differ from the preset.
     """
     left = by_game(config)
     if not left:
@@ -169,7 +169,7 @@ def settle(
     if stored is not None:
         return _kept(config, stored, left), None
     hand = presets.by_hand(config) | set(asked)
-    survey, spec = look(config, tell), games.spec(config.game)
+    survey, spec = measure(config, tell), games.spec(config.game)
     numbers = dict(_lengths(config, survey, spec, hand)) if "selfplay.max_moves" in left else {}
     moves = numbers.get("selfplay.max_moves", config.selfplay.max_moves)
     parts = {

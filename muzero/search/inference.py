@@ -25,7 +25,7 @@ from selfplay.stopwatch import Stopwatch
 
 
 @dataclass
-class Spent(Stopwatch):
+class SearchTime(Stopwatch):
     """Where the time of searches went, in nanoseconds of wall-clock time."""
 
     tree: int = 0
@@ -89,7 +89,7 @@ def fitting(pool: LatentPool | None, simulations: int, trees: int, roots: Tensor
 class HostInference:
     """Inference on a CPU, where `launch` does the work."""
 
-    def __init__(self, model: Model, simulations: int, width: int, spent: Spent) -> None:
+    def __init__(self, model: Model, simulations: int, width: int, spent: SearchTime) -> None:
         self.model, self.simulations, self.width, self.spent = model, simulations, width, spent
         self.leaves: IntArray = np.zeros((3, width), dtype=np.int32)
         self.pool: LatentPool | None = None
@@ -126,7 +126,7 @@ class GraphedInference:
     """
 
     def __init__(
-        self, model: Model, simulations: int, width: int, spent: Spent,
+        self, model: Model, simulations: int, width: int, spent: SearchTime,
         recorder: Callable[[], Recorder] | None = None,
     ) -> None:
         self.model, self.simulations, self.width, self.spent = model, simulations, width, spent
@@ -196,7 +196,7 @@ class GraphedInference:
         return Answers(logits=numbers[:behind].reshape(width, -1)[:count], **scalars)
 
 
-def inference(model: Model, simulations: int, width: int, spent: Spent) -> Inference:
+def inference(model: Model, simulations: int, width: int, spent: SearchTime) -> Inference:
     """The inference that suits the device of `model`."""
     if model.device.type == "cpu":
         return HostInference(model, simulations, width, spent)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, cast
 from muzero.config import SearchConfig
 from muzero.config.kinds import PLANNERS
 from muzero.model.protocol import SearchModel
-from muzero.search.inference import Spent
+from muzero.search.inference import SearchTime
 from selfplay.planner import Planner
 
 
@@ -23,7 +23,7 @@ class ModelPlanner(Planner, Protocol):
     model: SearchModel
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> SearchTime:
         """Where the time of its plans went."""
 
     @property

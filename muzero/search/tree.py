@@ -1,8 +1,8 @@
-"""Batched tree search: drives the C++ tree and a model; the algorithm is the tree's.
+"""Batched tree search: drives the C++ tree search and a model; the algorithm is in C++.
 
-The tree picks a leaf in every game, the model evaluates all leaves in one batch, the tree takes the numbers in and
-picks the next leaves in the same call (`advance`), while what it wrote is still in the processor's cache. The batch may
-be searched in parts, so that the tree works on one part while a GPU works on another.
+The tree search picks a leaf in every tree, the model evaluates all leaves in one batch, and the tree search takes the
+outputs and picks the next leaves in the same call (`advance`), while its data is still in the CPU cache. The batch may
+be divided into groups of trees, so that the CPU works on one group while a GPU works on another.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from games.base import FloatArray, IntArray, MaskArray
 from muzero.config import SearchConfig
 from muzero.config.kinds import PLANNERS
 from muzero.model.protocol import Model, SearchError
-from muzero.search.inference import Answers, Inference, Spent, inference
+from muzero.search.inference import Answers, Inference, SearchTime, inference
 from selfplay.planner import Plan
 
 GPU_PARTS = 2
 
 
-def parts_on(device: torch.device) -> int:
-    """In how many parts a batch is best searched with a model on `device`."""
+def groups_on(device: torch.device) -> int:
+    """The best number of groups for a model on `device`."""
     return 1 if device.type == "cpu" else GPU_PARTS
 
 
-class Part:
-    """Some trees of a batch: the C++ search and the model's side of it."""
+class Group:
+    """Some trees of a batch: their C++ search and their inference."""
 
-    def __init__(self, config: SearchConfig, actions: int, trees: int, spent: Spent) -> None:
+    def __init__(self, config: SearchConfig, actions: int, trees: int, spent: SearchTime) -> None:
         self.simulations, self.trees, self.spent = config.simulations, trees, spent
         self.tree = cpp_mcts.Search(trees, actions, config.simulations, **config.tree_settings)
         self.inference: Inference | None = None
@@ -41,7 +41,7 @@ class Part:
     def reset(
         self, model: Model, obs: NDArray[np.generic] | Tensor, legal: MaskArray, seeds: NDArray[np.uint64], count: int
     ) -> None:
-        """New roots: obs [b, *O] of b <= trees rows."""
+        """Reset to new roots: obs [b, *O] of b <= trees rows."""
         if self.inference is None or self._model is not model:
             self._model, self.inference = model, inference(model, self.simulations, self.trees, self.spent)
         self._waiting = False
@@ -51,11 +51,12 @@ class Part:
         self.spent.tree += self.spent.lap()
 
     def start(self) -> None:
-        """Walk every tree to its first leaf and start the model on the leaves."""
+        """Select the first leaf in every tree and launch the model on the leaves."""
         self._launch(1, self.tree.select(*self._rows()))
 
     def go_on(self, slot: int) -> None:
-        """Take in the model's answers, walk on and start the model again; the new nodes will have number `slot`."""
+        """Expand with the model's outputs, select the next leaves and launch the model again; the new nodes get number
+        `slot`."""
         answers = self._answers()
         if answers is None:
             leaves = self.tree.select(*self._rows())
@@ -64,7 +65,7 @@ class Part:
         self._launch(slot, leaves)
 
     def finish(self) -> None:
-        """Take in the model's last answers."""
+        """Expand with the model's last outputs."""
         answers = self._answers()
         if answers is None:
             return
@@ -72,13 +73,13 @@ class Part:
         self.spent.tree += self.spent.lap()
 
     def _rows(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Where the tree writes its leaves: tree, slot of the parent, action."""
+        """Arrays for the leaves: tree, slot of the parent, action."""
         assert self.inference is not None
         rows, leaves = self.tree.active_trees, self.inference.leaves
         return leaves[0, :rows], leaves[1, :rows], leaves[2, :rows]
 
     def _answers(self) -> Answers | None:
-        """None if no tree waits for the model: each walk ended at a known end."""
+        """The model's outputs; None if no tree waits for it, because each walk ended at a terminal node."""
         if not self._waiting:
             return None
         assert self.inference is not None
@@ -93,25 +94,25 @@ class Part:
             self.inference.launch(slot, leaves)
 
     def result(self, rows: slice, into: Plan) -> None:
-        """Write what was found into `rows` of a whole batch's arrays."""
+        """Write the results into `rows` of the batch's arrays."""
         self.spent.start()
         self.tree.result(into.visits[rows], into.policy[rows], into.q[rows], into.value[rows], into.action[rows])
         self.spent.tree += self.spent.lap()
 
 
 class TreeSearch:
-    """Searches up to `trees` positions at once with one model. Reserves everything at the first search.
+    """Searches up to `trees` positions at once with one model. Allocates everything at the first search.
 
-    Equal inputs, weights and seeds give equal results; rows don't influence each other in the tree, so `parts`, in how
-    many the batch is searched, changes only the time.
+    Equal inputs, weights and seeds give equal results; rows don't influence each other, so `groups`, the number of
+    groups of trees, affects only the speed.
     """
 
-    def __init__(self, config: SearchConfig, actions: int, trees: int, parts: int = 1) -> None:
+    def __init__(self, config: SearchConfig, actions: int, trees: int, groups: int = 1) -> None:
         self.config, self.actions, self.trees = config, actions, trees
-        self.spent = Spent()
-        self.width = -(-trees // parts)
-        """Trees of a part."""
-        self.parts = [Part(config, actions, min(self.width, trees - start), self.spent)
+        self.spent = SearchTime()
+        self.width = -(-trees // groups)
+        """Trees per group."""
+        self.groups = [Group(config, actions, min(self.width, trees - start), self.spent)
                       for start in range(0, trees, self.width)]
 
     def run(
@@ -120,40 +121,40 @@ class TreeSearch:
     ) -> Plan:
         """Search positions obs [B, *O] with legal moves bool [B, A]; B <= trees.
 
-        seeds uint64 [B] is each tree's own random stream. simulations defaults to the configured number, which is
-        also the most. Raises SearchError for numbers of the model that no search can use, after which a search may be
-        run as before, ValueError for a row without a legal move.
+        seeds uint64 [B] seed each tree's random generator. simulations defaults to the configured number, which is also
+        the most. Raises SearchError for model outputs that no search can use, after which new searches are possible,
+        and ValueError for a row without a legal move.
         """
         count = self.config.simulations if simulations is None else simulations
         if len(legal) > self.trees:
-            raise ValueError(f"{self.trees} positions at most, got {len(legal)}")
+            raise ValueError(f"expected at most {self.trees} positions, got {len(legal)}")
         slices = [slice(start, min(start + self.width, len(legal))) for start in range(0, len(legal), self.width)]
-        parts = list(zip(self.parts, slices, strict=False))
+        groups = list(zip(self.groups, slices, strict=False))
         plan = self._empty(len(legal), count)
         try:
             with torch.inference_mode():
-                for part, rows in parts:
-                    part.reset(model, obs[rows], legal[rows], seeds[rows], count)
-                self._simulate([part for part, _ in parts], count)
-            for part, rows in parts:
-                part.result(rows, plan)
+                for group, rows in groups:
+                    group.reset(model, obs[rows], legal[rows], seeds[rows], count)
+                self._simulate([group for group, _ in groups], count)
+            for group, rows in groups:
+                group.result(rows, plan)
         except cpp_mcts.BadNumbers as error:
             raise SearchError(f"the model's outputs can't be searched: {error}") from error
         return plan
 
     def variation(self, row: int) -> list[int]:
-        """The moves the last search expects in `row`, from the one it would play."""
-        moves: list[int] = self.parts[row // self.width].tree.principal_variation(row % self.width).tolist()
+        """The line that the last search expects in `row`, starting with the move it would play."""
+        moves: list[int] = self.groups[row // self.width].tree.principal_variation(row % self.width).tolist()
         return moves
 
-    def _simulate(self, parts: list[Part], count: int) -> None:
-        for part in parts:
-            part.start()
+    def _simulate(self, groups: list[Group], count: int) -> None:
+        for group in groups:
+            group.start()
         for slot in range(2, count + 1):
-            for part in parts:
-                part.go_on(slot)
-        for part in parts:
-            part.finish()
+            for group in groups:
+                group.go_on(slot)
+        for group in groups:
+            group.finish()
 
     def _empty(self, batch: int, simulations: int) -> Plan:
         table: FloatArray = np.empty((batch, self.actions), dtype=np.float32)
@@ -164,7 +165,7 @@ class TreeSearch:
 
     @property
     def memory_bytes(self) -> tuple[int, int]:
-        """Bytes of the trees on the host, and of the latents where the model computes."""
-        pools = [part.inference.pool for part in self.parts if part.inference is not None]
-        return (sum(part.tree.memory_bytes for part in self.parts),
+        """Bytes of the trees on the host, and of the latents on the model's device."""
+        pools = [group.inference.pool for group in self.groups if group.inference is not None]
+        return (sum(group.tree.memory_bytes for group in self.groups),
                 sum(pool.rows.nbytes for pool in pools if pool is not None))

@@ -12,9 +12,9 @@ import cpp_mcts
 from games.base import GameBatch, MaskArray
 from muzero.config import SearchConfig
 from muzero.model.protocol import SearchModel
-from muzero.search.inference import Spent
+from muzero.search.inference import SearchTime
 from muzero.search.planners import Reserved
-from muzero.search.tree import TreeSearch, parts_on
+from muzero.search.tree import TreeSearch, groups_on
 from selfplay.planner import Plan
 
 
@@ -23,10 +23,10 @@ class TreePlanner:
 
     def __init__(self, model: SearchModel, config: SearchConfig, batch: int) -> None:
         self.model, self.config = model, config
-        self.search = TreeSearch(config, model.num_actions, batch, parts_on(model.device))
+        self.search = TreeSearch(config, model.num_actions, batch, groups_on(model.device))
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> SearchTime:
         """Where the time of its searches went."""
         return self.search.spent
 

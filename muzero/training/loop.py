@@ -138,16 +138,16 @@ class Run:
         positions."""
         state = self.state
         if state.learner.steps == 0 and state.learner.normalises:
-            self.look()
+            self.fit_normaliser()
         if state.learner.steps % state.config.train.publish_steps == 0:
             self.publish()
         if state.reanalyser is not None:
             self.reporter.rates.reanalysed += state.reanalyser.pay(state.replay, state.rng)
 
-    def look(self) -> None:
-        """Show the learner what is usual in the game's pictures."""
+    def fit_normaliser(self) -> None:
+        """Fit the input normaliser to sampled positions."""
         alone = dataclasses.replace(self.state.batches.config, unroll=0, later_obs=0)
-        self.state.learner.see(draw(self.state.replay, PICTURES, alone, self.state.rng).obs)
+        self.state.learner.fit_normaliser(draw(self.state.replay, PICTURES, alone, self.state.rng).obs)
 
     def publish(self) -> None:
         """Send new weights to the source of games (from the first learning step on, after the warm-up).

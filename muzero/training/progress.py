@@ -125,6 +125,6 @@ class Reporter:
         if self.last is None:
             return {}, {}
         losses = {"total": float(self.last.losses.total.detach())}
-        losses |= {name: float(value) for name, value in self.last.losses.parts.items()}
+        losses |= {name: float(value) for name, value in self.last.losses.terms.items()}
         losses |= {"gradient_norm": float(self.last.gradient_norm), "learning_rate": self.last.learning_rate}
         return losses, {name: float(value) for name, value in self.last.losses.checks.items()}

@@ -14,7 +14,7 @@ from games.rows import released
 from selfplay.players import Player
 from selfplay.strength.positions import place
 
-CHUNK = 512
+GAMES_AT_ONCE = 512
 """Games in lockstep; even, so that a pair of games stays together."""
 OPENING_TRIES = 1_000
 LONGEST = 3_000
@@ -192,8 +192,8 @@ def play_pairs(
     results: list[NDArray[np.float64]] = []
     sequences: list[tuple[int, ...]] = []
     cut: list[MaskArray] = []
-    for start in range(0, games, CHUNK):
-        rows = min(CHUNK, games - start)
+    for start in range(0, games, GAMES_AT_ONCE):
+        rows = min(GAMES_AT_ONCE, games - start)
         with released(make(game, rows, seed=batch_seed(rng))) as batch:
             openings = _openings(batch, rows // 2, opening_plies, rng)
             played, outcome = _play_both_seats(batch, first, second, openings, limit)
@@ -221,8 +221,8 @@ def play_alone(game: str, player: Player, games: int, seed: int, max_moves: int 
     rng, limit, cut = np.random.default_rng(seed), move_limit(facts, max_moves), 0
     returns: list[float] = []
     lengths: list[int] = []
-    for start in range(0, games, CHUNK):
-        with released(make(game, min(CHUNK, games - start), seed=batch_seed(rng))) as batch:
+    for start in range(0, games, GAMES_AT_ONCE):
+        with released(make(game, min(GAMES_AT_ONCE, games - start), seed=batch_seed(rng))) as batch:
             played = _play_out(batch, [player], np.zeros(batch.size, np.int32), [()] * batch.size, limit)
         returns += played.returns[:, 0].tolist()
         lengths += [len(moves) for moves in played.moves]

@@ -14,7 +14,7 @@ from games.exact import Exact, exact, refuse_foreign, spiel_state
 from games.solver import Solver
 from selfplay.strength.positions import TOLERANCE, Chooser, Judged, PositionSet, Quality, judge_moves, place, tabulate
 
-CHUNK = 512
+POSITIONS_AT_ONCE = 512
 """Positions evaluated at once."""
 LAPSES_KEPT = 10
 """Lapses reported in full; further ones are only counted."""
@@ -116,7 +116,7 @@ def keeps_value(
     histories = _Histories(solver.reachable_decisions())
     judged: list[list[Judged]] = [[] for _ in players]
     lapses: list[list[Lapse]] = [[] for _ in players]
-    for done, chunk in histories.chunks(CHUNK):
+    for done, chunk in histories.chunks(POSITIONS_AT_ONCE):
         games = make(game, len(chunk))
         place(games, chunk)
         positions = _scored(games, chunk, solver)

@@ -21,7 +21,7 @@ from games.base import NO_PLAYER, FloatArray, GameBatch, GameError, IntArray, Ma
 
 COLUMNS = ("id", "moves", "ply", "source", "critical", "win_now", "values")
 REQUIRED = ("moves", "values")
-CHUNK = 256
+POSITIONS_AT_ONCE = 256
 """Positions searched at once: each takes memory for the latents of its search."""
 BANDS, BAND_PLIES = 3, 10
 """Number of bands of plies, at least, and plies in a band, at most."""
@@ -204,8 +204,8 @@ def _scores(text: str, actions: int, where: str) -> list[float]:
 
 def _check_on_board(positions: PositionSet, wheres: Sequence[str]) -> None:
     """Every history must be playable, and exactly its legal moves must have scores."""
-    for start in range(0, len(positions), CHUNK):
-        chunk = slice(start, start + CHUNK)
+    for start in range(0, len(positions), POSITIONS_AT_ONCE):
+        chunk = slice(start, start + POSITIONS_AT_ONCE)
         games = make(positions.game, len(positions.histories[chunk]))
         place(games, positions.histories[chunk], wheres[chunk])
         scored = ~np.isnan(positions.scores[chunk])
@@ -224,13 +224,13 @@ def _check_extras(row: dict[str, str], plies: int, critical: bool, where: str) -
 
 
 def choose(player: Chooser, positions: PositionSet) -> IntArray:
-    """The move [P] that `player` picks in each position, `CHUNK` positions at a time."""
+    """The move [P] that `player` picks in each position, `POSITIONS_AT_ONCE` positions at a time."""
     moves = np.zeros(len(positions), np.int32)
-    for start in range(0, len(positions), CHUNK):
-        histories = positions.histories[start : start + CHUNK]
+    for start in range(0, len(positions), POSITIONS_AT_ONCE):
+        histories = positions.histories[start : start + POSITIONS_AT_ONCE]
         games = make(positions.game, len(histories))
         place(games, histories)
-        moves[start : start + CHUNK] = player.act(games, np.ones(len(histories), np.bool_))
+        moves[start : start + POSITIONS_AT_ONCE] = player.act(games, np.ones(len(histories), np.bool_))
     return moves
 
 

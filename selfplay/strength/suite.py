@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 5_000
 CONFIDENCE = 0.95
-CHUNK = 500
+RESAMPLES_AT_ONCE = 500
 """Resamples drawn at a time."""
 
 Scores = NDArray[np.float64]
@@ -72,7 +72,7 @@ def _resampled(table: Scores, rng: np.random.Generator) -> dict[str, Scores]:
     """`aggregates` of `RESAMPLES` resampled tables [seeds, games], each game's seeds drawn with replacement."""
     seeds, games = table.shape
     parts = []
-    for _ in range(RESAMPLES // CHUNK):
-        chosen = rng.integers(0, seeds, (CHUNK, seeds, games))
+    for _ in range(RESAMPLES // RESAMPLES_AT_ONCE):
+        chosen = rng.integers(0, seeds, (RESAMPLES_AT_ONCE, seeds, games))
         parts.append(aggregates(table[chosen, np.arange(games)]))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

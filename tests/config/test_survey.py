@@ -36,8 +36,8 @@ def settled(game: str, **changes: object) -> Config:
 
 
 def test_a_survey_is_a_function_of_the_game() -> None:
-    found = survey.look(presets.load("2048"))
-    assert found == survey.look(presets.load("2048"))
+    found = survey.measure(presets.load("2048"))
+    assert found == survey.measure(presets.load("2048"))
     assert found.ended == found.games
     assert 80 < found.moves < 160
     assert 4 < found.unit < 20 < found.largest_reward < found.largest_return
@@ -46,7 +46,7 @@ def test_a_survey_is_a_function_of_the_game() -> None:
 def test_slow_games_are_told_of_while_they_are_played(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(survey, "TELL_SECONDS", 0.0)
-    survey.look(presets.load("scaled:Walk"), said.append)
+    survey.measure(presets.load("scaled:Walk"), said.append)
     assert len(said) == 40
     assert said[0] == "0 of 16 random games finished, 0 moves made"
     assert said[-1] == f"0 of 16 random games finished, {16 * 39} moves made"
@@ -98,8 +98,8 @@ def test_a_large_constant_becomes_an_offset() -> None:
 
 def test_what_follows_a_time_limit_is_no_end() -> None:
     """Forty moves of 1000 and an end, or a limit after which it would go on for ever."""
-    assert survey.look(presets.load("scaled:Constant")).value_offset < 30_000
-    assert survey.look(presets.load("scaled:Endless")).value_offset == pytest.approx(1000 / 0.003, rel=0.01)
+    assert survey.measure(presets.load("scaled:Constant")).value_offset < 30_000
+    assert survey.measure(presets.load("scaled:Endless")).value_offset == pytest.approx(1000 / 0.003, rel=0.01)
 
 
 def survey_of(**changes: float | tuple[float, float]) -> Survey:
@@ -229,7 +229,7 @@ def test_a_run_that_goes_on_keeps_its_numbers() -> None:
 
 
 def test_clipped_rewards_are_measured_as_the_learner_sees_them() -> None:
-    assert survey.look(replace(presets.load("2048"), {"selfplay.clip_rewards": True})).largest_reward == 1.0
+    assert survey.measure(replace(presets.load("2048"), {"selfplay.clip_rewards": True})).largest_reward == 1.0
 
 
 @pytest.mark.parametrize(("game", "moves", "part"), [
@@ -319,5 +319,5 @@ class Held(scaled.Walk):
 def test_games_that_were_looked_at_are_closed() -> None:
     config = presets.load("test_survey:Held")
     before = Held.open
-    survey.look(config)
+    survey.measure(config)
     assert Held.open == before

@@ -400,7 +400,7 @@ def test_a_short_training_counts_frames_and_learns(tmp_path: Path) -> None:
     assert {"reward", "policy", "value", "consistency"} <= last.losses.keys()
     player = muzero.load_agent(str(tmp_path))
     batch = games.make(player.spec.name, 2)
-    assert player.search(player.see(batch), batch.legal(), simulations=2).result.policy.shape == (2, 6)
+    assert player.search(player.observe(batch), batch.legal(), simulations=2).result.policy.shape == (2, 6)
 
 
 def test_published_protocols_are_those_published() -> None:

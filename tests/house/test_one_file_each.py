@@ -50,7 +50,7 @@ def trained(config: Config, out: Path) -> None:
     newest = runs.newest(out)
     assert newest is not None
     agent, batch = load_agent(str(out)), games.make(config.game, 3)
-    analysis = agent.search(agent.see(batch), batch.legal())
+    analysis = agent.search(agent.observe(batch), batch.legal())
     check_plan(analysis.result, batch.legal())
 
 

@@ -89,7 +89,7 @@ def test_its_part_is_its_term_where_positions_are_real(attribute: str, kind: str
     """Past the end of a game nothing is learned; each step that counts weighs 1/K, as other losses do."""
     model, config = configs(attribute, kind)
     network, given, aid = made(model), with_ends(batch(0)), AUXILIARY_LOSSES[attribute]
-    found = losses(attribute, network, config, given).parts[aid.name]
+    found = losses(attribute, network, config, given).terms[aid.name]
     data = Tensors.of(given)
     latents = unroll(network, data, config.state_gradient).latents[1:]
     imagined = Imagined(latents, data.later_obs, network.bare, network.encode)
@@ -107,7 +107,7 @@ def test_games_that_have_ended_teach_nothing(attribute: str, kind: str) -> None:
     over = given.in_game.copy()
     over[:, 1:] = False
     found = losses(attribute, network, config, dataclasses.replace(given, in_game=over))
-    assert float(found.parts[AUXILIARY_LOSSES[attribute].name]) == 0.0
+    assert float(found.terms[AUXILIARY_LOSSES[attribute].name]) == 0.0
     found.total.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None or not p.grad.any() for p in getattr(network, attribute).parameters())
 
@@ -152,7 +152,7 @@ def test_turned_off_it_is_as_if_it_was_not_there(attribute: str, kind: str, monk
     config = LearnerConfig(unroll=K, learning_rate=1e-2)
     name = AUXILIARY_LOSSES[attribute].name
     assert AUXILIARY_LOSSES[attribute].weight(config) == AUXILIARY_LOSSES[attribute].later_obs(config, K) == 0
-    assert name not in compute(made(MODELS[kind]), Tensors.of(batch(0)), config).parts
+    assert name not in compute(made(MODELS[kind]), Tensors.of(batch(0)), config).terms
     off = trained()
     monkeypatch.delitem(AUXILIARY_LOSSES, attribute)
     assert trained() == off
@@ -162,7 +162,7 @@ def test_turned_off_it_is_as_if_it_was_not_there(attribute: str, kind: str, monk
 def test_it_is_learned(attribute: str, kind: str) -> None:
     model, config = configs(attribute, kind)
     learner = Learner(made(model), dataclasses.replace(config, learning_rate=1e-2, warmup=0.0))
-    found = [float(learner.step(batch(0), 0.5).losses.parts[AUXILIARY_LOSSES[attribute].name]) for _ in range(40)]
+    found = [float(learner.step(batch(0), 0.5).losses.terms[AUXILIARY_LOSSES[attribute].name]) for _ in range(40)]
     assert found[-1] < found[0] - 0.2 * abs(found[0])
 
 

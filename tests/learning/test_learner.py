@@ -125,7 +125,7 @@ def test_too_large_observations_are_named_where_learning_fails() -> None:
 def test_pictures_that_are_not_finite_are_not_measured() -> None:
     learner, wrong = make(), np.full((2, 3, 3, 3), np.nan, np.float32)
     with pytest.raises(LearningError, match="expected finite observations of the game tic_tac_toe, got NaN"):
-        learner.see(wrong)
+        learner.fit_normaliser(wrong)
 
 
 def test_a_gradient_that_is_not_finite_is_named() -> None:
@@ -375,8 +375,8 @@ def test_a_batch_can_be_learned_by_heart(case: str) -> None:
     first = learner.step(given, 0.5).losses
     for _ in range(80):
         last = learner.step(given, 0.5).losses
-    assert float(last.parts["reward"]) < 0.1 * float(first.parts["reward"])
-    assert float(last.parts["value"]) < 0.3 * float(first.parts["value"])
+    assert float(last.terms["reward"]) < 0.1 * float(first.terms["reward"])
+    assert float(last.terms["value"]) < 0.3 * float(first.terms["value"])
     assert float(last.checks["recall@1"]) == 1.0
     assert float(last.checks["false@2"]) == 0.0
 

@@ -112,7 +112,7 @@ def test_every_term_is_its_sum_by_hand(absorbing: bool, step_weights: Literal["m
     found = compute(model, tensors(given), config)  # type: ignore[arg-type]
     wanted = by_hand(model, given, step_weights)
     for name, terms in wanted.items():
-        assert float(found.parts[name]) == pytest.approx(terms.mean(), rel=1e-5), name
+        assert float(found.terms[name]) == pytest.approx(terms.mean(), rel=1e-5), name
     total = 3.0 * wanted["policy"] + 0.5 * wanted["value"] + 2.0 * wanted["reward"] + 0.25 * wanted["turn"]
     assert float(found.total) == pytest.approx((given.weight * total).mean(), rel=1e-5)
     error = np.abs(model.values[0, :, 0].numpy() - given.value[:, 0])
@@ -138,7 +138,7 @@ def test_the_last_reward_of_a_game_is_always_trained() -> None:
     model.rewards = torch.zeros(K, B, 1)
     only_rewards = dataclasses.replace(CONFIG, value_weight=0.0, policy_weight=0.0, discount_weight=0.0)
     losses = compute(model, tensors(given), only_rewards)  # type: ignore[arg-type]
-    assert float(losses.parts["reward"]) == pytest.approx(3 / K / B)
+    assert float(losses.terms["reward"]) == pytest.approx(3 / K / B)
 
 
 def test_reward_and_turn_k_belong_to_action_k() -> None:
@@ -153,13 +153,13 @@ def test_reward_and_turn_k_belong_to_action_k() -> None:
             return latent + 1, action[:, None].float(), 50.0 * nn.functional.one_hot(action, 3)
 
     losses = compute(Echo(), tensors(given), CONFIG)  # type: ignore[arg-type]
-    assert float(losses.parts["reward"]) == 0.0
-    assert float(losses.parts["turn"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(losses.terms["reward"]) == 0.0
+    assert float(losses.terms["turn"]) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_model_with_fixed_discounts_has_no_turn_loss() -> None:
     losses = compute(Scripted(turns=0), tensors(batch()), CONFIG)  # type: ignore[arg-type]
-    assert float(losses.parts["turn"]) == 0.0
+    assert float(losses.terms["turn"]) == 0.0
 
 
 # --- gradients ----------------------------------------------------------------------------------------------
@@ -258,9 +258,9 @@ def test_reconstruction_and_consistency_look_only_inside() -> None:
     pictures = sum(
         SHARES["mean"][k] * inside[b, k] * ((np.array([k, 2.0 * k]) - seen[b, k - 1]) ** 2).mean()
         for b in range(B) for k in range(1, K + 1))
-    assert float(losses.parts["reconstruction"]) == pytest.approx(pictures / B, rel=1e-5)
+    assert float(losses.terms["reconstruction"]) == pytest.approx(pictures / B, rel=1e-5)
     latents = sum(SHARES["mean"][k] * inside[b, k] * k for b in range(B) for k in range(1, K + 1))
-    assert float(losses.parts["consistency"]) == pytest.approx(latents / B, rel=1e-5)
+    assert float(losses.terms["consistency"]) == pytest.approx(latents / B, rel=1e-5)
 
 
 def test_consistency_compares_with_the_position_after_the_same_action_and_holds_it_fixed() -> None:
@@ -293,7 +293,7 @@ def test_consistency_of_the_first_steps_alone_weighs_them_as_before(given: int) 
     losses = compute(model, tensors(batch(later_obs=seen)), config)  # type: ignore[arg-type]
     compared = 0.7 * 1.3 * batch().obs[:, 0] + 2.0 * 0.7 * seen[:, 0, 0]
     wanted = SHARES["mean"][1] * (batch().in_game[:, 1] * compared).mean()
-    assert float(losses.parts["consistency"]) == pytest.approx(wanted, rel=1e-5)
+    assert float(losses.terms["consistency"]) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_reconstruction_of_planes_is_cross_entropy_and_of_numbers_squared() -> None:

@@ -96,7 +96,7 @@ def test_a_network_trains_and_plays(kind: str, option: str, tmp_path: Path) -> N
     config = config_of(kind, **OPTIONS[option])
     agent = load_agent(str(whole_run(config, tmp_path)), own_game=config.game)
     batch = games.make(config.game, 3)
-    check_plan(agent.search(agent.see(batch), batch.legal()).result, batch.legal())
+    check_plan(agent.search(agent.observe(batch), batch.legal()).result, batch.legal())
 
 
 @pytest.mark.parametrize("option", ["plain", "learned turns", "value prefix"])

@@ -114,9 +114,9 @@ def test_a_run_measures_once_before_it_learns_and_its_agents_know(tmp_path: Path
     assert torch.equal(agent.model.standard.mean, mean)
     batch = games.make(agent.spec.name, 2)
     batch.step(np.array([1, 1], np.int32))
-    prior, _ = agent.raw(agent.see(batch), batch.legal())
+    prior, _ = agent.raw(agent.observe(batch), batch.legal())
     with torch.inference_mode():
-        plain = agent.model.root(torch.from_numpy(agent.see(batch)), torch.from_numpy(batch.legal()))
+        plain = agent.model.root(torch.from_numpy(agent.observe(batch)), torch.from_numpy(batch.legal()))
     np.testing.assert_allclose(prior, torch.softmax(plain.logits, 1), atol=1e-4)
 
 

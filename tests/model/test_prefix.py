@@ -116,7 +116,7 @@ def test_rewards_are_learned(kind: str) -> None:
                                            precision="float32"))
     for _ in range(300):
         losses = learner.step(batch, 0.5).losses
-    assert float(losses.parts["reward"]) < 0.3
+    assert float(losses.terms["reward"]) < 0.3
     assert all(float(losses.checks[f"recall@{k}"]) == 1.0 for k in (1, 2, 3, 4))
     assert all(float(losses.checks[f"false@{k}"]) == 0.0 for k in (1, 2, 3, 4))
 

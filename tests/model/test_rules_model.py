@@ -321,7 +321,7 @@ def test_bfloat16_leaves_handles_alone(network: str) -> None:
     batch = at("connect_four", [3, 3], [])
     driver = TreeSearch(GUMBEL, 7, 2)
     driver.run(model, batch.histories(), batch.legal(), seeds(2))
-    pool = driver.parts[0].inference.pool if driver.parts[0].inference is not None else None
+    pool = driver.groups[0].inference.pool if driver.groups[0].inference is not None else None
     assert pool is not None
     assert pool.rows.dtype == torch.int64
 
@@ -372,7 +372,7 @@ def test_the_loss_is_that_of_the_root_alone() -> None:
     low, middle, high = (-data.value[:, 0]).clamp(min=0), 1 - data.value[:, 0].abs(), data.value[:, 0].clamp(min=0)
     wanted = -(torch.stack((low, middle, high), 1) * torch.log_softmax(value, 1)).sum(1)
     torch.testing.assert_close(losses.total, (policy + wanted).mean())
-    assert losses.parts.keys() == {"policy", "value"}
+    assert losses.terms.keys() == {"policy", "value"}
     assert losses.checks.keys() == {"value_error@0"}
     losses.total.backward()  # type: ignore[no-untyped-call]
     assert all(parameter.grad is not None for parameter in model.parameters())
@@ -410,10 +410,10 @@ def plays_everywhere(player: Agent) -> None:
     for simulations in (0, 8):
         action = SearchPlayer(player, simulations).act(batch, rows)
         assert batch.legal()[np.arange(3), action][rows].all()
-    analysis = player.search(player.see(batch), batch.legal())
+    analysis = player.search(player.observe(batch), batch.legal())
     assert analysis.prior.sum(1) == pytest.approx(1.0, abs=1e-5)
     assert not analysis.prior[~batch.legal()].any()
-    assert analysis.prior[0].tolist() == pytest.approx(player.raw(player.see(batch), batch.legal())[0][0].tolist())
+    assert analysis.prior[0].tolist() == pytest.approx(player.raw(player.observe(batch), batch.legal())[0][0].tolist())
     state = pyspiel.load_game("tic_tac_toe").new_initial_state()
     state.apply_action(4)
     assert MuZeroBot(player).step(state) != 4

@@ -56,7 +56,7 @@ def test_a_search_in_chunks_is_the_whole_search(monkeypatch: pytest.MonkeyPatch)
     player, batch = made(), positions(30)
     obs, legal = batch.observe(), batch.legal()
     whole = player.search(obs, legal, seed=5)
-    monkeypatch.setattr(agents, "CHUNK", 8)
+    monkeypatch.setattr(agents, "POSITIONS_AT_ONCE", 8)
     parts = player.search(obs, legal, seed=5)
     for name in ARRAYS:
         one, other = (getattr(analysis.result, name) for analysis in (whole, parts))
@@ -126,7 +126,7 @@ def test_illegal_logits_of_any_size_leave_the_prior_alone() -> None:
 
 def test_without_simulations_the_network_s_likeliest_move_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
     player, batch = made(), positions(20)
-    monkeypatch.setattr(agents, "CHUNK", 8)
+    monkeypatch.setattr(agents, "POSITIONS_AT_ONCE", 8)
     analysis = player.search(batch.observe(), batch.legal(), simulations=0)
     prior, value = player.raw(batch.observe(), batch.legal())
     assert np.allclose(analysis.result.policy, prior, atol=1e-6)

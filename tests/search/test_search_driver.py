@@ -268,7 +268,7 @@ def test_the_time_of_a_search_is_accounted_for() -> None:
 
 
 def test_more_positions_than_trees_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 positions at most, got 3"):
+    with pytest.raises(ValueError, match="expected at most 2 positions, got 3"):
         TreeSearch(PUCT, 3, 2).run(tables.subtraction(9), tables.states(9, 5, 7), np.ones((3, 3), np.bool_), seeds(3))
 
 

@@ -74,7 +74,7 @@ def test_a_match_repeats_with_its_seed_and_differs_without() -> None:
 
 
 def test_chunks_do_not_lose_games(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selfplay.strength.arena.CHUNK", 4)
+    monkeypatch.setattr("selfplay.strength.arena.GAMES_AT_ONCE", 4)
     result = play_match("tic_tac_toe", RandomPlayer(0), RandomPlayer(1), games=10, seed=0)
     assert result.moving_first.games == result.moving_second.games == 5
 
@@ -224,7 +224,7 @@ def test_chunks_of_one_player_s_games_begin_differently(monkeypatch: pytest.Monk
         seeds.append(seed)
         return make(game, size, seed)
 
-    monkeypatch.setattr("selfplay.strength.arena.CHUNK", 4)
+    monkeypatch.setattr("selfplay.strength.arena.GAMES_AT_ONCE", 4)
     monkeypatch.setattr("selfplay.strength.arena.make", noted)
     assert play_alone("catch", RandomPlayer(0), games=10, seed=0).games == 10
     assert len(set(seeds)) == len(seeds) == 3

@@ -76,7 +76,7 @@ class Stubborn:
     def __init__(self, alone: AloneConfig, weights: tuple[float, ...]) -> None:
         self.config, self.spec, self.weights = Config(alone=alone), SPEC, np.array(weights, np.float32)
 
-    def see(self, batch: Lockstep) -> NDArray[Any]:
+    def observe(self, batch: Lockstep) -> NDArray[Any]:
         return batch.observe()
 
     def raw(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:

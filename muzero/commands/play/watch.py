@@ -68,7 +68,7 @@ def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str]
 def begin(viewing: Viewing, colour: bool) -> None:
     """Show the position before the first move."""
     told = [standing(0, viewing.score, viewing.lives), "the start of a new game"]
-    print((HOME if colour else "") + screen(viewing.look(), told, colour), flush=True)
+    print((HOME if colour else "") + screen(viewing.picture(), told, colour), flush=True)
 
 
 def ahead(word: str) -> int:

@@ -42,7 +42,7 @@ def over_board(
     width, hidden = config.width, config.hidden
     g = resnet.Dynamics(
         spec.num_actions, board, layout, width=width, hidden=hidden, blocks=config.dynamics_blocks,
-        facts=outputs.facts, norm=config.norm, latent_norm=config.latent_norm, picture=picture,
+        facts=outputs.transition, norm=config.norm, latent_norm=config.latent_norm, picture=picture,
     ) if outputs.dynamics else None
     f = resnet.Prediction(spec.num_actions, board, layout, width=width, hidden=hidden, value_units=outputs.values,
                           picture=picture)

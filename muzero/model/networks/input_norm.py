@@ -15,7 +15,7 @@ CUT = 5.0
 """Pixels are clipped at this many standard deviations."""
 LEAST = 1.0 / 32.0
 """Least standard deviation, as a fraction of the largest entry, so that noise in a static pixel isn't amplified."""
-CHUNK = 256
+PICTURES_AT_ONCE = 256
 """Pictures measured at once; bounds the memory."""
 
 
@@ -40,7 +40,7 @@ class Standardise(nn.Module):
         frames = obs.reshape(-1, *self.mean.shape)
         total = torch.zeros(self.mean.shape, dtype=torch.float64)
         squares = torch.zeros_like(total)
-        for chunk in torch.split(frames, CHUNK):
+        for chunk in torch.split(frames, PICTURES_AT_ONCE):
             entries = chunk.double()
             total += entries.sum(0)
             squares += (entries * entries).sum(0)

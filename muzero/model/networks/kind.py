@@ -28,7 +28,7 @@ Heads = Callable[[Tensor], tuple[Tensor, Tensor]]
 class Outputs:
     """Output sizes of the networks, besides the policy."""
 
-    facts: int
+    transition: int
     """for a transition: reward units, and classes of the next mover; 0 if a value prefix predicts the rewards and the
     game determines who moves"""
     values: int

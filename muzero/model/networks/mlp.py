@@ -65,7 +65,7 @@ def build(spec: GameSpec, config: ModelConfig, outputs: Outputs) -> Parts:
     """See `kind.NetworkModule`."""
     shape, width, hidden, norm = spec.observation_shape, config.width, config.hidden, config.latent_norm
     h = Representation(shape, width, hidden, norm)
-    g = Dynamics(spec.num_actions, width, hidden, outputs.facts, norm) if outputs.dynamics else None
+    g = Dynamics(spec.num_actions, width, hidden, outputs.transition, norm) if outputs.dynamics else None
     f = Prediction(spec.num_actions, width, hidden, outputs.values)
     return Parts(h, g, f, (width,))
 
