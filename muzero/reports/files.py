@@ -29,7 +29,13 @@ def keep(agent: str, measured: dict[str, Any]) -> None:
 
 def check_target(target: Path | None) -> None:
     """Refuse a file for results that can't be written, before anything is measured. Raises CommandError (usage)."""
-    if target is not None and (target.is_dir() or not os.access(target.absolute().parent, os.W_OK)):
+    if target is None:
+        return
+    try:
+        free = not disk.is_folder(target) and os.access(target.absolute().parent, os.W_OK)
+    except OSError as error:
+        raise CommandError(f"--json {target}: can't be written there ({error.strerror})", USAGE) from error
+    if not free:
         raise CommandError(f"--json {target}: can't be written there", USAGE)
 
 
