@@ -50,9 +50,15 @@ class EpisodesReport:
         return len(set(zip(self.result.returns, self.result.lengths, strict=True)))
 
     @property
+    def cut_short(self) -> int:
+        """Games cut off before the limit of their Atari protocol, so that their mean is no score under it."""
+        return 0 if self.atari is None else cut_short(self.atari, self.result.cut, self.limit)
+
+    @property
     def human_normalised(self) -> float | None:
-        """The mean on a scale from random play (0) to a human (1); None if these scores aren't published."""
-        return None if self.atari is None else human_normalised(self.atari.rom, self.result.mean)
+        """The mean on a scale from random play (0) to a human (1); None if these scores aren't published, or if games
+        were cut short."""
+        return None if self.atari is None or self.cut_short else human_normalised(self.atari.rom, self.result.mean)
 
 
 def episodes(subject: Subject, count: int = EPISODES, max_moves: int = 0, say: Say = silent) -> EpisodesReport:
@@ -66,6 +72,11 @@ def episodes(subject: Subject, count: int = EPISODES, max_moves: int = 0, say: S
     say(f"playing {counted(count, 'game')} of at most {limit:,} moves, which may take minutes ...")
     result = play_alone(subject.game, player, count, subject.seed, max_moves)
     return EpisodesReport(result, limit, atari_facts(name) if is_atari(name) else None)
+
+
+def cut_short(facts: AtariFacts, cut: int, limit: int) -> int:
+    """How many games were cut off before the protocol's limit. cut: all that were cut off after `limit` moves."""
+    return cut if limit < facts.spec.max_length else 0
 
 
 def human_normalised(rom: Rom, mean: float) -> float | None:

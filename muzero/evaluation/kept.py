@@ -18,8 +18,10 @@ def weighed(kept: Path, content: dict[str, Any]) -> tuple[bool, str]:
     """Whether a new evaluation replaces the stored one, and a message about the stored one, if any.
 
     Fewer games at the same step don't: a quick check must not replace a long evaluation. An invalid file is always
-    replaced.
+    replaced. Atari games cut off before the protocol's limit, which have no human-normalised score, are never stored.
     """
+    if content.get("human_normalised", 0.0) is None:
+        return False, "isn't written: games were cut off before the protocol's limit"
     try:
         if not is_there(kept):
             return True, ""

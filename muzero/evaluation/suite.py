@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from games.atari_protocol import roms
+from games.atari_protocol import atari_facts, roms
+from games.base import GameError
 from muzero.errors import MuZeroError
-from muzero.evaluation.episodes import human_normalised
+from muzero.evaluation.episodes import cut_short, human_normalised
 from muzero.evaluation.kept import EVALUATION, LIMIT, searched, whole_games
 from muzero.storage import disk, runs
 from muzero.view.console import command
@@ -90,7 +91,8 @@ def read(path: Path) -> Measured:
         if missing := _missing(path, file):
             raise SuiteError(missing)
         return _measured(file, json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
+            GameError) as error:
         raise SuiteError(f"{file}: expected an evaluation of a run under an Atari protocol ({reason(error):.200})"
                          ) from error
 
@@ -128,6 +130,7 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
     if game.removeprefix("atari/") not in roms():
         raise ValueError(f"{game[:60]} isn't an Atari game")
     returns, protocol, trained = content["returns"], content["protocol_settings"], content["checkpoint"]
+    _check_whole(file, content["game"], returns)
     if trained is None:
         raise ValueError("its player isn't a trained agent, so it has no training seed")
     conditions = ", ".join(f"{key} {value}" for key, value in protocol.items())
@@ -142,6 +145,15 @@ def _measured(file: Path, content: dict[str, Any]) -> Measured:
         path=file, game=game, training_seed=int(trained["training_seed"]), score=score,
         normalised=_checked(game, score, normalised), episodes=whole_games(returns["games"]), step=int(trained["step"]),
         conditions=printable(f"protocol {conditions}; {searched(trained)}").replace("\n", " "))
+
+
+def _check_whole(file: Path, game: str, returns: Mapping[str, Any]) -> None:
+    """Refuse games cut off before the protocol's limit. Older files don't say whether any were. Raises SuiteError, and
+    GameError for an unknown protocol."""
+    cut, limit = returns.get("cut", 0), returns.get("max_moves", 0)
+    if cut and cut_short(facts := atari_facts(game), cut, limit):
+        raise SuiteError(f"{file}: {cut} of {returns['games']} games were cut off after {limit:,} moves, before the "
+                         f"protocol's limit of {facts.spec.max_length:,}: measure it again without --max-moves")
 
 
 def _checked(game: str, score: float, stated: float) -> float:

@@ -100,10 +100,10 @@ def returns(result: SoloResult) -> dict[str, Any]:
 
 def _atari(report: EpisodesReport, facts: AtariFacts) -> dict[str, Any]:
     settings = {"protocol_settings": {"name": facts.protocol_name, **dataclasses.asdict(facts.protocol)}}
-    if report.human_normalised is None:
+    normalised = report.human_normalised
+    if normalised is None and not report.cut_short:
         return settings
-    return {**settings, "human_normalised": report.human_normalised, "random": facts.rom.random,
-            "human": facts.rom.human}
+    return {**settings, "human_normalised": normalised, "random": facts.rom.random, "human": facts.rom.human}
 
 
 @content.register

@@ -101,11 +101,13 @@ def _beside(report: EpisodesReport) -> None:
     """The score compared with random play and a human."""
     assert report.atari is not None
     rom, normalised = report.atari.rom, report.human_normalised
-    if normalised is None:
+    if report.cut_short:
+        tell("\nno human-normalised score: it compares whole games, and the limit of the protocol is "
+             f"{report.atari.spec.max_length:,} moves")
+    elif normalised is None:
         tell(f"\nNo random and human scores are published for {rom.name}.")
     else:
-        cut = ", cut games included" if report.result.cut else ""
-        tell(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1){cut}")
+        tell(f"\nhuman-normalised score {normalised:.3f} (random {rom.random:g}: 0, human {rom.human:g}: 1)")
 
 
 def score(number: float) -> str:

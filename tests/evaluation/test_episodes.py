@@ -14,7 +14,7 @@ from muzero.evaluation import episodes
 from muzero.evaluation import kept as measurements
 from muzero.evaluation.progress import TimeLeft
 from muzero.evaluation.subject import Subject
-from muzero.reports import terminal
+from muzero.reports import as_json, terminal
 from selfplay.strength.arena import SoloResult
 
 
@@ -70,12 +70,39 @@ def test_runs_are_combined(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     (["[" * 200_000], "expected an evaluation of a run"),
     (["[]"], "expected an evaluation of a run"),
     (["{"], "(not JSON: "),
+    ([evaluation(human_normalised=None, returns={"mean": -3.05, "games": 5, "cut": 5, "max_moves": 60})],
+     "5 of 5 games were cut off after 60 moves, before the protocol's limit of 27,000: measure it again without "
+     "--max-moves"),
+    ([evaluation(returns={"mean": -3.05, "games": 5, "cut": 1, "max_moves": 26_999})], "1 of 5 games were cut off"),
 ])
 def test_what_cannot_be_combined_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], contents: list[Any], words: str
 ) -> None:
     assert main(["evaluate", "--suite", *written(tmp_path, *contents)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_games_cut_by_the_protocol_itself_are_a_suite(tmp_path: Path) -> None:
+    returns = {"mean": -3.05, "games": 5, "cut": 5, "max_moves": 27_000}
+    assert main(["evaluate", "suite", *written(tmp_path, evaluation(returns=returns))]) == 0
+
+
+@pytest.mark.parametrize(("limit", "told"), [(60, "no human-normalised score: it compares whole games"),
+                                             (27_000, "human-normalised score 0.586")])
+def test_games_cut_short_have_no_normalised_score(
+    limit: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pong's first points say nothing about a game to 21; the protocol's own limit is part of the game."""
+    found = episodes.EpisodesReport(
+        SoloResult("atari/pong", "made up", (0.0, -0.04), (limit,) * 2, 0, limit, cut=2), limit,
+        episodes.atari_facts("atari/pong"))
+    assert (found.human_normalised is None) == (limit == 60)
+    stored = as_json.content(found)
+    assert stored["human_normalised"] == found.human_normalised
+    terminal.show(found)
+    assert told in capsys.readouterr().out
+    kept = tmp_path / "evaluation.json"
+    assert measurements.weighed(kept, stored)[0] == (limit != 60), "a run keeps no measurement of part of its games"
 
 
 def test_one_run_is_a_suite_and_its_conditions_are_only_shown(
