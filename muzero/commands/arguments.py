@@ -7,15 +7,14 @@ import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from games.own_names import from_here
-from muzero.config import Schedule
+from muzero.commands import mistakes
+from muzero.commands.values import REGISTRY
 from muzero.storage import runs
 from muzero.storage.disk import named
 from muzero.view.console import USAGE, CommandError, log, quoted, tell
@@ -35,77 +34,6 @@ QUIET = tyro.conf.arg(help_behavior_hint="")
 Maybe = Annotated[T | None, QUIET]
 """An option that may be left out: `Maybe[int] = None`."""
 
-_registry = ConstructorRegistry()
-
-
-@_registry.primitive_rule
-def _schedule_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Schedule] | None:
-    """Schedules are written `32` or `0:8,0.2:16,0.6:32`."""
-    # Depending on the default, the same type may have another spelling.
-    if get_args(info.type) != get_args(Schedule):
-        return None
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="NUMBER|FROM:NUMBER,...",
-        instance_from_str=lambda texts: parse_schedule(texts[0]),
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda schedule: [write_schedule(schedule)],
-    )
-
-
-@_registry.primitive_rule
-def _whole_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
-    """Whole numbers may be written `1e6`."""
-    if info.type is not int:
-        return None
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="INT",
-        instance_from_str=lambda texts: parse_whole(texts[0]),
-        is_instance=lambda value: type(value) is int,
-        str_from_instance=lambda value: [str(value)],
-    )
-
-
-@_registry.primitive_rule
-def _path_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
-    """A path may begin with `~`, which shells don't expand in `--out=~/runs`."""
-    if info.type is not Path:
-        return None
-    return PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="PATH",
-        instance_from_str=lambda texts: named(texts[0]),
-        is_instance=lambda value: isinstance(value, Path),
-        str_from_instance=lambda value: [str(value)],
-    )
-
-
-def parse_whole(text: str) -> int:
-    """`1000` or `1e3`. Raises ValueError for anything else."""
-    with contextlib.suppress(ValueError):
-        return int(text)
-    with contextlib.suppress(ValueError):
-        if (number := float(text)).is_integer():
-            return int(number)
-    raise ValueError(f"expected a whole number, got {text!r}")
-
-
-def parse_schedule(text: str) -> Schedule:
-    """`32` is a constant; `0:8,0.2:16` is 8 from the start, then 16 from a fifth of training on."""
-    points = []
-    for part in text.split(","):
-        start, colon, number = part.rpartition(":")
-        points.append((float(start) if colon else 0.0, float(number)))
-    return tuple(points)
-
-
-def write_schedule(schedule: Schedule) -> str:
-    """The inverse of `parse_schedule`."""
-    if len(schedule) == 1:
-        return f"{schedule[0][1]:g}"
-    return ",".join(f"{start:g}:{number:g}" for start, number in schedule)
-
 
 def parse(
     cls: type[T], argv: Sequence[str], prog: str, examples: Sequence[str], default: T | None = None
@@ -115,23 +43,13 @@ def parse(
     # With defaults from a game or run, a command must mean the same whatever they are: hence --x and --no-x.
     markers = [tyro.conf.DisallowNone, *([tyro.conf.FlagCreatePairsOff] if default is None else [])]
     try:
-        return tyro.cli(cls, args=list(argv), prog=prog, default=base, registry=_registry, config=markers)
+        return tyro.cli(cls, args=list(argv), prog=prog, default=base, registry=REGISTRY, config=markers)
     except SystemExit as leaving:
         if not leaving.code and any(flag in argv for flag in HELP):
             print_examples(examples)
-        if leaving.code and (switch := _spelt_out(argv)) is not None:
-            log(f"  a switch takes no value: {switch}")
+        if leaving.code and (hint := mistakes.hint(argv, default)):
+            log(f"  {hint}")
         raise
-
-
-def _spelt_out(argv: Sequence[str]) -> str | None:
-    """`--x.no-y instead of --x.y False`, for the first switch given a value."""
-    for option, value in pairwise(argv):
-        if option.startswith("--") and value.lower() in ("true", "false"):
-            section, dot, name = option[2:].rpartition(".")
-            switch = option if value.lower() == "true" else f"--{section}{dot}no-{name}"
-            return f"{switch} instead of {option} {value}"
-    return None
 
 
 def print_examples(examples: Sequence[str]) -> None:

@@ -44,8 +44,10 @@ def wrapped(line: str, columns: int, indent: int | None = None) -> list[str]:
     typed = COMMAND.search(line)
     if typed is None:
         return _filled(WORD.findall(line), columns, deeper)
-    command = _filled([deeper + typed[0].split(" ")[0], *SHELL_WORD.findall(typed[0])[1:]], columns - len(GOES_ON),
-                      deeper + " " * INDENT)
+    # A line that begins with its command, such as an example, keeps its own indentation.
+    start = line[: typed.start()] if not line[: typed.start()].strip() else deeper
+    command = _filled([start + typed[0].split(" ")[0], *SHELL_WORD.findall(typed[0])[1:]], columns - len(GOES_ON),
+                      start + " " * INDENT)
     parts = [part + GOES_ON for part in command[:-1]] + command[-1:]
     before, after = (_filled(WORD.findall(part), columns, deeper) for part in
                      (line[: typed.start()], line[typed.end() :]))

@@ -15,9 +15,10 @@ import pytest
 
 from games.solver import Solver
 from muzero import cli, presets
-from muzero.commands.arguments import parse, parse_schedule, parse_whole, write_schedule
+from muzero.commands.arguments import parse
 from muzero.commands.doctor import solve_subtraction
 from muzero.commands.train_words import for_a_gpu, twice
+from muzero.commands.values import parse_schedule, parse_whole, write_schedule
 from muzero.config import LearnerConfig, TrainConfig, replace
 from muzero.view import waiting
 from muzero.view.console import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, log
@@ -98,6 +99,14 @@ def test_no_help_tells_of_an_option_that_its_default_is_nothing(command: list[st
     assert "(default:)" not in unwrapped
 
 
+def test_help_texts_break_at_the_edge_alone(capsys: Captured) -> None:
+    """Where the source wraps a docstring is nothing to a reader."""
+    assert cli.main(["train", "tic_tac_toe", "--help"]) == OK
+    out = capsys.readouterr().out
+    assert "efficientzero, muzero, and small" in out
+    assert "--train.steps 0 --train.horizon 0). Schedules" in out
+
+
 def test_help_of_a_game_shows_that_games_defaults(capsys: Captured) -> None:
     assert cli.main(["train", "connect_four", "--help"]) == OK
     learner = presets.load("connect_four").learner
@@ -149,6 +158,11 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["evaluate", "nim", "--player", "random", "--noise", "0"], USAGE, "leave out --player"),
         (["evaluate", "tic_tac_toe", "--noise", "0", "--tournament", "random"], USAGE,
          "--noise doesn't go with --tournament"),
+        (["train", "catch", "--learner.batch", "0:64,0.3"], USAGE, "got '0.3', which has no colon"),
+        (["train", "catch", "--learner.batch", "0:x"], USAGE, "expected a number, got 'x'"),
+        (["train", "catch", "--lr", "0.1"], USAGE, "did you mean --learner.learning-rate?"),
+        (["train", "catch", "--learner.lr=0.1"], USAGE, "did you mean --learner.learning-rate?"),
+        (["train", "catch", "--train.checkpoint", "9"], USAGE, "did you mean --train.checkpoint-seconds?"),
         (["train", "catch", "--model.consistency", "true"], USAGE, "--model.consistency instead of"),
         (["train", "catch", "--model.prefix", "0", "--model.consistency", "False"], USAGE, "--model.no-consistency"),
     ],
