@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from games.atari_protocol import AtariFacts
 from games.base import NO_PLAYER, GameError, GameSpec, IntArray, MaskArray, Step
+from games.extras import installing
 from games.machine import cores
 from games.rows import check_snapshot, row_mask, rows_to_move
 
-INSTALL = "pip install 'muzero-engine[atari]'"
+INSTALL = installing("atari")
 SCREEN = (210, 160)
 """Height and width of most games' screens."""
 _ONLY = [0]

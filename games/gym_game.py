@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import NO_LIMIT, GameError, GameSpec
+from games.extras import installing
 from games.guard import PASSED_ON, broken, shown
 from games.gym_spaces import Form, form_of, kind_of
 from games.naming import MAX_NAME_LENGTH, nearest, parse_name
@@ -23,7 +24,7 @@ from games.own_names import OwnName, module_of, parse_own
 from games.single import GameFactory
 
 PREFIX = "gym/"
-INSTALL = "pip install 'muzero-engine[gym]'"
+INSTALL = installing("gym")
 STEP = ("observation", "reward", "terminated", "truncated", "info")
 """What an environment's step returns."""
 _NAME = re.compile(r"((?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):)?(?P<id>[\w./-]+)(?P<arguments>\(.*\))?")

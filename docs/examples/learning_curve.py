@@ -1,9 +1,10 @@
 """A learning curve: train Tic-Tac-Toe from nothing and draw what the run wrote down about itself.
 
-    python docs/examples/learning_curve.py          # about a minute on two cores; writes learning_curve.png
+    python docs/examples/learning_curve.py          # about a minute on two cores
 
-Shows that a run is one folder, that `metrics.jsonl` in it holds a JSON object a line, and which of its numbers to
-watch first. Needs matplotlib (the extra `plots`; `make setup` installs it).
+The picture is `learning_curve.png` in the run's folder. Shows that a run is one folder, that `metrics.jsonl` in it
+holds a JSON object a line, and which of its numbers to watch first. Needs matplotlib (the extra `plots`; `make setup`
+installs it).
 """
 
 from __future__ import annotations
@@ -58,4 +59,5 @@ def main(run: Path, picture: Path, options: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    main(Path("checkpoints/runs/learning_curve"), Path("learning_curve.png"))
+    RUN = Path("checkpoints/runs/learning_curve")
+    main(RUN, RUN / "learning_curve.png")

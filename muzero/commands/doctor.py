@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from games.extras import installing
 from games.machine import busy, cores, memory
 from muzero.commands.arguments import RUNS, parse
 from muzero.config import SearchConfig
@@ -153,7 +154,7 @@ def atari() -> str:
 
     extras = {"atari": ("ale_py", "gymnasium"), "video": ("av", "PIL")}
     missing = [extra for extra, modules in extras.items() if not all(map(find_spec, modules))]
-    lacking = f"optional: pip install 'muzero-engine[{','.join(missing)}]'" if missing else ""
+    lacking = f"optional: {installing(*missing)}" if missing else ""
     if "atari" in missing:
         return f"not installed; {lacking}"
     import games

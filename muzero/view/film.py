@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import FloatArray, IntArray
+from games.extras import installing
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -21,7 +22,7 @@ Picture = NDArray[np.uint8]
 
 KINDS = (".mp4", ".gif")
 """File extensions of films."""
-INSTALL = "pip install 'muzero-engine[video]'"
+INSTALL = installing("video")
 """Installs Pillow, and PyAV for .mp4."""
 HEIGHT = 420
 """Height of the whole picture, in pixels; even, as video codecs require."""

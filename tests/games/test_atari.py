@@ -87,7 +87,7 @@ def test_a_missing_ale_names_the_extra(monkeypatch: pytest.MonkeyPatch, missing:
         monkeypatch.setitem(sys.modules, "ale_py", None)
     else:
         monkeypatch.delattr(ale_py, "ALEVectorInterface")
-    with pytest.raises(games.GameError, match=r"pip install 'muzero-engine\[atari\]'"):
+    with pytest.raises(games.GameError, match=r"pip install '\.\[atari\]'"):
         games.make("atari/pong", 1)
 
 
@@ -96,7 +96,7 @@ def test_a_missing_ale_is_told_before_a_run_is_made(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ale_py", None)
     assert cli.main(["train", "atari/pong", "--out", str(tmp_path / "run")]) != 0
-    assert "pip install 'muzero-engine[atari]'" in capsys.readouterr().err
+    assert "pip install '.[atari]'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -28,6 +28,18 @@ def test_every_package_is_pinned_to_the_version_that_was_tried() -> None:
     assert needed - pinned - {"muzero-engine", "setuptools"} == set()
 
 
+def test_hints_name_extras_that_pip_finds() -> None:
+    texts = {path: path.read_text() for folder in (".", "docs", "benchmarks", "games", "selfplay", "muzero")
+             for path in (ROOT.glob("*.md") if folder == "." else (ROOT / folder).rglob("*"))
+             if path.suffix in (".py", ".md", ".ipynb")}
+    named = [extra for text in texts.values()
+             for group in re.findall(r"pip install '\.\[([\w,]+)\]'", text) + re.findall(r'installing\("(\w+)"\)', text)
+             for extra in group.split(",")]
+    assert {"atari", "gym", "plots", "video"} <= set(named) <= set(PROJECT["project"]["optional-dependencies"])
+    by_name = [str(path.relative_to(ROOT)) for path, text in texts.items() if re.search(r"muzero[-_]engine\[", text)]
+    assert by_name == [], "no package index has the engine: pip install '.[EXTRA]' in the checkout"
+
+
 def test_workflows_and_hooks_call_what_is_there() -> None:
     workflows = "".join(path.read_text() for path in sorted((ROOT / ".github/workflows").glob("*.yml")))
     commands = re.findall(r"run: (.+)", workflows)
