@@ -33,7 +33,7 @@ class Table:
     seed: str
     commit: str
     commands: tuple[tuple[str, str], ...] = ()
-    """each with what it costs"""
+    """each as it is spelled today, with what it costs"""
 
 
 def read() -> dict[str, Table]:
@@ -50,13 +50,25 @@ def read() -> dict[str, Table]:
 def table(where: str, record: dict[str, object]) -> Table:
     """One record as a value. Raises ValueError."""
     columns, rows = strings(record["columns"]), tuple(strings(row) for row in lists(record["rows"]))
-    commands = tuple((command, cost) for command, cost in map(strings, lists(record.get("commands", []))))
+    commands = tuple((spelled[-1], cost) for cost, *spelled in map(parted, lists(record.get("commands", []))))
     seed, commit = str(record.get("seed", "")), str(record.get("commit", ""))
     if not (seed and commit):
         raise ValueError(f"{where}: expected a seed and a commit, got seed {seed!r} and commit {commit!r}")
     if wrong := [row for row in rows if len(row) != len(columns)]:
         raise ValueError(f"{where}: expected {len(columns)} cells in each row, got {wrong[0]}")
     return Table(columns, rows, seed, commit, commands)
+
+
+def parted(value: object) -> tuple[str, ...]:
+    """A command of a record as its cost, the command as it was run, and today's spelling where that differs.
+
+    Raises ValueError.
+    """
+    cells = strings(value)
+    if len(cells) not in (2, 3):
+        raise ValueError(f"expected a command, its cost and perhaps today's spelling, got {cells}")
+    run, cost, *today = cells
+    return cost, run, *today
 
 
 def lists(value: object) -> list[object]:
@@ -78,7 +90,7 @@ def markdown(shown: Table) -> str:
     """The commands, where and how it was measured, and the table."""
     lines: list[str] = []
     if shown.commands:
-        lines += ["```sh", *(f"{command}  # {cost}" for command, cost in shown.commands), "```", ""]
+        lines += ["```sh", *(f"# {cost}\n{command}" for command, cost in shown.commands), "```", ""]
         lines += [f"Seed: {shown.seed}. Commit: {shown.commit}.", ""]
     lines += [row(shown.columns), "|" + "---|" * len(shown.columns), *map(row, shown.rows)]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """README, docs and the pages for contributors: what they show runs, or says what it costs; what they name is there.
 
-A line of a shell block whose comment names a time (`# an hour`) is not run, every other one is, as it stands. So is
-every Python block, the blocks of a page one after the other.
+A command of a shell block whose comment names a time (`# an hour`, on the line above) is not run, every other one is,
+as it stands. So is every Python block, the blocks of a page one after the other.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ HOUSE = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
 PAGES = [*HOUSE, *(page for page in sorted(DOCS.rglob("*.md")) if EXAMPLES not in page.parents)]
 NOTES = [page for page in PAGES if page.parent.name == "lab"]
 """What was tried once: the options and files of then may have gone."""
-RECORDS = ("docs/results/", "docs/lab/")
-"""Their commands are those of the commit that was measured: old spellings, which go on working."""
+RECORDS = ("docs/lab/",)
+"""Its commands are those of the commit that was measured: old spellings, which go on working."""
+EVERY = [*PAGES, ROOT / "CHANGELOG.md", EXAMPLES / "README.md", *sorted((ROOT / "checkpoints").glob("*/README.md"))]
+"""All Markdown."""
 TODAY = [page for page in PAGES if page not in NOTES]
 
 COST = re.compile(r"\b(seconds?|minutes?|hours?|days?)\b")
@@ -44,6 +46,7 @@ COMMAND = re.compile(r"`(muzero [a-z][^`]*)`")
 FOLDERS = "muzero|games|selfplay|cpp_mcts|tests|benchmarks|docs|checkpoints"
 PLACE = re.compile(rf"\b(?:{FOLDERS})/[\w/.-]*\.(?:py|h|md|csv|svg)\b")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
+BROKEN = re.compile(r"\*\*\*\S| (?! )\S")
 LANGUAGES = {"sh", "python", "text"}
 PROSE, TABLE, README_LINES, README_RESULTS = 120, 240, 130, 12
 HELPS = {
@@ -92,12 +95,15 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 
 
 def lines(block: Block) -> Iterator[Shown]:
-    """The commands of a shell block. One that goes on behind a backslash counts as one line."""
+    """The commands of a shell block, each with the comment above it, which holds up to an empty line or the next one.
+    One that goes on behind a backslash counts as one line."""
+    above = ""
     for offset, line in enumerate(block.text.replace("\\\n", " ").splitlines(), start=1):
         words = shlex.split(line, comments=True)
         if words:
-            _, _, comment = line.partition(" #")
-            yield Shown(f"{block.page.relative_to(ROOT)}:{block.line + offset}", tuple(words), comment)
+            yield Shown(f"{block.page.relative_to(ROOT)}:{block.line + offset}", tuple(words), above)
+        else:
+            above = line
 
 
 SHOWN = [shown for block in BLOCKS if block.language == "sh" for shown in lines(block)]
@@ -114,6 +120,13 @@ def test_there_is_something_to_look_at() -> None:
 def test_every_block_says_what_it_is() -> None:
     named = [block for block in BLOCKS if block.language not in LANGUAGES and not block.language.startswith("{")]
     assert [str(block) for block in named] == []
+
+
+def test_comments_stand_above_their_commands() -> None:
+    """On a narrow screen a comment behind a command hides where the command ends."""
+    behind = [f"{block}: {line}" for block in BLOCKS if block.language == "sh" for line in block.text.splitlines()
+              if " #" in line and not line.lstrip().startswith("#")]
+    assert behind == []
 
 
 @pytest.mark.parametrize("shown", CHEAP, ids=lambda shown: shown.place)
@@ -154,8 +167,6 @@ def commands_of_today() -> Iterator[tuple[str, list[str]]]:
         if shown.words[0] == "muzero" and not shown.place.startswith(RECORDS):
             yield shown.place, list(shown.words[1:])
     for page in TODAY:
-        if page.parent.name == "results":
-            continue
         for text in COMMAND.findall(" ".join(page.read_text().split())):
             yield str(page.relative_to(ROOT)), text.split()[1:]
 
@@ -204,6 +215,39 @@ def test_lines_fit_a_screen(page: Path) -> None:
         if len(line) > most:
             long.append(f"line {number}: {len(line)} characters, at most {most}")
     assert long == []
+
+
+def prose(page: Path) -> list[tuple[int, str]]:
+    """The lines of a page outside its fenced blocks, with their numbers."""
+    kept, fenced = [], False
+    for number, line in enumerate(page.read_text().splitlines(), start=1):
+        opens = line.lstrip().startswith("```")
+        if not (fenced or opens):
+            kept.append((number, line))
+        fenced ^= opens
+    return kept
+
+
+def uneven(rows: list[tuple[int, str]]) -> list[str]:
+    """Rows of tables that have not as many cells as the head of their table. A bar parts cells in `code` too."""
+    wrong, wanted = [], 0
+    for number, line in rows:
+        cells = len(re.findall(r"(?<!\\)\|", line)) - 1
+        wanted = (wanted or cells) if line.startswith("|") else 0
+        if wanted and cells != wanted:
+            wrong.append(f"line {number}: {cells} cells, the head has {wanted}")
+    return wrong
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_row_of_a_table_has_the_cells_of_its_head(page: Path) -> None:
+    assert uneven(prose(page)) == []
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lists_and_bold_words_are_whole(page: Path) -> None:
+    broken = [f"line {number}: {line}" for number, line in prose(page) if BROKEN.match(line)]
+    assert broken == [], "a list item begins a line, its next lines are indented by two; ** opens bold words"
 
 
 def test_the_readme_fits_two_screens() -> None:
@@ -260,7 +304,7 @@ def test_each_kind_of_fault_names_a_test(cell: str) -> None:
 
 def test_the_rules_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
-    page.write_text("```sh\nmuzero train X \\\n  --out Y   # an hour\nmuzero games | head\n```\n"
+    page.write_text("```sh\n# an hour\nmuzero train X \\\n  --out Y\n\nmuzero games | head\n```\n"
                     "```python\nassert False\n```\n```\n?\n```\n")
     found = list(blocks(page))
     assert [block.language for block in found] == ["sh", "python", ""]
@@ -270,6 +314,10 @@ def test_the_rules_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert shown[0].words == ("muzero", "train", "X", "--out", "Y")
     assert PLACE.findall("see muzero/nothing.py, `docs/lab/x.md`") == ["muzero/nothing.py", "docs/lab/x.md"]
     assert list(missing("`test_nothing.py`: `..at_all`")) == ["test_nothing.py", "..at_all"]
+    assert uneven([(1, "| a | b |"), (2, "|---|---|"), (3, "| `x` | 1 \\| 2 |"), (4, "| c | d | | e | f |")]) == [
+        "line 4: 5 cells, the head has 2"]
+    assert [bool(BROKEN.match(line)) for line in ("***To:**", " - a", " b", "**To:**", "- a", "  b", "")] == [
+        True, True, True, False, False, False, False]
     assert LINK.findall("[a](b/c.md#d) [e](https://f) [g](#h)") == ["b/c.md"]
 
 
