@@ -46,12 +46,19 @@ def wrapped(line: str, columns: int, indent: int | None = None) -> list[str]:
         return _filled(WORD.findall(line), columns, deeper)
     # A line that begins with its command, such as an example, keeps its own indentation.
     start = line[: typed.start()] if not line[: typed.start()].strip() else deeper
-    command = _filled([start + typed[0].split(" ")[0], *SHELL_WORD.findall(typed[0])[1:]], columns - len(GOES_ON),
-                      start + " " * INDENT)
-    parts = [part + GOES_ON for part in command[:-1]] + command[-1:]
+    parts = _broken(start, typed[0], columns)
     before, after = (_filled(WORD.findall(part), columns, deeper) for part in
                      (line[: typed.start()], line[typed.end() :]))
     return [*before, *parts, *(deeper + part.lstrip() for part in after)]
+
+
+def _broken(start: str, command: str, columns: int) -> list[str]:
+    """A command as lines that a shell joins."""
+    if _shown(start + command) <= columns:
+        return [start + command]
+    first, *others = SHELL_WORD.findall(command)
+    parts = _filled([start + first, *others], columns - len(GOES_ON), start + " " * INDENT)
+    return [part + GOES_ON for part in parts[:-1]] + parts[-1:]
 
 
 def _filled(words: Sequence[str], columns: int, deeper: str) -> list[str]:

@@ -158,7 +158,7 @@ def test_without_a_command_the_overview_is_shown(capsys: Captured) -> None:
         (["evaluate", "nim", "--player", "random", "--noise", "0"], USAGE, "leave out --player"),
         (["evaluate", "tic_tac_toe", "--noise", "0", "--tournament", "random"], USAGE,
          "--noise doesn't go with --tournament"),
-        (["train", "catch", "--learner.batch", "0:64,0.3"], USAGE, "got '0.3', which has no colon"),
+        (["train", "catch", "--learner.batch", "0:64,0.3"], USAGE, "expected FROM:NUMBER, as in 0:64,0.3:256"),
         (["train", "catch", "--learner.batch", "0:x"], USAGE, "expected a number, got 'x'"),
         (["train", "catch", "--lr", "0.1"], USAGE, "did you mean --learner.learning-rate?"),
         (["train", "catch", "--learner.lr=0.1"], USAGE, "did you mean --learner.learning-rate?"),

@@ -58,6 +58,8 @@ def test_a_command_that_is_broken_is_still_one_for_a_shell(line: str, columns: i
 
 def test_a_comment_after_a_command_stays_one() -> None:
     assert wrapped("  muzero train connect_four --minutes 60   # Ctrl-C saves", 40) == [
+        "  muzero train connect_four --minutes 60", "    # Ctrl-C saves"]
+    assert wrapped("  muzero train connect_four --minutes 60   # Ctrl-C saves", 38) == [
         "  muzero train connect_four \\", "    --minutes 60", "    # Ctrl-C saves"]
     assert wrapped("  muzero train connect_four   # Ctrl-C saves", 40) == [
         "  muzero train connect_four", "    # Ctrl-C saves"], "an example begins where the others begin"
