@@ -43,7 +43,7 @@ define CHECK
 fail() { echo "$$1" >&2; exit 1; }; \
 command -v $(PYTHON) >/dev/null || fail "$(PYTHON) is missing: sudo apt install python3 (or make setup PYTHON=...)"; \
 $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
-  || fail "Python 3.11 or newer wanted, got $$($(PYTHON) --version): sudo apt install python3.11 python3.11-venv python3.11-dev, then make setup PYTHON=python3.11"; \
+  || fail "expected Python 3.11 or newer, got $$($(PYTHON) --version): sudo apt install python3.11 python3.11-venv python3.11-dev, then make setup PYTHON=python3.11"; \
 $(PYTHON) -c "import ensurepip, venv" 2>/dev/null \
   || fail "the venv module is missing: sudo apt install python3-venv"; \
 $(PYTHON) -c "import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path(\"include\") + \"/Python.h\"))" \

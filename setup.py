@@ -26,12 +26,12 @@ SANITIZERS = {
 
 def flags() -> tuple[list[str], list[str]]:
     """Compiler flags and linker flags, as the environment asks for them."""
-    wanted = os.environ.get("MUZERO_SANITIZE", "")
-    if wanted not in SANITIZERS:
-        raise SystemExit(f"MUZERO_SANITIZE: expected address or thread, got {wanted!r}")
+    sanitizer = os.environ.get("MUZERO_SANITIZE", "")
+    if sanitizer not in SANITIZERS:
+        raise SystemExit(f"MUZERO_SANITIZE: expected address or thread, got {sanitizer!r}")
     native = ["-march=native"] if os.environ.get("MUZERO_NATIVE") == "1" else []
-    checks = [*SANITIZERS[wanted], *CHECKS] if wanted else []
-    return FLAGS + native + checks, SANITIZERS[wanted] + ["-pthread"]
+    checks = [*SANITIZERS[sanitizer], *CHECKS] if sanitizer else []
+    return FLAGS + native + checks, SANITIZERS[sanitizer] + ["-pthread"]
 
 
 COMPILE, LINK = flags()

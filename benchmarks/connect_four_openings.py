@@ -38,9 +38,9 @@ def write(source: Path) -> None:
     """Pack a whole text of signs."""
     numbers = {sign: value for value, sign in SIGNS.items()}
     values = np.array([numbers[sign] for sign in source.read_text().strip()], np.int8)
-    wanted = len(layers(PLIES)[PLIES][0])
-    if len(values) != wanted:
-        raise SystemExit(f"{source}: {wanted:,} signs wanted, got {len(values):,}")
+    expected = len(layers(PLIES)[PLIES][0])
+    if len(values) != expected:
+        raise SystemExit(f"{source}: expected {expected:,} signs, got {len(values):,}")
     FILE.write_bytes(pack(values))
 
 
@@ -57,10 +57,10 @@ def check(count: int, seed: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    wanted = parser.add_mutually_exclusive_group(required=True)
-    wanted.add_argument("--check", type=int, metavar="N")
-    wanted.add_argument("--search", type=Path, metavar="SIGNS")
-    wanted.add_argument("--write", type=Path, metavar="SIGNS")
+    modes = parser.add_mutually_exclusive_group(required=True)
+    modes.add_argument("--check", type=int, metavar="N")
+    modes.add_argument("--search", type=Path, metavar="SIGNS")
+    modes.add_argument("--write", type=Path, metavar="SIGNS")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.check is not None:

@@ -63,7 +63,7 @@ def named(texts: list[str]) -> Iterator[tuple[str, list[str]]]:
     for text in texts:
         name, equals, paths = text.partition("=")
         if not equals or not name or not paths:
-            raise SystemExit(f"{text!r}: NAME=PATH wanted")
+            raise SystemExit(f"expected NAME=PATH, got {text!r}")
         yield name, paths.split(",")
 
 
@@ -109,11 +109,11 @@ def main() -> None:
     arguments = parser.parse_args()
     positions = read(arguments.positions, arguments.game)
     measured = Measured(arguments.json, positions, f"{arguments.game} positions {digest(arguments.positions)}")
-    wanted = [draw for draw in ("agents", "runs") if getattr(arguments, draw)]
-    if not wanted:
-        raise SystemExit("--agents or --runs wanted")
-    figure, beside = panels(len(wanted), (5.5, 4.2))
-    for axes, draw in zip(beside, wanted, strict=True):
+    draws = [draw for draw in ("agents", "runs") if getattr(arguments, draw)]
+    if not draws:
+        raise SystemExit("expected --agents or --runs")
+    figure, beside = panels(len(draws), (5.5, 4.2))
+    for axes, draw in zip(beside, draws, strict=True):
         if draw == "agents":
             by_simulations(axes, arguments.agents, measured)
         else:

@@ -206,8 +206,8 @@ def one_death(context: Any, death: str, out: Path, rng: random.Random, tally: Ta
 
 def faults_of(death: str, code: int | None, said: Path, out: Path, before: int) -> list[str]:
     """What is wrong after a death. before: the newest step saved while the run lived."""
-    wanted = 1 if death == "actor" else -signal.SIGKILL
-    faults = [] if code == wanted else [f"exit code {wanted} wanted, got {code}"]
+    expected = 1 if death == "actor" else -signal.SIGKILL
+    faults = [] if code == expected else [f"expected exit code {expected}, got {code}"]
     words = said.read_text()
     if death == "actor" and "ended without a word (exit code -9)" not in words:
         faults.append(f"no word of it: {words[-500:]}")

@@ -168,13 +168,13 @@ def as_json(found: Findings) -> str:
 def positive(text: str) -> float:
     number = float(text)
     if not 0.0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"wanted a number above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return number
 
 
 def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"wanted a whole number of at least 1, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text}")
     return int(text)
 
 
@@ -196,7 +196,7 @@ def main() -> int:
     args = arguments()
     try:
         if args.json and not args.json.absolute().parent.is_dir():
-            raise Refused(f"--json: wanted a file in a folder that exists, got {args.json}")
+            raise Refused(f"--json: expected a file in a folder that exists, got {args.json}")
         plan = Plan(
             choose(args.only),
             [Shape.parse(text) for text in args.shapes],

@@ -25,7 +25,7 @@ def curve(run: Path) -> list[tuple[float, float]]:
     """(thousand positions, mean return) of a run's reports."""
     lines = [line for line in read_metrics(run) if "run/mean_return" in line]
     if not lines:
-        raise SystemExit(f"{run}: no returns in its metrics; a run of a one-player game wanted")
+        raise SystemExit(f"{run}: expected a run of a one-player game, got no returns in its metrics")
     return [(line["run/positions"] / 1e3, line["run/mean_return"]) for line in lines]
 
 

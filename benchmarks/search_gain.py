@@ -86,7 +86,7 @@ def main() -> None:
     torch.set_num_threads(1)
     agent = muzero.load_agent(arguments.run)
     if agent.spec.players != 1 or agent.config.play.algorithm != "gumbel":
-        raise SystemExit(f"{arguments.run}: an agent of a one-player game wanted, with Gumbel's search")
+        raise SystemExit(f"{arguments.run}: expected an agent of a one-player game with Gumbel's search")
     for scale in arguments.scales:
         tally = play(with_scale(agent, scale), arguments.games, arguments.moves, arguments.seed)
         print(f"c_scale {scale:<6g} {tally}", flush=True)

@@ -57,10 +57,10 @@ def main() -> None:
     options.add_argument("--lines", type=int, default=22, help="how many of the last lines")
     options.add_argument("--skip", type=int, default=0, help="leave out so many lines at the end")
     options.add_argument("--title", default="a game in the terminal", help="what a screen reader says")
-    wanted = options.parse_args()
+    given = options.parse_args()
     lines = [line.rstrip() for line in sys.stdin.read().splitlines()]
-    lines = lines[: len(lines) - wanted.skip]
-    sys.stdout.write(drawn(lines[-wanted.lines :], wanted.title))
+    lines = lines[: len(lines) - given.skip]
+    sys.stdout.write(drawn(lines[-given.lines :], given.title))
 
 
 if __name__ == "__main__":

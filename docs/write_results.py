@@ -155,7 +155,7 @@ def line(xs: list[float], ys: list[float], names: tuple[str, ...]) -> list[str]:
     return out
 
 
-def wanted() -> dict[Path, str]:
+def pages() -> dict[Path, str]:
     """Every file that comes from the records, as it should be."""
     tables = read()
     pages = {path: written(path.read_text(), tables) for path in PAGES}
@@ -164,12 +164,12 @@ def wanted() -> dict[Path, str]:
 
 def main(argv: list[str]) -> int:
     """Write, or with --check only compare."""
-    stale = [path for path, text in wanted().items() if not path.exists() or path.read_text() != text]
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text() != text]
     if argv == ["--check"]:
         for path in stale:
             print(f"{path.relative_to(ROOT)} is not what the records say: run python docs/write_results.py")
         return 1 if stale else 0
-    for path, text in wanted().items():
+    for path, text in pages().items():
         path.write_text(text)
     return 0
 

@@ -41,7 +41,7 @@ class Shape:
         """From "64x200x7"; raises Refused."""
         parts = text.split("x")
         if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-            raise Refused(f"--shapes: wanted TREESxSIMULATIONSxACTIONS such as {SHAPES[1]}, got {text!r}")
+            raise Refused(f"--shapes: expected TREESxSIMULATIONSxACTIONS such as {SHAPES[1]}, got {text!r}")
         return cls(*(int(part) for part in parts))
 
     def __str__(self) -> str:
@@ -102,5 +102,5 @@ def choose(names: list[str]) -> dict[str, Peer]:
         if name not in PEERS:
             near = difflib.get_close_matches(name, PEERS, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise Refused(f"--only: wanted some of {', '.join(PEERS)}, got {name!r}{hint}")
+            raise Refused(f"--only: expected some of {', '.join(PEERS)}, got {name!r}{hint}")
     return {name: peer for name, peer in PEERS.items() if name in names or not names}

@@ -56,8 +56,8 @@ def edges_below(node: Any) -> int:
 class OpenSpiel:
     def __init__(self, name: str, shape: Shape) -> None:
         if shape.actions not in GAMES:
-            wanted = ", ".join(str(actions) for actions in GAMES)
-            raise Refused(f"no game of {shape.actions} actions is chosen for OpenSpiel: wanted one of {wanted}")
+            known = ", ".join(str(actions) for actions in GAMES)
+            raise Refused(f"no game of {shape.actions} actions is chosen for OpenSpiel: expected one of {known}")
         game = pyspiel.load_game(GAMES[shape.actions])
         self._state = game.new_initial_state()
         self._simulations = shape.simulations

@@ -148,10 +148,10 @@ def ratio_table(rows: list[Ratio]) -> str:
     head = f"{'B x S x A':>11}  {'this search over':16} {'ratio':>8} {'lowest':>8} {'highest':>8} {'same rule':>9}"
     text = [f"{head}  [target]"]
     for row in rows:
-        wanted = "" if row.target is None else f"[>= {row.target:g}] "
+        target = "" if row.target is None else f"[>= {row.target:g}] "
         same = "" if row.same_rule is None else f"{row.same_rule:.2f}"
         text.append(
             f"{row.shape:>11}  {row.peer:16} {row.ratio:8.2f} {row.lowest:8.2f} {row.highest:8.2f} "
-            f"{same:>9}  {wanted}{row.verdict}"
+            f"{same:>9}  {target}{row.verdict}"
         )
     return "\n".join(text)

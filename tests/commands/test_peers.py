@@ -128,7 +128,7 @@ def test_depth_of_nodes_and_visits_below_a_root() -> None:
 
 @pytest.mark.parametrize("text", ["64x200", "64x200x7x1", "0x200x7", "ax200x7", "64x-2x7"])
 def test_shapes_are_refused(text: str) -> None:
-    with pytest.raises(Refused, match=f"wanted TREESxSIMULATIONSxACTIONS .* got '{text}'"):
+    with pytest.raises(Refused, match=f"expected TREESxSIMULATIONSxACTIONS .* got '{text}'"):
         Shape.parse(text)
     assert Shape.parse("64x200x7") == SHAPE
 
@@ -143,8 +143,8 @@ def test_names_are_refused_with_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--shapes", "64x200"], "wanted TREES"),
-        (["--only", "mctx"], "wanted some of"),
+        (["--shapes", "64x200"], "expected TREES"),
+        (["--only", "mctx"], "expected some of"),
         (["--rounds", "0"], "at least 1"),
         (["--seconds", "nan"], "above 0"),
         (["--json", "no_such_folder/figures.json"], "folder that exists"),

@@ -259,7 +259,7 @@ def test_a_person_watches(player: Agent, capsys: pytest.CaptureFixture[str]) -> 
     assert "move 1   score" in said
     assert "move 6   score" in said
     assert "not understood: 'nonsense'" in said
-    assert "The game was cut." in said
+    assert "The game was cut off." in said
     assert said.count("move 4   score") == 1, "the new game, in its first move"
     assert said.rstrip().endswith("bye")
     assert "\x1b" not in said, "no control codes where there is no terminal"
