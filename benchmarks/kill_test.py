@@ -209,7 +209,7 @@ def faults_of(death: str, code: int | None, said: Path, out: Path, before: int) 
     expected = 1 if death == "actor" else -signal.SIGKILL
     faults = [] if code == expected else [f"expected exit code {expected}, got {code}"]
     words = said.read_text()
-    if death == "actor" and "ended without a word (exit code -9)" not in words:
+    if death == "actor" and "ended unexpectedly (exit code -9)" not in words:
         faults.append(f"no word of it: {words[-500:]}")
     try:
         if step_of(out) < before:
