@@ -114,6 +114,12 @@ def from_here(name: str) -> str:
     return f"{path}:{own.attribute}{own.arguments}"
 
 
+def short_name(name: str) -> str:
+    """A name for lines of progress: an own game by its file and class, without the folder."""
+    own = parse_own(name)
+    return name if own is None or own.path is None else f"{own.path.name}:{own.attribute}{own.arguments}"
+
+
 def module_of(own: OwnName) -> ModuleType:
     """Import the module that holds the game, which runs its code. Raises GameError that says why it can't."""
     return _named_module(own) if own.path is None else _file_module(own.where, own.path)

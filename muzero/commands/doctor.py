@@ -54,8 +54,13 @@ def run(argv: Sequence[str]) -> int:
             if isinstance(error, Unfit):
                 said = str(error)
         tell(f"{verdict}  {name:<10}{said}", BESIDE)
-    tell(f"\n{failed} of {len(CHECKS)} checks failed" if failed else "\nall is well")
+    tell(f"\n{failed} of {len(CHECKS)} checks failed" if failed else all_well(busy()))
     return FAILURE if failed else OK
+
+
+def all_well(crowd: str) -> str:
+    """The last line if nothing failed. crowd: who else uses the machine; empty: nobody."""
+    return "\nall is well, but the machine is busy: see above" if crowd else "\nall is well"
 
 
 def packages() -> str:

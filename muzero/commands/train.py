@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import games
+from games.own_names import short_name
 from games.trial import try_game
 from muzero import presets
 from muzero.commands.arguments import RUNS
@@ -62,7 +63,7 @@ def begun(arguments: Arguments, game: str, preset: str, out: Path) -> Config:
     """The config of a new run, after a trial of its game; an old run in `out` is set aside."""
     config = to_config(arguments, game, preset)
     for remark in try_game(game):
-        log(f"{game}: {remark}")
+        log(f"{short_name(game)}: {remark}")
     if arguments.fresh:
         set_aside(out)
     return config
@@ -77,7 +78,7 @@ def train(config: Config, out: Path, stored: Config | None) -> int:
     before, here = step_of(out), Path.cwd()
     shown = out.relative_to(here) if out.is_relative_to(here) else out
     reserved = bytes_reserved(games.spec(config.game), config.replay)
-    log(f"{config.game}: {limit(config.train)}{f', resuming from step {before:,}' if stored else ''}")
+    log(f"{short_name(config.game)}: {limit(config.train)}{f', resuming from step {before:,}' if stored else ''}")
     log(f"run folder {shown}; the replay reserves {reserved / 1e6:,.0f} MB; Ctrl-C saves and stops")
     for warning in crowded(reserved):
         log(warning)

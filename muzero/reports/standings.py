@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 
+from games.own_names import short_name
 from muzero.evaluation.tournament import TournamentReport
 from muzero.view.terminal import interval, signed, table, told_cut
 from selfplay.strength.arena import Score
@@ -34,8 +35,8 @@ def title(report: TournamentReport) -> str:
     total = count * (count - 1) // 2
     openings = f"{asked.opening_plies} random opening moves" if asked.opening_plies else "no random opening moves"
     pairings = f"{'' if played == total else f'{played} of '}{total} pairing{'s' * (total > 1)} of {asked.games} games"
-    return (f"{asked.game}: {len(report.standings.order)} players, {pairings}, {openings}, the same for every pairing, "
-            f"seed {asked.seed}")
+    return (f"{short_name(asked.game)}: {len(report.standings.order)} players, {pairings}, {openings}, the same for "
+            f"every pairing, seed {asked.seed}")
 
 
 def wrap(text: str, width: int) -> str:

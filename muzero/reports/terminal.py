@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import singledispatch
 
+from games.own_names import short_name
 from muzero.evaluation.episodes import EpisodesReport
 from muzero.evaluation.matches import LostValue, MatchReport
 from muzero.evaluation.positions import EveryPositionReport, PositionsReport
@@ -37,7 +38,7 @@ def _match(report: MatchReport) -> None:
     rows = {"moving first": result.moving_first, "moving second": result.moving_second, "both": result.total}
     plies = result.opening_plies
     openings = f", {plies} random opening moves, each opening from both seats" if plies else ""
-    tell(f"{result.game}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
+    tell(f"{short_name(result.game)}: {result.player} against {result.opponent}, seed {result.seed}{openings}\n")
     header = ("", "games", "won", "drawn", "lost", "score", "95 % interval")
     tell(table(header, [_score_row(name, score) for name, score in rows.items()]))
     tell(f"\n{result.different} different games, {result.mean_length:.1f} moves on average.\n"
@@ -78,7 +79,7 @@ def _places(lost: LostValue) -> str:
 @show.register
 def _episodes(report: EpisodesReport) -> None:
     result, interval = report.result, report.interval
-    tell(f"{result.game}: {result.player}, {counted(result.games, 'game')}, seed {result.seed}")
+    tell(f"{short_name(result.game)}: {result.player}, {counted(result.games, 'game')}, seed {result.seed}")
     tell(f"protocol: {protocols.of_episodes(report)}\n")
     header = ("mean return", "95 % interval", "median", "deviation", "lowest", "highest", "moves")
     tell(table(header, [(
@@ -117,7 +118,7 @@ def score(number: float) -> str:
 
 @show.register
 def _every_position(report: EveryPositionReport) -> None:
-    tell(f"{report.game}: every position with a move to choose, seed {report.seed}\n")
+    tell(f"{short_name(report.game)}: every position with a move to choose, seed {report.seed}\n")
     rows = [
         (name, f"{found.positions:,}", f"{found.lose_value:,}", f"{1 - found.lose_value / found.positions:.2%}")
         for name, found in report.players.items()
@@ -133,7 +134,7 @@ def _every_position(report: EveryPositionReport) -> None:
 
 @show.register
 def _positions(report: PositionsReport) -> None:
-    tell(f"{report.game}: {report.positions} positions of {report.file}, seed {report.seed}\n")
+    tell(f"{short_name(report.game)}: {report.positions} positions of {report.file}, seed {report.seed}\n")
     for name, qualities in report.players.items():
         tell(f"{name}\n{_quality_table(qualities)}\n")
     tell(_legend(report.timed))

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from muzero.view.progress import ENDED, RANDOM_PLAY, RESTING
-from muzero.view.terminal import bar, duration, plain, quantity, takes_more, unicode_ok
+from games.own_names import short_name
+from muzero.view.progress import ENDED, LAST_EVALUATION, RANDOM_PLAY, RESTING
+from muzero.view.terminal import bar, control_keys_unechoed, duration, quantity, redraws, takes_more, unicode_ok
 from muzero.view.wrapping import fit
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Display:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._live: Live | None = None
+        self._unechoed = contextlib.ExitStack()
         self._panel: RenderableType = ""
         self._losses: deque[float] = deque(maxlen=HISTORY)
         self._learned = -1
@@ -59,21 +61,24 @@ class Display:
         """The last report"""
 
     def __enter__(self) -> Display:
-        if not plain(self._stream) and unicode_ok(self._stream):
+        if redraws(self._stream) and unicode_ok(self._stream):
             from rich.console import Console
             from rich.live import Live
 
             console = Console(file=self._stream)
             self._live = Live(console=console, refresh_per_second=4, transient=False,
                               get_renderable=lambda: self._panel)
-            self._live.start()
+            with contextlib.ExitStack() as opened:
+                opened.enter_context(control_keys_unechoed(self._stream))
+                self._live.start()
+                self._unechoed = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            with self._nobody_may_look():
+            with self._unechoed, self._nobody_may_look():
                 self._live.stop()
 
     @contextlib.contextmanager
@@ -110,7 +115,8 @@ class Display:
 def line(progress: Progress) -> str:
     """One report as one line without control codes."""
     parts = [
-        f"{progress.game}: {progress.status}" + (f": {_random_play(progress)}" if _warms_up(progress) else ""),
+        f"{short_name(progress.game)}: {progress.status}"
+        + (f": {_random_play(progress)}" if _warms_up(progress) else ""),
         f"step {_of(progress.step, progress.steps_limit)} ({_share_done(progress):.0%})",
         _times(progress),
         _games(progress) + ("" if progress.status in RESTING else
@@ -141,7 +147,7 @@ def panel(progress: Progress, losses: list[float], width: int = WIDTH) -> Render
         grid.add_row(name, Text.from_markup(content, emoji=False))
     return Panel(
         grid,
-        title=f"[bold]muzero[/] {_escape(progress.game)}",
+        title=f"[bold]muzero[/] {_escape(short_name(progress.game))}",
         subtitle=_escape(progress.run) + ("" if progress.status in ENDED else " · Ctrl-C saves and stops"),
         border_style="blue",
         width=min(width, WIDTH),
@@ -209,6 +215,8 @@ def _times(progress: Progress) -> str:
 
 def _left(progress: Progress) -> float:
     """Seconds left; only by the time limit, or 0, while it is too early to estimate how long steps take."""
+    if progress.status == LAST_EVALUATION:
+        return 0.0
     if progress.elapsed_s >= ESTIMATE_SECONDS and _share_done(progress) >= ESTIMATE_SHARE:
         return progress.eta_s
     return 0.0 if progress.status in ENDED else max(0.0, 60 * progress.minutes_limit - progress.elapsed_s)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import select
-from collections.abc import Callable, Sequence
-from typing import Final, TextIO
+import termios
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TextIO
 
 CODES: Final = {
     "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35",
     "cyan": "36",
 }
+LOCAL: Final = 3
+"""Index of the local modes, such as ECHOCTL, in those of a terminal."""
 
 
 def printable(text: str) -> str:
@@ -22,9 +26,46 @@ def printable(text: str) -> str:
     )
 
 
+def redraws(stream: TextIO) -> bool:
+    """True for a terminal on which lines can be drawn over: not a dumb one."""
+    return os.environ.get("TERM", "dumb") != "dumb" and stream.isatty()
+
+
 def plain(stream: TextIO) -> bool:
-    """True if control codes must be avoided: not a terminal, NO_COLOR set, or a dumb terminal."""
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb" or not stream.isatty()
+    """True if colours must be avoided: not a terminal, a dumb one, or NO_COLOR set."""
+    return bool(os.environ.get("NO_COLOR")) or not redraws(stream)
+
+
+@contextlib.contextmanager
+def control_keys_unechoed(stream: TextIO) -> Iterator[None]:
+    """Ctrl-C isn't echoed as `^C` to the terminal of `stream`, where it would shift what is drawn over."""
+    before = _modes(stream)
+    if before is None:
+        yield
+        return
+    changed = [*before[:LOCAL], before[LOCAL] & ~termios.ECHOCTL, *before[LOCAL + 1 :]]
+    _set_modes(stream, changed)
+    try:
+        yield
+    finally:
+        if _modes(stream) is not None:
+            _set_modes(stream, before)
+
+
+def _modes(stream: TextIO) -> list[Any] | None:
+    """The modes of the terminal of `stream`; None if there is none, or if it belongs to another process at present: a
+    background process that sets them would be stopped."""
+    try:
+        number = stream.fileno()
+        return termios.tcgetattr(number) if os.tcgetpgrp(number) == os.getpgrp() else None
+    except (io.UnsupportedOperation, OSError, termios.error):
+        return None
+
+
+def _set_modes(stream: TextIO, modes: list[Any]) -> None:
+    # A terminal that was closed has nothing to restore.
+    with contextlib.suppress(termios.error):
+        termios.tcsetattr(stream, termios.TCSANOW, modes)
 
 
 def takes_more(stream: TextIO) -> bool:

@@ -278,6 +278,18 @@ def test_the_start_is_shown_at_once_and_a_new_game_may_begin_at_any_time(
     assert "not understood" not in said
 
 
+def test_without_colour_every_move_is_seen_on_a_terminal(
+    player: Agent, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    watch.watch(player, 0, 2, typed("3", "quit"))
+    said = capsys.readouterr().out
+    assert re.findall(r"move (\d+) ", said) == ["0", "1", "2", "3"]
+    assert set(re.findall(r"\x1b\[[0-9;]*[a-zA-Z]", said)) == {"\x1b[H", "\x1b[J"}, "cleared, and not coloured"
+
+
 def test_ctrl_c_stops_a_running_game_and_not_the_program(
     player: Agent, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,7 +304,7 @@ def test_ctrl_c_stops_a_running_game_and_not_the_program(
     monkeypatch.setattr(Viewing, "think", interrupted)
     watch.watch(player, 0, 2, typed("run", "2", "quit"))
     said = capsys.readouterr().out
-    assert "stopped after 3 moves" in said
+    assert said.index("move 3   score") < said.index("stopped after 3 moves"), "what it stopped at is shown"
     assert "move 5   score" in said, "the game goes on where it was stopped"
 
 

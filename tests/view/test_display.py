@@ -7,6 +7,7 @@ import dataclasses
 import io
 import math
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -89,6 +90,8 @@ def test_a_policy_without_targets_has_no_loss() -> None:
         ({"minutes_limit": 60.0}, "1:30"),
         ({"elapsed_s": 20.0, "step": 0, "steps_limit": 0, "minutes_limit": 1.0, "eta_s": 40.0}, "0:40"),
         ({"status": "stopped and saved", "step": 19, "minutes_limit": 60.0}, ""),
+        ({"status": LAST_EVALUATION, "step": 1000, "elapsed_s": 5.0, "minutes_limit": 1.0}, ""),
+        ({"status": LAST_EVALUATION, "step": 1000}, ""),
     ],
 )
 def test_time_left_is_told_once_it_can_be_known(changes: dict[str, object], left: str) -> None:
@@ -170,6 +173,23 @@ def test_a_terminal_gets_a_panel_that_is_closed_after_an_error(monkeypatch: pyte
         interrupted()
     assert "hex(board_size=5)" in stream.getvalue()
     assert stream.getvalue().rstrip().endswith("\x1b[?25h"), "the cursor must be shown again"
+
+
+def test_no_colour_is_asked_and_no_colour_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Screen()
+    with Display(stream) as display:
+        display.show(progress())
+    assert "╭" in stream.getvalue(), "the panel stays"
+    colours = re.findall(r"\x1b\[([0-9;]*)m", stream.getvalue())
+    assert not [code for codes in colours for code in codes.split(";") if code and int(code) >= 30], colours
+
+
+def test_a_game_of_one_s_own_goes_by_its_file_and_class() -> None:
+    for text in shown(progress(game="/very/far/away/mine.py:Nim(stones=3)")):
+        assert "mine.py:Nim(stones=3)" in text
+        assert "/very" not in text
 
 
 def test_nobody_needs_to_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from muzero.view.terminal import amount, bar, counted, duration, ink, plain, printable, quantity, table
+from muzero.view.terminal import (
+    amount,
+    bar,
+    control_keys_unechoed,
+    counted,
+    duration,
+    ink,
+    plain,
+    printable,
+    quantity,
+    redraws,
+    table,
+)
+
+ROOT = Path(__file__).parents[2]
 
 
 class Screen(io.StringIO):
@@ -29,6 +48,46 @@ def test_colour_only_for_willing_terminals(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert plain(Screen())
+
+
+def test_no_colour_is_still_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR asks for no colour; a dumb terminal and a pipe can't be drawn over."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert redraws(Screen())
+    assert not redraws(io.StringIO())
+    monkeypatch.setenv("TERM", "dumb")
+    assert not redraws(Screen())
+
+
+ECHOED = """
+import os, sys, termios
+from muzero.view.terminal import control_keys_unechoed
+
+with os.fdopen(os.open(sys.argv[1], os.O_RDWR), "w") as stream:  # a new session's first terminal is its own
+    def echoed():
+        return bool(termios.tcgetattr(stream)[3] & termios.ECHOCTL)
+
+    said = [echoed()]
+    try:
+        with control_keys_unechoed(stream):
+            said.append(echoed())
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        said.append(echoed())
+print(said)
+"""
+
+
+def test_ctrl_c_is_not_echoed_into_a_display_and_then_again() -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", ECHOED, os.ttyname(theirs)], capture_output=True, text=True,
+                          start_new_session=True, cwd=ROOT, check=True)
+    os.close(ours)
+    os.close(theirs)
+    assert done.stdout.strip() == "[True, False, True]"
+    with control_keys_unechoed(io.StringIO()):
+        """What is no terminal stays as it is."""
 
 
 @pytest.mark.parametrize(("number", "text"), [

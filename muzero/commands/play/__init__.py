@@ -8,10 +8,11 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
+from games.own_names import short_name
 from muzero.commands.arguments import Maybe, load_agent, parse
 from muzero.commands.bounds import check_numbers
 from muzero.commands.play.dialogue import Dialogue
@@ -36,7 +37,7 @@ LONGEST = 1_000
 class Arguments:
     """Play against an agent. During the game `?` lists what you can type."""
 
-    agent: tyro.conf.Positional[str]
+    agent: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="AGENT")]]
     """A game with a shipped agent, or the folder of a run or checkpoint; AGENT@N is short for --simulations N."""
     seat: Literal["first", "second"] = "first"
     """Whether you make the first move."""
@@ -84,7 +85,8 @@ def sit_down(agent: Thinker, arguments: Arguments, read: Callable[[str], str] = 
     )
     dialogue = Dialogue(session, ink(sys.stdout), unicode_ok(sys.stdout))
     with left():
-        say(f"{session.spec.name}   {dialogue.legend()}   ? for help\n")
+        keys = "Ctrl-C stops" if session.person is None else "? for help"
+        say(f"{short_name(session.spec.name)}   {dialogue.legend()}   {keys}\n")
         converse(dialogue, read)
     return OK
 

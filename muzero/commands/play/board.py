@@ -82,12 +82,14 @@ def _grid(board: Board, cells: list[list[str]], pen: Ink, fancy: bool) -> str:
 
 
 def _dots(board: Board, cells: list[list[str]], pen: Ink, skew: bool) -> str:
-    """Cells without lines; each skewed row starts half a cell further right, as on a Hex board."""
-    letters = "     " + "".join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])
+    """Cells without lines; each skewed row starts half a cell further right, as on a Hex board, whose cells are one
+    column wider so that half of one is two whole columns."""
+    between = " " if skew else ""
+    letters = "     " + between.join(f" {letter} " for letter in board.drawing.letters[: len(cells[0])])
     lines = [letters]
     for number, row in enumerate(cells):
-        indent = " " * (3 * number // 2) if skew else ""
-        lines.append(f"{indent}  {board.name((number, 0))[1:]:>2} " + "".join(row))
+        indent = " " * (2 * number) if skew else ""
+        lines.append(f"{indent}  {board.name((number, 0))[1:]:>2} " + between.join(row))
     if not skew:
         lines.append(letters)
     return "\n".join(line.rstrip() for line in lines)

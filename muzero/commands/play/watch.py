@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 from muzero.play.viewing import Viewing
 from muzero.view.console import tell
 from muzero.view.film import Picture, Scene, standing
-from muzero.view.terminal import bar, plain, unicode_ok
+from muzero.view.terminal import bar, plain, redraws, unicode_ok
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -45,11 +46,25 @@ LEAVE = ("quit", "q", "exit")
 AGAIN = "again"
 
 
+@dataclass(frozen=True)
+class Paint:
+    """How pictures are shown on standard output."""
+
+    colour: bool
+    """in colour, or in shades of text"""
+    live: bool
+    """each over the one before, or one after the other"""
+
+    def __call__(self, frame: Picture, told: list[str]) -> None:
+        """Show a picture with text next to it."""
+        print((HOME if self.live else "") + screen(frame, told, self.colour), flush=True)
+
+
 def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str], str]) -> None:
     """Show games until the user quits. `read` returns a line for a prompt, or raises EOFError."""
-    colour = not plain(sys.stdout) and unicode_ok(sys.stdout)
+    paint = Paint(colour=not plain(sys.stdout) and unicode_ok(sys.stdout), live=redraws(sys.stdout))
     viewing = Viewing(agent, seed, simulations)
-    begin(viewing, colour)
+    begin(viewing, paint)
     who = "the agent" if agent.name == viewing.spec.name else agent.name
     tell(f"{viewing.spec.name}: {who} plays, you watch   ? for help\n")
     while True:
@@ -60,15 +75,14 @@ def watch(agent: Agent, seed: int, simulations: int | None, read: Callable[[str]
         if viewing.over or typed == AGAIN:
             seed += 1
             viewing = Viewing(agent, seed, simulations)
-            begin(viewing, colour)
+            begin(viewing, paint)
         else:
-            go(viewing, ahead(typed), colour)
+            go(viewing, ahead(typed), paint)
 
 
-def begin(viewing: Viewing, colour: bool) -> None:
+def begin(viewing: Viewing, paint: Paint) -> None:
     """Show the position before the first move."""
-    told = [standing(0, viewing.score, viewing.lives), "the start of a new game"]
-    print((HOME if colour else "") + screen(viewing.picture(), told, colour), flush=True)
+    paint(viewing.picture(), [standing(0, viewing.score, viewing.lives), "the start of a new game"])
 
 
 def ahead(word: str) -> int:
@@ -83,18 +97,21 @@ def ahead(word: str) -> int:
     return 0
 
 
-def go(viewing: Viewing, moves: int, colour: bool) -> None:
+def go(viewing: Viewing, moves: int, paint: Paint) -> None:
     """Play some moves; shows each in a terminal, otherwise only the last."""
-    made = 0
+    made, unseen = 0, None
     try:
         while made < moves and not viewing.over:
             analysis = viewing.think()
-            scene = viewing.scene(analysis)
+            unseen = viewing.scene(analysis)
             viewing.step(analysis)
             made += 1
-            if colour or made == moves or viewing.over:
-                print((HOME if colour else "") + screen(scene.frame, thoughts(scene), colour), flush=True)
+            if paint.live or made == moves or viewing.over:
+                paint(unseen.frame, thoughts(unseen))
+                unseen = None
     except KeyboardInterrupt:
+        if unseen is not None:
+            paint(unseen.frame, thoughts(unseen))
         print(f"stopped after {made:,} moves", flush=True)
     if viewing.over:
         print(f"{'The game was cut off' if viewing.cut else 'Game over'}. Score {viewing.score:g}.", flush=True)
