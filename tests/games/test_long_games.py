@@ -108,11 +108,11 @@ def test_matches_and_tournaments_say_how_many_games_were_cut(tmp_path: Path, cap
     told = tmp_path / "told.json"
     end = ["--games", "4", "--opening-plies", "0", "--max-moves", "3", "--json", str(told)]
     assert main(["evaluate", "tic_tac_toe", "--player", "random", "--against", "mcts:2", *end]) == 0
-    assert "4 of 4 games were cut after 3 moves" in capsys.readouterr().out
+    assert "4 of 4 games were cut off after 3 moves" in capsys.readouterr().out
     match = json.loads(told.read_text())["match"]
     assert (match["max_moves"], match["cut"]) == (3, 4)
     assert main(["evaluate", "tic_tac_toe", "--tournament", "random", "mcts:2", *end]) == 0
-    assert "4 of 4 games were cut after 3 moves" in " ".join(capsys.readouterr().out.split())
+    assert "4 of 4 games were cut off after 3 moves" in " ".join(capsys.readouterr().out.split())
     content = json.loads(told.read_text())
     assert (content["max_moves"], content["cut"]) == (3, 4)
 
@@ -143,7 +143,7 @@ def trained(registered: None, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 def test_a_training_on_a_game_without_end_ends(trained: tuple[Path, list[Progress]]) -> None:
     out, shown = trained
-    assert shown[-1].evaluation == "mean return 9.00 in 2 games (2 cut after 9 moves) at step 3"
+    assert shown[-1].evaluation == "mean return 9.00 in 2 games (2 cut off after 9 moves) at step 3"
     cut = [record["evaluation/cut"] for record in metrics.read(out) if "evaluation/cut" in record]
     assert cut
     assert set(cut) == {2.0}
@@ -211,7 +211,7 @@ def test_a_game_without_end_that_plays_by_itself_is_cut(monkeypatch: pytest.Monk
         alone.think()
     result = alone.result()
     assert result == Result("cut", None, 3, (3.0,))
-    assert Dialogue(alone, Ink(False), fancy=False).outcome() == "Cut after 3 moves. Return of player 0: 3."
+    assert Dialogue(alone, Ink(False), fancy=False).outcome() == "Cut off after 3 moves. Return of player 0: 3."
     person = Session(Scripted(ENDLESS))
     for _ in range(4):
         person.play(0)
