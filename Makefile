@@ -85,7 +85,9 @@ lint: setup
 docs: setup
 	$(BIN)/python docs/write_results.py --check
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --builder html docs build/docs
-	@echo 'build/docs/index.html'
+	@printf '%s\n' \
+	  'build/docs/index.html' \
+	  'with excerpts in the results of a search: $(BIN)/python -m http.server -d build/docs, then http://localhost:8000'
 
 sanitize: setup
 	PYTHON=$(BIN)/python sh tests/sanitize.sh

@@ -6,17 +6,21 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+LICENCE = HERE.parent / "LICENSE"
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 project = "MuZero, made real"
-author = "the authors of muzero-engine"
+author = "The muzero-engine authors"
+project_copyright = LICENCE.read_text().partition("Copyright (c) ")[2].partition("\n")[0]
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
     "_ext.docstrings",
     "_ext.mathml",
+    "_ext.notebook",
     "_ext.reference",
+    "_ext.tables",
 ]
 root_doc = "index"
 exclude_patterns = ["_ext", "examples"]

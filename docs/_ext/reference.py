@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,9 @@ from sphinx.util.docutils import SphinxDirective
 from _ext import settings
 from _ext.commands import help_of
 from _ext.layers import layers
+
+EXAMPLE = re.compile(r"\]\((\w+\.(?:py|ipynb))\)")
+"""A link to a file of the same folder."""
 
 
 class CommandHelp(SphinxDirective):
@@ -30,7 +34,10 @@ class CommandHelp(SphinxDirective):
 
 
 class Settings(SphinxDirective):
-    """`{settings} search`: each setting of that section with default, bounds and meaning."""
+    """`{settings} search`: each setting of that section with default, bounds and meaning.
+
+    Each is an object of the site, so that a search finds `learner.td_steps`, `td_steps` and `--learner.td-steps`.
+    """
 
     required_arguments = 1
     has_content = False
@@ -50,8 +57,11 @@ class Layers(SphinxDirective):
 
 
 def within_the_site(app: Sphinx, path: Path, parent: str, content: list[str]) -> None:
-    """Called for each file that a page includes: files of the root that are pages here are linked as pages."""
+    """Called for each file that a page includes: files of the root that are pages here are linked as pages, and the
+    examples from the folder of the page."""
     content[0] = content[0].replace("](CHANGELOG.md)", "](docs/changelog.md)")
+    if path.parent.name == "examples":
+        content[0] = EXAMPLE.sub(r"](../examples/\1)", content[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -59,5 +69,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("command-help", CommandHelp)
     app.add_directive("settings", Settings)
     app.add_directive("layers", Layers)
+    app.add_object_type("setting", "setting", "single: %s", objname="setting")
+    # A search shows it before pages whose titles have a word of the name.
+    app.registry.domain_object_types["std"]["setting"].attrs["searchprio"] = 0
     app.connect("include-read", within_the_site)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -90,5 +90,5 @@ def markdown(name: str) -> str:
         value = field.default
         meaning = " ".join(words[field.name].split())
         facts = f"Default `{default_of(value)}`; {allowed(path, hint, value)}."
-        lines += [f"`{path}`", f": {meaning or facts}", "", *(["", f"  {facts}", ""] if meaning else [])]
+        lines += [f"```{{setting}} {path}", *([meaning, ""] if meaning else []), facts, "```", ""]
     return "\n".join(lines)

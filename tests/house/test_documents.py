@@ -10,6 +10,7 @@ import contextlib
 import functools
 import io
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from _ext import settings
+from _ext import notebook, settings, tables
 from _ext.docstrings import restructured
 from _ext.layers import layers
+from docutils import nodes
 
 from muzero import cli
 from muzero.config import Config
@@ -272,8 +274,44 @@ def test_every_setting_is_in_the_reference(section: str) -> None:
     text = settings.markdown(section)
     for name, default in vars(value).items():
         if not hasattr(default, "__dataclass_fields__"):
-            entry = text.partition(f"`{section}.{name}`\n: ")[2].partition("\n`")[0]
+            entry = text.partition(f"```{{setting}} {section}.{name}\n")[2].partition("\n```")[0]
             assert re.search(r"Default `[^`]+`; (one of|on or off|text|from|above|a number)", entry), name
+
+
+def test_every_example_is_on_the_site() -> None:
+    page = (DOCS / "guides/examples.md").read_text()
+    assert set(re.findall(r"^```\{literalinclude\} \.\./examples/(\w+\.py)$", page, re.MULTILINE)) == {
+        path.name for path in EXAMPLES.glob("*.py")}
+    assert {Path(place).name for place in notebook.PLACE.findall(page)} == {
+        path.name for path in EXAMPLES.glob("*.ipynb")}
+
+
+def test_a_notebook_is_shown_with_its_code_and_its_headings_below_the_page() -> None:
+    cells = [{"cell_type": "markdown", "source": ["# A\n", "text\n", "## B"]},
+             {"cell_type": "code", "source": ["x = 1"]}]
+    assert notebook.markdown({"cells": cells}) == "## A\ntext\n### B\n\n```python\nx = 1\n```"
+
+
+def drawn(*columns: str) -> nodes.table:
+    """A table of one row."""
+    row = nodes.row("", *(nodes.entry("", nodes.paragraph(text=text)) for text in columns))
+    return nodes.table("", nodes.tgroup("", nodes.tbody("", row), cols=len(columns)))
+
+
+def test_columns_of_words_keep_a_width_and_tables_of_many_columns_are_wide() -> None:
+    narrow, wide = drawn("a", "b" * 15, "c" * 20), drawn("d" * 61, *"abcdefgh")
+    for shown in (narrow, wide):
+        tables.mark(shown)
+    assert [entry["classes"] for entry in narrow.findall(nodes.entry)] == [[], ["phrase"], ["sentence"]]
+    assert next(wide.findall(nodes.entry))["classes"] == ["prose"]
+    assert [narrow["classes"], wide["classes"]] == [[], ["wide"]]
+
+
+def test_the_site_names_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    said = runpy.run_path(str(DOCS / "conf.py"))["project_copyright"]
+    assert re.fullmatch(r"\d{4} \S.+", said)
+    assert f"Copyright (c) {said}\n" in (ROOT / "LICENSE").read_text()
 
 
 RELIABILITY = [line.rstrip("| ").rpartition("|")[2].strip() for line in
