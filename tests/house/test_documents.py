@@ -47,6 +47,11 @@ COMMAND = re.compile(r"`(muzero [a-z][^`]*)`")
 """One within a line."""
 FOLDERS = "muzero|games|selfplay|cpp_mcts|tests|benchmarks|docs|checkpoints"
 PLACE = re.compile(rf"\b(?:{FOLDERS})/[\w/.-]*\.(?:py|h|md|csv|svg)\b")
+BARE = re.compile(r"`(\w+\.(?:py|h|cpp))`")
+NAMES = {path.name for folder in FOLDERS.split("|") for path in (ROOT / folder).rglob("*.*")} | {
+    path.name for path in ROOT.iterdir()}
+SUPPOSED = {"FILE.py"}
+"""A reader's own."""
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)\s]*)?\)")
 BROKEN = re.compile(r"\*\*\*\S| (?! )\S")
 LANGUAGES = {"sh", "python", "text"}
@@ -201,6 +206,11 @@ def test_every_script_and_target_shown_is_there() -> None:
 def test_every_file_named_is_there(page: Path) -> None:
     text = "\n".join(line for line in page.read_text().splitlines() if "](" not in line)
     assert {place for place in PLACE.findall(text) if not (ROOT / place).is_file() and "runs/" not in place} == set()
+
+
+@pytest.mark.parametrize("page", TODAY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_named_without_its_folder_is_somewhere(page: Path) -> None:
+    assert set(BARE.findall(page.read_text())) - NAMES - SUPPOSED == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
