@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 
@@ -12,3 +13,9 @@ def shipped() -> dict[str, Path]:
         for path in sorted(Path(__file__).parent.glob("*/manifest.json"))
         if not path.parent.name.startswith(".")
     }
+
+
+def game_in(agent: Path) -> str:
+    """The name of the game that an agent of the package plays, as commands take it: `atari/pong`, `hex(board_size=7)`.
+    """
+    return str(json.loads((agent / "config.json").read_text())["game"])

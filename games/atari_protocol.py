@@ -124,7 +124,7 @@ def atari_facts(name: str) -> AtariFacts:
     if rom is None:
         if parsed.short in TWO_PLAYERS:
             raise GameError(f"{PREFIX}{parsed.short} has no mode for one player: ALE doesn't start it")
-        near = nearest(PREFIX + parsed.short, [PREFIX + known for known in roms()])
+        near = nearest(parsed.short, roms(), PREFIX)
         raise GameError(f"{PREFIX}{parsed.short} is no game of ALE{near}")
     protocol_name, protocol = _protocol(name, parsed)
     return AtariFacts(rom, protocol_name, protocol, _spec(rom, protocol_name, protocol))

@@ -250,7 +250,7 @@ def _unregistered(identity: str, module: str | None) -> str:
     told = f"{PREFIX}{identity} is not a Gymnasium environment"
     if module is not None:
         return f"{told}, and {module} doesn't register that id{nearest(identity, known)}"
-    near = nearest(PREFIX + identity, [PREFIX + other for other in known])
+    near = nearest(identity, known, PREFIX)
     return told + (near or f"; if a module of yours registers it, its name is {PREFIX}module:{identity}")
 
 

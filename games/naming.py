@@ -72,8 +72,9 @@ def _split_top_level(name: str, inside: str) -> list[str]:
     return [*parts, last] if parts or last.strip() else []
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` for a mistyped word; empty if no known word is close."""
+def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """`; did you mean X?` for a mistyped word; empty if no known word is close. prefix: shown before the known word,
+    not compared."""
     spelt = {one.lower(): one for one in known}
     matches = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
-    return f"; did you mean {spelt[matches[0]]!r}?" if matches else ""
+    return f"; did you mean {prefix + spelt[matches[0]]!r}?" if matches else ""

@@ -203,8 +203,9 @@ def trusted(config: Config, own_game: str | None, folder: Path) -> Config:
     if not is_own(game):
         return config
     if own_game is None or not same_game(game, canonical(own_game)):
+        other = "" if own_game is None else f"you named {own_game}, but "
         raise checkpoint.CheckpointError(
-            f"{folder} was trained on the user's own game {game!r}, so loading it would run that Python code; "
+            f"{other}{folder} was trained on the user's own game {game!r}, so loading it would run that Python code; "
             f"if you trust it, name it: own_game={game!r} (on the command line --own-game {shlex.quote(game)})")
     return dataclasses.replace(config, game=canonical(own_game))
 

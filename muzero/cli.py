@@ -35,6 +35,10 @@ EXAMPLES = (
     "muzero evaluate match connect_four --against mcts:1000 --games 100",
     "muzero train --help",
 )
+MORE = """MUZERO_DEBUG=1 shows the traceback of an error.
+
+exit codes: 0 done, 1 failed (also: a game without an agent yet), 2 a mistake in the command, 3 damaged data,
+130 interrupted"""
 LOWER = {
     "train": "--replay.capacity, --selfplay.games, --search.simulations, --model.width or --learner.batch",
     "play": "--simulations",
@@ -50,7 +54,7 @@ def help_text() -> str:
     """The text of `muzero --help`."""
     about = "MuZero for board games and more: train, play and measure agents that learn a model of the game."
     return overview("muzero", "command", about, COMMANDS, EXAMPLES,
-                    more="MUZERO_DEBUG=1 shows the traceback of an error.")
+                    more=MORE)
 
 
 def dispatch(argv: Sequence[str]) -> int:
@@ -63,6 +67,8 @@ def dispatch(argv: Sequence[str]) -> int:
 
         print(f"muzero-engine {versions()['muzero-engine']}")
         return OK
+    if unusable := next((word for word in argv if "\0" in word), None):
+        raise CommandError(f"expected words without NUL characters, got {unusable!r}", USAGE)
     name, *rest = argv
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)

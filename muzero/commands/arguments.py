@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import tyro
 
-from games.own_names import from_here
+from games.own_names import from_here, is_own
 from muzero.commands import mistakes
 from muzero.commands.values import REGISTRY
 from muzero.storage import runs
 from muzero.storage.disk import named
-from muzero.view.console import USAGE, CommandError, log, quoted, tell
+from muzero.view.console import FAILURE, USAGE, CommandError, log, quoted, tell
 
 if TYPE_CHECKING:
     from games.base import GameSpec
@@ -27,6 +27,8 @@ T = TypeVar("T")
 HELP = ("-h", "--help")
 RUNS = Path("checkpoints/runs")
 """Default folder of runs."""
+LISTED = ("open_spiel", "atari")
+"""Families of games that `muzero games` lists."""
 AGENT_EXPECTED = "expected a game with a shipped agent, or the folder of a run (checkpoints/runs/...)"
 
 QUIET = tyro.conf.arg(help_behavior_hint="")
@@ -73,13 +75,12 @@ def find_agent(name: str) -> Path:
         raise CommandError(f"{name!r} is a file: {inside}", USAGE)
     try:
         return runs.resolve(name)
-    except checkpoint.Damaged:
+    except (checkpoint.Damaged, runs.NoneYet):
         raise
     except checkpoint.CheckpointError as error:
-        hint = _how_to_get_one(name)
-        if hint is not None:
-            raise CommandError(f"{error}\n  {hint}") from error
-        raise CommandError(f"{error}{near_run(name)}\n  {_what_was_meant(name)}", USAGE) from error
+        hint, code = _how_to_get_one(name)
+        said = f"{error}\n  {hint}" if hint else f"{error}{near_run(name)}\n  {_what_was_meant(name)}"
+        raise CommandError(said, code) from error
 
 
 def load_agent(name: str, own_game: str | None = None, noise: float | None = None) -> Agent:
@@ -93,7 +94,10 @@ def load_agent(name: str, own_game: str | None = None, noise: float | None = Non
 
     keep_freed_blocks()
     note_folder(name)
-    return load(name, own_game=own_game, noise=noise)
+    agent = load(name, own_game=own_game, noise=noise)
+    if own_game is not None and not is_own(agent.spec.name):
+        log(f"--own-game {own_game} has no effect: {name} plays {agent.spec.name}")
+    return agent
 
 
 def note_folder(name: str) -> None:
@@ -126,8 +130,9 @@ def _what_was_meant(name: str) -> str:
     return AGENT_EXPECTED
 
 
-def _how_to_get_one(name: str) -> str | None:
-    """How to get an agent of a known game or from an existing folder; None for a name of neither."""
+def _how_to_get_one(name: str) -> tuple[str, int]:
+    """How to get an agent of a known game or from an existing folder, empty for a name of neither; and the exit code: a
+    failure for a game that has no agent yet, a usage error for what is none."""
     import games
 
     try:
@@ -135,19 +140,22 @@ def _how_to_get_one(name: str) -> str | None:
     except games.GameError:
         folder = named(name)
         if steps := runs.steps_in(folder):
-            return f"name one of its folders, such as {steps[-1]}; muzero evaluate tournament takes {name} for all"
-        return AGENT_EXPECTED if folder.exists() else None
+            return (f"name one of its folders, such as {steps[-1]}; muzero evaluate tournament takes {name} for all",
+                    USAGE)
+        return AGENT_EXPECTED if folder.exists() else "", USAGE
     run = RUNS / runs.slug(game)
     if runs.newest(run) is not None:
-        return f"your own run of it is {run}"
-    return f"train one: muzero train {quoted(from_here(game))}"
+        return f"your own run of it is {run}", FAILURE
+    return f"train one: muzero train {quoted(from_here(game))}", FAILURE
 
 
 def game_spec(name: str) -> GameSpec:
     """The spec of a game named by the user. Raises CommandError (usage) that names the nearest."""
     import games
+    from games.families import family
 
     try:
         return games.spec(name)
     except games.GameError as error:
-        raise CommandError(f"{error}\n  `muzero games` lists what can be played", USAGE) from error
+        listed = "\n  `muzero games` lists what can be played" if family(name) in LISTED else ""
+        raise CommandError(f"{error}{listed}", USAGE) from error

@@ -219,7 +219,7 @@ def agents() -> str:
     shipped = checkpoints.shipped()
     for name in shipped:
         load(str(shipped[name]))
-    return ", ".join(shipped) or "none shipped"
+    return ", ".join(map(checkpoints.game_in, shipped.values())) or "none shipped"
 
 
 def terminal() -> str:

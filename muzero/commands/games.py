@@ -46,18 +46,26 @@ def run(argv: Sequence[str]) -> int:
     supported = [game for game in listed if game.supported]
     shipped = checkpoints.shipped()
     tell(table(
-        ("game", "players", "observation", "actions", "class", "note"),
+        ("game", "players", "observation", "actions", "class"),
         [_row(game, slug(game.name) in shipped) for game in supported],
-        left=(0, 2, 4, 5),
+        left=(0, 2, 4),
     ))
+    _tell_pairs([(game.name, game.note) for game in supported if game.note])
     tell(f"\n{len(supported)} games; * = an agent is shipped: muzero play GAME\n"
          f"{_others(shipped, supported)}"
          "gym/ID is any Gymnasium environment with discrete actions, FILE.py:Class a game of your own")
     if arguments.all:
         refused = [(game.name, game.reason) for game in listed if not game.supported]
-        tell(f"\n{len(refused)} games are not supported:\n")
-        tell(table(("game", "why"), refused, left=(0, 1)))
+        tell(f"\n{len(refused)} games are not supported:")
+        _tell_pairs(refused)
     return OK
+
+
+def _tell_pairs(pairs: Sequence[tuple[str, str]]) -> None:
+    """Games, each with a sentence about it, which goes on below its own beginning."""
+    beside = max((len(name) for name, _ in pairs), default=0) + 2
+    for number, (name, about) in enumerate(pairs):
+        tell(f"{'' if number else chr(10)}{name:<{beside}}{about}", beside)
 
 
 def _others(shipped: Mapping[str, Path], listed: Sequence[GameListing]) -> str:
@@ -70,4 +78,4 @@ def _others(shipped: Mapping[str, Path], listed: Sequence[GameListing]) -> str:
 def _row(game: GameListing, shipped: bool) -> tuple[str, ...]:
     shape = " x ".join(map(str, game.observation_shape))
     name = f"{game.name} *" if shipped else game.name
-    return name, str(game.players), shape, f"{game.num_actions:,}", game.kind, game.note
+    return name, str(game.players), shape, f"{game.num_actions:,}", game.kind

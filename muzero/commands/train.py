@@ -13,7 +13,16 @@ from games.trial import try_game
 from muzero import presets
 from muzero.commands.arguments import RUNS
 from muzero.commands.train_choices import chosen
-from muzero.commands.train_folder import SIZING, SURVEY, check_game, check_preset, locate, set_aside, stored_config
+from muzero.commands.train_folder import (
+    SIZING,
+    SURVEY,
+    check_game,
+    check_preset,
+    check_readable,
+    locate,
+    set_aside,
+    stored_config,
+)
 from muzero.commands.train_options import (
     Arguments,
     asked_preset,
@@ -23,7 +32,7 @@ from muzero.commands.train_options import (
     to_config,
     without_learned_dynamics,
 )
-from muzero.commands.train_words import crowded, for_a_gpu, limit, say_next, step_of
+from muzero.commands.train_words import crowded, for_a_gpu, limit, say_next, step_of, written
 from muzero.config import Config, check_continues
 from muzero.config.kinds import DYNAMICS
 from muzero.storage import runs
@@ -37,11 +46,12 @@ def run(argv: Sequence[str]) -> int:
     target, options = split(argv)
     game, folder = locate(target)
     preset = presets.load(game, asked_preset(options))
-    arguments = read(options, preset, game)
+    arguments = read(options, preset, game if len(options) < len(argv) else "")
     games.check_installed(game)
     if not DYNAMICS[arguments.model.dynamics].learned:
         arguments = without_learned_dynamics(arguments, preset)
     out = here / (arguments.out or folder or RUNS / runs.slug(game))
+    check_readable(out)
     stored = None if arguments.fresh else stored_config(out)
     if stored is None:
         config = begun(arguments, game, preset.preset, out)
@@ -54,7 +64,7 @@ def run(argv: Sequence[str]) -> int:
         config = chosen(config, out, stored, named_in(options))
         if stored is not None:
             for name, (old, new) in check_continues(out, stored, config).items():
-                log(f"changed: {name} {old} -> {new}")
+                log(f"changed: {name} {written(old)} -> {written(new)}")
         os.chdir(here)
         return train(config, out, stored)
 

@@ -37,6 +37,9 @@ def locate(target: str) -> tuple[str, Path | None]:
     if config is not None:
         note_folder(target)
         return config.game, folder
+    if is_folder(folder) and not is_game(target) and runs.is_begun(folder):
+        raise CommandError(f"the run in {target} has no checkpoint yet, so its game isn't known: name the game, and "
+                           f"the folder with --out {quoted(folder)}", USAGE)
     if is_folder(folder) and not is_game(target):
         raise CommandError(f"{target} holds no run: name a game, and the folder with --out {quoted(folder)}", USAGE)
     inside = classes_in(target)
@@ -45,6 +48,14 @@ def locate(target: str) -> tuple[str, Path | None]:
     if os.sep in target and family(target) == "open_spiel":
         raise CommandError(f"expected a game or the folder of a run, got {target}{near_run(target)}", USAGE)
     return game_spec(target).name, None
+
+
+def check_readable(out: Path) -> None:
+    """Refuse a folder that can't be looked into, such as a link to itself. Raises CheckpointError with the mend."""
+    try:
+        runs.newest(out)
+    except checkpoint.CheckpointError as error:
+        raise type(error)(f"{error}\n  choose another folder with --out FOLDER") from error
 
 
 def is_game(name: str) -> bool:

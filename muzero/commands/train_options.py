@@ -33,6 +33,11 @@ EXAMPLES = (
 )
 
 
+SHOWN = "tic_tac_toe"
+"""The game whose defaults are shown by help without a game."""
+OF_A_GAME = f"muzero train GAME --help            # the defaults of GAME; those above are {SHOWN}'s"
+
+
 @dataclass(frozen=True)
 class Arguments:
     """Train an agent from scratch by self-play. Defaults shown are those for this game or run.
@@ -71,9 +76,11 @@ SECTIONS = tuple(field.name for field in dataclasses.fields(Config) if field.nam
 def split(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     """The game (or run) and the options after it. Help without a game shows the options for tic_tac_toe."""
     if argv and not argv[0].startswith("-"):
+        if argv[1:] and not argv[1].startswith("-"):
+            raise CommandError(f"expected one game, got two: {argv[0]} and {argv[1]}", USAGE)
         return argv[0], argv[1:]
     if any(flag in argv for flag in HELP):
-        return "tic_tac_toe", argv
+        return SHOWN, argv
     raise CommandError("expected a game: `muzero train GAME [OPTIONS]`; `muzero games` lists them", USAGE)
 
 
@@ -103,10 +110,11 @@ def with_preset(options: Sequence[str], name: str) -> list[str]:
     return changed
 
 
-def read(options: Sequence[str], base: Config, game: str) -> Arguments:
-    """Parse the options, with defaults from `base`."""
+def read(options: Sequence[str], base: Config, target: str) -> Arguments:
+    """Parse the options, with defaults from `base`. target: the game or run that was named; empty: none, for help."""
     default = Arguments(**{name: getattr(base, name) for name in SECTIONS})
-    return parse(Arguments, options, f"muzero train {game}", EXAMPLES, default)
+    examples = EXAMPLES if target else (*EXAMPLES, OF_A_GAME)
+    return parse(Arguments, options, f"muzero train {target or 'GAME'}", examples, default)
 
 
 def without_learned_dynamics(arguments: Arguments, preset: Config) -> Arguments:

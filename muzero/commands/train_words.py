@@ -9,10 +9,12 @@ import games
 from games.machine import busy, free_memory
 from games.own_names import from_here, is_own
 from muzero import presets
+from muzero.commands.values import write_schedule
 from muzero.config import Config, TrainConfig
 from muzero.config.kinds import NETWORKS
 from muzero.storage import runs
 from muzero.view.console import INTERRUPTED, command, log, tell
+from muzero.view.terminal import counted
 
 if TYPE_CHECKING:
     from muzero.view.progress import Progress
@@ -25,10 +27,10 @@ MANY_SAMPLES = 5_000_000
 
 def limit(settings: TrainConfig) -> str:
     """When training stops, in words."""
-    parts = [f"{settings.positions:,} positions"] if settings.positions else []
-    parts += [f"{settings.steps:,} steps"] if settings.steps else []
+    parts = [counted(settings.positions, "position")] if settings.positions else []
+    parts += [counted(settings.steps, "step")] if settings.steps else []
     of = " of CPU time" if settings.clock == "cpu" else ""
-    parts += [f"{settings.minutes:g} minutes{of}"] if settings.minutes else []
+    parts += [f"{settings.minutes:g} minute{'' if settings.minutes == 1 else 's'}{of}"] if settings.minutes else []
     return "training for " + " or ".join(parts)
 
 
@@ -52,6 +54,11 @@ def for_a_gpu(config: Config) -> str:
         return ""
     advice = f"learning from {samples:,.0f} picture samples takes many hours without a GPU"
     return f"{advice}; --preset {SMALL} learns within an hour" if SMALL in presets.names(config.game) else advice
+
+
+def written(value: object) -> str:
+    """A setting as its option takes it."""
+    return write_schedule(value) if isinstance(value, tuple) else str(value)
 
 
 def step_of(out: Path) -> int:

@@ -35,9 +35,7 @@ class Announced:
         """The player's moves [N]."""
         over = int((games.to_play() == NO_PLAYER).sum())
         left = self._left.told(over, games.size)
-        if self._moves:
-            self._ticker.tell(
-                f"{over:,} of {games.size:,} games are over, {self._moves:,} moves of {self.name} made{left}")
+        self._ticker.tell(f"{over:,} of {games.size:,} games are over, {self._moves:,} moves of {self.name} made{left}")
         self._moves += int(rows.sum())
         return self.player.act(games, rows)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from games.atari_protocol import atari_facts, roms
+from games.atari_protocol import atari_facts, is_atari, roms
 from games.base import GameError
 from muzero.errors import MuZeroError
 from muzero.evaluation.episodes import cut_short, human_normalised
 from muzero.evaluation.kept import EVALUATION, LIMIT, searched, whole_games
-from muzero.storage import disk, runs
+from muzero.storage import checkpoint, disk, runs
 from muzero.view.console import command
 from muzero.view.terminal import printable
 from selfplay.strength.suite import Estimate, UnevenError, aggregate
@@ -101,14 +102,24 @@ def _missing(path: Path, file: Path) -> str:
     """Why there is no evaluation to read, and how to get one; empty if there is one."""
     if disk.mode_of(path) is None:
         return f"{path} doesn't exist; expected the folder of a measured run, or a file from {measure('AGENT', 'FILE')}"
-    if not disk.is_file(file) and runs.newest(path) is None:
-        return (f"{path} isn't the folder of a run, which would hold its evaluation: name the file written by "
-                f"{measure(path, 'FILE')}")
     if not disk.is_file(file):
-        return f"{path} hasn't been measured yet: {measure(path)}"
+        return _unmeasured(path)
     if file.stat().st_size > LIMIT:
         return f"{file}: expected an evaluation of at most {LIMIT >> 20} MB"
     return ""
+
+
+def _unmeasured(path: Path) -> str:
+    """Why a folder holds no evaluation, and how to get one."""
+    newest = runs.newest(path)
+    if newest is None:
+        return (f"{path} isn't the folder of a run, which would hold its evaluation: name the file written by "
+                f"{measure(path, 'FILE')}")
+    # Measuring tells why an agent can't be read.
+    with suppress(disk.CheckpointError):
+        if not is_atari(game := checkpoint.read_config(newest).game):
+            return f"{path} plays {game}: expected runs of Atari games, which a suite combines"
+    return f"{path} hasn't been measured yet: {measure(path)}"
 
 
 def measure(agent: object, file: str = "") -> str:

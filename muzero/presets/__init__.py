@@ -38,9 +38,16 @@ def load(game: str, name: str | None = None) -> Config:
     """
     spec = games.spec(game)
     if name is not None and name not in names(game):
-        raise ConfigError(f"{spec.name} has no preset {name!r}: {', '.join(names(game))}{nearest(name, names(game))}")
+        raise ConfigError(_unknown(spec.name, name, names(game)))
     chosen = name or names(game)[0]
     return dataclasses.replace(_settings(spec, chosen), preset=chosen)
+
+
+def _unknown(game: str, name: str, known: tuple[str, ...]) -> str:
+    """The message that a game has no preset of this name."""
+    if len(known) == 1:
+        return f"{game} has only the preset {known[0]}, got {name!r}"
+    return f"{game} has no preset {name!r}: {', '.join(known)}{nearest(name, known)}"
 
 
 def _settings(spec: GameSpec, name: str) -> Config:

@@ -26,8 +26,9 @@ from muzero.storage.disk import TEMPORARY, CheckpointError, disk_errors
 from muzero.storage.manifest import Foreign
 
 __all__ = [
-    "CHECKPOINTS", "SNAPSHOTS", "Locked", "check_writable", "delete", "drop_snapshots", "is_step", "leaving_nothing",
-    "lock", "names_folder", "newest", "order", "remove_leftovers", "resolve", "slug", "snapshots", "steps_in",
+    "CHECKPOINTS", "SNAPSHOTS", "Locked", "NoneYet", "check_writable", "delete", "drop_snapshots", "is_begun",
+    "is_step", "leaving_nothing", "lock", "names_folder", "newest", "order", "remove_leftovers", "resolve", "slug",
+    "snapshots", "steps_in",
 ]
 
 CHECKPOINTS = "checkpoints"
@@ -45,6 +46,10 @@ _PROBE = re.compile(re.escape(TEMPORARY) + r"\d+")
 
 class Locked(CheckpointError):
     """Another process is training in this run folder."""
+
+
+class NoneYet(CheckpointError):
+    """A run that was begun has no checkpoint yet."""
 
 
 @contextmanager
@@ -121,6 +126,11 @@ def check_writable(run: Path, need: int = 0) -> None:
 def newest(run: Path) -> Path | None:
     """The folder of the run's last checkpoint, None if it has none. Doesn't check its content."""
     return next(reversed(steps_in(run / CHECKPOINTS)), None)
+
+
+def is_begun(run: Path) -> bool:
+    """Whether a training was begun in this folder, even if it has no checkpoint yet."""
+    return disk.is_folder(run / CHECKPOINTS) or disk.is_file(run / LOCK)
 
 
 def snapshots(run: Path) -> list[Path]:
@@ -200,15 +210,16 @@ def resolve(path_or_game: str) -> Path:
             return path
         if there and (found := newest(path)) is not None:
             return found
-        begun = there and disk.is_folder(path / CHECKPOINTS)
+        begun = there and is_begun(path)
     shipped = checkpoints.shipped()
     if name in shipped and (os.sep not in path_or_game or family(path_or_game) in ("atari", "gym")):
         return shipped[name]
     if begun:
-        raise CheckpointError(f"{path}: expected a checkpoint, found none yet; train it first")
+        raise NoneYet(f"{path}: expected a checkpoint, found none yet; a run saves the first after "
+                      "train.checkpoint_seconds of training, or when it stops")
     if there:
         raise Foreign(f"{path}: expected a run, checkpoint or agent, but it has no checkpoints/ and no {manifest.NAME}")
     near = difflib.get_close_matches(name, shipped, n=1, cutoff=0.5)
-    hint = f"; nearest: {near[0]}" if near else ""
-    listed = ", ".join(shipped) or "none"
+    hint = f"; nearest: {checkpoints.game_in(shipped[near[0]])}" if near else ""
+    listed = ", ".join(map(checkpoints.game_in, shipped.values())) or "none"
     raise CheckpointError(f"no folder or shipped agent named {path_or_game!r}{hint} (shipped: {listed})")

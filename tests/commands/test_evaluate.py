@@ -95,12 +95,31 @@ def test_both_spellings_measure_the_same(old: str, tmp_path: Path, capsys: Captu
 
 
 def test_the_list_of_modes_fits_a_screen(capsys: Captured) -> None:
-    for words in (["evaluate", "--help"], ["evaluate", "tic_tac_toe", "--help"]):
-        assert cli.main(words) == OK
-        lines = capsys.readouterr().out.splitlines()
-        assert len(lines) <= 24
-        assert all(any(line.startswith(f"  {name} ") for line in lines) for name in MODES)
+    assert cli.main(["evaluate", "--help"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert all(any(line.startswith(f"  {name} ") for line in lines) for name in MODES)
     assert cli.main(["evaluate"]) == USAGE
+
+
+@pytest.mark.parametrize(("words", "mode", "option"), [
+    ("tic_tac_toe", "match", "--against"), ("catch", "episodes", "--episodes"), ("--suite", "suite", "--json"),
+    ("tic_tac_toe --tournament random", "tournament", "--skip-unreadable"),
+    ("tic_tac_toe --every-position", "positions", "--player"), ("atari/pong --video=x.mp4", "video", "--max-moves"),
+])
+def test_help_in_an_old_spelling_has_the_options_of_its_mode(
+    words: str, mode: str, option: str, capsys: Captured
+) -> None:
+    assert cli.main(["evaluate", *words.split(), "--help"]) == OK
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: muzero evaluate {mode} ")
+    assert option in out
+
+
+def test_a_mistyped_option_in_an_old_spelling_is_explained(capsys: Captured) -> None:
+    assert cli.main(["evaluate", "tic_tac_toe", "--skip-unread"]) == USAGE
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "--skip-unreadable Skip agents that can't be read" in said
 
 
 @pytest.mark.parametrize("name", MODES)

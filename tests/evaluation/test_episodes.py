@@ -134,6 +134,11 @@ def test_a_run_that_was_not_measured_says_how(tmp_path: Path, capsys: pytest.Cap
     assert f"hasn't been measured yet: muzero evaluate episodes {tmp_path} --episodes 100" in capsys.readouterr().err
 
 
+def test_a_run_of_another_game_is_no_part_of_a_suite(catcher: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "suite", str(catcher)]) == 2
+    assert f"{catcher} plays catch: expected runs of Atari games" in capsys.readouterr().err
+
+
 def test_an_agent_that_keeps_no_measurement_is_told_to_write_a_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

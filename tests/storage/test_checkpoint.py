@@ -465,7 +465,7 @@ def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert checkpoint.read_config(agent) == CONFIG
     (tmp_path / "empty/checkpoints").mkdir(parents=True)
     for name, kind, message in (
-        ("hex(bord_size=5)", CheckpointError, "nearest: hex_board_size_5"),
+        ("hex(bord_size=5)", CheckpointError, f"nearest: {CONFIG.game} "),
         ("", CheckpointError, "no folder or shipped agent"),
         (str(tmp_path / "nowhere"), CheckpointError, "no folder or shipped agent"),
         (str(tmp_path / "empty"), CheckpointError, "expected a checkpoint, found none yet"),

@@ -51,10 +51,13 @@ def run(argv: Sequence[str]) -> int:
     if mode is not None:
         arguments = parse(mode.arguments, argv[1:], f"muzero evaluate {argv[0]}", mode.examples)
         return mode.run(arguments, argv)
-    if not argv or any(flag in argv for flag in HELP):
+    if not argv or argv[0] in HELP:
         tell(help_text())
         return OK if argv else USAGE
     check_mode(argv[0])
+    if any(flag in argv for flag in HELP):
+        # The mode's own help has all options that the old spelling takes.
+        return run([old_spellings.mode_meant(argv), HELP[-1]])
     name, arguments = old_spellings.read(argv)
     old_spellings.tell_new(name, arguments)
     return MODES[name].run(arguments, argv)

@@ -13,7 +13,7 @@ from muzero.commands.arguments import find_agent, game_spec
 from muzero.commands.players import check_player, short_names
 from muzero.storage.disk import CheckpointError, Damaged
 from muzero.view.console import FAILURE, USAGE, CommandError, log, quoted
-from selfplay.naming import AT, PlayerName
+from selfplay.naming import AT, UNTRAINED, PlayerName
 
 if TYPE_CHECKING:
     from muzero.evaluation.tournament import Contender, Seat
@@ -58,7 +58,7 @@ class Field:
 
 def check_game(name: str) -> str:
     """The game's canonical name. Raises CommandError (usage) for a game that can't have tournaments."""
-    if os.sep in name and Path(name).is_dir():
+    if (os.sep in name and Path(name).is_dir()) or name.partition(":")[0] in UNTRAINED:
         raise CommandError(f"{name}: expected the game first, then the players: "
                            f"muzero evaluate tournament GAME {quoted(name)} ...", USAGE)
     game = game_spec(name).name

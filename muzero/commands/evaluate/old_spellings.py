@@ -30,21 +30,36 @@ class Flat:
 
     agent: tyro.conf.Positional[str]
     against: Maybe[str] = None
+    """The opponent: random, mcts:N, perfect, or an agent."""
     episodes: Maybe[int] = None
+    """Games of a one-player game, each played from start to end."""
     video: Maybe[Path] = None
+    """A film of one game: .mp4 or .gif."""
     games: Maybe[int] = None
+    """Number of games, even between two players."""
     opening_plies: Maybe[int] = None
+    """Random moves before each game."""
     simulations: tuple[int, ...] = ()
+    """Simulations per search."""
     noise: Maybe[float] = None
+    """Noise at the root of each search."""
     seed: int = 0
     own_game: Maybe[str] = None
+    """The user's own game (FILE.py:Class), whose Python code may run."""
     every_position: bool = False
+    """Compare the moves in every position with exact values."""
     positions: Maybe[Path] = None
+    """Compare the moves in the positions of this file with exact values."""
     player: Maybe[str] = None
+    """Another player in place of an agent: random, mcts:N, perfect."""
     tournament: Maybe[tuple[str, ...]] = None
+    """The players of a tournament."""
     max_moves: Maybe[int] = None
+    """Moves after which a game is cut off."""
     skip_unreadable: bool = False
+    """Skip agents that can't be read, in a tournament."""
     json: Maybe[Path] = None
+    """Also write the results here."""
 
     @property
     def given(self) -> list[str]:
@@ -57,6 +72,7 @@ class FlatSuite:
     """The options that go with `--suite`."""
 
     suite: tuple[Path, ...]
+    """Folders of measured runs, or the JSON files of measurements."""
     seed: int = 0
     json: Maybe[Path] = None
 
@@ -110,6 +126,25 @@ def read(argv: Sequence[str]) -> tuple[str, Any]:
     if selector is None:
         return _games(flat)
     return _MODES[selector](flat)
+
+
+def mode_meant(argv: Sequence[str]) -> str:
+    """The mode of a command in an old spelling, told by its options; where none of them selects one, by the game."""
+    named = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in argv if word.startswith("--")}
+    if "suite" in named:
+        return "suite"
+    selector = next((name for name in SELECTORS if name in named), "episodes" if _alone(argv[0]) else "match")
+    return "positions" if selector == "every_position" else selector
+
+
+def _alone(name: str) -> bool:
+    """Whether this is the name of a one-player game."""
+    import games
+
+    try:
+        return games.spec(name).players == 1
+    except games.GameError:
+        return False
 
 
 def refuse(flat: Flat, rule: Rule, game: str = "") -> None:
