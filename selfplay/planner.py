@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from games.base import FloatArray, GameBatch, IntArray, MaskArray
 
+SUM_TOLERANCE = 1e-3
+"""How far a policy's sum may be from 1."""
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -169,29 +169,106 @@ def test_the_toy_planner_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> 
 class Broken:
     """A sound planner whose plans are spoilt."""
 
-    def __init__(self, inner: Any, spoil: Callable[[Plan], dict[str, Any]]) -> None:
+    def __init__(self, inner: Any, spoil: Callable[..., dict[str, Any]]) -> None:
         self.inner, self.spoil = inner, spoil
-        self.view = inner.view
+        self.view, self.refresh = inner.view, inner.refresh
 
-    def plan(self, *args: Any) -> Plan:
+    def plan(self, *args: Any) -> Any:
         plan = self.inner.plan(*args)
-        return dataclasses.replace(plan, **self.spoil(plan))
+        spoilt = self.spoil(plan, *args)
+        return dataclasses.replace(plan, **spoilt) if isinstance(spoilt, dict) else spoilt
 
 
-DRAWS = np.random.default_rng(0)
+DRAWS, BUFFER = np.random.default_rng(0), np.zeros((6, 9), np.float32)
 
 
-@pytest.mark.parametrize(("spoil", "message"), [
-    (lambda plan: {"policy": plan.policy.astype(np.float64)}, r"policy: expected float32 \[6, 9\], got float64"),
-    (lambda plan: {"policy": plan.policy * 0.5}, "policy of row 0: expected a sum of 1"),
-    (lambda plan: {"policy": np.full_like(plan.policy, 1 / 9)}, "policy of row 0: expected none on illegal actions"),
-    (lambda plan: {"value": plan.value * np.float32(np.nan)}, "value of row 0: expected a finite one"),
-    (lambda plan: {"action": np.full_like(plan.action, -1)}, "action of row"),
-    (lambda plan: {"value": DRAWS.random(len(plan.value), np.float32)}, "expected the same plan when asked again"),
-    (lambda plan: {"value": plan.value + np.float32(len(plan.value))}, "asked without the other rows"),
-    (lambda plan: {"work": 0}, "work: expected between 1"),
-])
-def test_a_broken_planner_is_found(spoil: Callable[[Plan], dict[str, Any]], message: str) -> None:
+def put(array: Any, value: float, where: Any = 0) -> Any:
+    """A copy of `array` [N, A] with `value` in row 0 at `where`."""
+    changed = array.copy()
+    changed[0, where] = value
+    return changed
+
+
+def moved(plan: Plan, legal: Any) -> Any:
+    """A policy with the same sum, the chance of one legal action below 0."""
+    one, other = np.flatnonzero(legal[0])[:2]
+    policy = put(plan.policy, -0.25, one)
+    policy[0, other] += plan.policy[0, one] + 0.25
+    return policy
+
+
+def buffered(plan: Plan) -> Any:
+    BUFFER[: len(plan.policy)] = plan.policy
+    return BUFFER[: len(plan.policy)]
+
+
+SPOILT: list[tuple[Callable[..., Any], str]] = [
+    (lambda plan, *_: {"policy": plan.policy.astype(np.float64)}, r"policy: expected float32 \[6, 9\], got float64"),
+    (lambda plan, *_: {"policy": plan.policy * 0.5}, "policy of row 0: expected a sum of 1"),
+    (lambda plan, *_: {"policy": np.full_like(plan.policy, 1 / 9)}, "policy of row 0: expected none on illegal"),
+    (lambda plan, _, legal, *__: {"policy": moved(plan, legal)}, "policy of row 0: expected finite chances of at lea"),
+    (lambda plan, *_: {"policy": plan.policy.tolist()}, r"policy: expected float32 \[6, 9\], got list"),
+    (lambda plan, *_: {"policy": buffered(plan)}, "policy: .* asked for the next one: its arrays must be its own"),
+    (lambda plan, *_: {"value": plan.value * np.float32(np.nan)}, "value of row 0: expected a finite one"),
+    (lambda plan, *_: {"action": np.full_like(plan.action, -1)}, "action of row 0: expected a legal one, from 0 to 8"),
+    (lambda plan, *_: {"action": np.full_like(plan.action, 9)}, "action of row 0: expected a legal one, from 0 to 8"),
+    (lambda plan, *_: {"action": np.full_like(plan.action, 10**6)}, "action of row 0: expected a legal one, from"),
+    (lambda plan, _, legal, *__: {"action": legal.argmin(1).astype(np.int32)}, "of row 0: expected a legal one$"),
+    (lambda plan, *_: {"visits": plan.visits - 5}, "visits of row 0: expected none below 0"),
+    (lambda plan, _, legal, *__: {"visits": plan.visits + ~legal}, "visits of row 0: expected none of illegal"),
+    (lambda plan, *_: {"weights": plan.policy - 1}, "weights of row 0: expected finite ones of at least 0"),
+    (lambda plan, *_: {"weights": plan.policy / np.float32(0)}, "weights of row 0: expected finite ones of at least 0"),
+    (lambda plan, *_: {"weights": np.ones(3)}, r"weights: expected int32 or float32 \[6, 9\], got float64 \[3\]"),
+    (lambda plan, *_: {"weights": plan.policy * DRAWS.random(plan.policy.shape, np.float32) + plan.policy},
+     "weights: expected the same plan when asked again"),
+    (lambda plan, *_: {"value": DRAWS.random(len(plan.value), np.float32)}, "expected the same plan when asked again"),
+    (lambda plan, *_: {"value": plan.value + np.float32(len(plan.value))}, "asked without the other rows"),
+    (lambda plan, *_: {"work": 0}, "work: expected between 1"),
+    (lambda plan, *_: {"work": 2.5}, "work: expected an int of at least 0, got 2.5 of type float"),
+    (lambda plan, *_: {"work": None}, "work: expected an int of at least 0, got None"),
+    (lambda plan, *_: None, "plan: expected a Plan, got NoneType"),
+    (lambda plan, *_: (1, 2), "plan: expected a Plan, got tuple"),
+    (lambda plan, view, *_: view.fill(1) or {}, "view: expected it to be only read, got it changed by plan"),
+    (lambda plan, view, legal, *_: legal.fill(True) or {}, "legal: expected it to be only read, got it changed"),
+    (lambda plan, view, legal, seeds, *_: seeds.fill(0) or {}, "seeds: expected it to be only read, got it changed"),
+]
+"""What becomes of a plan, given what was asked, and what is said of it."""
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT)
+def test_a_broken_planner_is_found(spoil: Callable[..., Any], message: str) -> None:
     make = making(tiny())
-    with pytest.raises(PlannerError, match=message):
+    with np.errstate(divide="ignore", invalid="ignore"), pytest.raises(PlannerError, match=message):
         check_planner(lambda batch: Broken(make(batch), spoil), "tic_tac_toe", seed=1)
+
+
+class Lacking(Broken):
+    """A planner without anything to spoil."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner, lambda *_: {})
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"view": lambda games, obs: None}, r"view: expected an array \[6, \.\.\.\], got NoneType"),
+    ({"view": lambda games, obs: obs[:2]}, r"view: expected an array \[6, \.\.\.\], got \[2, 3, 3, 3\]"),
+    ({"view": lambda games, obs: games.reset() or obs}, "view: expected games to be only read, got other positions"),
+    ({"refresh": None}, "refresh: expected a planner with this method, got Lacking"),
+])
+def test_a_planner_that_lacks_something_is_found(changes: dict[str, Any], message: str) -> None:
+    def make(batch: int) -> Any:
+        planner = Lacking(making(tiny())(batch))
+        vars(planner).update(changes)
+        return planner
+
+    with pytest.raises(PlannerError, match=message):
+        check_planner(make, "tic_tac_toe")
+
+
+@pytest.mark.parametrize(("numbers", "message"), [
+    ({"size": 0}, "size: expected a whole number of at least 1, got 0"), ({"size": 2.5}, "size: .* got 2.5"),
+    ({"plies": -1}, "plies: expected a whole number of at least 0, got -1"), ({"seed": -1}, "seed: .* got -1"),
+])
+def test_what_can_not_be_asked_is_told(numbers: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlannerError, match=message):
+        check_planner(making(tiny()), "tic_tac_toe", **numbers)
