@@ -29,7 +29,7 @@ from muzero.replay.batch import Batch
 from muzero.replay.sampling import draw
 from muzero.storage import checkpoint, runs
 from muzero.storage.metrics import Metrics
-from muzero.training import pace, sources
+from muzero.training import deliveries, pace, sources
 from muzero.training.clock import Alarm
 from muzero.training.interrupt import Interrupt
 from muzero.training.progress import Reporter
@@ -39,6 +39,7 @@ from muzero.training.source import ActorError, SourceOf
 from muzero.training.state import RunState
 from muzero.training.watched import MatchLeftError
 from muzero.view.progress import DONE, EVALUATING, GOING_ON, LAST_EVALUATION, STOPPED, TRAINING, Progress
+from selfplay.trajectory_check import TrajectoryCheck
 
 PICTURES = 2_048
 """Positions from which the pixel statistics of a game are measured."""
@@ -53,6 +54,7 @@ class Run:
         """start: learning step of the checkpoint that `resume` will load."""
         metrics, self.opponent = Metrics(out), opponent_of(config)
         self.state = RunState(config, source_of, start)
+        self.check = TrajectoryCheck(self.state.replay.spec)
         self.folder = RunFolder(out, self.state, metrics)
         self.reporter = Reporter(self.state, out)
         self.errors: tuple[NDArray[np.int64], Sent] | None = None
@@ -122,13 +124,16 @@ class Run:
         self.learn(batch)
 
     def take_games(self, wait: bool) -> None:
-        """Put finished games into the replay buffer; with `wait`, play some or wait for them."""
+        """Put finished games into the replay buffer; with `wait`, play some or wait for them.
+
+        Raises ActorError for games with impossible values, before any of them is stored.
+        """
         before = time.monotonic()
-        for delivery in self.state.source.collect(wait):
+        for delivery in deliveries.collect(self.state.source, wait, self.check):
             for game in delivery.games:
                 self.state.replay.add(game)
             self.state.games += len(delivery.returns)
-            self.state.cut += delivery.cut
+            self.state.cut += int(delivery.cut)
             self.reporter.played(delivery)
         if wait:
             self.reporter.rates.waited += time.monotonic() - before

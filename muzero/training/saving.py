@@ -10,7 +10,8 @@ import torch
 
 from muzero.storage import agent_folder, checkpoint, runs
 from muzero.storage.metrics import Metrics
-from muzero.training.source import Files
+from muzero.training import deliveries
+from muzero.training.source import Files, SnapshotError
 from muzero.training.state import RunState
 
 
@@ -68,14 +69,19 @@ class RunFolder:
     def save(self, unfinished: bool = True) -> None:
         """Write a checkpoint; unfinished: include unfinished games.
 
-        Raises CheckpointError, and LearningError instead of saving weights that aren't finite.
+        Raises CheckpointError, LearningError instead of saving weights that aren't finite, and SnapshotError after
+        saving everything except the snapshot of the source of games.
         """
         state = self.state
         state.learner.check_finite()
         state.batches.rest()
         files, told = _tensor_files(state), _counts(state)
         if unfinished:
-            held, also = state.source.snapshot()
+            try:
+                held, also = deliveries.snapshot(state.source)
+            except SnapshotError:
+                self.save(unfinished=False)
+                raise
             files, told = files | held, told | also
         checkpoint.save(self.out, state.learner.steps, files, told, state.config, elapsed=state.clock.elapsed)
 

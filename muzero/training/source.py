@@ -16,7 +16,11 @@ Files = dict[str, dict[str, Any]]
 
 
 class ActorError(MuZeroError, RuntimeError):
-    """An actor failed or can't be started; the message has the cause."""
+    """An actor failed, can't be started or delivers impossible games; the message has the cause."""
+
+
+class SnapshotError(MuZeroError, ValueError):
+    """A source's snapshot can't be part of a checkpoint; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Delivery:
     """Finished games, or parts of games, and the work since the last delivery."""
 
     games: list[Trajectory]
+    """Of at least one move each; see `selfplay.trajectory_check` for all requirements."""
     moves: int
     simulations: int
     returns: list[float]
@@ -43,15 +48,17 @@ class Source(Protocol):
     def collect(self, wait: bool) -> list[Delivery]:
         """Finished games so far; with `wait`, play or wait for some (the list may still be empty).
 
-        Raises ActorError, SearchError or GameError if play fails: the run is saved and ends.
+        Raises ActorError, SearchError or GameError if play fails: the run is saved and ends. It also ends, and stores
+        none of these games, if one of them fails `selfplay.trajectory_check`.
         """
 
     def publish(self, model: LearnedModel, progress: float) -> None:
-        """Use these weights from the next move on. progress: training progress in [0, 1], for schedules."""
+        """Use these weights, which must not be changed, from the next move on. progress: training progress in [0, 1],
+        for schedules."""
 
     def snapshot(self) -> tuple[Files, dict[str, Any]]:
-        """State for an exact continuation: tensor files and JSON values of a checkpoint. Both empty if a resumed run
-        starts with new games."""
+        """State for an exact continuation: tensor files and JSON values of a checkpoint, under names that the run
+        doesn't use itself (`deliveries.OWN_FILES`, `OWN_VALUES`). Both empty if a resumed run starts with new games."""
 
     def restore(self, files: Mapping[str, Mapping[str, Any]], state: Mapping[str, Any]) -> int | None:
         """Restore the result of `snapshot` from the files and state of a whole checkpoint; returns how many unfinished

@@ -21,7 +21,7 @@ from muzero.model.protocol import SearchError
 from muzero.packages import Shadowed
 from muzero.storage.checkpoint import CheckpointError, Damaged, Foreign, NewerFormat
 from muzero.storage.runs import Locked
-from muzero.training.source import ActorError
+from muzero.training.source import ActorError, SnapshotError
 from muzero.training.watched import MatchLeftError
 from muzero.view.console import CommandError
 from selfplay.strength.suite import UnevenError
@@ -43,8 +43,8 @@ def test_every_error_of_this_package_is_under_the_root() -> None:
     (CheckpointError("x"), RuntimeError, 1), (Damaged("x"), RuntimeError, 3), (Locked("x"), RuntimeError, 1),
     (Foreign("x"), RuntimeError, 1), (NewerFormat("x"), RuntimeError, 1), (WeightsError("x"), ValueError, 1),
     (SearchError("x"), RuntimeError, 1), (LearningError("x"), RuntimeError, 1), (ActorError("x"), RuntimeError, 1),
-    (RecordingError("x"), RuntimeError, 1), (Shadowed("x"), ImportError, 1), (CommandError("x"), MuZeroError, 1),
-    (CommandError("x", 2), MuZeroError, 2), (CommandError("x", 3), MuZeroError, 3),
+    (SnapshotError("x"), ValueError, 1), (RecordingError("x"), RuntimeError, 1), (Shadowed("x"), ImportError, 1),
+    (CommandError("x"), MuZeroError, 1), (CommandError("x", 2), MuZeroError, 2), (CommandError("x", 3), MuZeroError, 3),
     (GameError("x"), ValueError, 1), (ContractError("x"), GameError, 1), (UnevenError("x"), ValueError, 1),
 ], ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None)
 def test_an_error_is_told_and_ends_the_command_with_its_code(
