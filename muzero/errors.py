@@ -23,3 +23,8 @@ class ConfigError(MuZeroError, ValueError):
     """A setting that is unknown, of the wrong type or out of range; the message names it and how to fix it."""
 
     exit_code = USAGE
+
+
+class SeamError(MuZeroError, ValueError):
+    """A network, a loss or a planner that was added doesn't give what its seam asks for; the message names the entry,
+    its part, and what was expected of it."""

@@ -17,7 +17,7 @@ from muzero.learning.loss import Losses
 from muzero.learning.optimizers import Optimizers
 from muzero.learning.tensors import Tensors
 from muzero.learning.update import Update
-from muzero.model import border
+from muzero.model import auxiliary, border
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
 from muzero.replay.batch import Batch
@@ -57,6 +57,7 @@ class Learner:
         """deferred: check each update one step later (default on a GPU), and replay updates with `recorder` if given.
         """
         self.model, self.config = model, config
+        auxiliary.weights(config)  # so that what is wrong with them is told at once
         self.averaged: LearnedModel = model
         if config.ema > 0:
             self.averaged = LearnedModel(model.spec, model.config, model.gamma).to(model.device)

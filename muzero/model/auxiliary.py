@@ -6,6 +6,8 @@ its term.
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 from games.base import GameSpec
 from muzero.config import ConfigError, LearnerConfig, ModelConfig
+from muzero.errors import SeamError
 from muzero.model.networks.consistency import Consistency
 from muzero.model.networks.decoder import Decoder
 
@@ -27,7 +30,8 @@ class Imagined:
     unrolled: list[Tensor]
     """K times [B, *L] after each action"""
     later_obs: Tensor | None
-    """[B, K', *O] observations after each of the first K' actions; None for K' = 0"""
+    """[B, K', *O] observations after each of the first K' actions, shared by all losses: don't change them; None for
+    K' = 0"""
     bare: Callable[[Tensor], Tensor]
     """a latent without the LSTM state of its value prefix"""
     encode: Callable[[Tensor], Tensor]
@@ -38,8 +42,11 @@ class Imagined:
         return [self.bare(latent) for latent in self.unrolled[:steps]]
 
     def seen(self, steps: int) -> list[Tensor]:
-        """The observations at those steps, each [B, *O]."""
-        assert self.later_obs is not None
+        """The observations at those steps, each [B, *O]. Raises SeamError where a batch has fewer."""
+        given = 0 if self.later_obs is None else self.later_obs.shape[1]
+        if self.later_obs is None or given < steps:
+            raise SeamError(f"expected {steps} later observations of each position, got {given}: `later_obs` of the "
+                            "auxiliary loss must say how many it reads")
         return list(self.later_obs.unbind(1)[:steps])
 
 
@@ -47,20 +54,20 @@ class AuxiliaryLoss(Protocol):
     """An auxiliary loss on each imagined position, or on the first K' of them."""
 
     name: str
-    """name of its term: `loss/NAME` in the metrics"""
+    """name of its term: `loss/NAME` in the metrics; none of `TAKEN`"""
 
     def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
         """Its network over latents [B, *latent_shape] of a game, made after h, g and f; None if the config doesn't have
         it. Raises ConfigError if it is impossible."""
 
     def weight(self, config: LearnerConfig) -> float:
-        """Weight of its term in the loss; 0: not computed."""
+        """Weight of its term in the loss, at least 0; 0: not computed."""
 
     def later_obs(self, config: LearnerConfig, unroll: int) -> int:
-        """How many later observations it needs with each position."""
+        """How many later observations it needs with each position, at most `unroll`."""
 
     def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
-        """[K', B] with gradient. Entries past the end of a game are ignored."""
+        """[K', B] with gradient, 1 <= K' <= K. Entries past the end of a game are ignored."""
 
 
 class Reconstruction:
@@ -115,17 +122,51 @@ class SelfConsistency:
 AUXILIARY_LOSSES: dict[str, AuxiliaryLoss] = {"decoder": Reconstruction(), "consistency": SelfConsistency()}
 """By the model's attribute that holds the network, which is also the name of its stored weights; in order of creation.
 """
+TAKEN = frozenset({"policy", "value", "reward", "turn", "total", "gradient_norm", "learning_rate"})
+"""Names of the other losses, and of figures that are reported with them."""
+
+
+def networks(spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> dict[str, nn.Module | None]:
+    """The network of each loss by its attribute; see `AuxiliaryLoss.make`. Raises SeamError if it gives anything else."""
+    made = {attribute: loss.make(spec, latent_shape, config) for attribute, loss in AUXILIARY_LOSSES.items()}
+    for attribute, network in made.items():
+        if not (network is None or isinstance(network, nn.Module)):
+            raise SeamError(f"{_of(attribute)}.make: expected a torch.nn.Module or None, got {network!r}")
+    return made
+
+
+def weights(config: LearnerConfig) -> dict[str, float]:
+    """The weight of each loss by its name. Raises SeamError for a name in use and for an invalid weight."""
+    found: dict[str, float] = {}
+    for attribute, loss in AUXILIARY_LOSSES.items():
+        name, weight = loss.name, loss.weight(config)
+        if not isinstance(name, str) or not name or name in TAKEN or name in found:
+            raise SeamError(f"{_of(attribute)}.name: expected one of its own, got {name!r} (taken are "
+                            f"{', '.join(sorted(TAKEN | found.keys()))})")
+        if not isinstance(weight, numbers.Real) or not 0.0 <= weight < math.inf:
+            raise SeamError(f"{_of(attribute)}.weight: expected a finite number of at least 0, got {weight!r}")
+        found[name] = weight
+    return found
 
 
 def later_obs(config: LearnerConfig, unroll: int) -> int:
-    """How many later observations a batch needs with each position."""
-    return max((loss.later_obs(config, unroll) for loss in AUXILIARY_LOSSES.values()), default=0)
+    """How many later observations a batch needs with each position. Raises SeamError if a loss asks for more than
+    `unroll`."""
+    return max((_later_obs(attribute, config, unroll) for attribute in AUXILIARY_LOSSES), default=0)
+
+
+def _later_obs(attribute: str, config: LearnerConfig, unroll: int) -> int:
+    found = AUXILIARY_LOSSES[attribute].later_obs(config, unroll)
+    if type(found) is not int or not 0 <= found <= unroll:
+        raise SeamError(f"{_of(attribute)}.later_obs: expected a whole number from 0 to {unroll}, the moves that are "
+                        f"unrolled, got {found!r}")
+    return found
 
 
 def auxiliary_terms(model: Any, imagined: Imagined, in_game: Tensor, config: LearnerConfig) -> dict[str, Tensor]:
     """The term [K', B] of each loss with a weight, 0 past the end of a game. in_game: bool [K, B], imagined positions.
 
-    Raises ValueError for a batch that lacks a needed observation.
+    Raises ValueError for a batch that lacks a needed observation, SeamError for an invalid term.
     """
     terms = {}
     given = 0 if imagined.later_obs is None else imagined.later_obs.shape[1]
@@ -133,12 +174,30 @@ def auxiliary_terms(model: Any, imagined: Imagined, in_game: Tensor, config: Lea
         network = getattr(model, attribute)
         if network is None or loss.weight(config) == 0:
             continue
-        needed = loss.later_obs(config, len(in_game))
+        needed = _later_obs(attribute, config, len(in_game))
         if given < needed:
             raise ValueError(f"loss {loss.name}: expected {needed} later observations of each position, got {given}")
         term = loss.term(network, imagined, config)
+        _check_term(attribute, term, in_game)
         terms[loss.name] = term * in_game[: len(term)]
     return terms
+
+
+def _check_term(attribute: str, term: object, in_game: Tensor) -> None:
+    """A wrong shape would be broadcast, and a term without a gradient teach nothing, without a word."""
+    most, batch = in_game.shape
+    wanted = f"{_of(attribute)}.term: expected a tensor [K', {batch}] with K' from 1 to {most}"
+    if not isinstance(term, Tensor):
+        raise SeamError(f"{wanted}, got {type(term).__name__}")
+    if term.dim() != 2 or not 1 <= len(term) <= most or term.shape[1] != batch:
+        raise SeamError(f"{wanted}, got {list(term.shape)}")
+    if torch.is_grad_enabled() and not term.requires_grad:
+        raise SeamError(f"{wanted} and a gradient, got one of {term.dtype} without")
+
+
+def _of(attribute: str) -> str:
+    """The loss of an attribute, as it is found."""
+    return f"AUXILIARY_LOSSES[{attribute!r}]"
 
 
 def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:

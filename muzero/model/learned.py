@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from games.base import GameSpec
 from muzero.config import ConfigError, ModelConfig
 from muzero.config.kinds import DYNAMICS, NETWORKS
-from muzero.model import border, scalar
-from muzero.model.auxiliary import AUXILIARY_LOSSES
+from muzero.errors import SeamError
+from muzero.model import auxiliary, border, scalar
 from muzero.model.networks.input_norm import Standardise
 from muzero.model.networks.kind import Outputs, Transition, module_of
 from muzero.model.networks.prefix import Packing, Prefix
@@ -50,9 +50,12 @@ class LearnedModel(nn.Module):
         self.h, self.g, self.f = parts.h, parts.g, parts.f
         self.latent_shape = self.bare_shape = parts.latent_shape
         """Shape of one latent; with a value prefix, latent and LSTM state together. The bare shape is without it."""
-        for attribute, loss in AUXILIARY_LOSSES.items():
-            setattr(self, attribute, loss.make(self.spec, parts.latent_shape, config))
         self.prefix: Prefix | None = None
+        for attribute, network in auxiliary.networks(self.spec, parts.latent_shape, config).items():
+            if hasattr(self, attribute) or attribute == "packing":
+                raise SeamError(f"AUXILIARY_LOSSES: {attribute!r} is an attribute of every model; expected another "
+                                "name")
+            setattr(self, attribute, network)
         if config.prefix and self.imagines:
             self.prefix = Prefix(self.latent_shape, config.prefix_hidden, scalar.units(config.reward), config.prefix,
                                  functools.partial(scalar.decode, config=config.reward))

@@ -13,7 +13,7 @@ from games.base import GameError
 from games.contract import ContractError
 from muzero import cli
 from muzero.config import Retired
-from muzero.errors import ConfigError, MuZeroError
+from muzero.errors import ConfigError, MuZeroError, SeamError
 from muzero.learning.graph_step import RecordingError
 from muzero.learning.learner import LearningError
 from muzero.model.build import WeightsError
@@ -39,7 +39,8 @@ def test_every_error_of_this_package_is_under_the_root() -> None:
 
 
 @pytest.mark.parametrize(("error", "also", "code"), [
-    (MuZeroError("x"), Exception, 1), (ConfigError("x"), ValueError, 2), (Retired("x"), ValueError, 2),
+    (MuZeroError("x"), Exception, 1), (SeamError("x"), ValueError, 1), (ConfigError("x"), ValueError, 2),
+    (Retired("x"), ValueError, 2),
     (CheckpointError("x"), RuntimeError, 1), (Damaged("x"), RuntimeError, 3), (Locked("x"), RuntimeError, 1),
     (Foreign("x"), RuntimeError, 1), (NewerFormat("x"), RuntimeError, 1), (WeightsError("x"), ValueError, 1),
     (SearchError("x"), RuntimeError, 1), (LearningError("x"), RuntimeError, 1), (ActorError("x"), RuntimeError, 1),

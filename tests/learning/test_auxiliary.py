@@ -14,6 +14,7 @@ from toys_auxiliary import Fullness
 
 import games
 from muzero.config import ConfigError, LearnerConfig, ModelConfig
+from muzero.errors import SeamError
 from muzero.learning.learner import Learner
 from muzero.learning.loss import Losses, compute, unroll
 from muzero.learning.tensors import Tensors
@@ -101,6 +102,20 @@ def test_its_part_is_its_term_where_positions_are_real(attribute: str, kind: str
 
 
 @pytest.mark.parametrize("kind", MODELS)
+def test_what_was_seen_is_only_read(attribute: str, kind: str) -> None:
+    """Other losses read the same."""
+    model, config = configs(attribute, kind)
+    network, data = made(model), Tensors.of(batch(0))
+    assert data.later_obs is not None
+    held = (data.obs, data.later_obs, data.in_game)
+    before = [(array.clone(), array._version) for array in held]
+    compute(network, data, config)
+    for array, (values, version) in zip(held, before, strict=True):
+        assert torch.equal(array, values)
+        assert array._version == version
+
+
+@pytest.mark.parametrize("kind", MODELS)
 def test_games_that_have_ended_teach_nothing(attribute: str, kind: str) -> None:
     model, config = configs(attribute, kind)
     network, given = made(model), batch(0)
@@ -172,3 +187,69 @@ def test_a_latent_that_can_not_be_decoded_is_told() -> None:
     assert loss.make(spec, (4, 2, 2), ModelConfig()) is None
     with pytest.raises(ConfigError, match=r"model\.network mlp can't decode observations .*\[3, 3\].* set model"):
         loss.make(spec, (4, 2, 2), ModelConfig(reconstruction=True))
+
+
+# --- losses that break it -------------------------------------------------------------------------------------------
+
+
+def spoilt(function: Any) -> Any:
+    """`term` with what it gives changed."""
+    return lambda self, *args: function(Fullness.term(self, *args))
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"name": "policy"}, r"name: expected one of its own, got 'policy' \(taken are consistency, grad"),
+    ({"name": "turn"}, "name: expected one of its own, got 'turn'"),
+    ({"name": "total"}, "name: expected one of its own, got 'total'"),
+    ({"name": "reconstruction"}, "name: expected one of its own, got 'reconstruction'"),
+    ({"name": None}, "name: expected one of its own, got None"),
+    ({"weight": lambda *_: None}, "weight: expected a finite number of at least 0, got None"),
+    ({"weight": lambda *_: -1.0}, "weight: expected a finite number of at least 0, got -1.0"),
+    ({"weight": lambda *_: float("nan")}, "weight: expected a finite number of at least 0, got nan"),
+    ({"later_obs": lambda *_: -1}, "later_obs: expected a whole number from 0 to 2, .*, got -1"),
+    ({"later_obs": lambda *_: 99}, "later_obs: expected a whole number from 0 to 2, .*, got 99"),
+    ({"later_obs": lambda *_: None}, "later_obs: expected a whole number from 0 to 2, .*, got None"),
+    ({"make": lambda *_: 3}, "make: expected a torch.nn.Module or None, got 3"),
+    ({"term": lambda *_: None}, rf"term: expected a tensor \[K', {SIZE}\] with K' from 1 to 2, got NoneType"),
+    ({"term": lambda *_: 1.0}, "term: expected a tensor .*, got float"),
+    ({"term": spoilt(lambda term: term.detach().numpy())}, "term: expected a tensor .*, got ndarray"),
+    ({"term": spoilt(lambda term: term[0])}, rf"term: expected a tensor .*, got \[{SIZE}\]"),
+    ({"term": spoilt(lambda term: term.mean())}, r"term: expected a tensor .*, got \[\]"),
+    ({"term": spoilt(lambda term: term.mean().view(1, 1))}, r"term: expected a tensor .*, got \[1, 1\]"),
+    ({"term": spoilt(lambda term: term.T)}, rf"term: expected a tensor .*, got \[{SIZE}, 1\]"),
+    ({"term": spoilt(lambda term: term.repeat(3, 1))}, rf"term: expected a tensor .*, got \[3, {SIZE}\]"),
+    ({"term": spoilt(lambda term: term[:0])}, rf"term: expected a tensor .*, got \[0, {SIZE}\]"),
+    ({"term": spoilt(lambda term: term.detach())}, "term: expected a .* and a gradient, got one of torch.float32"),
+    ({"term": spoilt(lambda term: term.long())}, "term: expected a .* and a gradient, got one of torch.int64"),
+])
+def test_a_broken_loss_is_told(changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AUXILIARY_LOSSES, "toy", type("Wrong", (Fullness,), changes)())
+    with pytest.raises(SeamError, match=rf"^AUXILIARY_LOSSES\['toy'\]\.{message}"):
+        Learner(made(MODELS["mlp"]), LearnerConfig(unroll=K)).step(batch(0), 0.5)
+
+
+def test_a_loss_that_reads_more_than_it_asked_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AUXILIARY_LOSSES, "toy", type("Wrong", (Fullness,), {"later_obs": lambda *_: 0})())
+    given = dataclasses.replace(batch(0), later_obs=None)
+    with pytest.raises(SeamError, match="expected 1 later observations of each position, got 0: `later_obs` of"):
+        compute(made(MODELS["mlp"]), Tensors.of(given), LearnerConfig(unroll=K))
+
+
+@pytest.mark.parametrize("taken", ["h", "prefix", "packing", "step", "state_dict"])
+def test_an_attribute_that_the_model_has_is_refused(taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AUXILIARY_LOSSES, taken, Fullness())
+    with pytest.raises(SeamError, match=f"AUXILIARY_LOSSES: '{taken}' is an attribute of every model; expected"):
+        made(MODELS["prefix"])
+
+
+def test_the_names_of_all_other_losses_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for attribute in list(AUXILIARY_LOSSES):
+        monkeypatch.delitem(AUXILIARY_LOSSES, attribute)
+    found = compute(made(MODELS["resnet"]), Tensors.of(batch(0)), LearnerConfig(unroll=K, discount_weight=1.0))
+    assert found.parts.keys() == auxiliary.TAKEN - {"total", "gradient_norm", "learning_rate"}
+
+
+def test_a_wrong_loss_is_told_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AUXILIARY_LOSSES, "toy", type("Wrong", (Fullness,), {"name": "value"})())
+    with pytest.raises(SeamError, match="name: expected one of its own, got 'value'"):
+        Learner(made(MODELS["mlp"]), LearnerConfig(unroll=K))
