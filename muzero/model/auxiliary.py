@@ -127,7 +127,7 @@ TAKEN = frozenset({"policy", "value", "reward", "turn", "total", "gradient_norm"
 
 
 def networks(spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> dict[str, nn.Module | None]:
-    """The network of each loss by its attribute; see `AuxiliaryLoss.make`. Raises SeamError if it gives anything else."""
+    """The network of each loss by its attribute; see `AuxiliaryLoss.make`. Raises SeamError for anything else."""
     made = {attribute: loss.make(spec, latent_shape, config) for attribute, loss in AUXILIARY_LOSSES.items()}
     for attribute, network in made.items():
         if not (network is None or isinstance(network, nn.Module)):
@@ -178,12 +178,12 @@ def auxiliary_terms(model: Any, imagined: Imagined, in_game: Tensor, config: Lea
         if given < needed:
             raise ValueError(f"loss {loss.name}: expected {needed} later observations of each position, got {given}")
         term = loss.term(network, imagined, config)
-        _check_term(attribute, term, in_game)
+        _check_term(attribute, term, imagined, in_game)
         terms[loss.name] = term * in_game[: len(term)]
     return terms
 
 
-def _check_term(attribute: str, term: object, in_game: Tensor) -> None:
+def _check_term(attribute: str, term: object, imagined: Imagined, in_game: Tensor) -> None:
     """A wrong shape would be broadcast, and a term without a gradient teach nothing, without a word."""
     most, batch = in_game.shape
     wanted = f"{_of(attribute)}.term: expected a tensor [K', {batch}] with K' from 1 to {most}"
@@ -191,7 +191,7 @@ def _check_term(attribute: str, term: object, in_game: Tensor) -> None:
         raise SeamError(f"{wanted}, got {type(term).__name__}")
     if term.dim() != 2 or not 1 <= len(term) <= most or term.shape[1] != batch:
         raise SeamError(f"{wanted}, got {list(term.shape)}")
-    if torch.is_grad_enabled() and not term.requires_grad:
+    if imagined.unrolled[0].requires_grad and not term.requires_grad:
         raise SeamError(f"{wanted} and a gradient, got one of {term.dtype} without")
 
 

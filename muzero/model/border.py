@@ -14,7 +14,7 @@ from torch import Tensor
 
 from muzero.model.networks import bounds
 from muzero.model.networks.input_norm import CUT, Standardise
-from muzero.model.networks.kind import Built, module_of
+from muzero.model.networks.kind import Built, bounds_of
 from muzero.model.networks.prefix import Prefix
 from muzero.model.protocol import SearchError
 
@@ -37,7 +37,7 @@ def rows(model: Networks) -> dict[str, bounds.Row]:
     """The rows of layers of `bounds` by network; rows that start at later blocks are named `h.1`, `h.2`."""
     device = next(model.h.parameters()).device
     # Where a kind of network knows no bounds, h takes anything, and how large latents become isn't known either.
-    found = {"h": [bounds.Row.of(1, device)], **module_of(model.config.network).bounds(model)}
+    found = {"h": [bounds.Row.of(1, device)], **bounds_of(model)}
     if model.prefix is not None and "g" in found:
         found["prefix"] = [bounds.memory(model.prefix, model.config.width)]
     return {f"{name}.{index}" if index else name: row for name, rows in found.items() for index, row in enumerate(rows)}

@@ -12,6 +12,7 @@ from muzero.config import ConfigError, ModelConfig
 from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.errors import SeamError
 from muzero.model import auxiliary, border, scalar
+from muzero.model.networks import parts_check
 from muzero.model.networks.input_norm import Standardise
 from muzero.model.networks.kind import Outputs, Transition, module_of
 from muzero.model.networks.prefix import Packing, Prefix
@@ -47,6 +48,8 @@ class LearnedModel(nn.Module):
         config = self.config
         outputs = Outputs(transition, scalar.units(config.value), self.imagines)
         parts = module_of(config.network).build(self.spec, config, outputs)
+        parts_check.check_types(config.network, parts, outputs)
+        parts_check.check_shapes(config.network, parts, self.spec, outputs)
         self.h, self.g, self.f = parts.h, parts.g, parts.f
         self.latent_shape = self.bare_shape = parts.latent_shape
         """Shape of one latent; with a value prefix, latent and LSTM state together. The bare shape is without it."""

@@ -13,7 +13,7 @@ from games.base import GameBatch
 from muzero.model import border, scalar
 from muzero.model.learned import LearnedModel
 from muzero.model.networks import fused
-from muzero.model.networks.kind import Fast, Transition, module_of
+from muzero.model.networks.kind import Fast, Transition, fast_of
 from muzero.model.networks.watch import Watch
 from muzero.model.protocol import RootOutput, StepOutput
 
@@ -40,7 +40,7 @@ class PreparedModel:
         self._check()
 
     def _lay_out(self, model: LearnedModel) -> None:
-        laid_out = module_of(model.config.network).fast(model, self.derived, self._entries)
+        laid_out = fast_of(model, self.derived, self._entries)
         if laid_out is None:
             self.twin = copy.deepcopy(model).eval().requires_grad_(False).to(self.dtype)
             laid_out = Fast(self.twin.h, self.twin.g, self.twin.f)

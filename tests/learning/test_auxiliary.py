@@ -246,7 +246,7 @@ def test_the_names_of_all_other_losses_are_taken(monkeypatch: pytest.MonkeyPatch
     for attribute in list(AUXILIARY_LOSSES):
         monkeypatch.delitem(AUXILIARY_LOSSES, attribute)
     found = compute(made(MODELS["resnet"]), Tensors.of(batch(0)), LearnerConfig(unroll=K, discount_weight=1.0))
-    assert found.parts.keys() == auxiliary.TAKEN - {"total", "gradient_norm", "learning_rate"}
+    assert found.terms.keys() == auxiliary.TAKEN - {"total", "gradient_norm", "learning_rate"}
 
 
 def test_a_wrong_loss_is_told_before_anything_is_played(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+import toys_network
 from tiny_runs import tiny, whole_run
+from torch import nn
 
 import games
 from muzero.agent import load as load_agent
 from muzero.config import Config, ConfigError, kinds, settings
+from muzero.errors import SeamError
 from muzero.learning.loss import compute
 from muzero.learning.tensors import Tensors
 from muzero.model.build import build_model
 from muzero.model.learned import LearnedModel
+from muzero.model.networks.bounds import Row
 from muzero.model.prepared import PreparedModel
 from muzero.replay.batch import Batch
 from selfplay.contract import check_plan
@@ -134,3 +142,101 @@ def test_every_weight_gets_a_gradient(kind: str) -> None:
     compute(model, Tensors.of(batch), config.learner).total.backward()  # type: ignore[no-untyped-call]
     idle = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert idle == []
+
+
+# --- networks that break it -----------------------------------------------------------------------------------------
+
+
+class Spoilt(nn.Module):
+    """A network whose answer, or what it is given, is changed."""
+
+    def __init__(self, inner: nn.Module, spoil: Callable[..., Any]) -> None:
+        super().__init__()
+        self.inner, self.spoil = inner, spoil
+
+    def forward(self, *given: torch.Tensor) -> Any:
+        return self.spoil(self.inner(*given), *given)
+
+
+def building(**changes: Any) -> Any:
+    """`build` of the toy, some of its parts changed: into something else, or by a function into what that makes of its
+    answers."""
+    def build(*args: Any) -> Any:
+        parts = toys_network.build(*args)
+        spoilt = {name: Spoilt(getattr(parts, name), change) if callable(change) else change
+                  for name, change in changes.items()}
+        return dataclasses.replace(parts, **spoilt)
+
+    return build
+
+
+def narrow(*args: Any) -> Any:
+    """`build` of the toy, its f for another width."""
+    wide, (spec, config, outputs) = toys_network.build(*args), args
+    return dataclasses.replace(wide, f=toys_network.build(spec, dataclasses.replace(config, width=4), outputs).f)
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"build": lambda *_: None}, "build: expected Parts, got NoneType"),
+    ({"build": building(h=None)}, "build: h: expected a torch.nn.Module, got NoneType"),
+    ({"build": building(g=None)}, "build: g: expected a torch.nn.Module, got NoneType"),
+    ({"build": building(latent_shape=None)}, "build: latent_shape: expected a tuple of sizes, got None"),
+    ({"build": building(latent_shape=())}, r"build: latent_shape: expected a tuple of sizes, got \(\)"),
+    ({"build": building(latent_shape=(7,))}, r"h: latent: expected torch.float32 \[2, 7\], got torch.float32 \[2, 8\]"),
+    ({"build": building(h=lambda out, _: out.double())}, "h: latent: expected torch.float32 .*, got torch.float64"),
+    ({"build": building(h=lambda out, _: None)}, "h: expected latent, got NoneType"),
+    ({"build": building(h=lambda out, obs: (obs.zero_(), out)[1])}, "h: expected what it is given to be only read"),
+    ({"build": building(g=lambda out, latent, _: (latent.mul_(1.0), out)[1])}, "g: expected what it is given to be"),
+    ({"build": building(g=lambda out, *_: out[0])}, "g: expected next latent and transition outputs, got 1 of them"),
+    ({"build": building(g=lambda out, *_: (out[0][:, 1:], out[1]))}, r"g: next latent: expected .*, got .* \[2, 7\]"),
+    ({"build": building(g=lambda out, *_: (out[0], out[1][:, :0]))}, r"g: transition outputs: .*, got .* \[2, 0\]"),
+    ({"build": building(f=lambda out, _: (out[0][:, :1], out[1]))}, r"f: policy logits: .* \[2, 9\], got .* \[2, 1\]"),
+    ({"build": building(f=lambda out, _: (out[0], out[1][:, :0]))}, r"f: values: expected .*, got .* \[2, 0\]"),
+    ({"build": building(f=lambda out, _: out[0])}, "f: expected policy logits and values, got 1 of them"),
+    ({"build": narrow}, r"f: expected it to take \[2, 8\], got RuntimeError: mat1 and mat2"),
+    ({"build": None}, "expected a function build in its module wrong_network"),
+    ({"bounds": None}, "expected a function bounds in its module wrong_network; .*NetworkModule says what it gives"),
+    ({"bounds": lambda _: None}, "bounds: expected a dictionary of rows for h, f and g, got None"),
+    ({"bounds": lambda _: {"k": []}}, "bounds: expected a dictionary of rows for h, f and g, got"),
+    ({"bounds": lambda _: {"h": []}}, "bounds: expected a list of rows for each, got"),
+    ({"bounds": lambda _: {"h": [Row.of(1, torch.device("cpu"))]}}, "bounds: expected h to have the attribute"),
+    ({"fast": lambda *_: 3}, "fast: expected Fast or None, got 3"),
+]
+"""What another module than the toy's has, and what is said of it."""
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG)
+def test_a_broken_network_is_told(changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("wrong_network")
+    vars(module).update({name: getattr(toys_network, name) for name in ("build", "bounds", "fast")} | changes)
+    monkeypatch.setitem(sys.modules, "wrong_network", module)
+    monkeypatch.setitem(kinds.NETWORKS, "wrong", kinds.NetworkKind("wrong_network"))
+    monkeypatch.setattr(settings, "Network", Literal[tuple(kinds.NETWORKS)])
+    with pytest.raises(SeamError, match=f"^model.network wrong: {message}"):
+        PreparedModel(build_model(tiny(model__network="wrong")))
+
+
+def test_a_network_that_is_not_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = toys_network.build
+    monkeypatch.setattr(toys_network, "build", lambda spec, config, outputs: sound(
+        spec, config, dataclasses.replace(outputs, dynamics=True)))
+    monkeypatch.setitem(kinds.NETWORKS, "toy", kinds.NetworkKind("toys_network"))
+    monkeypatch.setattr(settings, "Network", Literal[tuple(kinds.NETWORKS)])
+    with pytest.raises(SeamError, match="build: g: expected None where nothing is imagined, got Step"):
+        build_model(tiny(model__network="toy", model__dynamics="rules"))
+
+
+def test_a_new_network_is_asked_without_a_trace(kind: str) -> None:
+    """No random number, no statistic, and all parts still as they are when they train."""
+    config = config_of(kind, **({} if refusal(kind, model__norm="batch") else {"model__norm": "batch"}))
+    torch.manual_seed(0)
+    model = build_model(config)
+    after = torch.get_rng_state()
+    assert all(module.training for module in model.modules())
+    assert all(not value.any() for name, value in model.state_dict().items() if "running_mean" in name)
+    torch.manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("muzero.model.networks.parts_check.check_shapes", lambda *_: None)
+        other = build_model(config)
+    assert torch.equal(torch.get_rng_state(), after)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in model.state_dict().items())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from games.base import GameSpec
 from muzero.config import ModelConfig
 from muzero.config.kinds import NETWORKS
+from muzero.errors import SeamError
 from muzero.model.networks.bounds import Row
 from muzero.model.networks.fused import Derived, Entries
 
@@ -98,6 +99,36 @@ class NetworkModule(Protocol):
         """
 
 
+FUNCTIONS = ("build", "bounds", "fast")
+"""Of a `NetworkModule`."""
+
+
 def module_of(network: str) -> NetworkModule:
-    """The module of a network kind, by its name in `NETWORKS`."""
-    return cast(NetworkModule, importlib.import_module(NETWORKS[network].module))
+    """The module of a network kind, by its name in `NETWORKS`. Raises SeamError if it lacks a function."""
+    module = importlib.import_module(NETWORKS[network].module)
+    if missing := [name for name in FUNCTIONS if not callable(getattr(module, name, None))]:
+        raise SeamError(f"model.network {network}: expected a function {missing[0]} in its module {module.__name__}; "
+                        "muzero.model.networks.kind.NetworkModule says what it gives")
+    return cast(NetworkModule, module)
+
+
+def bounds_of(model: Built) -> dict[str, list[Row]]:
+    """The `bounds` of a model's kind. Raises SeamError if they are anything else than rows."""
+    network = model.config.network
+    found = module_of(network).bounds(model)
+    if not isinstance(found, dict) or not found.keys() <= {"h", "g", "f"}:
+        raise SeamError(f"model.network {network}: bounds: expected a dictionary of rows for h, f and g, got {found!r}")
+    if not all(rows and all(isinstance(row, Row) for row in rows) for rows in found.values()):
+        raise SeamError(f"model.network {network}: bounds: expected a list of rows for each, got {found!r}")
+    if found and not hasattr(model.h, "normalise"):
+        raise SeamError(f"model.network {network}: bounds: expected h to have the attribute normalise, one of "
+                        "latent_norm.NORMS, where there are any")
+    return found
+
+
+def fast_of(model: Built, derived: Derived, entries: Callable[[str], Entries]) -> Fast | None:
+    """The `fast` networks of a model's kind. Raises SeamError if it gives anything else."""
+    found = module_of(model.config.network).fast(model, derived, entries)
+    if not (found is None or isinstance(found, Fast)):
+        raise SeamError(f"model.network {model.config.network}: fast: expected Fast or None, got {found!r}")
+    return found
