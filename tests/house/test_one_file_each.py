@@ -114,7 +114,8 @@ def test_settings_of_a_planner_of_ones_own_are_a_section_of_its_entry(tmp_path: 
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "stored: Sharpness(power=3.0, depth=1)\n" in done.stdout
-    assert "`search.sharp.power`\n: Exponent of the network's policy.\n\n\n  Default `2`; from 0 to 100." in done.stdout
+    page = "```{setting} search.sharp.power\nExponent of the network's policy.\n\nDefault `2`; from 0 to 100.\n```"
+    assert page in done.stdout
     assert "search.sharp.power: expected at least 0 and at most 100, got 101.0" in done.stdout + done.stderr
 
 
