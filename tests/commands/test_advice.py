@@ -69,6 +69,20 @@ def test_help_without_a_game_says_whose_defaults_it_shows(capsys: Captured) -> N
     assert "those above are tic_tac_toe's" in out
 
 
+def test_play_says_agent_where_evaluate_does(capsys: Captured) -> None:
+    assert cli.main(["play", "--help"]) == OK
+    assert " AGENT" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_the_list_of_games_fits_a_terminal(capsys: Captured) -> None:
+    """What needs more room than a column stands below the table, where it can be wrapped."""
+    assert cli.main(["games", "--all"]) == OK
+    lines = capsys.readouterr().out.splitlines()
+    table = lines[: lines.index("")]
+    assert max(map(len, table)) <= 80
+    assert any(line.startswith("go  ") and line.endswith("one doesn't show a ko") for line in lines[len(table) :])
+
+
 def test_limits_and_changes_are_written_as_options_take_them() -> None:
     one = TrainConfig(steps=1, minutes=1.0, positions=1)
     assert limit(one) == "training for 1 position or 1 step or 1 minute"

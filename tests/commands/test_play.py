@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,18 @@ def board_of(batch: Any) -> Board:
     board = read_board(batch.spec.name, batch.render(0))
     assert board is not None
     return board
+
+
+@pytest.mark.parametrize("size", [3, 7, 11])
+def test_rows_of_hexagons_shift_evenly_by_half_a_cell(size: int) -> None:
+    """A cell of the next row touches the two above it, from column to column and from row to row."""
+    rows = draw(board_of(engines.make(f"hex(board_size={size})", 1)), PLAIN, False).splitlines()[1:]
+    places = [[column for column, sign in enumerate(row) if sign == "."] for row in rows]
+    assert [len(row) for row in places] == [size] * size
+    across = {right - left for row in places for left, right in pairwise(row)}
+    down = {lower[0] - upper[0] for upper, lower in pairwise(places)}
+    assert (across, down) == ({4}, {2})
+    assert max(map(len, rows)) <= 80
 
 
 def test_every_drawing_is_tested() -> None:
@@ -396,7 +409,10 @@ def test_a_whole_game_is_played_and_played_again(capsys: pytest.CaptureFixture[s
 
 def test_watching_needs_no_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert converse(play.Arguments("connect_four", watch=True), Scripted("connect_four"), [], EOFError) == 0
-    assert "wins." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "wins." in said
+    assert "Ctrl-C stops\n" in said
+    assert "? for help" not in said, "nobody reads what is typed"
     assert converse(play.Arguments("catch", watch=True), Scripted("catch"), [], EOFError) == 0
     assert "Game over. Return: " in capsys.readouterr().out
 

@@ -246,9 +246,10 @@ def test_a_strangers_game_does_not_run(tmp_path: Path) -> None:
     game = f"{trap}:Subtraction"
     weights = build_model(tiny(game=OWN)).state_dict()
     folder = checkpoint.save(tmp_path / "run", 1, {"weights": weights}, {}, tiny(game=game))
-    for named in (None, OWN):
-        with pytest.raises(CheckpointError, match=r"was trained on the user's own game .*--own-game"):
+    for named, before in ((None, str(folder)), (OWN, f"you named {OWN}, but {folder}")):
+        with pytest.raises(CheckpointError, match=r"was trained on the user's own game .*--own-game") as refused:
             agents.load(str(folder), own_game=named)
+        assert str(refused.value).startswith(before)
         assert not (tmp_path / "sprung").exists()
     assert agents.load(str(folder), own_game=game).spec.num_actions == 3
     assert (tmp_path / "sprung").exists()
