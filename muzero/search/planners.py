@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, cast
 
 from muzero.config import SearchConfig
 from muzero.config.kinds import PLANNERS
+from muzero.errors import SeamError
 from muzero.model.protocol import SearchModel
 from muzero.search.inference import SearchTime
 from selfplay.planner import Planner
@@ -55,9 +56,17 @@ class PlannerModule(Protocol):
         """
 
 
+PARTS = ("model", "view", "plan", "refresh", "variation", "spent", "memory_bytes")
+"""Methods and attributes of a `ModelPlanner`."""
+
+
 def planner(model: SearchModel, config: SearchConfig, batch: int) -> ModelPlanner:
     """The planner that `config` selects, for up to `batch` positions at once."""
-    return _module(config).planner(model, config, batch)
+    made = _module(config).planner(model, config, batch)
+    if missing := [name for name in PARTS if not hasattr(made, name)]:
+        raise SeamError(f"search.algorithm {config.algorithm}: expected a planner with {missing[0]}, got "
+                        f"{type(made).__name__}; muzero.search.planners.ModelPlanner says what it is")
+    return made
 
 
 def reserved(config: SearchConfig, actions: int, batch: int) -> Reserved:

@@ -9,6 +9,7 @@ import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,9 +22,10 @@ import games
 from muzero.agent import load as load_agent
 from muzero.bench.memory import selfplay_bytes
 from muzero.config import Config, ConfigError, SearchConfig, kinds, settings, to_json
+from muzero.errors import SeamError
 from muzero.model.auxiliary import AUXILIARY_LOSSES
 from muzero.model.build import build_model, search_model
-from muzero.search.planners import planner
+from muzero.search.planners import PARTS, planner
 from muzero.storage import runs
 from muzero.training import loop
 from selfplay.contract import PlannerError, check_plan, check_planner
@@ -264,6 +266,18 @@ def test_a_planner_that_lacks_something_is_found(changes: dict[str, Any], messag
 
     with pytest.raises(PlannerError, match=message):
         check_planner(make, "tic_tac_toe")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_planner_of_a_model_that_lacks_something_is_told(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = SimpleNamespace(**dict.fromkeys(PARTS))
+    monkeypatch.setattr("toys_planner.planner", lambda *_: whole)
+    entered(monkeypatch, kinds.PLANNERS, "Algorithm", "policy", kinds.PlannerKind("toys_planner"))
+    make = making(tiny(search__algorithm="policy"))
+    assert make(1) is whole
+    delattr(whole, part)
+    with pytest.raises(SeamError, match=f"^search.algorithm policy: expected a planner with {part}, got SimpleName"):
+        make(1)
 
 
 @pytest.mark.parametrize(("numbers", "message"), [
