@@ -24,8 +24,10 @@ from muzero.errors import SeamError
 from muzero.learning.loss import compute
 from muzero.learning.tensors import Tensors
 from muzero.model.build import build_model
+from muzero.model.contract import check_network
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.bounds import Row
+from muzero.model.networks.kind import Fast
 from muzero.model.prepared import PreparedModel
 from muzero.replay.batch import Batch
 from selfplay.contract import check_plan
@@ -129,6 +131,14 @@ def test_latents_have_the_shape_that_is_stated_and_no_position_hangs_on_another(
     torch.testing.assert_close(line(model, obs[1:2]), [said[1:2] for said in together], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("option", ["plain", "learned turns", "value prefix"])
+def test_it_keeps_the_contract(kind: str, option: str) -> None:
+    config = config_of(kind, **OPTIONS[option])
+    model = shaken(config).train()
+    check_network(model, positions(config, 4))
+    assert model.training
+
+
 def test_every_weight_gets_a_gradient(kind: str) -> None:
     config = config_of(kind, model__discount="learned")
     model, obs = shaken(config).train(), positions(config, 3)
@@ -205,15 +215,42 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 """What another module than the toy's has, and what is said of it."""
 
 
-@pytest.mark.parametrize(("changes", "message"), WRONG)
-def test_a_broken_network_is_told(changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def enter_wrong(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kind `wrong`: the toy's module with `changes`."""
     module = types.ModuleType("wrong_network")
     vars(module).update({name: getattr(toys_network, name) for name in ("build", "bounds", "fast")} | changes)
     monkeypatch.setitem(sys.modules, "wrong_network", module)
     monkeypatch.setitem(kinds.NETWORKS, "wrong", kinds.NetworkKind("wrong_network"))
     monkeypatch.setattr(settings, "Network", Literal[tuple(kinds.NETWORKS)])
+
+
+@pytest.mark.parametrize(("changes", "message"), WRONG)
+def test_a_broken_network_is_told(changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter_wrong(changes, monkeypatch)
     with pytest.raises(SeamError, match=f"^model.network wrong: {message}"):
         PreparedModel(build_model(tiny(model__network="wrong")))
+
+
+def of_first(out: Any, *_: Any) -> Any:
+    """The answers of f, or of g, for the first position alone."""
+    return tuple(part[:1].expand_as(part) for part in out)
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"build": building(f=of_first)}, "policy logits: expected the same without the first of the positions, got"),
+    ({"build": building(g=of_first)}, "latent of g after move 1: expected the same without the first of the positions"),
+    ({"build": building(h=lambda out, _: out - out.mean(0))}, "latent of h: expected the same without the first"),
+    ({"build": building(f=lambda out, _: (out[0] * np.nan, out[1]))}, "policy logits: expected finite numbers, got"),
+    ({"fast": lambda model, *_: Fast(model.h, model.g, lambda latent: model.f(latent * 2))},
+     "policy logits: expected the same from its fast networks, got a difference of"),
+])
+def test_a_network_that_breaks_the_contract_is_found(
+    changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter_wrong(changes, monkeypatch)
+    config = tiny(model__network="wrong")
+    with pytest.raises(SeamError, match=f"^model.network wrong: {message}"):
+        check_network(shaken(config), positions(config, 4))
 
 
 def test_a_network_that_is_not_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
