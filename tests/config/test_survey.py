@@ -131,7 +131,7 @@ def test_a_support_reaches_as_far_as_wanted(reach: float, unit: float) -> None:
 @pytest.mark.parametrize("size", [1e30, 3e38, 1e-40])
 def test_rewards_that_no_support_states_are_refused_with_the_mend(monkeypatch: pytest.MonkeyPatch, size: float) -> None:
     shown = survey_of(unit=size, largest_reward=2 * size, largest_return=40 * size)
-    monkeypatch.setattr(survey, "look", lambda *_: shown)
+    monkeypatch.setattr(survey, "measure", lambda *_: shown)
     with pytest.raises(ConfigError, match=r"^scaled:Walk: expected rewards of a size between 1e-12 and 1e\+12, got "
                                           rf"about {re.escape(str(size))}, .*: rescale the game's rewards"):
         settled("scaled:Walk")

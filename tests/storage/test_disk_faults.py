@@ -222,7 +222,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def look(*_: Any) -> NoReturn:
         raise ConfigError("rescale the game's rewards")
 
-    monkeypatch.setattr(survey, "look", look)
+    monkeypatch.setattr(survey, "measure", look)
 
     def begin(out: Path, *options: str) -> None:
         with pytest.raises(ConfigError):
