@@ -108,7 +108,7 @@ struct TreeState {
   Action leaf_action;        // kNone: the last selection ended at a terminal node, without a leaf
   std::int32_t bounds;       // how often low or high has changed
   std::int32_t excludes;     // 1 if a row marks an action as impossible: then a node may run out of actions
-                          // before all are visited, which must be known at once
+                             // before all are visited, which must be known at once
   std::int32_t unused[2];
 };
 static_assert(sizeof(TreeState) == 64);
