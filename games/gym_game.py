@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from types import FunctionType, ModuleType
@@ -249,9 +249,19 @@ def _unregistered(identity: str, module: str | None) -> str:
         return f"{PREFIX}{identity}: no installed package registers {space}/...: {mend}?"
     told = f"{PREFIX}{identity} is not a Gymnasium environment"
     if module is not None:
-        return f"{told}, and {module} doesn't register that id{nearest(identity, known)}"
-    near = nearest(identity, known, PREFIX)
+        return f"{told}, and {module} doesn't register that id{_near(identity, known)}"
+    near = _near(identity, known, PREFIX)
     return told + (near or f"; if a module of yours registers it, its name is {PREFIX}module:{identity}")
+
+
+def _near(identity: str, known: Iterable[str], prefix: str = "") -> str:
+    """`; did you mean X?`, X being the newest version of an environment whose name is close."""
+    return nearest(identity, sorted(known), prefix, _unversioned)
+
+
+def _unversioned(identity: str) -> str:
+    """An id without its version: the same few letters at the end of all ids."""
+    return re.sub(r"-v\d+$", "", identity)
 
 
 @functools.cache

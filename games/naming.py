@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from games.base import GameError
@@ -72,9 +72,11 @@ def _split_top_level(name: str, inside: str) -> list[str]:
     return [*parts, last] if parts or last.strip() else []
 
 
-def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
+def nearest(
+    word: str, known: Iterable[str], prefix: str = "", compared: Callable[[str], str] = lambda text: text
+) -> str:
     """`; did you mean X?` for a mistyped word; empty if no known word is close. prefix: shown before the known word,
-    not compared."""
-    spelt = {one.lower(): one for one in known}
+    not compared. compared: the part of a word that is; of several known words with the same one the last is shown."""
+    spelt, word = {compared(one).lower(): one for one in known}, compared(word)
     matches = difflib.get_close_matches(word.lower(), spelt, n=1, cutoff=0.6)
     return f"; did you mean {prefix + spelt[matches[0]]!r}?" if matches else ""

@@ -374,7 +374,7 @@ def test_the_longest_episodes_have_presets() -> None:
 
 def test_a_limit_inside_the_random_games_is_refused() -> None:
     config = presets.load("atari/pong", "small")
-    with pytest.raises(ConfigError, match=r"train\.positions 20,000 .* raise the one or lower the other"):
+    with pytest.raises(ConfigError, match=r"train\.positions: expected more than .* 20,000, .* got 20,000: raise"):
         replace(config, {"train.positions": 20_000})
     assert replace(config, {"train.positions": 20_001}).train.positions == 20_001
 

@@ -121,6 +121,8 @@ def test_arguments_reach_the_environment() -> None:
     ("gym/CartPole-v1(wind=3)", r"gym/CartPole-v1\(wind=3\) raised TypeError: .* argument 'wind'$"),
     ("gym/CartPole-v1(3)", r"expected key=value, got '3'"),
     ("gym/CartPole-v1(", "expected the id of a registered Gymnasium environment"),
+    ("gym/CartPole-v9", r"is not a Gymnasium environment; did you mean 'gym/CartPole-v1'\?$"),
+    ("gym/Foo-v0", r"is not a Gymnasium environment; if a module of yours registers it"),
     ("gym/CartPol-v1", r"is not a Gymnasium environment; did you mean 'gym/CartPole-v1'\?$"),
     ("gym/Qqqqq-v1",
      "is not a Gymnasium environment; if a module of yours registers it, its name is gym/module:Qqqqq-v1$"),
