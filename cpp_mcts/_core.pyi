@@ -133,6 +133,15 @@ class Search:
     def principal_variation(self, tree: int, max_length: int = 16) -> NDArray[np.int32]:
         """The chosen action of one tree, then the most visited ones, i32[<= max_length]."""
 
+    def nodes(self, tree: int) -> dict[str, NDArray[np.generic]]:
+        """The nodes of one tree as the search has left them, columns [n] in the order of creation, the root first.
+
+        parent i32: row of the parent, and action i32: taken there; both -1 for the root. visits i32: of the node, the
+        network's own evaluation included. value f64: mean return for the player to move; raw_value f32: the network's.
+        Of the edge into the node, 0 for the root: prior f32, reward f32 and q f64 for the player to move at the parent,
+        discount f32, signed. Under pUCT a root's priors have the noise in them.
+        """
+
     @property
     def trees(self) -> int:
         """Capacity: the largest B."""

@@ -19,6 +19,7 @@
 #include "lanes.h"
 #include "memory_limit.h"
 #include "narrow.h"
+#include "nodes.h"
 #include "rows.h"
 #include "scale.h"
 #include "search_base.h"
@@ -116,6 +117,8 @@ class BatchSearch final : public SearchBase {
     const Tree tree = arena_.tree(index);
     return expected_line(tree, root_.best(tree), max_length);
   }
+
+  std::vector<SeenNode> read_nodes(std::int32_t index) override { return seen_nodes(arena_.tree(index)); }
 
  private:
   // A walk in progress in one tree.

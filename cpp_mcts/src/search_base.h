@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nodes.h"
 #include "types.h"
 
 namespace mcts {
@@ -130,6 +131,11 @@ class SearchBase {
     return read_variation(tree, max_length);
   }
 
+  std::vector<SeenNode> nodes(std::int32_t tree) {
+    require_result();
+    return read_nodes(tree);
+  }
+
   void require_select() const {
     require_reset("select");
     if (phase_ == Phase::kExpand) {
@@ -166,6 +172,7 @@ class SearchBase {
   virtual std::int32_t advance_leaves(const ExpandRows& answers, const LeafRows& rows, Refusal& refusal) = 0;
   virtual void read_result(const ResultRows& rows, Refusal& refusal) = 0;
   virtual std::vector<Action> read_variation(std::int32_t tree, std::int32_t max_length) = 0;
+  virtual std::vector<SeenNode> read_nodes(std::int32_t tree) = 0;
 
   const Settings settings_;
 

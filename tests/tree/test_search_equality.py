@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reference_search import IMPOSSIBLE, Outcome, ReferenceSearch, Step
+from reference_search import IMPOSSIBLE, Node, Outcome, ReferenceSearch, Step
 from search_models import TableModel, drive, random_table
 
 from cpp_mcts import Search
@@ -95,7 +95,8 @@ def search_native(group: Group) -> list[Outcome]:
     ]
 
 
-def search_plain(group: Group) -> Iterator[Outcome]:
+def search_plain(group: Group) -> Iterator[tuple[Outcome, Node]]:
+    """What is found from each root, and the root."""
     model = group.model
     columns = (model.reward, model.discount, model.logits, model.value)
     steps = [Step(r, d, tuple(logits), v) for r, d, logits, v in zip(*(c.tolist() for c in columns), strict=True)]
@@ -108,13 +109,13 @@ def search_plain(group: Group) -> Iterator[Outcome]:
             return steps[int(model.row(latents[new_slot])[0])]
 
         root = steps[int(model.row(latents[0])[0])]
-        yield search.run(root, group.legal[b].tolist(), int(group.seeds[b]), network, player=b % 2)
+        yield search.run(root, group.legal[b].tolist(), int(group.seeds[b]), network, player=b % 2), search.root
 
 
 def differences(group: Group) -> list[str]:
     """What differs, in words; empty if nothing does."""
     found = []
-    for b, (native, plain) in enumerate(zip(search_native(group), search_plain(group), strict=True)):
+    for b, (native, (plain, _)) in enumerate(zip(search_native(group), search_plain(group), strict=True)):
         same = native.visits == plain.visits and native.action == plain.action
         numbers, wanted = ([*x.policy, *x.q, x.value] for x in (native, plain))
         if not (same and np.allclose(numbers, wanted, rtol=1e-6, atol=1e-6)):
@@ -126,3 +127,44 @@ def differences(group: Group) -> list[str]:
 def test_visits_and_moves_equal_the_plain_search(part: int) -> None:
     found = [text for index in range(part, GROUPS, PARTS) for text in differences(random_group(index))]
     assert not found, f"{len(found)} cases differ, the first: {found[0]}"
+
+
+# --- the nodes of a tree, for people who look at it -----------------------------------------------------------------
+
+
+def plain_nodes(root: Node) -> list[tuple[float, ...]]:
+    """(parent's row, action, visits, prior, reward, raw value, value, q) in the order of creation."""
+    found: list[tuple[Node, Node | None, int]] = [(root, None, -1)]
+    for node, _, _ in found:
+        found += [(child, node, action) for action, child in node.children.items()]
+    found.sort(key=lambda entry: entry[0].slot)
+    row = {id(node): index for index, (node, _, _) in enumerate(found)}
+    rows = [(-1.0, -1.0, root.visits, 0.0, 0.0, root.raw_value, root.mean, 0.0)]
+    for node, parent, action in found[1:]:
+        assert parent is not None
+        rows.append((row[id(parent)], action, node.visits, parent.weights[action] / sum(parent.weights.values()),
+                     parent.sign * node.reward, node.raw_value, node.mean, parent.q(action)))
+    return rows
+
+
+@pytest.mark.parametrize("index", range(40))
+def test_nodes_are_those_of_the_plain_search(index: int) -> None:
+    group = random_group(index)
+    trees, actions = group.legal.shape
+    search = Search(trees, actions, group.rules.simulations, **group.rules.tree_settings)
+    drive(search, group.model, group.roots, group.legal, group.seeds)
+    for tree, (_, root) in enumerate(search_plain(group)):
+        seen = search.nodes(tree)
+        names = ("parent", "action", "visits", "prior", "reward", "raw_value", "value", "q")
+        assert np.allclose(np.stack([seen[name] for name in names], 1), plain_nodes(root), rtol=1e-5, atol=1e-5)
+        assert np.isin(np.sign(seen["discount"]), (-1, 0, 1)).all()
+
+
+def test_nodes_of_a_tree_that_is_not_there_are_refused() -> None:
+    group = random_group(0)
+    search = Search(TREES, group.legal.shape[1], 4, **group.rules.tree_settings)
+    with pytest.raises(RuntimeError, match="no search is running"):
+        search.nodes(0)
+    drive(search, group.model, group.roots, group.legal, group.seeds)
+    with pytest.raises(IndexError, match=f"tree: expected 0 to {TREES - 1}, got {TREES}"):
+        search.nodes(TREES)

@@ -69,6 +69,7 @@ PYBIND11_MODULE(_core, m) {
            "Writes the outcome of the search.")
       .def("principal_variation", &Search::principal_variation, arg("tree"), arg("max_length") = 16,
            "The chosen action, then the most visited ones.")
+      .def("nodes", &Search::nodes, arg("tree"), "The nodes of one tree, in the order of creation.")
       .def_property_readonly("trees", [](const Search& s) { return s.base().settings().trees; })
       .def_property_readonly("actions", [](const Search& s) { return s.base().settings().actions; })
       .def_property_readonly("capacity", [](const Search& s) { return s.base().settings().simulations; })

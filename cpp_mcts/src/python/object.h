@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kinds.h"
+#include "nodes.h"
 #include "python/arrays.h"
 #include "python/settings.h"
 #include "search_base.h"
@@ -83,15 +84,29 @@ class Search {
 
   py::array_t<Action> principal_variation(std::int64_t tree, std::int64_t max_length) {
     const Turn turn(*this);
-    search_->require_result();
-    if (tree < 0 || tree >= search_->active_trees()) {
-      throw py::index_error("tree: expected 0 to " + std::to_string(search_->active_trees() - 1) + ", got " +
-                            std::to_string(tree));
-    }
+    require_tree(tree);
     require_count("max_length", max_length, 1 << 30);
     const std::vector<Action> actions =
         search_->principal_variation(static_cast<std::int32_t>(tree), static_cast<std::int32_t>(max_length));
     return py::array_t<Action>(static_cast<py::ssize_t>(actions.size()), actions.data());
+  }
+
+  // Columns of the nodes of one tree, in the order of creation.
+  py::dict nodes(std::int64_t tree) {
+    const Turn turn(*this);
+    require_tree(tree);
+    const std::vector<SeenNode> seen = search_->nodes(static_cast<std::int32_t>(tree));
+    py::dict columns;
+    columns["parent"] = column(seen, &SeenNode::parent);
+    columns["action"] = column(seen, &SeenNode::action);
+    columns["visits"] = column(seen, &SeenNode::visits);
+    columns["prior"] = column(seen, &SeenNode::prior);
+    columns["reward"] = column(seen, &SeenNode::reward);
+    columns["discount"] = column(seen, &SeenNode::discount);
+    columns["raw_value"] = column(seen, &SeenNode::raw_value);
+    columns["value"] = column(seen, &SeenNode::value);
+    columns["q"] = column(seen, &SeenNode::q);
+    return columns;
   }
 
   const SearchBase& base() const { return *search_; }
@@ -131,6 +146,23 @@ class Search {
     static constexpr std::int64_t kFew = 64;
     std::optional<py::gil_scoped_release> gil_;
   };
+
+  // A searched tree.
+  void require_tree(std::int64_t tree) const {
+    search_->require_result();
+    if (tree < 0 || tree >= search_->active_trees()) {
+      throw py::index_error("tree: expected 0 to " + std::to_string(search_->active_trees() - 1) + ", got " +
+                            std::to_string(tree));
+    }
+  }
+
+  template <class T>
+  static py::array_t<T> column(const std::vector<SeenNode>& seen, T SeenNode::* field) {
+    py::array_t<T> numbers(static_cast<py::ssize_t>(seen.size()));
+    T* const to = numbers.mutable_data();
+    for (std::size_t i = 0; i < seen.size(); ++i) to[i] = seen[i].*field;
+    return numbers;
+  }
 
   LeafRows leaf_rows(py::handle tree, py::handle slot, py::handle action) const {
     const py::ssize_t b = search_->active_trees();
