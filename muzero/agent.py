@@ -172,20 +172,21 @@ def _chunks(count: int) -> Iterator[slice]:
 
 def load(
     path_or_game: str, *, simulations: int | None = None, noise: float | None = None, device: str = "cpu",
-    own_game: str | None = None, threads: int = 1,
+    own_game: str | None = None, threads: int = 1, planner: str | None = None,
 ) -> Agent:
     """The agent of a run's newest checkpoint, a checkpoint folder, or a game with a shipped agent.
 
-    simulations (0 = no search) and noise (0 = none) of its searches default to the agent's settings. threads: for its
-    networks on a CPU, 0 = torch's default; small networks gain little from a second thread and lose much when another
-    process occupies its core.
+    simulations (0 = no search), noise (0 = none) and planner (a name in `muzero.config.kinds.PLANNERS`) default to the
+    agent's settings. threads: for its networks on a CPU, 0 = torch's default; small networks gain little from a second
+    thread and lose much when another process occupies its core.
     A checkpoint of a user's own game names Python code, which runs only if `own_game` names the same game. Raises
     CheckpointError naming what is missing or damaged.
     """
     folder = runs.resolve(path_or_game)
     stored = checkpoint.load(folder, ["weights"])
     config = trusted(stored.config, own_game, folder)
-    play = config.play if noise is None else config.play.with_noise(noise)
+    play = config.play if planner is None else dataclasses.replace(config.play, algorithm=planner)
+    play = play if noise is None else play.with_noise(noise)
     if simulations:
         play = dataclasses.replace(play, simulations=simulations)
     spec = games.spec(config.game)

@@ -14,6 +14,7 @@ from games.exact import refuse_foreign
 from games.naming import nearest
 from games.own_names import same_game
 from muzero.config.bounds import BOUNDS
+from muzero.config.kinds import PLANNERS, SIMULATIONS
 from muzero.storage.disk import CheckpointError, named
 from muzero.storage.runs import names_folder, resolve
 from selfplay import naming
@@ -24,7 +25,7 @@ from selfplay.strength.perfect import PerfectPlayer
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
-    from muzero.config import Config
+    from muzero.config import Config, SearchConfig
 
 POSITIONS_AT_ONCE = 256
 """Positions searched at once: a search keeps one latent per simulation for each."""
@@ -39,9 +40,7 @@ class SearchPlayer:
     def __init__(self, agent: Agent, simulations: int | None = None, seed: int = 0) -> None:
         self.agent = agent
         self.simulations = agent.simulations if simulations is None else simulations
-        thinking = f"{self.simulations} simulations" if self.simulations else "no search"
-        noise = f", noise {agent.config.play.noise:g}" if self.simulations and agent.config.play.noise else ""
-        self.name = f"{agent.name} ({thinking}{noise})"
+        self.name = f"{agent.name} ({thinking(agent.config.play, self.simulations)})"
         self._rng = np.random.default_rng(seed)
         self._repeats = repeats_of(agent.spec, agent.config, seed)
 
@@ -66,6 +65,15 @@ class SearchPlayer:
             return result.action, result.policy
         policy, _ = self.agent.raw(obs, legal)
         return np.where(legal, policy, -1.0).argmax(axis=1).astype(np.int32), policy
+
+
+def thinking(play: SearchConfig, simulations: int) -> str:
+    """How an agent thinks about each move, in words."""
+    counts = PLANNERS[play.algorithm].counts
+    if simulations == 0 or not counts:
+        return "no search"
+    effort = f"{simulations} {counts}" if counts == SIMULATIONS else f"{play.algorithm}, up to {simulations} {counts}"
+    return f"{effort}, noise {play.noise:g}" if play.noise else effort
 
 
 def repeats_of(spec: GameSpec, config: Config, seed: int) -> Repeats | None:

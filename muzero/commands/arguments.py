@@ -83,10 +83,12 @@ def find_agent(name: str) -> Path:
         raise CommandError(said, code) from error
 
 
-def load_agent(name: str, own_game: str | None = None, noise: float | None = None) -> Agent:
+def load_agent(
+    name: str, own_game: str | None = None, noise: float | None = None, planner: str | None = None
+) -> Agent:
     """The agent of a folder or game. Raises what `find_agent` raises, and Damaged for bad files.
 
-    `own_game` names the user's own game whose Python code may run; noise overrides that of the agent's searches.
+    `own_game` names the user's own game whose Python code may run; noise and planner override those of the agent.
     """
     find_agent(name)
     from muzero.agent import load
@@ -94,7 +96,7 @@ def load_agent(name: str, own_game: str | None = None, noise: float | None = Non
 
     keep_freed_blocks()
     note_folder(name)
-    agent = load(name, own_game=own_game, noise=noise)
+    agent = load(name, own_game=own_game, noise=noise, planner=planner)
     if own_game is not None and not is_own(agent.spec.name):
         log(f"--own-game {own_game} has no effect: {name} plays {agent.spec.name}")
     return agent

@@ -22,6 +22,7 @@ from muzero.config import (
     SelfPlayConfig,
     TrainConfig,
 )
+from muzero.config.kinds import Algorithm
 from muzero.view.console import USAGE, CommandError
 
 EXAMPLES = (
@@ -58,6 +59,8 @@ class Arguments:
     positions: Maybe[int] = None
     """Stop after this many positions, each sampled --learner.replay-ratio times (short for --train.positions N
     --train.steps 0 --train.minutes 0 --train.horizon 0)."""
+    planner: Maybe[Algorithm] = None
+    """Planner of self-play and of play (short for --search.algorithm NAME --play.algorithm NAME)."""
     fresh: bool = False
     """Start over even if the folder holds a run, which is set aside under another name."""
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -133,6 +136,9 @@ def to_config(arguments: Arguments, game: str, preset: str) -> Config:
     """The config of a run. preset: name of the preset it starts from. Raises ConfigError for values that no run can
     use, such as too large a replay buffer."""
     sections = {name: getattr(arguments, name) for name in SECTIONS}
+    if arguments.planner is not None:
+        for name in ("search", "play"):
+            sections[name] = dataclasses.replace(sections[name], algorithm=arguments.planner)
     given = (arguments.steps, arguments.minutes, arguments.positions)
     if any(limit is not None for limit in given):
         horizon = arguments.train.horizon if arguments.minutes is arguments.positions is None else 0

@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from muzero.config.planner_settings import CemSettings, OneStepSettings, ShootingSettings
+
+SIMULATIONS = "simulations"
+"""What a tree search counts: each is one walk and at most one model call."""
+
 
 @dataclass(frozen=True)
 class NetworkKind:
@@ -47,6 +52,8 @@ class PlannerKind:
     """setting of `search` for the amount of randomness in its choice; empty if there is none"""
     draws: bool = False
     """whether the action at the root of a tree search is already sampled, so that no temperature applies"""
+    counts: str = "model calls"
+    """what `search.simulations` counts, in words; empty if it asks the model about the position alone"""
     settings: type[Any] | None = None
     """its own settings, a frozen dataclass with bounded numbers: the sections `search.NAME` and `play.NAME`"""
 
@@ -64,8 +71,12 @@ DYNAMICS: dict[str, DynamicsKind] = {
 }
 
 PLANNERS: dict[str, PlannerKind] = {
-    "gumbel": PlannerKind("muzero.search.tree_planner", noise="gumbel_scale", draws=True),
-    "puct": PlannerKind("muzero.search.tree_planner", noise="dirichlet_fraction"),
+    "gumbel": PlannerKind("muzero.search.tree_planner", noise="gumbel_scale", draws=True, counts=SIMULATIONS),
+    "puct": PlannerKind("muzero.search.tree_planner", noise="dirichlet_fraction", counts=SIMULATIONS),
+    "policy": PlannerKind("muzero.search.policy", counts=""),
+    "one_step": PlannerKind("muzero.search.one_step", settings=OneStepSettings),
+    "shooting": PlannerKind("muzero.search.shooting", settings=ShootingSettings),
+    "cem": PlannerKind("muzero.search.cem", settings=CemSettings),
 }
 
 if TYPE_CHECKING:

@@ -150,7 +150,9 @@ class SearchConfig:
     simulations: int = 32
     """Simulations per search (MuZero: 800 in board games, 50 in Atari; Gumbel MuZero plays well with 2 to 16)."""
     algorithm: Algorithm = "gumbel"
-    """gumbel: Gumbel MuZero (Danihelka et al. 2022). puct: MuZero (Schrittwieser et al. 2020)."""
+    """gumbel: tree search of Gumbel MuZero (Danihelka et al. 2022). puct: that of MuZero (Schrittwieser et al. 2020).
+    Without a tree: policy: the network's policy. one_step: improved by one step of the model (Muesli). shooting: random
+    shooting. cem: the cross-entropy method."""
     scale: Literal["fixed", "minmax", "siblings"] = "fixed"
     """How Q is scaled to [0, 1]: by fixed bounds, by the extremes in the tree (MuZero), or by the extremes among the
     node's actions."""

@@ -35,7 +35,7 @@ def document(subject: Subject, argv: Sequence[str], *reports: object) -> dict[st
         "checkpoint": None if agent is None else {
             "agent": agent.name, "step": agent.step, "training_seed": agent.config.train.seed,
             "simulations": agent.simulations if asked is None else asked,
-            "noise": 0.0 if asked == 0 else agent.config.play.noise},
+            "planner": agent.config.play.algorithm, "noise": 0.0 if asked == 0 else agent.config.play.noise},
     }
     return with_provenance(argv, facts, *map(content, reports))
 

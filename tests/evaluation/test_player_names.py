@@ -58,6 +58,8 @@ def test_the_name_of_an_agent_tells_how_it_thinks() -> None:
     assert SearchPlayer(agent, 0).name == f"{GAME} (no search)"
     agent.config = dataclasses.replace(agent.config, play=agent.config.play.with_noise(0.0))
     assert SearchPlayer(agent, 5).name == f"{GAME} (5 simulations)"
+    assert SearchPlayer(load(GAME, planner="cem"), 5).name == f"{GAME} (cem, up to 5 model calls)"
+    assert SearchPlayer(load(GAME, planner="policy"), 5).name == f"{GAME} (no search)"
 
 
 def test_an_agent_may_carry_its_simulations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,7 +226,7 @@ SPOILT: list[tuple[Callable[..., Any], str]] = [
      "weights: expected the same plan when asked again"),
     (lambda plan, *_: {"value": DRAWS.random(len(plan.value), np.float32)}, "expected the same plan when asked again"),
     (lambda plan, *_: {"value": plan.value + np.float32(len(plan.value))}, "asked without the other rows"),
-    (lambda plan, *_: {"work": 0}, "work: expected between 1"),
+    (lambda plan, *_: {"work": 0}, "visits of row 0: expected no more than work, 0"),
     (lambda plan, *_: {"work": 2.5}, "work: expected an int of at least 0, got 2.5 of type float"),
     (lambda plan, *_: {"work": None}, "work: expected an int of at least 0, got None"),
     (lambda plan, *_: None, "plan: expected a Plan, got NoneType"),

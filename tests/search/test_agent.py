@@ -18,7 +18,7 @@ from muzero import agent as agents
 from muzero import cli
 from muzero.agent import Agent
 from muzero.bot import MuZeroBot, load_bot
-from muzero.config import Config, ModelConfig, SearchConfig, replace
+from muzero.config import Config, ConfigError, ModelConfig, SearchConfig, replace
 from muzero.model.build import WeightsError, build_model
 from muzero.players import SearchPlayer
 from muzero.storage import checkpoint
@@ -156,6 +156,9 @@ def test_a_run_and_its_checkpoint_give_the_same_agent(run_folder: Path) -> None:
     assert (one.step, one.spec.name) == (2, "tic_tac_toe")
     assert (one.config.play.simulations, other.config.play.simulations) == (4, 2)
     assert agents.load(str(run_folder), noise=0.25).config.play.noise == 0.25
+    assert agents.load(str(run_folder), planner="shooting").config.play.algorithm == "shooting"
+    with pytest.raises(ConfigError, match=r"play\.algorithm: expected one of .*, got 'shoting'; nearest: shooting"):
+        agents.load(str(run_folder), planner="shoting")
     stored = checkpoint.load(last(run_folder)).tensors
     for name, value in one.model.state_dict().items():
         assert torch.equal(value, other.model.state_dict()[name])

@@ -91,7 +91,7 @@ def find(who: Who) -> Found:
         return _find_player(who.agent, who.player, who.numbers)
     name, own = named_simulations(who.agent, bool(who.numbers))
     folder = find_agent(name)
-    _check_noise(folder, who.common.noise)
+    _check_noise(folder, who.common)
     return Found(name, stored_game(folder), who.numbers if own is None else (own,))
 
 
@@ -104,11 +104,14 @@ def _find_player(game: str, player: str, asked: tuple[int, ...]) -> Found:
     return Found(name, name, asked)
 
 
-def _check_noise(folder: Path, noise: float | None) -> None:
+def _check_noise(folder: Path, common: Common) -> None:
     """Refuse a fraction of Dirichlet noise above 1. Raises CommandError (usage)."""
     from muzero.storage.checkpoint import read_config
 
-    if noise is not None and noise > 1.0 and PLANNERS[read_config(folder).play.algorithm].noise == SHARE_OF_NOISE:
+    noise = common.noise
+    if noise is None or noise <= 1.0:
+        return
+    if PLANNERS[common.planner or read_config(folder).play.algorithm].noise == SHARE_OF_NOISE:
         raise CommandError(f"--noise: expected 0 to 1, the fraction of Dirichlet noise in the prior, got {noise:g}",
                            USAGE)
 
@@ -125,7 +128,8 @@ def load(found: Found, who: Who) -> Subject:
     """Load the player. Raises what `muzero.commands.arguments.load_agent` raises."""
     from muzero.evaluation.subject import Subject
 
-    agent = None if who.player is not None else load_agent(found.name, who.common.own_game, who.common.noise)
+    common = who.common
+    agent = None if who.player is not None else load_agent(found.name, common.own_game, common.noise, common.planner)
     return Subject(
         game=found.game if agent is None else agent.spec.name,
         agent=agent,

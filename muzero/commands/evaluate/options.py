@@ -12,12 +12,13 @@ import tyro
 
 from muzero.commands.arguments import Maybe
 from muzero.commands.bounds import check_numbers
+from muzero.config.kinds import Algorithm
 from muzero.reports.files import check_target
 from muzero.view.console import USAGE, CommandError
 
 Agent = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="AGENT")]]
 """The agent that a command names."""
-NEED_AGENT = ("noise", "video")
+NEED_AGENT = ("noise", "planner", "video")
 """Options that apply only to an agent, not to another player."""
 
 
@@ -32,6 +33,9 @@ class Common:
     """Trust the user's own game (FILE.py:Class) that the run was trained on: its Python code runs."""
     json: Maybe[Path] = None
     """Also write the results here, with command, seed, versions and hardware."""
+    planner: Maybe[Algorithm] = None
+    """How the agent plans (default: as it was trained to). Each takes --simulations model calls per move; policy takes
+    none."""
 
 
 USUAL = Common()

@@ -17,6 +17,7 @@ from muzero.commands.arguments import Maybe, load_agent, parse
 from muzero.commands.bounds import check_numbers
 from muzero.commands.play.dialogue import Dialogue
 from muzero.commands.players import named_simulations
+from muzero.config.kinds import Algorithm
 from muzero.play.session import Session, Thinker
 from muzero.view.console import OK, USAGE, CommandError, tell
 from muzero.view.terminal import ink, printable, unicode_ok
@@ -44,6 +45,9 @@ class Arguments:
     simulations: Maybe[int] = None
     """Simulations per search (default: the agent's). More is stronger and slower; 0: no search, the network's most
     probable move."""
+    planner: Maybe[Algorithm] = None
+    """How the agent plans (default: as it was trained to). Each takes --simulations model calls per move; policy takes
+    none."""
     seed: int = 0
     """Seed of chance events and of the search."""
     own_game: Maybe[str] = None
@@ -58,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
     check_numbers(vars(arguments))
     name, own = named_simulations(arguments.agent, arguments.simulations is not None)
     arguments = dataclasses.replace(arguments, simulations=arguments.simulations if own is None else own)
-    agent = load_agent(name, arguments.own_game)
+    agent = load_agent(name, arguments.own_game, planner=arguments.planner)
     read: Callable[[str], str] = piped
     if sys.stdin.isatty():
         read = input
