@@ -15,6 +15,7 @@ import tyro
 from games.own_names import from_here, is_own
 from muzero.commands import mistakes
 from muzero.commands.values import REGISTRY
+from muzero.config.kinds import Algorithm
 from muzero.storage import runs
 from muzero.storage.disk import named
 from muzero.view.console import FAILURE, USAGE, CommandError, log, quoted, tell
@@ -33,6 +34,8 @@ AGENT_EXPECTED = "expected a game with a shipped agent, or the folder of a run (
 
 QUIET = tyro.conf.arg(help_behavior_hint="")
 """Hides `(default: ...)` in a help text that already says what happens without the option."""
+PlannerName = Annotated[Algorithm | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")]
+"""An option for the planner of an agent."""
 Maybe = Annotated[T | None, QUIET]
 """An option that may be left out: `Maybe[int] = None`."""
 

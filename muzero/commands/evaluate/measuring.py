@@ -109,7 +109,8 @@ def _check_noise(folder: Path, common: Common) -> None:
     from muzero.storage.checkpoint import read_config
 
     noise = common.noise
-    if noise is None or noise <= 1.0:
+    # Not a number is refused with other numbers out of bounds.
+    if noise is None or not noise > 1.0:
         return
     if PLANNERS[common.planner or read_config(folder).play.algorithm].noise == SHARE_OF_NOISE:
         raise CommandError(f"--noise: expected 0 to 1, the fraction of Dirichlet noise in the prior, got {noise:g}",

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from muzero.commands.arguments import Maybe
+from muzero.commands.arguments import Maybe, PlannerName
 from muzero.commands.bounds import check_numbers
-from muzero.config.kinds import Algorithm
 from muzero.reports.files import check_target
 from muzero.view.console import USAGE, CommandError
 
@@ -27,15 +26,14 @@ class Common:
     """How an agent is measured, and where the results go."""
 
     noise: Maybe[float] = None
-    """Gumbel noise, or fraction of Dirichlet noise, at the root of each search (default: the agent's; 0: none)."""
+    """Gumbel noise, or fraction of Dirichlet noise, at each root (default: the agent's; 0: none)."""
     seed: int = 0
     own_game: Maybe[str] = None
-    """Trust the user's own game (FILE.py:Class) that the run was trained on: its Python code runs."""
+    """Trust this game, FILE.py:Class, of the run: its code runs."""
     json: Maybe[Path] = None
-    """Also write the results here, with command, seed, versions and hardware."""
-    planner: Maybe[Algorithm] = None
-    """How the agent plans (default: as it was trained to). Each takes --simulations model calls per move; policy takes
-    none."""
+    """Also write the results here, with their provenance."""
+    planner: PlannerName = None
+    """Planner: gumbel, cem, ... (default: the agent's)."""
 
 
 USUAL = Common()

@@ -13,11 +13,10 @@ from typing import Annotated, Literal
 import tyro
 
 from games.own_names import short_name
-from muzero.commands.arguments import Maybe, load_agent, parse
+from muzero.commands.arguments import Maybe, PlannerName, load_agent, parse
 from muzero.commands.bounds import check_numbers
 from muzero.commands.play.dialogue import Dialogue
 from muzero.commands.players import named_simulations
-from muzero.config.kinds import Algorithm
 from muzero.play.session import Session, Thinker
 from muzero.view.console import OK, USAGE, CommandError, tell
 from muzero.view.terminal import ink, printable, unicode_ok
@@ -45,9 +44,8 @@ class Arguments:
     simulations: Maybe[int] = None
     """Simulations per search (default: the agent's). More is stronger and slower; 0: no search, the network's most
     probable move."""
-    planner: Maybe[Algorithm] = None
-    """How the agent plans (default: as it was trained to). Each takes --simulations model calls per move; policy takes
-    none."""
+    planner: PlannerName = None
+    """How the agent plans: gumbel, puct, policy, one_step, shooting, cem (default: the agent's)."""
     seed: int = 0
     """Seed of chance events and of the search."""
     own_game: Maybe[str] = None
