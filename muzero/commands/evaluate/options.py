@@ -29,7 +29,7 @@ class Common:
     """Gumbel noise, or fraction of Dirichlet noise, at each root (default: the agent's; 0: none)."""
     seed: int = 0
     own_game: Maybe[str] = None
-    """Trust this game, FILE.py:Class, of the run: its code runs."""
+    """Run the Python code of the own game, FILE.py:Class."""
     json: Maybe[Path] = None
     """Also write the results here, with their provenance."""
     planner: PlannerName = None
