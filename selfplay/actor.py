@@ -79,7 +79,7 @@ class Actor:
         spent.recording += spent.lap()
         step = self.games.step(action)
         spent.games += spent.lap()
-        reward, discount = self._lesson(step)
+        reward, discount = lesson(step, self.config)
         self.recorder.add(obs, legal, found, action, exploratory, reward, discount)
         self.counters.moves += self.games.size
         self.made += 1
@@ -107,15 +107,6 @@ class Actor:
         random = self.made < self.opening
         random |= self.rng.random(len(legal)) < self.config.random_fraction
         return np.where(random, draw_legal(legal, self.rng), action).astype(np.int32), random
-
-    def _lesson(self, step: Step) -> tuple[FloatArray, FloatArray]:
-        """Rewards and discounts [N] as the learner should see them."""
-        reward, discount = step.reward, step.discount
-        if self.config.clip_rewards:
-            reward = np.sign(reward)
-        if self.config.life_ends and step.life_lost is not None:
-            discount = np.where(step.life_lost, np.float32(0.0), discount)
-        return reward, discount
 
     def _collect(self, over: MaskArray, discount: FloatArray) -> list[Trajectory]:
         """Trajectories now complete for the learner; resets the games that are `over` [N]. discount [N] is 0 where
@@ -154,6 +145,16 @@ class Actor:
         self.made[:] = snapshot.get("made", self.recorder.moves)
         self.made[anew] = self.recorder.moves[anew] = 0
         return len(anew)
+
+
+def lesson(step: Step, config: SelfPlayConfig) -> tuple[FloatArray, FloatArray]:
+    """Rewards and discounts [N] of a step as the learner should see them."""
+    reward, discount = step.reward, step.discount
+    if config.clip_rewards:
+        reward = np.sign(reward)
+    if config.life_ends and step.life_lost is not None:
+        discount = np.where(step.life_lost, np.float32(0.0), discount)
+    return reward, discount
 
 
 def draw_legal(legal: MaskArray, rng: np.random.Generator) -> IntArray:

@@ -1,0 +1,108 @@
+"""Validation report: errors of a learned model by unroll depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import FloatArray, MaskArray
+from muzero.validation.depth import Imagined
+from muzero.validation.sample import Sample
+
+HALF = 0.5
+"""Of a reward, or of all games at a depth, or of certainty: at least this much counts as the whole."""
+
+
+@dataclass(frozen=True)
+class DepthReport:
+    """Figures by depth, each [T+1]; at depth 0 the position itself. NaN where there is nothing to judge, as for rewards
+    and ends at depth 0, which a move brings."""
+
+    positions: NDArray[np.int64]
+    """positions of games at each depth"""
+    spread: float
+    """standard deviation of the network's values of the real positions"""
+    value_error: FloatArray
+    """mean |value - return|, where at least half of the returns are known"""
+    truth_error: FloatArray
+    """mean |value - value under perfect play|"""
+    drift: FloatArray
+    """mean |value - value of the real position|, both by the network: what imagining adds"""
+    bias: FloatArray
+    """mean (value - value of the real position): above 0, imagined positions look too good for the player to move"""
+    kl: FloatArray
+    """mean KL(real || imagined) of the policies over legal actions, in nats"""
+    legal_mass: FloatArray
+    """mean share of the imagined policy on legal actions"""
+    cosine: FloatArray
+    """mean cosine similarity of the imagined latent and the real position's"""
+    reward_error: FloatArray
+    """mean |reward - real one| of the move to this depth"""
+    recall: FloatArray
+    """share of rewards other than 0 predicted with the right sign and at least half the size"""
+    false_rewards: FloatArray
+    """share of moves without a reward for which more than half of a typical one is predicted"""
+    ends_seen: FloatArray
+    """share of ends to which the model gives a probability above half"""
+    false_ends: FloatArray
+    """share of moves within a game to which it gives that too"""
+    after_end: FloatArray
+    """mean |value| one step past the end, where nothing is to come: what a search adds to the result of a game"""
+
+
+def report(sample: Sample, found: Imagined) -> DepthReport:
+    """The figures of a sample."""
+    inside = sample.in_game
+    off = found.value - found.real_value
+    return DepthReport(
+        positions=inside.sum(0), spread=float(found.real_value[inside].std()),
+        value_error=_value_error(sample, found), truth_error=_truth_error(sample, found),
+        drift=mean_by_depth(np.abs(off), inside), bias=mean_by_depth(off, inside),
+        kl=mean_by_depth(found.kl, inside), legal_mass=mean_by_depth(found.legal_mass, inside),
+        cosine=mean_by_depth(found.cosine, inside), **_of_moves(sample, found), after_end=_after_end(sample, found))
+
+
+def _value_error(sample: Sample, found: Imagined) -> FloatArray:
+    """Where most games were cut, those that ended are no fair sample."""
+    known = sample.in_game & ~np.isnan(sample.returns)
+    errors = mean_by_depth(np.abs(found.value - np.nan_to_num(sample.returns)), known)
+    errors[known.sum(0) < HALF * sample.in_game.sum(0)] = np.nan
+    return errors
+
+
+def _truth_error(sample: Sample, found: Imagined) -> FloatArray:
+    if sample.truth is None:
+        return np.full(sample.depth + 1, np.nan, np.float32)
+    known = sample.in_game & ~np.isnan(sample.truth)
+    return mean_by_depth(np.abs(found.value - np.nan_to_num(sample.truth)), known)
+
+
+def _of_moves(sample: Sample, found: Imagined) -> dict[str, FloatArray]:
+    """Figures of rewards and ends."""
+    made, paid = sample.made, sample.made & (sample.reward != 0)
+    typical = np.abs(sample.reward[paid]).mean() if paid.any() else np.inf
+    seen = found.reward * np.sign(sample.reward) >= HALF * np.abs(sample.reward)
+    told, ended = ~np.isnan(found.ends), sample.discount == 0
+    figures = {
+        "reward_error": mean_by_depth(np.abs(found.reward - sample.reward), made),
+        "recall": mean_by_depth(seen, paid),
+        "false_rewards": mean_by_depth(np.abs(found.reward) > HALF * typical, made & ~paid),
+        "ends_seen": mean_by_depth(found.ends > HALF, made & told & ended),
+        "false_ends": mean_by_depth(found.ends > HALF, made & told & ~ended)}
+    return {name: np.concatenate((np.full(1, np.nan, np.float32), figure)) for name, figure in figures.items()}
+
+
+def _after_end(sample: Sample, found: Imagined) -> FloatArray:
+    ended = np.zeros_like(sample.in_game)
+    ended[:, 1:] = sample.made & (sample.discount == 0)
+    return mean_by_depth(np.abs(found.value), ended)
+
+
+def mean_by_depth(numbers: NDArray[np.floating] | MaskArray, where: MaskArray) -> FloatArray:
+    """Means over N of numbers [N, depths] where they count; NaN where none does."""
+    count = where.sum(0)
+    total = np.where(where, numbers, 0.0).sum(0)
+    found: FloatArray = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0).astype(np.float32)
+    return found

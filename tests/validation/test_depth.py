@@ -1,0 +1,201 @@
+"""Errors by unroll depth, for models that are right, or wrong in one thing that is known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from counting_model import CountingModel, at_random, continued
+
+import games
+from games.base import GameSpec
+from muzero.validation.continuations import Collector, Movers, Wanted
+from muzero.validation.depth import imagine
+from muzero.validation.report import DepthReport, mean_by_depth, report
+from muzero.validation.sample import Sample
+from selfplay.settings import SelfPlayConfig
+
+SAMPLE = continued()
+
+
+def judged(model: CountingModel, sample: Sample = SAMPLE) -> DepthReport:
+    return report(sample, imagine(model, sample))
+
+
+def test_a_model_that_is_right_has_no_error_at_any_depth() -> None:
+    found = judged(CountingModel())
+    assert found.positions[0] == 60
+    assert 0 < found.positions[-1] < 60
+    for zero in (found.drift, found.bias, found.reward_error[1:], found.after_end[2:]):
+        assert np.abs(zero).max() == 0
+    # From the second position on, moves are perfect: their return is the value.
+    assert np.abs(found.value_error[1:]).max() == 0
+    np.testing.assert_allclose(found.kl, 0, atol=1e-6)
+    np.testing.assert_allclose(found.cosine, 1, atol=1e-6)
+    assert found.legal_mass.min() > 0.99
+    assert np.nanmin(found.recall) == np.nanmin(found.ends_seen) == 1
+    assert np.nanmax(found.false_rewards) == np.nanmax(found.false_ends) == 0
+
+
+def test_rewards_told_a_move_late_are_never_recalled() -> None:
+    found = judged(CountingModel(late=True))
+    assert np.nanmax(found.recall) == 0
+    assert np.nanmax(found.drift) == 0
+
+
+def test_a_wrong_sign_at_odd_depths_is_twice_the_value_there() -> None:
+    found = judged(CountingModel(flipped=True))
+    np.testing.assert_array_equal(found.drift, [0, 2, 0, 2, 0, 2, 0])
+    np.testing.assert_array_equal(found.value_error[1:], [2, 0, 2, 0, 2, 0])
+
+
+def test_an_imagined_position_that_is_another_one_is_seen_in_all_figures() -> None:
+    found = judged(CountingModel(forgetful=True))
+    assert found.drift[0] == 0
+    assert found.drift[1] > 0.5
+    assert found.kl[1] > 1
+    assert found.cosine[1] == 0
+    assert np.nanmax(found.false_ends) > 0
+
+
+def test_a_game_that_isnt_over_in_the_model_is_worth_something_after_its_end() -> None:
+    found = judged(CountingModel(goes_on=True))
+    assert np.nanmin(found.after_end[2:]) == np.nanmax(found.after_end[2:]) == 0.5
+    assert np.nanmax(found.drift) == 0
+
+
+def test_illegal_actions_that_seem_legal_are_seen() -> None:
+    sample = continued(after=at_random)
+    few = (sample.legal.sum(2) == 1)[:, 1:]
+    assert few.any()
+    right, careless = (imagine(model, sample).legal_mass[:, 1:][few] for model in (
+        CountingModel(), CountingModel(careless=True)))
+    assert careless.max() < 0.9995 < right.min()
+
+
+def test_a_win_is_expected_where_the_value_says_so() -> None:
+    found = imagine(CountingModel(), SAMPLE)
+    np.testing.assert_allclose(found.win[SAMPLE.in_game], (found.value[SAMPLE.in_game] > 0) * 1.0, atol=1e-6)
+
+
+def test_past_the_end_nothing_counts() -> None:
+    found = imagine(CountingModel(), SAMPLE)
+    garbage = {name: np.where(SAMPLE.in_game, getattr(found, name), 1e9)
+               for name in ("real_value", "win", "kl", "legal_mass", "cosine")}
+    assert not SAMPLE.in_game.all()
+    expected = report(SAMPLE, found)
+    spoiled = report(SAMPLE, dataclasses.replace(found, **garbage))
+    for field in dataclasses.fields(DepthReport):
+        np.testing.assert_array_equal(getattr(spoiled, field.name), getattr(expected, field.name))
+
+
+def test_values_are_compared_with_exact_ones_where_they_are_known() -> None:
+    known = np.full(SAMPLE.returns.shape, np.nan, np.float32)
+    known[:, 2] = 1.0
+    found = judged(CountingModel(), dataclasses.replace(SAMPLE, truth=known))
+    assert np.isnan(found.truth_error[[0, 1, 3, 4, 5, 6]]).all()
+    value = imagine(CountingModel(), SAMPLE).value
+    assert found.truth_error[2] == np.abs(1 - value[SAMPLE.in_game[:, 2], 2]).mean() > 0
+    assert np.isnan(judged(CountingModel()).truth_error).all()
+
+
+def test_returns_are_of_the_player_to_move_and_zero_past_the_end() -> None:
+    assert set(np.unique(SAMPLE.returns)) == {-1.0, 0.0, 1.0}
+    assert not SAMPLE.returns[~SAMPLE.in_game].any()
+    lasts = SAMPLE.made & (SAMPLE.discount == 0)
+    assert (SAMPLE.returns[:, :-1][lasts] == 1).all()
+    before = SAMPLE.made[:, :-1] & ~lasts[:, :-1]
+    np.testing.assert_array_equal(SAMPLE.returns[:, 1:-1][before], -SAMPLE.returns[:, :-2][before])
+
+
+def test_games_whose_end_nobody_saw_have_no_return() -> None:
+    cut = continued(depth=2, wait=0)
+    unknown = np.isnan(cut.returns)
+    assert unknown.any()
+    assert not unknown.all()
+    assert (unknown.all(1) == unknown.any(1)).all()
+    assert (cut.in_game[unknown.all(1)].all(1)).all()
+    # Of the few that ended, nothing is said: they are the short ones.
+    assert unknown.mean() > 0.5
+    assert np.isnan(judged(CountingModel(), cut).value_error).all()
+
+
+def test_equal_seeds_give_equal_samples() -> None:
+    for name, one in vars(continued(count=20, depth=3)).items():
+        np.testing.assert_array_equal(one, getattr(continued(count=20, depth=3), name))
+    assert (continued(count=20, depth=3, seed=1).action != continued(count=20, depth=3).action).any()
+
+
+def test_a_sample_is_what_happens_if_its_moves_are_played_again() -> None:
+    everything = Wanted(count=8, depth=30, starts=1)
+    sample = Collector(games.make("tic_tac_toe", 8), Movers(at_random, at_random, at_random), everything,
+                       SelfPlayConfig(), 3).collect(1.0)
+    batch = games.make("tic_tac_toe", 8)
+    for step in range(30):
+        playing = sample.in_game[:, step]
+        np.testing.assert_array_equal(batch.observe()[playing], sample.obs[playing, step])
+        np.testing.assert_array_equal(batch.legal(), sample.legal[:, step])
+        if playing.any():
+            made = batch.step(sample.action[:, step].astype(np.int32), playing)
+            np.testing.assert_array_equal(made.reward, sample.reward[:, step])
+            np.testing.assert_array_equal(made.discount[playing], sample.discount[playing, step])
+
+
+class Lives:
+    """One player; every third move costs a life and pays 5; ten moves."""
+
+    spec = GameSpec("lives", 1, (1,), "float32", 2, 10, 0.0, 50.0, False, False, True)
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.made = 0
+
+    def to_play(self) -> int:
+        return 0
+
+    def legal(self) -> list[int]:
+        return [0, 1]
+
+    def step(self, action: int) -> float:
+        self.made += 1
+        return 5.0 if self.made % 3 == 0 else 0.0
+
+    def over(self) -> bool:
+        return self.made == 10
+
+    def observe(self) -> np.ndarray:
+        return np.array([self.made], np.float32)
+
+    def render(self) -> str:
+        return str(self.made)
+
+    def action_name(self, action: int) -> str:
+        return str(action)
+
+
+def test_rewards_are_those_the_learner_saw() -> None:
+    game = f"{__file__}:Lives"
+    wanted = Wanted(8, 9, starts=1, wait=20)
+    for clipped, paid in ((True, 1.0), (False, 5.0)):
+        collector = Collector(games.make(game, 8), Movers(at_random, at_random, at_random), wanted,
+                              SelfPlayConfig(clip_rewards=clipped), 0)
+        assert collector.collect(1.0).reward.max() == paid
+
+
+def test_a_longer_game_goes_on_behind_a_continuation() -> None:
+    wanted = Wanted(16, 2, starts=2)
+    sample = Collector(games.make(f"{__file__}:Lives", 4), Movers(at_random, at_random, at_random), wanted,
+                       SelfPlayConfig(), 0).collect(1.0)
+    assert len(np.unique(sample.obs[:, 0])) > 4
+    np.testing.assert_array_equal(np.diff(sample.obs[:, :, 0], axis=1)[sample.made[:, 1:].any(1)][:, 0], 1)
+
+
+def test_means_are_unknown_where_nothing_counts() -> None:
+    means = mean_by_depth(np.array([[1.0, 2.0], [3.0, np.nan]]), np.array([[True, False], [True, False]]))
+    assert means[0] == 2.0
+    assert np.isnan(means[1])
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_the_number_of_positions_is_what_was_asked_for(rows: int) -> None:
+    assert len(continued(count=rows, depth=1)) == rows
