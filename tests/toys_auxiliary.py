@@ -1,7 +1,10 @@
-"""A toy auxiliary loss in one class: how full the board is after the first imagined action."""
+"""Toy auxiliary losses in a class each: how full the board is after the first imagined action, and half of what is
+legal there and at the root."""
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from games.base import GameSpec
@@ -12,7 +15,7 @@ from muzero.model.auxiliary import Imagined
 class Fullness:
     """The mean entry of the next observation, told from the imagined latent."""
 
-    name = "fullness"
+    name, absorbing = "fullness", False
 
     def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
         return nn.Linear(latent_shape[0], 1)
@@ -28,3 +31,21 @@ class Fullness:
         told = network(latent.flatten(2).mean(2) if latent.dim() == 4 else latent)
         found: Tensor = (told[:, 0] - obs.float().flatten(1).mean(1)) ** 2
         return found[None]
+
+
+class Half(Fullness):
+    """Half of the legality of each action, told from the latents of the root and of each imagined position."""
+
+    name = "half"
+
+    def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
+        return nn.Linear(latent_shape[0], spec.num_actions)
+
+    def later_obs(self, config: LearnerConfig, unroll: int) -> int:
+        return 0
+
+    def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
+        told = [network(latent.flatten(2).mean(2) if latent.dim() == 4 else latent) for latent in imagined.positions()]
+        found: Tensor = F.binary_cross_entropy_with_logits(
+            torch.stack(told, 1), 0.5 * imagined.played.legal.float(), reduction="none").sum(2).T
+        return found

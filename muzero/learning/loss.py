@@ -112,8 +112,7 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
     if config.step_weights == "mean":
         share[:1].fill_(1.0)
-    imagined = Imagined(out.latents[1:], data.later_obs, model.bare, model.encode)
-    terms = _terms(model, data, out) | auxiliary_terms(model, imagined, data.in_game.T[1:], config)
+    terms = _terms(model, data, out) | auxiliary_terms(model, Imagined(out.latents, data, model), config)
     sums = {name: (share[-len(term) :] * term).sum(0) for name, term in terms.items()}
     total = sum((weights[name] * term for name, term in sums.items()), torch.zeros_like(data.weight))
     with torch.no_grad():

@@ -21,10 +21,12 @@ class Tensors:
     next_mover: Tensor
     value: Tensor
     policy: Tensor
+    legal: Tensor
     policy_mask: Tensor
     in_game: Tensor
     value_mask: Tensor
     weight: Tensor
+    index: Tensor
     later_obs: Tensor | None
 
     @staticmethod

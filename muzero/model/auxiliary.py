@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,38 +22,95 @@ from muzero.model.networks.consistency import Consistency
 from muzero.model.networks.decoder import Decoder
 
 
+class Played(Protocol):
+    """What was really played: a `muzero.replay.batch.Batch` as tensors, which says what each field is. All losses share
+    them: don't change them."""
+
+    @property
+    def action(self) -> Tensor: ...
+
+    @property
+    def reward(self) -> Tensor: ...
+
+    @property
+    def next_mover(self) -> Tensor: ...
+
+    @property
+    def value(self) -> Tensor: ...
+
+    @property
+    def legal(self) -> Tensor: ...
+
+    @property
+    def in_game(self) -> Tensor: ...
+
+    @property
+    def value_mask(self) -> Tensor: ...
+
+    @property
+    def later_obs(self) -> Tensor | None: ...
+
+    @property
+    def index(self) -> Tensor: ...
+
+
+class Imagining(Protocol):
+    """The parts of a `LearnedModel` that a term may ask."""
+
+    config: ModelConfig
+
+    def encode(self, obs: Tensor) -> Tensor: ...
+
+    def bare(self, latent: Tensor) -> Tensor: ...
+
+    def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
+
+    def discount(self, mover: Tensor) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Imagined:
-    """The imagined latents of a batch, and the observations really seen."""
+    """The latents of a batch, and what was really played."""
 
     unrolled: list[Tensor]
-    """K times [B, *L] after each action"""
-    later_obs: Tensor | None
-    """[B, K', *O] observations after each of the first K' actions, shared by all losses: don't change them; None for
-    K' = 0"""
-    bare: Callable[[Tensor], Tensor]
-    """a latent without the LSTM state of its value prefix"""
-    encode: Callable[[Tensor], Tensor]
-    """h: observations [B, *O] -> latents [B, *L]"""
+    """K+1 times [B, *L]: the root's, then those imagined after each action"""
+    played: Played
+    model: Imagining
+
+    @property
+    def steps(self) -> int:
+        """K, the actions unrolled."""
+        return len(self.unrolled) - 1
+
+    def positions(self) -> list[Tensor]:
+        """All K+1 latents, each [B, *L] without the value prefix's state."""
+        return [self.model.bare(latent) for latent in self.unrolled]
 
     def latents(self, steps: int) -> list[Tensor]:
         """The first `steps` imagined latents, each [B, *L] without the value prefix's state."""
-        return [self.bare(latent) for latent in self.unrolled[:steps]]
+        return [self.model.bare(latent) for latent in self.unrolled[1 : 1 + steps]]
 
     def seen(self, steps: int) -> list[Tensor]:
         """The observations at those steps, each [B, *O]. Raises SeamError where a batch has fewer."""
-        given = 0 if self.later_obs is None else self.later_obs.shape[1]
-        if self.later_obs is None or given < steps:
+        later, given = self.played.later_obs, observed(self.played)
+        if later is None or given < steps:
             raise SeamError(f"expected {steps} later observations of each position, got {given}: `later_obs` of the "
                             "auxiliary loss must say how many it reads")
-        return list(self.later_obs.unbind(1)[:steps])
+        return list(later.unbind(1)[:steps])
+
+
+def observed(played: Played) -> int:
+    """How many later observations a batch has of each position."""
+    return 0 if played.later_obs is None else played.later_obs.shape[1]
 
 
 class AuxiliaryLoss(Protocol):
-    """An auxiliary loss on each imagined position, or on the first K' of them."""
+    """An auxiliary loss on the root and each imagined position, or on the first K' of the imagined ones."""
 
     name: str
     """name of its term: `loss/NAME` in the metrics; none of `TAKEN`"""
+    absorbing: bool
+    """whether its term counts past the end of a game too; it is then 0 wherever nothing is known"""
 
     def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
         """Its network over latents [B, *latent_shape] of a game, made after h, g and f; None if the config doesn't have
@@ -67,13 +123,14 @@ class AuxiliaryLoss(Protocol):
         """How many later observations it needs with each position, at most `unroll`."""
 
     def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
-        """[K', B] with gradient, 1 <= K' <= K. Entries past the end of a game are ignored."""
+        """[K', B] with gradient, 1 <= K' <= K, for the first imagined positions, or [K+1, B] for the root too. Entries
+        past the end of a game are ignored, unless it is `absorbing`."""
 
 
 class Reconstruction:
     """Decodes every imagined latent to its observation, so that the latent must represent the position."""
 
-    name = "reconstruction"
+    name, absorbing = "reconstruction", False
 
     def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
         if not config.reconstruction:
@@ -91,7 +148,7 @@ class Reconstruction:
         return unroll if config.reconstruction_weight > 0 else 0
 
     def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
-        steps = len(imagined.unrolled)
+        steps = imagined.steps
         output = torch.cat([network(latent) for latent in imagined.latents(steps)])
         return reconstruction_loss(output, torch.cat(imagined.seen(steps))).view(steps, -1)
 
@@ -100,7 +157,7 @@ class SelfConsistency:
     """Compares imagined latents with those of the real positions, which get no gradient (Ye et al. 2021, section 4.1).
     """
 
-    name = "consistency"
+    name, absorbing = "consistency", False
 
     def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
         return Consistency(latent_shape, config.consistency_width) if config.consistency else None
@@ -112,9 +169,9 @@ class SelfConsistency:
         return min(unroll, config.consistency_steps or unroll) if config.consistency_weight > 0 else 0
 
     def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
-        steps = min(len(imagined.unrolled), config.consistency_steps or len(imagined.unrolled))
+        steps = min(imagined.steps, config.consistency_steps or imagined.steps)
         with torch.no_grad():
-            encoded = torch.cat([imagined.bare(imagined.encode(obs)) for obs in imagined.seen(steps)])
+            encoded = torch.cat([imagined.model.bare(imagined.model.encode(obs)) for obs in imagined.seen(steps)])
         found: Tensor = network(torch.cat(imagined.latents(steps)), encoded)
         return found.view(steps, -1)
 
@@ -163,35 +220,41 @@ def _later_obs(attribute: str, config: LearnerConfig, unroll: int) -> int:
     return found
 
 
-def auxiliary_terms(model: Any, imagined: Imagined, in_game: Tensor, config: LearnerConfig) -> dict[str, Tensor]:
-    """The term [K', B] of each loss with a weight, 0 past the end of a game. in_game: bool [K, B], imagined positions.
+def auxiliary_terms(model: Any, imagined: Imagined, config: LearnerConfig) -> dict[str, Tensor]:
+    """The term [K', B] or [K+1, B] of each loss with a weight, 0 where nothing is learned.
 
     Raises ValueError for a batch that lacks a needed observation, SeamError for an invalid term.
     """
     terms = {}
-    given = 0 if imagined.later_obs is None else imagined.later_obs.shape[1]
+    given = observed(imagined.played)
     for attribute, loss in AUXILIARY_LOSSES.items():
         network = getattr(model, attribute)
         if network is None or loss.weight(config) == 0:
             continue
-        needed = _later_obs(attribute, config, len(in_game))
+        needed = _later_obs(attribute, config, imagined.steps)
         if given < needed:
             raise ValueError(f"loss {loss.name}: expected {needed} later observations of each position, got {given}")
         term = loss.term(network, imagined, config)
-        _check_term(attribute, term, imagined, in_game)
-        terms[loss.name] = term * in_game[: len(term)]
+        _check_term(attribute, term, imagined)
+        terms[loss.name] = term if loss.absorbing else term * _inside(imagined, len(term))
     return terms
 
 
-def _check_term(attribute: str, term: object, imagined: Imagined, in_game: Tensor) -> None:
+def _inside(imagined: Imagined, length: int) -> Tensor:
+    """[length, B] which positions of a term are real: a term of K+1 begins at the root."""
+    start = 0 if length > imagined.steps else 1
+    return imagined.played.in_game.T[start : start + length]
+
+
+def _check_term(attribute: str, term: object, imagined: Imagined) -> None:
     """A wrong shape would be broadcast, and a term without a gradient teach nothing, without a word."""
-    most, batch = in_game.shape
+    most, batch = len(imagined.unrolled), len(imagined.played.in_game)
     wanted = f"{_of(attribute)}.term: expected a tensor [K', {batch}] with K' from 1 to {most}"
     if not isinstance(term, Tensor):
         raise SeamError(f"{wanted}, got {type(term).__name__}")
     if term.dim() != 2 or not 1 <= len(term) <= most or term.shape[1] != batch:
         raise SeamError(f"{wanted}, got {list(term.shape)}")
-    if imagined.unrolled[0].requires_grad and not term.requires_grad:
+    if imagined.unrolled[-1].requires_grad and not term.requires_grad:
         raise SeamError(f"{wanted} and a gradient, got one of {term.dtype} without")
 
 

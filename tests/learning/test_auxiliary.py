@@ -10,7 +10,7 @@ import pytest
 import torch
 from test_learner import batch
 from torch import Tensor
-from toys_auxiliary import Fullness
+from toys_auxiliary import Fullness, Half
 
 import games
 from muzero.config import ConfigError, LearnerConfig, ModelConfig
@@ -92,8 +92,7 @@ def test_its_part_is_its_term_where_positions_are_real(attribute: str, kind: str
     network, given, aid = made(model), with_ends(batch(0)), AUXILIARY_LOSSES[attribute]
     found = losses(attribute, network, config, given).terms[aid.name]
     data = Tensors.of(given)
-    latents = unroll(network, data, config.state_gradient).latents[1:]
-    imagined = Imagined(latents, data.later_obs, network.bare, network.encode)
+    imagined = Imagined(unroll(network, data, config.state_gradient).latents, data, network)
     term = aid.term(getattr(network, attribute), imagined, config)
     assert 1 <= len(term) <= K
     assert term.shape[1] == SIZE
@@ -181,6 +180,19 @@ def test_it_is_learned(attribute: str, kind: str) -> None:
     assert found[-1] < found[0] - 0.2 * abs(found[0])
 
 
+@pytest.mark.parametrize("absorbing", [False, True])
+def test_a_term_of_all_positions_begins_at_the_root(absorbing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root has its weight of 1 besides 1/K for the others; what lies past the end counts if the loss says so."""
+    monkeypatch.setitem(AUXILIARY_LOSSES, "toy", type("Toy", (Half,), {"absorbing": absorbing})())
+    network, config, data = made(MODELS["prefix"]), LearnerConfig(unroll=K), Tensors.of(with_ends(batch(0)))
+    imagined = Imagined(unroll(network, data, config.state_gradient).latents, data, network)
+    term = Half().term(network.toy, imagined, config).detach()
+    assert term.shape == (K + 1, SIZE)
+    counted = term if absorbing else term * data.in_game.T
+    wanted = (counted * torch.tensor([[1.0], [1 / K], [1 / K]])).sum(0).mean()
+    assert float(compute(network, data, config).terms["half"]) == pytest.approx(float(wanted), rel=1e-5)
+
+
 def test_a_latent_that_can_not_be_decoded_is_told() -> None:
     """A picture's small board has other places than the picture."""
     loss, spec = AUXILIARY_LOSSES["decoder"], games.spec("tic_tac_toe")
@@ -210,14 +222,14 @@ def spoilt(function: Any) -> Any:
     ({"later_obs": lambda *_: 99}, "later_obs: expected a whole number from 0 to 2, .*, got 99"),
     ({"later_obs": lambda *_: None}, "later_obs: expected a whole number from 0 to 2, .*, got None"),
     ({"make": lambda *_: 3}, "make: expected a torch.nn.Module or None, got 3"),
-    ({"term": lambda *_: None}, rf"term: expected a tensor \[K', {SIZE}\] with K' from 1 to 2, got NoneType"),
+    ({"term": lambda *_: None}, rf"term: expected a tensor \[K', {SIZE}\] with K' from 1 to 3, got NoneType"),
     ({"term": lambda *_: 1.0}, "term: expected a tensor .*, got float"),
     ({"term": spoilt(lambda term: term.detach().numpy())}, "term: expected a tensor .*, got ndarray"),
     ({"term": spoilt(lambda term: term[0])}, rf"term: expected a tensor .*, got \[{SIZE}\]"),
     ({"term": spoilt(lambda term: term.mean())}, r"term: expected a tensor .*, got \[\]"),
     ({"term": spoilt(lambda term: term.mean().view(1, 1))}, r"term: expected a tensor .*, got \[1, 1\]"),
     ({"term": spoilt(lambda term: term.T)}, rf"term: expected a tensor .*, got \[{SIZE}, 1\]"),
-    ({"term": spoilt(lambda term: term.repeat(3, 1))}, rf"term: expected a tensor .*, got \[3, {SIZE}\]"),
+    ({"term": spoilt(lambda term: term.repeat(4, 1))}, rf"term: expected a tensor .*, got \[4, {SIZE}\]"),
     ({"term": spoilt(lambda term: term[:0])}, rf"term: expected a tensor .*, got \[0, {SIZE}\]"),
     ({"term": spoilt(lambda term: term.detach())}, "term: expected a .* and a gradient, got one of torch.float32"),
     ({"term": spoilt(lambda term: term.long())}, "term: expected a .* and a gradient, got one of torch.int64"),
