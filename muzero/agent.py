@@ -28,6 +28,7 @@ from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.learned import LearnedModel
 from muzero.model.protocol import SearchError
 from muzero.search.inference import host
+from muzero.search.nodes import HasTree, Nodes
 from muzero.search.planners import ModelPlanner, planner
 from muzero.storage import checkpoint, runs
 from selfplay.planner import Plan
@@ -126,6 +127,18 @@ class Agent:
         prior, value = self._raw_in_chunks(obs, legal)
         variations = [variation for _, found in parts for variation in found]
         return Analysis(Plan.joined([plan for plan, _ in parts]), prior, value, variations)
+
+    def search_tree(
+        self, obs: NDArray[Any], legal: MaskArray, *, simulations: int | None = None, seed: int = 0
+    ) -> tuple[Analysis, Nodes | None]:
+        """`search` of one position, and the nodes of its tree; None without search, and from a planner without a tree.
+        """
+        if len(obs) != 1:
+            raise ValueError(f"obs: expected one position, got {len(obs)}")
+        self._planners.clear()
+        analysis = self.search(obs, legal, simulations=simulations, seed=seed)
+        used = next(iter(self._planners.values()), None)
+        return analysis, used.nodes(0) if isinstance(used, HasTree) else None
 
     def _raw_in_chunks(self, obs: NDArray[Any], legal: MaskArray) -> tuple[FloatArray, FloatArray]:
         prior, value = zip(*(self.raw(obs[rows], legal[rows]) for rows in _chunks(len(legal))), strict=True)

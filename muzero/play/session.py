@@ -5,6 +5,7 @@ The session is independent of how they are shown: in a terminal, on a page or th
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -61,6 +62,16 @@ class Position:
     """moves made so far"""
     returns: tuple[float, ...]
     """each player's return so far"""
+
+
+def seen(games: GameBatch, before: Board | None, moves: int) -> Position:
+    """The position in row 0. before: the board before the last move; moves: made so far."""
+    board = read_board(games.spec.name, games.render(0))
+    added = frozenset() if board is None else frozenset(board.added(before))
+    possible: frozenset[Cell] = frozenset()
+    if board is not None and board.drawing.show_legal:
+        possible = frozenset(cell for name in legal_names(games) if (cell := board.cell(name)) is not None)
+    return Position(games.render(0), board, added, possible, moves, tuple(games.returns()[0].tolist()))
 
 
 @dataclass(frozen=True)
@@ -162,12 +173,8 @@ class Session:
 
     def position(self) -> Position:
         """The current position."""
-        board = self.board()
-        added = frozenset() if board is None else frozenset(board.added(self._before))
-        possible: frozenset[Cell] = frozenset()
-        if board is not None and board.drawing.show_legal:
-            possible = frozenset(cell for name in self.legal_moves if (cell := board.cell(name)) is not None)
-        return Position(self.games.render(0), board, added, possible, self.moves, self.returns)
+        found = seen(self.games, self._before, self.moves)
+        return dataclasses.replace(found, possible=frozenset()) if self.over else found
 
     def result(self) -> Result | None:
         """How the game ended; None while it goes on."""

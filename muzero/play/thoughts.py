@@ -45,6 +45,14 @@ class Line:
     goes_on: bool = False
     """True if the next move has a name only once the dice are known"""
 
+    def text(self, fancy: bool) -> str:
+        """The moves; from the first one that the true rules don't allow, they are marked. fancy: in Unicode."""
+        sign = "✗" if fancy else "!"
+        words = [name + ("" if possible else sign) for name, possible in self.moves]
+        told = " ".join([*words, "..."] if self.goes_on else words)
+        wrong = any(not possible for _, possible in self.moves)
+        return f"{told}   ({sign} illegal: the model is learned)" if wrong else told
+
 
 @dataclass(frozen=True)
 class Thought:

@@ -15,6 +15,7 @@ from muzero.evaluation.positions import EveryPositionReport, PositionsReport
 from muzero.evaluation.provenance import provenance
 from muzero.evaluation.suite import SuiteReport
 from muzero.evaluation.tournament import Contender, TournamentReport
+from muzero.inspection.position import PositionReport
 from muzero.play.filming import FilmReport
 from muzero.reports import protocols
 from selfplay.strength.arena import Score, SoloResult
@@ -120,6 +121,19 @@ def _positions(report: PositionsReport) -> dict[str, Any]:
         "protocol": f"one move in each of {report.positions} positions with exact scores: {report.file}",
         "positions": {name: [dataclasses.asdict(quality) for quality in found]
                       for name, found in report.players.items()},
+    }
+
+
+@content.register
+def _position(report: PositionReport) -> dict[str, Any]:
+    """Values are for the player to move."""
+    return {
+        "game": report.spec.name, "agent": report.agent, "step": report.step, "planner": report.planner or None,
+        "moves": report.moves, "player": report.player, "position": report.position.text,
+        "value": {"network": report.network_value, "search": report.value},
+        "plays": {"action": report.action, "name": report.candidates[0].name},
+        "candidates": [dataclasses.asdict(one) for one in report.candidates],
+        "line": [{"name": name, "possible": possible} for name, possible in report.line.moves],
     }
 
 

@@ -14,8 +14,9 @@ from muzero.evaluation.matches import LostValue, MatchReport
 from muzero.evaluation.positions import EveryPositionReport, PositionsReport
 from muzero.evaluation.suite import Measured, SuiteReport
 from muzero.evaluation.tournament import TournamentReport
+from muzero.inspection.position import PositionReport
 from muzero.play.filming import FilmReport
-from muzero.reports import protocols, standings
+from muzero.reports import position_text, protocols, standings
 from muzero.view.console import tell
 from muzero.view.terminal import amount, counted, table, told_cut
 from selfplay.strength.arena import Score
@@ -163,6 +164,11 @@ def _legend(timed: bool) -> str:
 def _tournament(report: TournamentReport) -> None:
     # Already wrapped to the terminal's width, tables included.
     print(standings.text(report, shutil.get_terminal_size((80, 24)).columns), flush=True)
+
+
+@show.register
+def _position(report: PositionReport) -> None:
+    print(position_text.screen(report), flush=True)
 
 
 @show.register

@@ -18,6 +18,7 @@ from muzero.config import SearchConfig
 from muzero.config.kinds import PLANNERS
 from muzero.model.protocol import Model, SearchError
 from muzero.search.inference import Answers, Inference, SearchTime, inference
+from muzero.search.nodes import Nodes
 from selfplay.planner import Plan
 
 GPU_PARTS = 2
@@ -146,6 +147,10 @@ class TreeSearch:
         """The line that the last search expects in `row`, starting with the move it would play."""
         moves: list[int] = self.groups[row // self.width].tree.principal_variation(row % self.width).tolist()
         return moves
+
+    def nodes(self, row: int) -> Nodes:
+        """The tree that the last search has left in `row`."""
+        return Nodes(**self.groups[row // self.width].tree.nodes(row % self.width))
 
     def _simulate(self, groups: list[Group], count: int) -> None:
         for group in groups:

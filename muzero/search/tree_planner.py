@@ -13,6 +13,7 @@ from games.base import GameBatch, MaskArray
 from muzero.config import SearchConfig
 from muzero.model.protocol import SearchModel
 from muzero.search.inference import SearchTime
+from muzero.search.nodes import Nodes
 from muzero.search.planners import Reserved
 from muzero.search.tree import TreeSearch, groups_on
 from selfplay.planner import Plan
@@ -49,6 +50,10 @@ class TreePlanner:
     def variation(self, row: int) -> list[int]:
         """The line that the last search expects in `row`, starting with the move it would play."""
         return self.search.variation(row)
+
+    def nodes(self, row: int) -> Nodes:
+        """The tree that the last search has left in `row`."""
+        return self.search.nodes(row)
 
     def refresh(self) -> None:
         self.model.refresh()

@@ -9,7 +9,7 @@ from typing import Final, TextIO
 
 CODE: Final = re.compile(r"\x1b\[[0-9;]*m")
 WORD: Final = re.compile(r"\s*\S+")
-COMMAND: Final = re.compile(r"(?<!\S)muzero (?:train|play|evaluate|bench) .*?(?=\s+#|$)")
+COMMAND: Final = re.compile(r"(?<!\S)muzero (?:train|play|evaluate|inspect|bench) .*?(?=\s+#|$)")
 """A command to type or copy."""
 SHELL_WORD: Final = re.compile(r"""\s*(?:'[^']*'|"[^"]*"|[^\s'"])+""")
 INDENT: Final = 2

@@ -16,12 +16,11 @@ from scripted import Scripted
 import games as engines
 from games.base import GameError
 from muzero.commands import play
-from muzero.commands.play.board import draw, shapes
 from muzero.commands.play.dialogue import Dialogue
 from muzero.commands.play.refusals import refusal
-from muzero.commands.play.thoughts import expected_line as written
 from muzero.commands.play.thoughts import value_bar
 from muzero.play.board import DRAWINGS, OWN_SIGNS, Board, read_board
+from muzero.play.drawing import draw, shapes
 from muzero.play.moves import legal_names, move_name, parse_move
 from muzero.play.session import Session
 from muzero.play.thoughts import expected_line as ahead
@@ -38,7 +37,7 @@ def session(game: str, agent: Scripted | None = None, **options: Any) -> Dialogu
 
 
 def expected_line(batch: Any, variation: list[int], fancy: bool) -> str:
-    return written(ahead(batch, variation), fancy)
+    return ahead(batch, variation).text(fancy)
 
 
 def position(game: str, plies: int, seed: int) -> tuple[Any, list[int]]:

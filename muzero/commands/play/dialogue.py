@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from games.base import GameError
-from muzero.commands.play import board as drawing
 from muzero.commands.play.refusals import listing, refusal
-from muzero.commands.play.thoughts import best_moves, expected_line, value_bar
+from muzero.commands.play.thoughts import best_moves, value_bar
+from muzero.play import drawing
 from muzero.play.board import OWN_SIGNS
 from muzero.play.moves import legal_names, parse_move
 from muzero.play.session import Session
@@ -50,18 +49,7 @@ class Dialogue:
 
     def picture(self) -> str:
         """The board, the newest stones marked."""
-        position = self.session.position()
-        if position.board is not None:
-            return drawing.draw(position.board, self.pen, self.fancy, position.added, position.possible)
-        lines = self._clean(position.text).splitlines()
-        if self.session.spec.players == 1:
-            # The game's own text may not show the step and return.
-            lines.insert(0, f"step {position.moves}   return so far {position.returns[0]:g}")
-        return "\n".join(f"  {line}" for line in lines)
-
-    def _clean(self, text: str) -> str:
-        """A game's own text, without control codes unless they are allowed."""
-        return text if self.pen.on else re.sub(r"\x1b\[[0-9;]*m", "", text)
+        return drawing.picture(self.session.position(), self.pen, self.fancy)
 
     def help(self) -> str:
         """The list of commands."""
@@ -146,7 +134,7 @@ class Dialogue:
     def _explain(self, thought: Thought) -> str:
         session, value = self.session, thought.value
         parts = [_indent(best_moves(thought.moves, self.fancy))]
-        parts.append(f"  expects  {expected_line(thought.line, self.fancy)}")
+        parts.append(f"  expects  {thought.line.text(self.fancy)}")
         if session.spec.players == 1:
             parts.append(f"  value    {value:+z.2f}")
         else:

@@ -1,11 +1,11 @@
-"""An agent's analysis in a terminal: the value as a bar, its best moves as a table, the expected line."""
+"""An agent's analysis in a terminal: the value as a bar, its best moves as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from games.base import GameSpec
-from muzero.play.thoughts import Line, MoveThought
+from muzero.play.thoughts import MoveThought
 from muzero.view.terminal import Ink, bar, table
 
 BAR = 24
@@ -32,12 +32,3 @@ def best_moves(moves: Sequence[MoveThought], fancy: bool) -> str:
         for move in moves
     ]
     return table(("move", "visits", "", "prior", "Q"), rows, left=(0, 2))
-
-
-def expected_line(line: Line, fancy: bool) -> str:
-    """The expected line; from the first move that the true rules don't allow, moves are marked."""
-    sign = "✗" if fancy else "!"
-    words = [name + ("" if possible else sign) for name, possible in line.moves]
-    told = " ".join([*words, "..."] if line.goes_on else words)
-    wrong = any(not possible for _, possible in line.moves)
-    return f"{told}   ({sign} illegal: the model is learned)" if wrong else told

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 
 from muzero.play.board import Board, Cell, Drawing
+from muzero.play.session import Position
 from muzero.view.terminal import Ink
 
 FIRST, SECOND = ("red", "bold"), ("yellow", "bold")
@@ -14,6 +16,18 @@ ROUND = {True: ("●", "○"), False: ("X", "O")}
 CROSSES = {True: ("X", "O"), False: ("X", "O")}
 KINGS = {"8": ("◆", "K"), "*": ("◇", "Q")}
 """Crowned pieces of checkers: in Unicode, and in ASCII."""
+
+
+def picture(position: Position, pen: Ink, fancy: bool) -> str:
+    """A position, the newest stones in brackets: its board, or the game's own text."""
+    if position.board is not None:
+        return draw(position.board, pen, fancy, position.added, position.possible)
+    # A game's own text has no control codes unless they are allowed.
+    lines = (position.text if pen.on else re.sub(r"\x1b\[[0-9;]*m", "", position.text)).splitlines()
+    if len(position.returns) == 1:
+        # The game's own text may not show the step and return.
+        lines.insert(0, f"step {position.moves}   return so far {position.returns[0]:g}")
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def draw(
