@@ -7,7 +7,7 @@ from typing import Any
 
 from games.base import GameError
 from games.connect_four_openings import BOARD as USUAL
-from games.connect_four_openings import opening_value
+from games.connect_four_openings import PLIES, opening_value
 from games.connect_four_search import Board, new_memory
 from games.spiel_facts import load_facts
 
@@ -15,6 +15,8 @@ LARGEST = 36
 """Cells of the largest board searched from its start, which takes seconds (4 x 9: a minute); for the usual board of 42
 cells the opening values are on file."""
 IN_A_ROW = 4
+LEFT = 26
+"""Empty cells of positions that are searched to their end within milliseconds."""
 
 
 class ConnectFourSolver:
@@ -41,6 +43,11 @@ class ConnectFourSolver:
     def new_state(self) -> Any:
         """The first position."""
         return self._game.new_initial_state()
+
+    def quick(self, state: Any) -> bool:
+        """Whether a value is found within milliseconds: in the opening, where it is known, and later on."""
+        played = len(state.history())
+        return (played <= PLIES and self._board == USUAL) or self._board.cells - played <= LEFT
 
     def value(self, state: Any) -> float:
         """1 won, 0 drawn, -1 lost for the player to move under perfect play; 0 at the end, where nothing is to come."""

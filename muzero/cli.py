@@ -25,7 +25,7 @@ COMMANDS = {
     "train": "train an agent on a game, or resume a run",
     "play": "play against an agent in the terminal",
     "evaluate": "measure an agent against opponents, perfect play or solved positions",
-    "inspect": "show what an agent thinks of a position",
+    "inspect": "show what an agent thinks of a position, or how good its model is",
     "games": "list the games that can be played",
     "doctor": "check this machine and this installation",
     "bench": "measure this machine: search, self-play, learning, games",
@@ -44,7 +44,7 @@ LOWER = {
     "train": "--replay.capacity, --selfplay.games, --search.simulations, --model.width or --learner.batch",
     "play": "--simulations",
     "evaluate": "--simulations or --games",
-    "inspect": "--simulations",
+    "inspect": "--simulations, or with --model --positions or --depth",
     "bench": "--games, --simulations, --batch or the shape",
 }
 """Options that determine the memory of a command."""

@@ -36,7 +36,7 @@ class CountingModel:
     forgetful: bool = False
     """a move takes one counter more than it should"""
     goes_on: bool = False
-    """a game that is over is worth something"""
+    """no end is predicted, and a game that is over is worth something"""
     careless: bool = False
     """imagined policies think everything legal"""
     spec = games.spec(GAME)
@@ -56,7 +56,8 @@ class CountingModel:
         told = latent[:, -1] if self.late else paid
         after = torch.nn.functional.one_hot(left, PILE + 1).float()
         mover = torch.stack((left == 0, torch.zeros_like(left), left > 0), 1).float() * 2 * SHARP
-        return torch.cat((after, latent[:, -2:-1] + 1, paid[:, None]), 1), told[:, None], mover
+        reached = torch.cat((after, latent[:, -2:-1] + 1, paid[:, None]), 1)
+        return reached, told[:, None], mover[:, : 0 if self.goes_on else 3]
 
     def reward(self, before: Tensor, after: Tensor, output: Tensor) -> Tensor:
         return output[:, 0]

@@ -16,8 +16,10 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
     "opening_plies": (0, MANY),
     "max_moves": (1, MANY),
     "seed": (0, 2**63 - 1),
+    "positions": (20, MANY),
+    "depth": (1, 1_000),
 }
-"""Option of `muzero evaluate` and `muzero play` (with `_`) -> its lowest and highest value."""
+"""Option of `muzero evaluate`, `muzero play` and `muzero inspect` (with `_`) -> its lowest and highest value."""
 OF_SEARCH = {"simulations": "search.simulations", "noise": "search.gumbel_scale"}
 """Option -> the search setting that has the same highest value; 0: without search, or without noise. The fraction of
 Dirichlet noise is at most 1, which is checked once the agent is known."""

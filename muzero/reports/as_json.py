@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from games.atari_protocol import AtariFacts
 from muzero.evaluation.episodes import EpisodesReport
 from muzero.evaluation.matches import LostValue, MatchReport
@@ -18,6 +20,11 @@ from muzero.evaluation.tournament import Contender, TournamentReport
 from muzero.inspection.position import PositionReport
 from muzero.play.filming import FilmReport
 from muzero.reports import protocols
+from muzero.reports.model_text import sentence
+from muzero.validation.movers import SOURCES
+from muzero.validation.report import DepthReport
+from muzero.validation.trust import LEAST, LEAST_LEGAL, LEAST_SEEN, MOST_DRIFT, MOST_FALSE, MOST_KL, scale
+from muzero.validation.validate import ModelReport
 from selfplay.strength.arena import Score, SoloResult
 from selfplay.strength.ratings import END_PAIRS, PRIOR_DRAWS, RESAMPLES, Difference
 from selfplay.strength.statistics import score_interval, wilson
@@ -135,6 +142,33 @@ def _position(report: PositionReport) -> dict[str, Any]:
         "candidates": [dataclasses.asdict(one) for one in report.candidates],
         "line": [{"name": name, "possible": possible} for name, possible in report.line.moves],
     }
+
+
+@content.register
+def _model(report: ModelReport) -> dict[str, Any]:
+    """Figures by depth are lists that begin at depth 0; null where there is nothing to judge."""
+    return {
+        "game": report.spec.name, "agent": report.agent, "step": report.step, "seed": report.seed,
+        "positions": report.positions, "unroll": report.unroll, "sentence": sentence(report),
+        "bounds": {"drift_of_spread": MOST_DRIFT, "kl": MOST_KL, "legal_mass": LEAST_LEGAL, "seen": LEAST_SEEN,
+                   "false": MOST_FALSE, "least": LEAST},
+        "sources": {source: {**dataclasses.asdict(report.trust[source]),
+                             "scale": scale(report.figures[source], report.spec),
+                             "figures": _figures(report.figures[source])} for source in SOURCES},
+    }
+
+
+def _figures(report: DepthReport) -> dict[str, Any]:
+    return {name: _listed(value) for name, value in dataclasses.asdict(report).items()}
+
+
+def _listed(value: Any) -> Any:
+    """Arrays as lists, within lists and dicts too."""
+    if isinstance(value, dict):
+        return {name: _listed(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_listed(part) for part in value]
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 @content.register

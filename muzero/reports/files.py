@@ -8,9 +8,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from games.extras import installing
 from muzero.evaluation.kept import EVALUATION, weighed
 from muzero.storage import disk, runs
 from muzero.view.console import USAGE, CommandError, log
+
+PICTURES = (".svg", ".png", ".pdf")
+"""File extensions of pictures of results."""
 
 
 def keep(agent: str, measured: dict[str, Any]) -> None:
@@ -37,6 +41,22 @@ def check_target(target: Path | None) -> None:
         raise CommandError(f"--json {target}: can't be written there ({error.strerror})", USAGE) from error
     if not free:
         raise CommandError(f"--json {target}: can't be written there", USAGE)
+
+
+def check_plot(path: Path | None) -> None:
+    """Refuse a picture that can't be drawn, before anything is measured. Raises CommandError (usage)."""
+    if path is None:
+        return
+    if path.suffix.lower() not in PICTURES:
+        raise CommandError(f"--plot {path}: expected a name that ends in {', '.join(PICTURES)}", USAGE)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise CommandError(f"--plot {path}: can't be written there", USAGE)
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise CommandError(f"--plot: a picture needs matplotlib, which isn't installed: {installing('plots')}",
+                           USAGE) from error
+    del matplotlib
 
 
 def write_json(path: Path, values: dict[str, Any], failed: str = "--json ") -> None:

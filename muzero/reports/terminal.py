@@ -16,7 +16,8 @@ from muzero.evaluation.suite import Measured, SuiteReport
 from muzero.evaluation.tournament import TournamentReport
 from muzero.inspection.position import PositionReport
 from muzero.play.filming import FilmReport
-from muzero.reports import position_text, protocols, standings
+from muzero.reports import model_text, position_text, protocols, standings
+from muzero.validation.validate import ModelReport
 from muzero.view.console import tell
 from muzero.view.terminal import amount, counted, table, told_cut
 from selfplay.strength.arena import Score
@@ -169,6 +170,11 @@ def _tournament(report: TournamentReport) -> None:
 @show.register
 def _position(report: PositionReport) -> None:
     print(position_text.screen(report), flush=True)
+
+
+@show.register
+def _model(report: ModelReport) -> None:
+    tell(model_text.text(report))
 
 
 @show.register

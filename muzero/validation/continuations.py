@@ -92,7 +92,11 @@ class Collector:
         while min(map(len, self.found)) < each:
             self._move()
         rows = [found[turn] for turn in range(each) for found in self.found]
-        return _stacked(rows[: self.wanted.count], self.batch.spec, self.wanted.depth, gamma, self.truth is not None)
+        sample = _stacked(rows[: self.wanted.count], self.batch.spec, self.wanted.depth, gamma)
+        if self.movers.first is not self.movers.after:
+            # As in training: a return says nothing of a position whose first move was another one's.
+            sample.returns[:, 0] = np.nan
+        return sample
 
     def _row(self) -> _Row:
         return _Row(int(self.rng.integers(self.wanted.starts)))
@@ -148,7 +152,7 @@ def _returns(row: _Row, depth: int, gamma: float) -> FloatArray:
     return found
 
 
-def _stacked(rows: list[_Row], spec: GameSpec, depth: int, gamma: float, exact: bool) -> Sample:
+def _stacked(rows: list[_Row], spec: GameSpec, depth: int, gamma: float) -> Sample:
     count, steps = len(rows), depth + 1
     truth = np.full((count, steps), np.nan, np.float32)
     sample = Sample(
@@ -156,7 +160,7 @@ def _stacked(rows: list[_Row], spec: GameSpec, depth: int, gamma: float, exact: 
         legal=np.zeros((count, steps, spec.num_actions), np.bool_), action=np.zeros((count, depth), np.int64),
         reward=np.zeros((count, depth), np.float32), discount=np.zeros((count, depth), np.float32),
         in_game=np.zeros((count, steps), np.bool_),
-        returns=np.stack([_returns(row, depth, gamma) for row in rows]), truth=truth if exact else None)
+        returns=np.stack([_returns(row, depth, gamma) for row in rows]), truth=truth)
     for index, row in enumerate(rows):
         for step, (obs, legal, action, value) in enumerate(row.seen):
             sample.obs[index, step], sample.legal[index, step], sample.in_game[index, step] = obs, legal, True

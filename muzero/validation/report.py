@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from games.base import FloatArray, MaskArray
+from muzero.validation.calibration import Calibration, calibrated
 from muzero.validation.depth import Imagined
 from muzero.validation.sample import Sample
 
@@ -22,6 +24,10 @@ class DepthReport:
 
     positions: NDArray[np.int64]
     """positions of games at each depth"""
+    rewards: NDArray[np.int64]
+    """rewards other than 0 paid by the moves to each depth"""
+    ends: NDArray[np.int64]
+    """games that end with the move to each depth"""
     spread: float
     """standard deviation of the network's values of the real positions"""
     value_error: FloatArray
@@ -50,6 +56,10 @@ class DepthReport:
     """share of moves within a game to which it gives that too"""
     after_end: FloatArray
     """mean |value| one step past the end, where nothing is to come: what a search adds to the result of a game"""
+    values: tuple[Calibration, ...]
+    """[T+1] of values against returns"""
+    wins: tuple[Calibration, ...]
+    """[T+1] of the probability of a win, in games that are won, drawn or lost; elsewhere empty"""
 
 
 def report(sample: Sample, found: Imagined) -> DepthReport:
@@ -57,19 +67,40 @@ def report(sample: Sample, found: Imagined) -> DepthReport:
     inside = sample.in_game
     off = found.value - found.real_value
     return DepthReport(
-        positions=inside.sum(0), spread=float(found.real_value[inside].std()),
+        positions=inside.sum(0), **_events(sample), spread=float(found.real_value[inside].std()),
         value_error=_value_error(sample, found), truth_error=_truth_error(sample, found),
         drift=mean_by_depth(np.abs(off), inside), bias=mean_by_depth(off, inside),
         kl=mean_by_depth(found.kl, inside), legal_mass=mean_by_depth(found.legal_mass, inside),
-        cosine=mean_by_depth(found.cosine, inside), **_of_moves(sample, found), after_end=_after_end(sample, found))
+        cosine=mean_by_depth(found.cosine, inside), **_of_moves(sample, found), after_end=_after_end(sample, found),
+        values=_values(sample, found), wins=_wins(sample, found))
+
+
+def _known(sample: Sample) -> MaskArray:
+    """[N, T+1] where returns are known. At a depth where most games were cut there are none: those that ended are no
+    fair sample."""
+    known = sample.in_game & ~np.isnan(sample.returns)
+    return np.asarray(known & (known.sum(0) >= HALF * sample.in_game.sum(0)))
 
 
 def _value_error(sample: Sample, found: Imagined) -> FloatArray:
-    """Where most games were cut, those that ended are no fair sample."""
-    known = sample.in_game & ~np.isnan(sample.returns)
-    errors = mean_by_depth(np.abs(found.value - np.nan_to_num(sample.returns)), known)
-    errors[known.sum(0) < HALF * sample.in_game.sum(0)] = np.nan
-    return errors
+    return mean_by_depth(np.abs(found.value - np.nan_to_num(sample.returns)), _known(sample))
+
+
+def _values(sample: Sample, found: Imagined) -> tuple[Calibration, ...]:
+    known = _known(sample)
+    said = [array[known] for array in (found.value, sample.returns)]
+    low, high = (float(edge(np.concatenate(said))) for edge in (np.min, np.max)) if known.any() else (-1.0, 1.0)
+    return tuple(calibrated(found.value[where, step], sample.returns[where, step], low, high)
+                 for step, where in enumerate(known.T))
+
+
+def _wins(sample: Sample, found: Imagined) -> tuple[Calibration, ...]:
+    known = _known(sample) & ~np.isnan(found.win)
+    if not np.isin(np.abs(sample.returns[known]), (0.0, 1.0)).all():
+        known[:] = False
+    return tuple(calibrated(found.win[where, step], (sample.returns[where, step] > 0).astype(np.float32), 0.0, 1.0,
+                            binary=True)
+                 for step, where in enumerate(known.T))
 
 
 def _truth_error(sample: Sample, found: Imagined) -> FloatArray:
@@ -79,7 +110,12 @@ def _truth_error(sample: Sample, found: Imagined) -> FloatArray:
     return mean_by_depth(np.abs(found.value - np.nan_to_num(sample.truth)), known)
 
 
-def _of_moves(sample: Sample, found: Imagined) -> dict[str, FloatArray]:
+def _events(sample: Sample) -> dict[str, Any]:
+    found = {"rewards": sample.made & (sample.reward != 0), "ends": sample.made & (sample.discount == 0)}
+    return {name: np.concatenate((np.zeros(1, np.int64), where.sum(0))) for name, where in found.items()}
+
+
+def _of_moves(sample: Sample, found: Imagined) -> dict[str, Any]:
     """Figures of rewards and ends."""
     made, paid = sample.made, sample.made & (sample.reward != 0)
     typical = np.abs(sample.reward[paid]).mean() if paid.any() else np.inf

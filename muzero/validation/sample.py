@@ -34,7 +34,8 @@ class Sample:
     in_game: MaskArray
     """[N, T+1] whether step t is a position of the game, not past its end or beyond where it was cut"""
     returns: FloatArray
-    """[N, T+1] discounted rewards up to the end of the game, for the player to move; NaN where nobody saw the end"""
+    """[N, T+1] discounted rewards up to the end of the game, for the player to move; NaN where nobody saw the end,
+    or where another one chose the first move"""
     truth: FloatArray | None = None
     """[N, T+1] value under perfect play for the player to move; NaN where it isn't known, None if it is nowhere"""
 

@@ -57,7 +57,8 @@ BROKEN = re.compile(r"\*\*\*\S| (?! )\S")
 LANGUAGES = {"sh", "python", "text"}
 PROSE, TABLE, README_LINES, README_RESULTS = 120, 240, 130, 12
 HELPS = {
-    "train": [["train"]], "play": [["play"]], "inspect": [["inspect"]], "games": [["games"]], "doctor": [["doctor"]],
+    "train": [["train"]], "play": [["play"]], "inspect": [["inspect"], ["inspect", "--model"]], "games": [["games"]],
+    "doctor": [["doctor"]],
     "evaluate": [["evaluate", mode] for mode in ("match", "tournament", "positions", "episodes", "suite", "video")],
     "bench": [["bench"], *(["bench", kind] for kind in ("search", "selfplay", "learn", "games"))],
 }

@@ -62,6 +62,7 @@ def test_an_imagined_position_that_is_another_one_is_seen_in_all_figures() -> No
 def test_a_game_that_isnt_over_in_the_model_is_worth_something_after_its_end() -> None:
     found = judged(CountingModel(goes_on=True))
     assert np.nanmin(found.after_end[2:]) == np.nanmax(found.after_end[2:]) == 0.5
+    assert np.isnan(found.ends_seen).all()
     assert np.nanmax(found.drift) == 0
 
 
@@ -86,8 +87,7 @@ def test_past_the_end_nothing_counts() -> None:
     assert not SAMPLE.in_game.all()
     expected = report(SAMPLE, found)
     spoiled = report(SAMPLE, dataclasses.replace(found, **garbage))
-    for field in dataclasses.fields(DepthReport):
-        np.testing.assert_array_equal(getattr(spoiled, field.name), getattr(expected, field.name))
+    np.testing.assert_equal(dataclasses.asdict(spoiled), dataclasses.asdict(expected))
 
 
 def test_values_are_compared_with_exact_ones_where_they_are_known() -> None:
@@ -101,21 +101,23 @@ def test_values_are_compared_with_exact_ones_where_they_are_known() -> None:
 
 
 def test_returns_are_of_the_player_to_move_and_zero_past_the_end() -> None:
-    assert set(np.unique(SAMPLE.returns)) == {-1.0, 0.0, 1.0}
+    # Another one chose the first move.
+    assert np.isnan(SAMPLE.returns[:, 0]).all()
+    assert set(np.unique(SAMPLE.returns[:, 1:])) == {-1.0, 0.0, 1.0}
     assert not SAMPLE.returns[~SAMPLE.in_game].any()
-    lasts = SAMPLE.made & (SAMPLE.discount == 0)
-    assert (SAMPLE.returns[:, :-1][lasts] == 1).all()
-    before = SAMPLE.made[:, :-1] & ~lasts[:, :-1]
-    np.testing.assert_array_equal(SAMPLE.returns[:, 1:-1][before], -SAMPLE.returns[:, :-2][before])
+    made, lasts = SAMPLE.made[:, 1:], (SAMPLE.made & (SAMPLE.discount == 0))[:, 1:]
+    assert (SAMPLE.returns[:, 1:-1][lasts] == 1).all()
+    before = made & ~lasts
+    np.testing.assert_array_equal(SAMPLE.returns[:, 2:][before], -SAMPLE.returns[:, 1:-1][before])
 
 
 def test_games_whose_end_nobody_saw_have_no_return() -> None:
     cut = continued(depth=2, wait=0)
-    unknown = np.isnan(cut.returns)
+    unknown = np.isnan(cut.returns)[:, 1:]
     assert unknown.any()
     assert not unknown.all()
     assert (unknown.all(1) == unknown.any(1)).all()
-    assert (cut.in_game[unknown.all(1)].all(1)).all()
+    assert cut.in_game[unknown.all(1)].all()
     # Of the few that ended, nothing is said: they are the short ones.
     assert unknown.mean() > 0.5
     assert np.isnan(judged(CountingModel(), cut).value_error).all()

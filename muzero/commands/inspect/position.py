@@ -17,6 +17,7 @@ from muzero.view.console import OK
 
 EXAMPLES = (
     'muzero inspect connect_four --moves "4 4 3"',
+    "muzero inspect connect_four --model                # how far ahead its model is good",
 )
 
 

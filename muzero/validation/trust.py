@@ -1,0 +1,98 @@
+"""Trust depth of a learned model: how many moves ahead nothing that a search needs is wrong.
+
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from games.base import FloatArray, GameSpec, MaskArray
+from muzero.validation.report import DepthReport
+
+LEAST = 20
+"""Positions at a depth, and rewards and ends up to it: fewer say nothing."""
+MOST_DRIFT = 0.35
+"""Value drift, as a share of the spread of values."""
+LEAST_SPREAD = 0.1
+"""The least spread of values that a drift is measured by, as a share of the range of returns: where all values are
+alike, as between players who know a game by heart, a small drift isn't much."""
+MOST_KL = 0.5
+"""Of the imagined policy from the real position's, in nats."""
+LEAST_LEGAL = 0.95
+"""Of the imagined policy on legal actions."""
+LEAST_SEEN = 0.8
+"""Of rewards, and of ends, up to a depth."""
+MOST_FALSE = 0.05
+"""Of moves that are imagined to be rewarded, or to end the game, and are not."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Up to which depth a model is good, and what goes wrong first beyond it."""
+
+    depth: int
+    """the largest depth up to which all is well; 0: not even one move can be imagined"""
+    measured: int
+    """the largest depth with enough positions"""
+    wrong: tuple[str, ...]
+    """the figures out of bounds at the next depth; empty if there are none"""
+
+
+def trusted(report: DepthReport, spec: GameSpec) -> Trust:
+    """Judge the figures of a model. Where there is nothing to judge, nothing is wrong."""
+    enough = report.positions >= LEAST
+    measured = int(np.flatnonzero(enough)[-1]) if enough.any() else 0
+    found = failures(report, spec)
+    for depth in range(1, measured + 1):
+        wrong = tuple(name for name, where in found.items() if where[depth])
+        if wrong:
+            return Trust(depth - 1, measured, wrong)
+    return Trust(measured, measured, ())
+
+
+def failures(report: DepthReport, spec: GameSpec) -> dict[str, MaskArray]:
+    """By figure, the depths [T+1] at which it is out of bounds."""
+    return {
+        "value": _above(report.drift, MOST_DRIFT * scale(report, spec)),
+        "policy": _above(report.kl, MOST_KL),
+        "legality": _below(report.legal_mass, LEAST_LEGAL),
+        "rewards": _unseen(report.recall, report.rewards) | _above(report.false_rewards, MOST_FALSE),
+        "ends": _unseen(report.ends_seen, report.ends) | _above(report.false_ends, MOST_FALSE) | _goes_on(report, spec)}
+
+
+def _goes_on(report: DepthReport, spec: GameSpec) -> MaskArray:
+    """Whether games go on in the model past their ends: where it predicts no ends, their values have to say so."""
+    if not np.isnan(report.ends_seen).all():
+        return np.zeros(len(report.ends), np.bool_)
+    mean, total = so_far(report.after_end, report.ends)
+    return np.asarray((total >= LEAST) & (mean > MOST_DRIFT * scale(report, spec)))
+
+
+def scale(report: DepthReport, spec: GameSpec) -> float:
+    """What a drift is measured by: the spread of values, in units of the return."""
+    return max(report.spread, LEAST_SPREAD * (spec.max_return - spec.min_return))
+
+
+def so_far(figures: FloatArray, events: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Means [T+1] over all events up to each depth, and how many there are: events are rare, so those of one depth say
+    little. NaN before the first."""
+    known = np.where(np.isnan(figures), 0, events)
+    total = known.cumsum()
+    means: FloatArray = np.full(len(total), np.nan, np.float32)
+    np.divide((np.nan_to_num(figures) * known).cumsum(), total, out=means, where=total > 0, casting="same_kind")
+    return means, total
+
+
+def _unseen(share: FloatArray, events: NDArray[np.int64]) -> MaskArray:
+    mean, total = so_far(share, events)
+    return np.asarray((total >= LEAST) & (mean < LEAST_SEEN))
+
+
+def _above(figures: FloatArray, most: float) -> MaskArray:
+    return np.asarray(np.nan_to_num(figures, nan=most) > most)
+
+
+def _below(figures: FloatArray, least: float) -> MaskArray:
+    return np.asarray(np.nan_to_num(figures, nan=least) < least)

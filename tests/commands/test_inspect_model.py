@@ -1,0 +1,145 @@
+"""`muzero inspect AGENT --model`: table, picture and JSON, and what it refuses."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import tiny, whole_run
+
+from muzero import cli
+from muzero.agent import Agent, load
+from muzero.config import Config, ModelConfig
+from muzero.model.build import build_model
+from muzero.reports import model_text
+from muzero.reports.model_plot import draw
+from muzero.validation import validate as validation
+from muzero.validation.movers import SOURCES
+from muzero.validation.validate import ValidationError, validate
+
+torch.set_num_threads(1)
+
+
+def inspected(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = cli.main(["inspect", *words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_the_shipped_agents_model_is_good_in_words_numbers_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = inspected(capsys, "tic_tac_toe", "--model", "--positions", "100", "--plot",
+                               str(tmp_path / "m.svg"), "--json", str(tmp_path / "m.json"))
+    assert code == 0
+    assert "Good to at least 6 moves here, as deep as was measured (it was trained on 3)." in out
+    assert out.count("depth  games  drift") == 3
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\x1b" not in out
+    assert "following 100 positions, actions random ..." in err
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found["command"][:4] == ["muzero", "inspect", "tic_tac_toe", "--model"]
+    assert set(found["sources"]) == set(SOURCES)
+    figures = found["sources"]["random"]["figures"]
+    assert figures["drift"][0] == 0.0
+    assert len(figures["drift"]) == len(figures["wins"]) == 7
+    # Perfect play is known in this game, and what followed a random move says nothing of the position before it.
+    assert figures["truth_error"][0] < 0.05
+    assert figures["value_error"][0] is None
+    assert found["sources"]["random"]["depth"] == 6
+    assert "reliability: win probability" in (tmp_path / "m.svg").read_text()
+
+
+def test_a_damaged_model_is_not_trusted() -> None:
+    agent = load("tic_tac_toe")
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in agent.model.g.parameters():
+            weights.add_(0.4 * weights.std() * torch.randn(weights.shape, generator=generator))
+    found = validate(agent, positions=150)
+    assert found.trust[found.worst].depth < 3
+    assert model_text.sentence(found).startswith(("Good to about", "Not good for"))
+
+
+def test_equal_reports_give_equal_pictures(tmp_path: Path) -> None:
+    found = validate(made(), positions=40, depth=1)
+    pictures = [tmp_path / name for name in ("a.svg", "b.svg")]
+    for picture in pictures:
+        draw(found, picture)
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+
+
+def test_a_run_can_be_inspected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole_run(tiny(train__steps=2), tmp_path / "run")
+    code, out, _ = inspected(capsys, str(tmp_path / "run"), "--model", "--positions", "40", "--depth", "2")
+    assert code == 0
+    assert "step 2, 40 positions each" in out
+    assert "good to" in out.lower()
+
+
+def made(**model: Any) -> Agent:
+    torch.manual_seed(0)
+    config = Config(model=ModelConfig(width=8, hidden=8, **model))
+    return Agent(build_model(config), config, "made", 0)
+
+
+def test_a_model_of_the_true_rules_is_refused() -> None:
+    with pytest.raises(ValidationError, match="imagines nothing, so there is no model to validate"):
+        validate(made(dynamics="rules"))
+
+
+def test_too_few_positions_are_refused_with_how_many_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a game of nine moves that is followed from its eighth move on, few positions have another one behind them."""
+    monkeypatch.setattr(validation, "usual", lambda *_: (9, 100))
+    with pytest.raises(ValidationError, match=r"expected at least 20 positions .* got \d+: give --positions at least "
+                                              r"\d+"):
+        validate(made(), positions=21)
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--positions", "19"], "--positions: expected 20 to 1,048,576, got 19"),
+    (["--depth", "0"], "--depth: expected 1 to 1,000, got 0"),
+    (["--seed", "-1"], "--seed: expected 0 to"),
+    (["--plot", "model.txt"], "--plot model.txt: expected a name that ends in .svg, .png, .pdf"),
+    (["--plot", "nowhere/model.svg"], "--plot nowhere/model.svg: can't be written there"),
+    (["--json", "nowhere/model.json"], "--json nowhere/model.json: can't be written there"),
+    (["--positions", "1000000", "--depth", "100"], "expected at most 2 GiB of observations, got"),
+])
+def test_what_cant_be_done_is_refused_before_games_are_played(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "usual", None)
+    code, out, err = inspected(capsys, "tic_tac_toe", "--model", *words)
+    assert code == 2
+    assert said in err
+    assert out == ""
+
+
+def test_a_picture_without_matplotlib_says_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == "matplotlib":
+            raise ImportError("no matplotlib")
+        return there(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    code, _, err = inspected(capsys, "tic_tac_toe", "--model", "--plot", "model.svg")
+    assert code == 2
+    assert "pip install '.[plots]'" in err
+
+
+def test_long_games_are_followed_at_intervals_and_their_ends_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validation, "LONGEST", 4)
+    agent = made()
+    assert validation.usual(agent, 3, 0) == (6, 0)
+    found = validate(agent, depth=2, positions=60)
+    for source in SOURCES:
+        assert np.isnan(found.figures[source].value_error).all()
