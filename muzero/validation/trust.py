@@ -1,5 +1,4 @@
-"""Trust depth of a learned model: how many moves ahead nothing that a search needs is wrong.
-
+"""Trust depth of a learned model: how many moves ahead nothing that a search needs is wrong."""
 
 from __future__ import annotations
 
