@@ -14,7 +14,10 @@ from selfplay.recorder import Recorder
 from selfplay.schedule import at
 from selfplay.settings import SelfPlayConfig
 from selfplay.stopwatch import Stopwatch
-from selfplay.trajectory import StoredPlan, Trajectory
+from selfplay.trajectory import UNNUMBERED, StoredPlan, Trajectory
+
+SEEDS, COUNT_BITS = 1 << 21, 31
+"""A game's number holds its actor's seed, modulo SEEDS, and a count below 2^COUNT_BITS; see `NUMBERS`."""
 
 
 @dataclass
@@ -40,7 +43,8 @@ class Counters:
 class Actor:
     """One lockstep batch of self-play games. All randomness comes from `seed`."""
 
-    def __init__(self, games: GameBatch, config: SelfPlayConfig, seed: int) -> None:
+    def __init__(self, games: GameBatch, config: SelfPlayConfig, seed: int, numbered: bool = False) -> None:
+        """numbered: games get numbers, `Trajectory.number`; those of other seeds have others."""
         self.games, self.config = games, config
         self.recorder = Recorder(games.spec, games.size)
         self.rng = np.random.default_rng(seed)
@@ -55,6 +59,10 @@ class Actor:
         self._cut = np.arange(games.size) * config.part_moves // games.size
         """[N] a game is cut into parts where its number of moves modulo `part_moves` is this: different in each row,
         so that parts arrive evenly"""
+        self.numbered, self._first = numbered, 1 + (seed % SEEDS << COUNT_BITS)
+        self.numbers = np.full(games.size, UNNUMBERED, dtype=np.int64)
+        """[N] number of the game in each row"""
+        self._number(np.ones(games.size, dtype=np.bool_))
         self.opening = np.zeros(games.size, dtype=np.int64)
         self._draw_openings(np.ones(games.size, dtype=np.bool_))
 
@@ -114,14 +122,22 @@ class Actor:
         part = over | (discount == 0.0)
         if self.config.part_moves > 0:
             part |= self.made % self.config.part_moves == self._cut
-        finished = [self.recorder.finish(row, truncated=discount[row] != 0.0) for row in np.flatnonzero(part).tolist()]
+        finished = [self.recorder.finish(row, truncated=discount[row] != 0.0, number=int(self.numbers[row]))
+                    for row in np.flatnonzero(part).tolist()]
         self.returns = self.games.returns()[over, 0].tolist() if over.any() else []
         if self.returns:
             self.counters.games += len(self.returns)
             self.made[over] = 0
+            self._number(over)
             self.games.reset(over)
             self._draw_openings(over)
         return finished
+
+    def _number(self, rows: MaskArray) -> None:
+        """Number the games that begin in `rows` [N], in the order in which this actor's games begin."""
+        if self.numbered:
+            new = int(rows.sum())
+            self.numbers[rows] = self._first + self.games.size + self.counters.games - new + np.arange(new)
 
     def _draw_openings(self, rows: MaskArray) -> None:
         """Draw how many random moves open the next games in `rows`."""
@@ -131,7 +147,8 @@ class Actor:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything but the recorded moves, as JSON values; the moves are in `recorder.arrays()`."""
-        return {"games": self.games.snapshot(), "rng": self.rng.bit_generator.state,
+        numbers = {"numbers": self.numbers.tolist()} if self.numbered else {}
+        return {"games": self.games.snapshot(), "rng": self.rng.bit_generator.state, **numbers,
                 "opening": self.opening.tolist(), "made": self.made.tolist(), "counters": vars(self.counters).copy()}
 
     def restore(self, snapshot: dict[str, Any], moves: dict[str, NDArray[Any]]) -> int:
@@ -144,6 +161,8 @@ class Actor:
         # Older versions recorded only whole games.
         self.made[:] = snapshot.get("made", self.recorder.moves)
         self.made[anew] = self.recorder.moves[anew] = 0
+        if self.numbered:
+            self.numbers[:] = snapshot["numbers"]
         return len(anew)
 
 

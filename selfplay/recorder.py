@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import FloatArray, GameSpec, IntArray, MaskArray
-from selfplay.trajectory import StoredPlan, Trajectory, impossible, move_columns, upgraded
+from selfplay.trajectory import UNNUMBERED, StoredPlan, Trajectory, impossible, move_columns, upgraded
 
 START_LENGTH = 32
 
@@ -46,8 +46,8 @@ class Recorder:
             larger[name][:, : column.shape[1]] = column
         self.columns = larger
 
-    def finish(self, row: int, truncated: bool) -> Trajectory:
-        """Take the game of `row` out as a trajectory; the row is then empty.
+    def finish(self, row: int, truncated: bool, number: int = UNNUMBERED) -> Trajectory:
+        """Take the game of `row` out as a trajectory with the `number` of the game; the row is then empty.
 
         The last move of a truncated game is marked exploratory, so that targets bootstrap from its search value.
         """
@@ -58,7 +58,7 @@ class Recorder:
             parts["obs"] = np.concatenate((self.lead[row], parts["obs"]))
         if truncated:
             parts["exploratory"][-1] = True
-        return Trajectory(**parts)
+        return Trajectory(**parts, number=number)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The unfinished games, for a checkpoint; cells beyond a row's last move are zero."""

@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 from games.base import FloatArray, GameSpec, IntArray, MaskArray
 from selfplay.planner import Plan
 
+UNNUMBERED = 0
+"""Number of a game that has none; numbered ones begin at 1. It is never held out."""
+NUMBERS = 1 << 53
+"""Numbers of games are below this, so that JSON holds them."""
+
 
 @dataclass(frozen=True)
 class MoveField:
@@ -119,6 +124,8 @@ class Trajectory:
     """[T] True where the move was random, so that what follows says nothing about the position's value"""
     searched: MaskArray
     """[T] True where policy and root_value come from a search"""
+    number: int = UNNUMBERED
+    """of the game, the same for all parts of it: held-out games are chosen by it"""
 
     def __len__(self) -> int:
         return len(self.action)

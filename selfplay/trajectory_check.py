@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from games.base import GameSpec, MaskArray
 from selfplay.planner import SUM_TOLERANCE
-from selfplay.trajectory import MOVE_FIELDS, Trajectory, move_columns
+from selfplay.trajectory import MOVE_FIELDS, NUMBERS, Trajectory, move_columns
 
 Moves = dict[str, NDArray[Any]]
 """The fields of N moves, one game after the other: name -> [N] or [N, A]."""
@@ -56,6 +56,9 @@ class TrajectoryCheck:
         """Shapes and types of one game, and finite observations."""
         if not isinstance(game, Trajectory):
             raise TrajectoryError(f"game {index}: expected a Trajectory, got {type(game).__name__}")
+        if type(game.number) is not int or not 0 <= game.number < NUMBERS:
+            raise TrajectoryError(f"game {index}: number: expected a whole number from 0 to {NUMBERS - 1:,}, got "
+                                  f"{game.number!r}")
         length = len(game.action) if isinstance(game.action, np.ndarray) and game.action.ndim else 1
         if length == 0:
             raise TrajectoryError(f"game {index}: expected at least one move, got none")

@@ -81,13 +81,13 @@ def begun(arguments: Arguments, game: str, preset: str, out: Path) -> Config:
 
 def train(config: Config, out: Path, stored: Config | None) -> int:
     """Train with a display, and print at the end which command to type next."""
-    from muzero.replay.buffer import bytes_reserved
+    from muzero.replay.held_out import bytes_reserved
     from muzero.training import loop as training
     from muzero.view.display import Display
 
     before, here = step_of(out), Path.cwd()
     shown = out.relative_to(here) if out.is_relative_to(here) else out
-    reserved = bytes_reserved(games.spec(config.game), config.replay)
+    reserved = bytes_reserved(games.spec(config.game), config)
     log(f"{short_name(config.game)}: {limit(config.train)}{f', resuming from step {before:,}' if stored else ''}")
     log(f"run folder {shown}; the replay reserves {reserved / 1e6:,.0f} MB; Ctrl-C saves and stops")
     for warning in crowded(reserved):

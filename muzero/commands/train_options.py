@@ -15,6 +15,7 @@ from muzero.commands.arguments import HELP, Maybe, parse
 from muzero.config import (
     AloneConfig,
     Config,
+    HeldOutConfig,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
@@ -69,6 +70,7 @@ class Arguments:
     alone: AloneConfig = dataclasses.field(default_factory=AloneConfig)
     selfplay: SelfPlayConfig = dataclasses.field(default_factory=SelfPlayConfig)
     replay: ReplayConfig = dataclasses.field(default_factory=ReplayConfig)
+    held_out: HeldOutConfig = dataclasses.field(default_factory=HeldOutConfig)
     learner: LearnerConfig = dataclasses.field(default_factory=LearnerConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
 
@@ -147,9 +149,9 @@ def to_config(arguments: Arguments, game: str, preset: str) -> Config:
             positions=arguments.positions or 0, horizon=horizon)
     config = Config(game=game, preset=preset, **sections)
     # Refuse before a run's folder is made. Imported late, so that a setting out of bounds is refused at once.
-    from muzero.replay.buffer import bytes_reserved
+    from muzero.replay.held_out import bytes_reserved
 
-    check_memory(bytes_reserved(games.spec(game), config.replay))
+    check_memory(bytes_reserved(games.spec(game), config))
     return config
 
 

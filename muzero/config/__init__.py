@@ -6,6 +6,7 @@ from muzero.config.convert import FORMAT, RETIRED, Retired, from_json, replace, 
 from muzero.config.left_open import AUTO, BY_GAME, by_game, check_resolved, unresolved
 from muzero.config.settings import (
     AloneConfig,
+    HeldOutConfig,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
@@ -25,6 +26,7 @@ __all__ = [
     "AloneConfig",
     "Config",
     "ConfigError",
+    "HeldOutConfig",
     "LearnerConfig",
     "ModelConfig",
     "ReplayConfig",

@@ -10,6 +10,7 @@ from typing import Any
 
 from muzero.config.settings import (
     POSITIVE,
+    HeldOutConfig,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
@@ -23,7 +24,7 @@ from selfplay.settings import SelfPlayConfig
 
 Bound = tuple[float, float]
 OWN = {"model": ModelConfig, "search": SearchConfig, "selfplay": SelfPlayConfig, "replay": ReplayConfig,
-       "learner": LearnerConfig, "train": TrainConfig}
+       "held_out": HeldOutConfig, "learner": LearnerConfig, "train": TrainConfig}
 """Sections whose bounds are annotations of their fields, `selfplay.bounds.Between`."""
 THREADS_OR_0 = (0, 1 << 10)
 

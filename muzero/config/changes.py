@@ -10,7 +10,8 @@ from games.own_names import same_game
 from muzero.config.config import Config
 from muzero.errors import ConfigError
 
-FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "learner.optimizer", "train.seed")
+FIXED = ("game", "model.", "replay.capacity", "replay.prioritized", "held_out.fraction", "learner.optimizer",
+         "train.seed")
 """Settings (and groups of them) that the stored state of a run depends on."""
 
 

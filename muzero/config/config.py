@@ -17,6 +17,7 @@ from muzero.config.choices import check_choice
 from muzero.config.kinds import DYNAMICS, NETWORKS, PLANNERS
 from muzero.config.settings import (
     AloneConfig,
+    HeldOutConfig,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
@@ -41,6 +42,7 @@ class Config:
     alone: AloneConfig = field(default_factory=AloneConfig)
     selfplay: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
+    held_out: HeldOutConfig = field(default_factory=HeldOutConfig)
     learner: LearnerConfig = field(default_factory=LearnerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     preset: str = ""
@@ -185,6 +187,9 @@ def _check_rules(config: Config) -> None:
     if config.learner.reanalyse_fraction > 0:
         raise ConfigError(f"{why} searches from a game's move history, which stored positions don't have: set "
                           f"learner.reanalyse_fraction to 0, got {config.learner.reanalyse_fraction:g}")
+    if config.held_out.fraction > 0:
+        raise ConfigError(f"{why} imagines nothing that held-out games could validate: set held_out.fraction to 0, got "
+                          f"{config.held_out.fraction:g}")
     if family(config.game) != "open_spiel":
         raise ConfigError(f"{why} knows the rules of OpenSpiel games only: set model.dynamics to learned for "
                           f"{config.game}")

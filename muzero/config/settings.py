@@ -252,6 +252,19 @@ class ReplayConfig:
 
 
 @dataclass(frozen=True)
+class HeldOutConfig:
+    """Games that are never trained on. On them the model is validated by unroll depth while it trains."""
+
+    fraction: Annotated[float, Between(0.0, 0.5)] = 0.0
+    """Fraction of all games, chosen by a hash of their numbers, whose positions are never drawn for training; 0 = none.
+    They count as played, so that `learner.replay_ratio` and `train.positions` mean the same with and without them."""
+    positions: Annotated[int, Between(64, 1 << 16)] = 256
+    """Most positions of these games per measurement, each followed for 2 K moves, K being `learner.unroll`."""
+    seconds: Seconds = 30.0
+    """Least seconds between measurements. They are rarer where they would take more than 2 % of the time."""
+
+
+@dataclass(frozen=True)
 class LearnerConfig:
     """Losses, targets and the optimizer."""
 

@@ -78,7 +78,7 @@ def with_rules(preset: Config) -> Config:
 
     Raises ConfigError for a game whose rules can't be searched.
     """
-    off: dict[str, Any] = {"learner.reanalyse_fraction": 0.0}
+    off: dict[str, Any] = {"learner.reanalyse_fraction": 0.0, "held_out.fraction": 0.0}
     for part, weight in auxiliary_parts().items():
         off |= {f"model.{part}": False, f"learner.{weight}": 0.0}
     return replace(preset, {"model.dynamics": "rules", **off})

@@ -72,10 +72,6 @@ class Replay:
         # The oldest remaining position has lost its earlier frames.
         return min(size, len(self) - self.lead)
 
-    @property
-    def ready(self) -> bool:
-        return self.added >= self.config.min_positions and self.window > 0
-
     def add(self, game: Trajectory) -> None:
         """Store one complete game. Of a game longer than the ring, keeps the newest positions."""
         length = len(game)

@@ -55,7 +55,7 @@ BLOCKS_COUNTED = 2
 """Residual blocks for each that a setting counts: `pixels` has as many after each of two halvings."""
 STATE_PARTS, GAME_PARTS = 4_096, 64
 """Most lists, objects and strings in a state: outside its unfinished games, and for each game."""
-EXACT = frozenset({"replay", "actors"})
+EXACT = frozenset({"replay", "held_out", "actors"})
 """Tensor files stored without a check. All others hold numbers of a network and must be finite."""
 WEIGHT_DTYPES = frozenset({"F32", "I64"})
 """Parameters, and counters of normalisation."""

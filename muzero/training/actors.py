@@ -22,7 +22,7 @@ def make_actor(config: Config, index: int, start: int = 0) -> Actor:
     check_resolved(config)
     seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
     batch = games.make(config.game, config.selfplay.games, int(seed[0]))
-    return Actor(batch, config.selfplay, int(seed[1]))
+    return Actor(batch, config.selfplay, int(seed[1]), numbered=config.held_out.fraction > 0)
 
 
 def delivery(actor: Actor, planner: Planner | None, progress: float) -> Delivery:

@@ -38,10 +38,10 @@ class Alarm:
         self.seconds = seconds
         self.set()
 
-    def set(self) -> None:
-        """Restart the count."""
-        self.since = time.monotonic()
+    def set(self, least: float = 0.0) -> None:
+        """Restart the count; least: seconds until then, if more."""
+        self.since, self.wait = time.monotonic(), max(self.seconds, least)
 
     @property
     def due(self) -> bool:
-        return time.monotonic() - self.since >= self.seconds
+        return time.monotonic() - self.since >= self.wait

@@ -10,10 +10,11 @@ from typing import Any
 from muzero.training.source import ActorError, Delivery, Files, SnapshotError, Source
 from selfplay.trajectory_check import TrajectoryCheck, TrajectoryError
 
-OWN_FILES = frozenset({"weights", "trained", "optimizer", "replay", "reanalysing"})
+OWN_FILES = frozenset({"weights", "trained", "optimizer", "replay", "held_out", "reanalysing"})
 """Tensor files of a checkpoint that the run itself writes."""
 OWN_VALUES = frozenset({
-    "drawn", "games", "cut", "added", "written", "max_priority", "rng", "torch_rng", "reanalysis"})
+    "drawn", "games", "cut", "added", "written", "max_priority", "held_out", "rng", "torch_rng",
+    "reanalysis"})
 """JSON values of a checkpoint that the run itself writes."""
 
 

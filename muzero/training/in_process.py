@@ -63,6 +63,7 @@ def _checked(stored: Mapping[str, Any], size: int) -> dict[str, Any]:
     counters = {field.name: checkpoint.count_of(stored["counters"], field.name) for field in fields(Counters)}
     opening = [checkpoint.count_of({"opening": plies}, "opening") for plies in stored["opening"]]
     made = [checkpoint.count_of({"made": moves}, "made") for moves in stored.get("made", opening)]
-    if not len(opening) == len(made) == size:
-        raise ValueError(f"opening: expected {size} games, got {len(opening)} and {len(made)}")
+    numbers = [checkpoint.count_of({"numbers": number}, "numbers") for number in stored.get("numbers", made)]
+    if not len(opening) == len(made) == len(numbers) == size:
+        raise ValueError(f"opening: expected {size} games, got {len(opening)}, {len(made)} and {len(numbers)}")
     return {**stored, "counters": counters, "opening": opening}

@@ -37,6 +37,7 @@ from muzero.training.rating import opponent_of, play_newest
 from muzero.training.saving import RunFolder
 from muzero.training.source import ActorError, SourceOf
 from muzero.training.state import RunState
+from muzero.training.validating import SHARE, validate_newest
 from muzero.training.watched import MatchLeftError
 from muzero.view.progress import DONE, EVALUATING, GOING_ON, LAST_EVALUATION, STOPPED, TRAINING, Progress
 from selfplay.trajectory_check import TrajectoryCheck
@@ -66,6 +67,8 @@ class Run:
         train = self.state.config.train
         log, save = Alarm(train.log_seconds), Alarm(train.checkpoint_seconds)
         evaluate = Alarm(60.0 * train.evaluate_minutes if train.evaluate_minutes > 0 else math.inf)
+        held_out = self.state.config.held_out
+        validate = Alarm(held_out.seconds if held_out.fraction > 0 else math.inf)
         report(self.reporter.progress(GOING_ON if self.state.phase == TRAINING else self.state.phase))
         while not self.state.done and not interrupt.asked:
             self.advance()
@@ -73,6 +76,8 @@ class Run:
             if log.due:
                 log.set()
                 self.log(report)
+            if validate.due:
+                validate.set(self.validate() / SHARE)
             if evaluate.due:
                 with contextlib.suppress(MatchLeftError):
                     self.evaluate(report, interrupt)
@@ -89,6 +94,8 @@ class Run:
 
     def end(self, report: Report, interrupt: Interrupt) -> int:
         """Save, and evaluate the final agent; returns the exit code."""
+        if not interrupt.asked:
+            self.validate()
         self.log(lambda _: None)
         self.folder.leave_snapshot()
         self.folder.save()
@@ -130,8 +137,7 @@ class Run:
         """
         before = time.monotonic()
         for delivery in deliveries.collect(self.state.source, wait, self.check):
-            for game in delivery.games:
-                self.state.replay.add(game)
+            self.state.keep(delivery.games)
             self.state.games += len(delivery.returns)
             self.state.cut += int(delivery.cut)
             self.reporter.played(delivery)
@@ -197,6 +203,16 @@ class Run:
         self.folder.measure(self.reporter.metrics(progress))
         report(progress)
         self.reporter.restart()
+
+    def validate(self) -> float:
+        """Measure the newest model on held-out games, for display and metrics; returns the seconds it took."""
+        before = time.monotonic()
+        self.state.trust, values = validate_newest(self.state)
+        taken = time.monotonic() - before
+        if values:
+            self.folder.measure({**values, "held_out/seconds": taken})
+            give_back_freed_blocks()
+        return taken
 
     def evaluate(self, report: Report, interrupt: Interrupt, status: str = EVALUATING) -> None:
         """Play a short match with the newest weights, for display and metrics.

@@ -18,7 +18,7 @@ class Standing:
     drawn: int
     """samples"""
     added: int
-    """positions added to the replay buffer since the run began"""
+    """positions played, held-out games included, since the run began"""
     ready: bool
     """whether the replay buffer holds enough to sample from"""
 

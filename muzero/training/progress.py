@@ -96,14 +96,14 @@ class Reporter:
             game=config.game, run=str(self.out), step=state.learner.steps, steps_limit=config.train.steps,
             elapsed_s=state.clock.elapsed, minutes_limit=config.train.minutes, clock=config.train.clock,
             progress=state.progress, eta_s=pace.seconds_left(config, state.now),
-            positions_limit=config.train.positions, games=state.games, positions=state.replay.added,
+            positions_limit=config.train.positions, games=state.games, positions=state.played,
             games_per_s=rates.games / seconds, positions_per_s=rates.positions / seconds,
             simulations_per_s=rates.simulations / seconds, steps_per_s=rates.steps / seconds,
             replay_positions=len(state.replay), replay_capacity=state.replay.capacity,
-            replay_ratio=state.drawn / max(1, state.replay.added), replay_ratio_wanted=config.learner.replay_ratio,
+            replay_ratio=state.drawn / max(1, state.played), replay_ratio_wanted=config.learner.replay_ratio,
             learner_wait=rates.waited / seconds, data_wait=state.batches.waited / seconds,
             reanalysed=rates.reanalysed / seconds, mean_return=self._mean_return(), losses=losses, checks=checks,
-            evaluation=state.evaluation, status=status, cut=state.cut, warnings=self._warnings(),
+            evaluation=state.evaluation, trust=state.trust, status=status, cut=state.cut, warnings=self._warnings(),
             warmup_positions=config.selfplay.warmup_positions if state.warming_up else 0,
             reached=state.done, unmeasured=state.unmeasured)
 

@@ -62,7 +62,7 @@ class RunFolder:
         state = self.state
         return {"game": state.config.game, "seed": state.config.train.seed,
                 "minutes": f"{state.clock.elapsed / 60.0:.1f}", "games_played": f"{state.games:,}",
-                "positions_played": f"{state.replay.added:,}"}
+                "positions_played": f"{state.played:,}"}
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
 
@@ -131,6 +131,11 @@ def _restore_replay(state: RunState, stored: checkpoint.Checkpoint) -> None:
     written = checkpoint.count_of(stored.state, "written") if "written" in stored.state else None
     added, most = checkpoint.count_of(stored.state, "added"), checkpoint.number_of(stored.state, "max_priority")
     state.replay.restore(arrays, added, most, written)
+    if state.held_out is not None:
+        arrays = {name: value.numpy() for name, value in stored.tensors["held_out"].items()}
+        counts = stored.state["held_out"]
+        state.held_out.replay.restore(
+            arrays, checkpoint.count_of(counts, "added"), 1.0, checkpoint.count_of(counts, "written"))
 
 
 def _tensor_files(state: RunState) -> Files:
@@ -145,6 +150,8 @@ def _tensor_files(state: RunState) -> Files:
         files["trained"] = dict(learner.model.state_dict())
     if state.reanalyser is not None:
         files["reanalysing"] = dict(state.reanalyser.network.state_dict())
+    if state.held_out is not None:
+        files["held_out"] = state.held_out.replay.arrays()
     return files
 
 
@@ -158,4 +165,6 @@ def _counts(state: RunState) -> dict[str, Any]:
     }
     if state.reanalyser is not None:
         counts["reanalysis"] = state.reanalyser.snapshot()
+    if state.held_out is not None:
+        counts["held_out"] = {"added": state.held_out.replay.added, "written": state.held_out.replay.written}
     return counts

@@ -15,6 +15,7 @@ from muzero.learning.learner import Learner
 from muzero.model.auxiliary import later_obs
 from muzero.model.build import build_model
 from muzero.replay.buffer import Replay
+from muzero.replay.held_out import HeldOut
 from muzero.replay.prefetch import Batches
 from muzero.replay.sampling import DrawConfig
 from muzero.training import pace
@@ -23,6 +24,7 @@ from muzero.training.pace import Standing
 from muzero.training.reanalyse import Reanalyser
 from muzero.training.source import SourceOf
 from muzero.view.progress import FIRST_GAMES, RANDOM_PLAY, TRAINING
+from selfplay.trajectory import Trajectory
 
 
 class RunState:
@@ -37,6 +39,8 @@ class RunState:
         self.learner = Learner(build_model(config).to(device_of(config.train.device)), config.learner)
         self.replay = Replay(games.spec(config.game), config.replay, symmetries(config.game))
         drawing = DrawConfig.of(config.learner, config.unroll, later_obs(config.learner, config.unroll))
+        self.held_out = (
+            HeldOut(self.replay.spec, config, self.replay.symmetries) if config.held_out.fraction > 0 else None)
         self.batches = Batches(self.replay, drawing, self.rng)
         self.reanalyser = Reanalyser(config) if config.learner.reanalyse_fraction > 0 else None
         self.clock = TrainingClock(config.train.clock)
@@ -48,14 +52,31 @@ class RunState:
         """Unfinished games that had to start again when the run resumed"""
         self.evaluation = ""
         """The newest evaluation, in words"""
+        self.trust = ""
+        """How far the model may be trusted by the newest measurement on held-out games, in words"""
         self.evaluated = 0
         """Learning step of the newest evaluation"""
         # Last, so that an earlier failure leaves no process behind.
         self.source = source_of(config, start)
 
+    def keep(self, played: list[Trajectory]) -> None:
+        """Put games into the replay buffer, except those that are held out."""
+        for game in played if self.held_out is None else self.held_out.take(played):
+            self.replay.add(game)
+
+    @property
+    def played(self) -> int:
+        """Positions of the games that came in, held-out ones included."""
+        return self.replay.added + (0 if self.held_out is None else self.held_out.replay.added)
+
+    @property
+    def ready(self) -> bool:
+        """True once there is enough to sample from."""
+        return self.played >= self.config.replay.min_positions and self.replay.window > 0
+
     @property
     def now(self) -> Standing:
-        return Standing(self.learner.steps, self.clock.elapsed, self.drawn, self.replay.added, self.replay.ready)
+        return Standing(self.learner.steps, self.clock.elapsed, self.drawn, self.played, self.ready)
 
     @property
     def progress(self) -> float:
@@ -90,7 +111,7 @@ class RunState:
     @property
     def warming_up(self) -> bool:
         """True during the initial random play."""
-        return self.replay.added < self.config.selfplay.warmup_positions
+        return self.played < self.config.selfplay.warmup_positions
 
     @property
     def phase(self) -> str:

@@ -129,6 +129,7 @@ def line(progress: Progress) -> str:
     parts += [f"loss {_figures(progress.losses)}"] if progress.losses else []
     for name, found in by_step(progress.checks).items():
         parts.append(f"{name} {'/'.join(map(_known, found))}")
+    parts += [f"model {progress.trust}"] if progress.trust else []
     parts += [progress.evaluation] if progress.evaluation else []
     parts += [f"warning: {warning}" for warning in progress.warnings]
     return " | ".join(parts)
@@ -180,6 +181,7 @@ def _rows(progress: Progress, losses: list[float]) -> list[tuple[str, str]]:
         rows.append(("loss", f"[yellow]{sparkline(losses)}[/]"))
         rows.append(("", _figures(progress.losses)))
     rows += [(name, _check(found)) for name, found in by_step(progress.checks).items()]
+    rows += [("model", _escape(progress.trust))] if progress.trust else []
     rows += [("evaluation", _escape(progress.evaluation))] if progress.evaluation else []
     rows += [("[bold red]warning[/]", f"[red]{_escape(warning)}[/]") for warning in progress.warnings]
     return rows

@@ -70,6 +70,8 @@ class Progress:
     """0: no limit"""
     warmup_positions: int = 0
     """to be played at random before the first search, while that lasts; 0: none, or done"""
+    trust: str = ""
+    """how far the model may be trusted, in words; empty before the first measurement on held-out games"""
     cut: int = 0
     """finished games that `selfplay.max_moves` truncated"""
     warnings: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from muzero.model import auxiliary
 from muzero.replay.batch import Batch
 from muzero.replay.buffer import PRIORITY_FLOOR, Replay
 from muzero.replay.sampling import DrawConfig, batch_at, draw
-from selfplay.trajectory import StoredPlan, Trajectory, stored_bytes
+from selfplay.trajectory import MOVE_FIELDS, StoredPlan, Trajectory, stored_bytes
 
 ACTIONS = 5
 SPEC = GameSpec("made_up", 2, (2,), "float32", ACTIONS, 50, -9.0, 9.0, False, False, True)
@@ -266,7 +266,7 @@ TURNED = ["tic_tac_toe", "connect_four", "go(board_size=3)", "breakthrough(rows=
 def random_game(name: str, seed: int) -> Trajectory:
     """A random game whose policy has another number for every legal action."""
     batch, rng = games.make(name, 1), np.random.default_rng(seed)
-    rows: dict[str, list[Any]] = {field.name: [] for field in dataclasses.fields(Trajectory)}
+    rows: dict[str, list[Any]] = {name: [] for name in ("obs", *MOVE_FIELDS)}
     discount = 1.0
     while discount != 0.0 and len(rows["action"]) < 12:
         obs, legal = batch.observe()[0], batch.legal()[0]

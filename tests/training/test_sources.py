@@ -117,7 +117,7 @@ def test_whole_games_come_that_a_replay_takes(made: Callable[[], Source]) -> Non
     for game in found:
         assert game.discount[-1] == 0.0
         replay.add(game)
-    assert replay.ready
+    assert replay.added >= config.replay.min_positions
     replay.restore(replay.arrays(), replay.added, replay.max_priority, replay.written)
 
 
@@ -306,7 +306,7 @@ def test_a_snapshot_that_would_harm_the_run_is_told_and_the_rest_is_saved(
 
 
 def test_every_name_that_a_run_keeps_is_its_own(tmp_path: Path) -> None:
-    config = tiny(learner__reanalyse_fraction=0.5, learner__ema=0.9)
+    config = tiny(learner__reanalyse_fraction=0.5, learner__ema=0.9, held_out__fraction=0.1)
     with contextlib.closing(loop.Run(config, tmp_path, source_of=Sound)) as run:
         assert saving._tensor_files(run.state).keys() == deliveries.OWN_FILES
         assert saving._counts(run.state).keys() == deliveries.OWN_VALUES

@@ -73,6 +73,14 @@ def test_cut_games_and_warnings_are_told() -> None:
         assert "warning" not in text
 
 
+def test_how_far_the_model_may_be_trusted_is_told() -> None:
+    plain, drawn = shown(progress(trust="good to 4 moves, then not in value"))
+    assert " | model good to 4 moves, then not in value" in plain
+    assert re.search(r"model +good to 4 moves, then not in value", drawn)
+    for text in shown(progress()):
+        assert "model" not in text
+
+
 def test_a_policy_without_targets_has_no_loss() -> None:
     for text in shown(progress(losses={"total": 2.0, "policy": 0.0, "turn": 0.0})):
         assert "policy -  turn 0" in text
