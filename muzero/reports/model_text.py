@@ -118,3 +118,5 @@ def _ends(wins: Sequence[Calibration]) -> list[tuple[int, Calibration]]:
 def _legend(report: ModelReport) -> Iterator[str]:
     for column in _known([report.figures[source] for source in SOURCES])[1:]:
         yield f"{column.name}: {column.about}"
+    if report.spec.stochastic:
+        yield "The game has chance, which the model can't foresee: the errors hold its share."

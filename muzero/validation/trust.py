@@ -53,10 +53,12 @@ def trusted(report: DepthReport, spec: GameSpec) -> Trust:
 
 def failures(report: DepthReport, spec: GameSpec) -> dict[str, MaskArray]:
     """By figure, the depths [T+1] at which it is out of bounds."""
+    there = report.positions > 0
     return {
-        "value": _above(report.drift, MOST_DRIFT * scale(report, spec)),
-        "policy": _above(report.kl, MOST_KL),
-        "legality": _below(report.legal_mass, LEAST_LEGAL),
+        # What isn't a number isn't within bounds.
+        "value": there & ~(report.drift <= MOST_DRIFT * scale(report, spec)),
+        "policy": there & ~(report.kl <= MOST_KL),
+        "legality": there & ~(report.legal_mass >= LEAST_LEGAL),
         "rewards": _unseen(report.recall, report.rewards) | _above(report.false_rewards, MOST_FALSE),
         "ends": _unseen(report.ends_seen, report.ends) | _above(report.false_ends, MOST_FALSE) | _goes_on(report, spec)}
 
@@ -89,9 +91,5 @@ def _unseen(share: FloatArray, events: NDArray[np.int64]) -> MaskArray:
     return np.asarray((total >= LEAST) & (mean < LEAST_SEEN))
 
 
-def _above(figures: FloatArray, most: float) -> MaskArray:
-    return np.asarray(np.nan_to_num(figures, nan=most) > most)
-
-
-def _below(figures: FloatArray, least: float) -> MaskArray:
-    return np.asarray(np.nan_to_num(figures, nan=least) < least)
+def _above(share: FloatArray, most: float) -> MaskArray:
+    return np.asarray(np.nan_to_num(share) > most)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,24 +71,31 @@ def validate(
 ) -> ModelReport:
     """Play games and compare what really followed with what the model imagines up to `depth` moves ahead (2K unless
     given). Raises ValidationError for a model of the true rules, for too few positions, and for too many."""
+    depth = 2 * agent.config.unroll if depth is None else depth
+    figures: dict[Source, DepthReport] = {}
+    for source, sample in samples(agent, depth, positions, seed, say):
+        figures[source] = report(sample, imagine(agent.model, sample))
+        _check_enough(figures[source], positions)
+    return ModelReport(agent.spec, agent.name, agent.step, agent.config.unroll, seed, positions, figures,
+                       {source: trusted(figures[source], agent.spec) for source in SOURCES})
+
+
+def samples(
+    agent: Agent, depth: int, positions: int = POSITIONS, seed: int = 0, say: Say = silent
+) -> Iterator[tuple[Source, Sample]]:
+    """Continuations of games by each source of actions. Raises ValidationError for a model of the true rules, and for
+    too many positions."""
     config = agent.config
     if not agent.model.imagines:
         raise ValidationError(f"model.dynamics {config.model.dynamics}: its search follows the true rules and imagines "
                               "nothing, so there is no model to validate")
-    depth = 2 * config.unroll if depth is None else depth
     _check_memory(agent.spec, positions, depth)
     say("looking at some games ...")
-    starts, wait = usual(agent, depth, seed)
-    wanted = Wanted(positions, depth, starts, wait)
+    wanted = Wanted(positions, depth, *usual(agent, depth, seed))
     truth = exact_values(config.game) if config.learner.gamma == 1.0 else None
-    figures: dict[Source, DepthReport] = {}
     for source in SOURCES:
         say(f"following {positions:,} positions, actions {source} ...")
-        sample = _sample(agent, source, wanted, seed, truth)
-        figures[source] = report(sample, imagine(agent.model, sample))
-        _check_enough(figures[source], positions)
-    return ModelReport(agent.spec, agent.name, agent.step, config.unroll, seed, positions, figures,
-                       {source: trusted(figures[source], agent.spec) for source in SOURCES})
+        yield source, _sample(agent, source, wanted, seed, truth)
 
 
 def _check_memory(spec: GameSpec, positions: int, depth: int) -> None:

@@ -136,6 +136,14 @@ def test_a_picture_without_matplotlib_says_how_to_get_it(
     assert "pip install '.[plots]'" in err
 
 
+def test_chance_is_told_as_a_part_of_the_errors() -> None:
+    torch.manual_seed(0)
+    config = Config(game="pig(winscore=10,horizon=40)", model=ModelConfig(width=8, hidden=8, discount="learned"))
+    agent = Agent(build_model(config), config, "made", 0)
+    assert model_text.text(validate(agent, depth=1, positions=30)).endswith(
+        "The game has chance, which the model can't foresee: the errors hold its share.")
+
+
 def test_long_games_are_followed_at_intervals_and_their_ends_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation, "LONGEST", 4)
     agent = made()

@@ -64,6 +64,11 @@ def test_figures_of_few_positions_say_nothing() -> None:
     assert trusted(report(few, imagine(CountingModel(flipped=True), few)), CountingModel.spec) == Trust(0, 0, ())
 
 
+def test_what_is_no_number_is_never_good() -> None:
+    broken = dataclasses.replace(judged(), drift=np.full(7, np.nan, np.float32))
+    assert trusted(broken, CountingModel.spec) == Trust(0, 6, ("value",))
+
+
 def test_predictions_that_are_right_on_average_are_calibrated() -> None:
     rng = np.random.default_rng(0)
     said = rng.random(20_000).astype(np.float32)
