@@ -22,7 +22,7 @@ from torch import Tensor
 import games
 from games.base import FloatArray, GameBatch, GameSpec, MaskArray
 from games.own_names import canonical, is_own, same_game
-from muzero.config import Config, ConfigError, check_outcomes
+from muzero.config import Config, ConfigError, check_outcomes, check_planner
 from muzero.config.kinds import DYNAMICS
 from muzero.model.build import WeightsError, build_model, search_model
 from muzero.model.learned import LearnedModel
@@ -207,6 +207,7 @@ def load(
         _check_outcomes(config, spec)
         model = _built(config, stored.tensors["weights"])
     settled = dataclasses.replace(config, play=play)
+    check_planner(settled, "play")
     return Agent(model.to(device), settled, str(path_or_game), stored.step, threads, simulations)
 
 

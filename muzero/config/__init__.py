@@ -1,7 +1,7 @@
 """Settings of a run: `Config` and its sections, their bounds, JSON form and differences. Doesn't import torch."""
 
 from muzero.config.changes import changes, check_continues
-from muzero.config.config import Config, check_outcomes
+from muzero.config.config import Config, check_outcomes, check_planner
 from muzero.config.convert import FORMAT, RETIRED, Retired, from_json, replace, to_json
 from muzero.config.left_open import AUTO, BY_GAME, by_game, check_resolved, unresolved
 from muzero.config.settings import (
@@ -41,6 +41,7 @@ __all__ = [
     "changes",
     "check_continues",
     "check_outcomes",
+    "check_planner",
     "check_resolved",
     "from_json",
     "replace",

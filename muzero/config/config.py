@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from typing import Literal
 
 import games
 from games.atari_protocol import atari_facts, is_atari
 from games.families import family
+from games.legal_share import legal_share
 from muzero.config.bounds import check_numbers
 from muzero.config.choices import check_choice
 from muzero.config.kinds import DYNAMICS, NETWORKS, PLANNERS
@@ -29,6 +31,9 @@ from muzero.errors import ConfigError
 from selfplay.naming import MCTS_MOST, names_mcts
 from selfplay.settings import SelfPlayConfig
 from selfplay.trajectory import LEAST_STORED_BYTES
+
+MOSTLY = 0.5
+"""Least share of a game's actions that are legal at its start, for a planner that doesn't know the legal ones later."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ def check(config: Config) -> None:
         if scalar.kind == "categorical" and (scalar.bins == 1 or not scalar.low < scalar.high):
             raise ConfigError(f"model.{name}: expected at least 2 bins and low < high, got {scalar}")
     _check_auxiliary_parts(config)
+    _check_legality(config)
     if NETWORKS[config.model.network].pictures:
         _check_pictures(config)
     else:
@@ -148,6 +154,29 @@ def _check_auxiliary_parts(config: Config) -> None:
     if config.learner.consistency_steps > config.learner.unroll:
         raise ConfigError(f"learner.consistency_steps: expected at most learner.unroll ({config.learner.unroll}), got "
                           f"{config.learner.consistency_steps}")
+
+
+def _check_legality(config: Config) -> None:
+    """Refuse a search that asks a legality head which the model doesn't have."""
+    for name, search in (("search", config.search), ("play", config.play)):
+        if search.legality.least > 0 and not config.model.legality:
+            raise ConfigError(f"{name}.legality.least: expected 0 for a model without a legality head, got "
+                              f"{search.legality.least:g}: set it to 0, or train one with model.legality True and "
+                              "learner.legality_weight 0.5")
+
+
+def check_planner(config: Config, section: Literal["search", "play"]) -> None:
+    """Refuse a planner that invents moves where most would be illegal and nothing tells it so. Starts the game, if it
+    must know. Raises ConfigError."""
+    algorithm = (config.search if section == "search" else config.play).algorithm
+    if not PLANNERS[algorithm].invents or config.model.legality or not DYNAMICS[config.model.dynamics].learned:
+        return
+    if (share := legal_share(config.game)) < MOSTLY:
+        raise ConfigError(
+            f"{section}.algorithm {algorithm} tries actions in imagined positions that the policy doesn't propose, but "
+            f"only {share:.1%} of the actions of {config.game} are legal at its start, and this model can't tell which "
+            "are later: choose another planner (gumbel and puct are trees), or train with a legality head "
+            "(--model.legality --learner.legality-weight 0.5)")
 
 
 def _check_no_pictures(config: Config) -> None:

@@ -54,6 +54,9 @@ class PlannerKind:
     """whether the action at the root of a tree search is already sampled, so that no temperature applies"""
     counts: str = "model calls"
     """what `search.simulations` counts, in words; empty if it asks the model about the position alone"""
+    invents: bool = False
+    """whether it tries actions at imagined positions that the policy doesn't propose there, so that it must know what
+    is legal: by a legality head, unless a game's actions are mostly legal"""
     settings: type[Any] | None = None
     """its own settings, a frozen dataclass with bounded numbers: the sections `search.NAME` and `play.NAME`"""
 
@@ -76,7 +79,7 @@ PLANNERS: dict[str, PlannerKind] = {
     "policy": PlannerKind("muzero.search.policy", counts=""),
     "one_step": PlannerKind("muzero.search.one_step", settings=OneStepSettings),
     "shooting": PlannerKind("muzero.search.shooting", settings=ShootingSettings),
-    "cem": PlannerKind("muzero.search.cem", settings=CemSettings),
+    "cem": PlannerKind("muzero.search.cem", invents=True, settings=CemSettings),
 }
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from muzero.config.kinds import PLANNERS, Algorithm, Dynamics, Network
+from muzero.config.planner_settings import LegalitySettings
 from muzero.config.support import unsquashed
 from muzero.errors import ConfigError
 from selfplay.bounds import Between, Count, CountOr0, Share, Size, SizeOr0
@@ -116,6 +117,8 @@ class ModelConfig:
     """A projector and predictor for the self-consistency of latents (an auxiliary loss; EfficientZero)."""
     consistency_width: Units = 128
     """Units of that projection (EfficientZero: 1024)."""
+    legality: Annotated[bool, TrainedBy("legality_weight")] = False
+    """A legality head: which actions are legal in a position, imagined ones included (an auxiliary loss)."""
 
 
 @functools.cache
@@ -188,6 +191,7 @@ class SearchConfig:
     """Gumbel: scale of the noise at the root; 0 makes the choice deterministic (evaluation)."""
     threads: int = 1
     """Threads of the tree search; results don't depend on it. 0 = chosen for this machine when training starts."""
+    legality: LegalitySettings = field(default_factory=LegalitySettings)
 
     @property
     def noise(self) -> float:
@@ -315,6 +319,8 @@ class LearnerConfig:
     """Number of imagined steps compared with the positions really reached; 0 = all. Each takes one more call of h."""
     reconstruction_weight: Weight = 0.0
     """Weight of the reconstruction loss, if model.reconstruction is on."""
+    legality_weight: Weight = 0.0
+    """Weight of the legality loss, if model.legality is on."""
     absorbing: bool = True
     """Train steps past the end, with random actions, towards value 0 and reward 0."""
     symmetries: bool = True

@@ -20,6 +20,7 @@ from muzero.config import ConfigError, LearnerConfig, ModelConfig
 from muzero.errors import SeamError
 from muzero.model.networks.consistency import Consistency
 from muzero.model.networks.decoder import Decoder
+from muzero.model.networks.legality import legality_head
 
 
 class Played(Protocol):
@@ -176,7 +177,31 @@ class SelfConsistency:
         return found.view(steps, -1)
 
 
-AUXILIARY_LOSSES: dict[str, AuxiliaryLoss] = {"decoder": Reconstruction(), "consistency": SelfConsistency()}
+class Legality:
+    """Says which actions are legal, at the root and at each imagined position.
+
+    Past the end, where none is, it isn't trained: there it would have to tell ends, and where it mistakes a position
+    for one it would hold every action for illegal.
+    """
+
+    name, absorbing = "legality", False
+
+    def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
+        return legality_head(spec, latent_shape, config) if config.legality else None
+
+    def weight(self, config: LearnerConfig) -> float:
+        return config.legality_weight
+
+    def later_obs(self, config: LearnerConfig, unroll: int) -> int:
+        return 0
+
+    def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
+        output = torch.stack([network(latent) for latent in imagined.positions()])
+        return legality_loss(output, imagined.played.legal.transpose(0, 1))
+
+
+AUXILIARY_LOSSES: dict[str, AuxiliaryLoss] = {
+    "decoder": Reconstruction(), "consistency": SelfConsistency(), "legality": Legality()}
 """By the model's attribute that holds the network, which is also the name of its stored weights; in order of creation.
 """
 TAKEN = frozenset({"policy", "value", "reward", "turn", "total", "gradient_norm", "learning_rate"})
@@ -271,3 +296,8 @@ def reconstruction_loss(output: Tensor, seen: Tensor) -> Tensor:
     else:
         entries = (output.float() - target) ** 2
     return entries.flatten(1).mean(1)
+
+
+def legality_loss(output: Tensor, legal: Tensor) -> Tensor:
+    """[...]: binary cross-entropy of logits [..., A] for legal actions, bool [..., A]; mean over actions."""
+    return F.binary_cross_entropy_with_logits(output.float(), legal.float(), reduction="none").mean(-1)

@@ -54,6 +54,7 @@ class LearnedModel(nn.Module):
         self.latent_shape = self.bare_shape = parts.latent_shape
         """Shape of one latent; with a value prefix, latent and LSTM state together. The bare shape is without it."""
         self.prefix: Prefix | None = None
+        self.legality: nn.Module | None
         for attribute, network in auxiliary.networks(self.spec, parts.latent_shape, config).items():
             if hasattr(self, attribute) or attribute == "packing":
                 raise SeamError(f"AUXILIARY_LOSSES: {attribute!r} is an attribute of every model; expected another "

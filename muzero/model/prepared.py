@@ -12,8 +12,8 @@ from torch import Tensor
 from games.base import GameBatch
 from muzero.model import border, scalar
 from muzero.model.learned import LearnedModel
-from muzero.model.networks import fused
-from muzero.model.networks.kind import Fast, Transition, fast_of
+from muzero.model.networks import fused, legality
+from muzero.model.networks.kind import Encoder, Fast, Transition, fast_of
 from muzero.model.networks.watch import Watch
 from muzero.model.protocol import RootOutput, StepOutput
 
@@ -48,6 +48,16 @@ class PreparedModel:
         elif model.prefix is not None:
             self.prefix = fused.Prefix(self.derived, model.prefix)
         self.h, self.g, self.f = laid_out.h, laid_out.g, laid_out.f
+        self.legality = self._legality_of(model)
+        """Latents [M, *L] -> logits [M, A] of each action's probability of being legal; None without a legality head.
+        """
+
+    def _legality_of(self, model: LearnedModel) -> Encoder | None:
+        own = model.legality if self.twin is None else self.twin.legality
+        if own is None:
+            return None
+        head = legality.fast(self.derived, own) if self.twin is None else own
+        return lambda latent: head(model.bare(latent))
 
     @property
     def device(self) -> torch.device:

@@ -8,12 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from games.base import GameBatch
 from muzero.errors import MuZeroError
+
+IMPOSSIBLE = float(np.finfo(np.float32).min)
+"""Logit of an illegal action, which the tree treats as "no such action". It would still try an action with any other
+logit, however low, if the completed Q of unvisited actions exceeded that of every visited one."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Model(Protocol):
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         """Evaluate actions int64 [M] taken in latents [M, *L]. A model that knows the legal actions gives every other
-        action the lowest float32 as its logit, so that the search doesn't try it."""
+        action the logit `IMPOSSIBLE`, so that the search doesn't try it."""
 
 
 class SearchModel(Model, Protocol):

@@ -17,11 +17,7 @@ from games.base import GameBatch, GameError
 from games.open_spiel import OpenSpielBatch
 from games.rules import Positions, Reached
 from muzero.model.prepared import PreparedModel
-from muzero.model.protocol import RootOutput, SearchModel, StepOutput
-
-IMPOSSIBLE = float(np.finfo(np.float32).min)
-"""Logit of an illegal action, which the tree treats as "no such action". It would still try an action with any other
-logit, however low, if the completed Q of unvisited actions exceeded that of every visited one."""
+from muzero.model.protocol import IMPOSSIBLE, RootOutput, SearchModel, StepOutput
 
 
 class RulesModel:

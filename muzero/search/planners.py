@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, cast
 from muzero.config import SearchConfig
 from muzero.config.kinds import PLANNERS
 from muzero.errors import SeamError
+from muzero.model.masked import masked
 from muzero.model.protocol import SearchModel
 from muzero.search.inference import SearchTime
 from selfplay.planner import Planner
@@ -62,7 +63,8 @@ PARTS = ("model", "view", "plan", "refresh", "variation", "spent", "memory_bytes
 
 def planner(model: SearchModel, config: SearchConfig, batch: int) -> ModelPlanner:
     """The planner that `config` selects, for up to `batch` positions at once."""
-    made = _module(config).planner(model, config, batch)
+    seen = masked(model, config.legality.least, needed=PLANNERS[config.algorithm].invents)
+    made = _module(config).planner(seen, config, batch)
     if missing := [name for name in PARTS if not hasattr(made, name)]:
         raise SeamError(f"search.algorithm {config.algorithm}: expected a planner with {missing[0]}, got "
                         f"{type(made).__name__}; muzero.search.planners.ModelPlanner says what it is")

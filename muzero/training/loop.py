@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import games
 from games.base import GameError
-from muzero.config import Config, check_continues, check_outcomes, check_resolved
+from muzero.config import Config, check_continues, check_outcomes, check_planner, check_resolved
 from muzero.device.allocator import give_back_freed_blocks, keep_freed_blocks
 from muzero.device.graphs import Sent
 from muzero.device.select import device_of
@@ -254,6 +254,8 @@ def run(
     """
     check_resolved(config)
     check_outcomes(config, games.spec(config.game))
+    check_planner(config, "search")
+    check_planner(config, "play")
     device_of(config.train.device)
     keep_freed_blocks()
     runs.check_writable(out)

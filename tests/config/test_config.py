@@ -175,7 +175,8 @@ def test_settings_that_contradict_each_other_are_refused(changes: dict[str, Any]
 
 def test_the_mark_of_an_auxiliary_part_is_all_that_checks_and_presets_know(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.auxiliary_parts() == {
-        "reconstruction": "reconstruction_weight", "consistency": "consistency_weight"}
+        "reconstruction": "reconstruction_weight", "consistency": "consistency_weight",
+            "legality": "legality_weight"}
     toy = {"standardise": "discount_weight"}
     for module in (config_module, presets):
         monkeypatch.setattr(module, "auxiliary_parts", lambda: toy)

@@ -121,9 +121,9 @@ def test_settings_of_a_planner_of_ones_own_are_a_section_of_its_entry(tmp_path: 
     assert "search.sharp.power: expected at least 0 and at most 100, got 101.0" in done.stdout + done.stderr
 
 
-def test_a_search_is_stored_with_a_section_for_each_such_planner_alone() -> None:
+def test_a_search_is_stored_with_a_section_for_each_such_planner_besides_what_all_share() -> None:
     sections = [name for name, kind in kinds.PLANNERS.items() if kind.settings is not None]
-    assert [*to_json(Config())["search"]] == ["simulations", *SearchConfig().tree_settings, *sections]
+    assert [*to_json(Config())["search"]] == ["simulations", *SearchConfig().tree_settings, "legality", *sections]
     with pytest.raises(ConfigError, match="expected a planner in PLANNERS whose settings are Count, got none"):
         SearchConfig().own(Count)
 

@@ -28,6 +28,7 @@ K, SIZE = 2, 12
 ON: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "decoder": ({"reconstruction": True}, {"reconstruction_weight": 2.0}),
     "consistency": ({"consistency": True}, {"consistency_weight": 2.0, "consistency_steps": 1}),
+    "legality": ({"legality": True}, {"legality_weight": 2.0}),
     "toy": ({}, {}),
 }
 """Settings of model and learner that turn each one on, by its attribute."""
@@ -86,17 +87,21 @@ def test_its_network_is_in_the_model_where_it_is_asked_for_alone(attribute: str,
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_its_part_is_its_term_where_positions_are_real(attribute: str, kind: str) -> None:
-    """Past the end of a game nothing is learned; each step that counts weighs 1/K, as other losses do."""
+def test_its_part_is_its_term_where_something_is_learned(attribute: str, kind: str) -> None:
+    """Past the end of a game nothing is, unless the loss says so; the root weighs 1, other steps 1/K, as in other
+    losses."""
     model, config = configs(attribute, kind)
     network, given, aid = made(model), with_ends(batch(0)), AUXILIARY_LOSSES[attribute]
     found = losses(attribute, network, config, given).terms[aid.name]
     data = Tensors.of(given)
     imagined = Imagined(unroll(network, data, config.state_gradient).latents, data, network)
     term = aid.term(getattr(network, attribute), imagined, config)
-    assert 1 <= len(term) <= K
+    assert 1 <= len(term) <= K + 1
     assert term.shape[1] == SIZE
-    wanted = (term.detach() * data.in_game.T[1 : 1 + len(term)]).sum(0).mean() / K
+    steps = slice(0, K + 1) if len(term) == K + 1 else slice(1, 1 + len(term))
+    weight = torch.tensor([[1.0]] + [[1 / K]] * K)[steps]
+    counted = term.detach() if aid.absorbing else term.detach() * data.in_game.T[steps]
+    wanted = (counted * weight).sum(0).mean()
     assert float(found) == pytest.approx(float(wanted), rel=1e-4)
 
 
@@ -115,12 +120,11 @@ def test_what_was_seen_is_only_read(attribute: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_games_that_have_ended_teach_nothing(attribute: str, kind: str) -> None:
+def test_where_nothing_is_known_nothing_is_learned(attribute: str, kind: str) -> None:
     model, config = configs(attribute, kind)
     network, given = made(model), batch(0)
-    over = given.in_game.copy()
-    over[:, 1:] = False
-    found = losses(attribute, network, config, dataclasses.replace(given, in_game=over))
+    nothing = np.zeros_like(given.in_game)
+    found = losses(attribute, network, config, dataclasses.replace(given, in_game=nothing, value_mask=nothing))
     assert float(found.terms[AUXILIARY_LOSSES[attribute].name]) == 0.0
     found.total.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None or not p.grad.any() for p in getattr(network, attribute).parameters())
@@ -140,6 +144,7 @@ def test_its_gradient_reaches_its_network_and_the_dynamics(attribute: str, kind:
     assert moved(network.g)
 
 
+@pytest.mark.parametrize("attribute", ["decoder", "consistency", "toy"], indirect=True)
 def test_a_batch_with_too_few_observations_is_refused(attribute: str) -> None:
     model, config = configs(attribute, "mlp")
     needed = AUXILIARY_LOSSES[attribute].later_obs(config, K)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_replay import random_game
 
 import games
 from games.base import GameSpec
@@ -16,7 +17,7 @@ from muzero.model import auxiliary
 from muzero.replay.batch import Batch
 from muzero.replay.buffer import PRIORITY_FLOOR, Replay
 from muzero.replay.sampling import DrawConfig, batch_at, draw
-from selfplay.trajectory import MOVE_FIELDS, StoredPlan, Trajectory, stored_bytes
+from selfplay.trajectory import StoredPlan, Trajectory, stored_bytes
 
 ACTIONS = 5
 SPEC = GameSpec("made_up", 2, (2,), "float32", ACTIONS, 50, -9.0, 9.0, False, False, True)
@@ -261,26 +262,6 @@ def test_uniform_replays_have_weight_one() -> None:
 
 TURNED = ["tic_tac_toe", "connect_four", "go(board_size=3)", "breakthrough(rows=4,columns=3)", "hex(board_size=4)",
           "othello", "amazons(board_size=6)"]
-
-
-def random_game(name: str, seed: int) -> Trajectory:
-    """A random game whose policy has another number for every legal action."""
-    batch, rng = games.make(name, 1), np.random.default_rng(seed)
-    rows: dict[str, list[Any]] = {name: [] for name in ("obs", *MOVE_FIELDS)}
-    discount = 1.0
-    while discount != 0.0 and len(rows["action"]) < 12:
-        obs, legal = batch.observe()[0], batch.legal()[0]
-        action = int(rng.choice(np.flatnonzero(legal)))
-        policy = legal * np.arange(1, len(legal) + 1)
-        step = batch.step(np.array([action], np.int32))
-        discount = float(step.discount[0])
-        for key, value in (("obs", obs), ("action", action), ("reward", step.reward[0]), ("discount", discount),
-                           ("legal", legal), ("policy", policy / 1024), ("root_value", 0.0), ("exploratory", False),
-                           ("searched", True)):
-            rows[key].append(value)
-    dtypes = {"action": np.int32, "exploratory": np.bool_, "legal": np.bool_, "searched": np.bool_,
-              "obs": batch.spec.observation_dtype}
-    return Trajectory(**{name: np.array(value, dtypes.get(name, np.float32)) for name, value in rows.items()})
 
 
 @pytest.mark.parametrize("name", TURNED)

@@ -147,21 +147,24 @@ class FlatHead(nn.Module):
 class PolicyHead(nn.Module):
     """[B, width, H, W] -> logits [B, A] in the order of the game's action layout."""
 
-    def __init__(self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int) -> None:
+    def __init__(
+        self, num_actions: int, shape: tuple[int, int], layout: ActionLayout, width: int, hidden: int,
+        zero: bool = True,
+    ) -> None:
         super().__init__()
         self.kind = layout.kind
         height, columns = shape
-        self.extra = PooledHead(width, hidden, layout.extra, zero=True) if layout.extra else None
+        self.extra = PooledHead(width, hidden, layout.extra, zero=zero) if layout.extra else None
         if layout.kind == "flat":
             self.inner: nn.Module = nn.Sequential(
                 nn.Conv2d(width, max(2, width // 8), 1), nn.ReLU(), nn.Flatten(),
                 nn.Linear(max(2, width // 8) * height * columns, hidden),
             )
-            self.outer: nn.Module = output_layer(nn.Linear(hidden, num_actions), zero=True)
+            self.outer: nn.Module = output_layer(nn.Linear(hidden, num_actions), zero=zero)
         else:
             kernel = (height, 1) if layout.kind == "columns" else (1, 1)
             self.inner = nn.Conv2d(width, hidden, kernel)
-            self.outer = output_layer(nn.Conv2d(hidden, layout.planes, 1), zero=True)
+            self.outer = output_layer(nn.Conv2d(hidden, layout.planes, 1), zero=zero)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.outer(F.relu(self.inner(x)))

@@ -1,0 +1,74 @@
+"""Legal actions in imagined positions: a search model that holds actions for impossible by its legality head.
+
+The rules are known at the root alone. Beyond it a search and a rollout would try whatever the policy proposes, illegal
+actions among them. Here the legality head has a say: an action less likely to be legal than a threshold gets the lowest
+logit, which every planner takes for "no such action".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from games.base import GameBatch
+from muzero.model.networks.kind import Encoder
+from muzero.model.protocol import IMPOSSIBLE, RootOutput, SearchError, SearchModel, StepOutput
+
+USUAL = 0.1
+"""Threshold for a planner that needs one where none is set."""
+
+
+def illegal(legality: Tensor, least: float) -> Tensor:
+    """Which actions bool [..., A] have a probability of being legal, by logits [..., A], below `least` in (0, 1). Never
+    all of them: not the most probable one. None where a logit is NaN."""
+    level = math.log(least) - math.log1p(-least)
+    return legality < legality.amax(-1, keepdim=True).clamp(max=level)
+
+
+class MaskedModel:
+    """`network` with the actions that its legality head holds for illegal made impossible in imagined positions."""
+
+    def __init__(self, network: SearchModel, legality: Encoder, least: float) -> None:
+        """legality: latents [M, *L] -> logits [M, A] of each action's probability of being legal; least: of these, in
+        (0, 1), below which an action is impossible."""
+        self.network, self.legality, self.least = network, legality, least
+        self.num_actions = network.num_actions
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.network.dtype
+
+    def refresh(self) -> None:
+        self.network.refresh()
+
+    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+        return self.network.view(games, obs)
+
+    def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
+        return self.network.root(obs, legal)
+
+    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
+        output = self.network.step(latent, action)
+        wrong = illegal(self.legality(output.latent).float(), self.least)
+        return dataclasses.replace(output, logits=output.logits.masked_fill(wrong, IMPOSSIBLE))
+
+
+def masked(model: SearchModel, least: float, needed: bool = False) -> SearchModel:
+    """`model` with imagined moves limited by its legality head; itself for `least` 0, unless that is `needed` and there
+    is a head. Raises SearchError for any other `least` if there is none."""
+    legality: Encoder | None = getattr(model, "legality", None)
+    if least == 0.0 and not (needed and legality is not None):
+        return model
+    if legality is None:
+        raise SearchError(f"legality.least: expected 0 for a model without a legality head, got {least:g}; train one "
+                          "with model.legality and learner.legality_weight")
+    return MaskedModel(model, legality, least or USUAL)
