@@ -131,7 +131,9 @@ class Agent:
     def search_tree(
         self, obs: NDArray[Any], legal: MaskArray, *, simulations: int | None = None, seed: int = 0
     ) -> tuple[Analysis, Nodes | None]:
-        """`search` of one position, and the nodes of its tree; None without search, and from a planner without a tree.
+        """`search` of one position, and the nodes of its tree; None without search, and for planners without a tree.
+
+        Raises ValueError for more positions.
         """
         if len(obs) != 1:
             raise ValueError(f"obs: expected one position, got {len(obs)}")

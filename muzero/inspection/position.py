@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from games.base import GameBatch, GameSpec
-from muzero.config.kinds import PLANNERS
-from muzero.play.board import Board
+from games.machine import free_memory
+from muzero.config.kinds import PLANNERS, SIMULATIONS
+from muzero.inspection.imagined import Imagination, imagine, refusal
+from muzero.inspection.reached import Reached
+from muzero.inspection.tree import SearchTree, search_tree
 from muzero.play.moves import move_name
 from muzero.play.session import Position, seen
 from muzero.play.thoughts import Line, expected_line
 from muzero.players import thinking
+from muzero.search.planners import reserved
 
 if TYPE_CHECKING:
     from muzero.agent import Agent, Analysis
@@ -21,15 +28,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reached:
-    """A game after some moves."""
+class Limits:
+    """How much of a tree is shown."""
 
-    games: GameBatch
-    """one row"""
-    moves: tuple[str, ...]
-    """names of the moves made"""
-    before: Board | None = None
-    """the board before the last one, if it can be read"""
+    depth: int = 3
+    """moves ahead, in text and pictures"""
+    children: int = 3
+    """moves of each position, in text and pictures"""
+    nodes: int = 1_000
+    """the most visited nodes, on pages and as JSON"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,14 @@ class PositionReport:
     """all legal moves, the one it would play first, then the most visited ones"""
     line: Line
     """that it expects"""
+    tree: SearchTree | None
+    no_tree: str
+    """why there is none"""
+    limits: Limits
+    imagination: Imagination | None
+    """None unless it was asked for"""
+    no_imagination: str
+    """why there is none, though it was asked for"""
 
 
 @dataclass(frozen=True)
@@ -91,24 +106,50 @@ class Look:
         """Name of the planner; empty without search."""
         return self.agent.config.play.algorithm if self.simulations else ""
 
+    def expected(self) -> list[int]:
+        """The actions of the principal variation, up to the end of the game."""
+        variation = self.analysis.variations[0]
+        return variation[: len(expected_line(self.reached.games, variation).moves)]
+
 
 def look(agent: Agent, reached: Reached, simulations: int | None, seed: int) -> Look:
     """Search the position. Raises SearchError for a model that can't be searched, MemoryError for too large a tree."""
-    games = reached.games
-    analysis, nodes = agent.search_tree(agent.observe(games), games.legal(), simulations=simulations, seed=seed)
-    return Look(reached, agent, analysis, nodes, agent.simulations if simulations is None else simulations)
+    games, count = reached.games, agent.simulations if simulations is None else simulations
+    if count:
+        check_memory(agent, count)
+    analysis, nodes = agent.search_tree(agent.observe(games), games.legal(), simulations=count, seed=seed)
+    return Look(reached, agent, analysis, nodes, count)
 
 
-def report(found: Look) -> PositionReport:
-    """What the network and the search think."""
+def check_memory(agent: Agent, simulations: int) -> None:
+    """Refuse a search whose tree and latents don't fit. Raises MemoryError."""
+    settings = dataclasses.replace(agent.config.play, simulations=simulations)
+    held = reserved(settings, agent.spec.num_actions, 1)
+    needed, free = held.host_bytes + held.latents * 4 * math.prod(agent.model.latent_shape), free_memory()
+    if needed > free:
+        raise MemoryError(f"{simulations:,} simulations need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are "
+                          f"free: at most {int(simulations * free / needed):,} fit")
+
+
+def report(found: Look, limits: Limits, imagined: Sequence[int] | None) -> PositionReport:
+    """What the network and the search think. imagined: the actions of a line to imagine, None for no line.
+
+    Raises SearchError if the model imagines numbers that aren't finite.
+    """
     games, analysis, agent = found.reached.games, found.analysis, found.agent
+    refused = "" if imagined is None else refusal(agent)
     return PositionReport(
         spec=games.spec, agent=agent.name, step=agent.step, planner=found.planner,
         effort=thinking(agent.config.play, found.simulations), moves=found.reached.moves,
         player=int(games.to_play()[0]), position=seen(games, found.reached.before, len(found.reached.moves)),
         network_value=float(analysis.raw_value[0]), value=float(analysis.result.value[0]),
         action=int(analysis.result.action[0]), candidates=candidates(games, analysis),
-        line=expected_line(games, analysis.variations[0]))
+        line=expected_line(games, analysis.variations[0]),
+        tree=None if found.nodes is None else search_tree(
+            found.nodes, analysis.variations[0], found.reached, limits.nodes),
+        no_tree=no_tree(found.planner), limits=limits,
+        imagination=None if imagined is None or refused else imagine(agent, found.reached, imagined),
+        no_imagination=refused)
 
 
 def candidates(games: GameBatch, analysis: Analysis) -> tuple[Candidate, ...]:
@@ -128,6 +169,6 @@ def no_tree(planner: str) -> str:
     """Why a search by this planner has left no tree; empty for one that has."""
     if not planner:
         return "no tree: without search (0 simulations) there is none"
-    if PLANNERS[planner].counts == "simulations":
+    if PLANNERS[planner].counts == SIMULATIONS:
         return ""
     return f"no tree: the planner {planner} searches none; --planner gumbel or puct does"

@@ -20,6 +20,7 @@ from muzero.evaluation.tournament import Contender, TournamentReport
 from muzero.inspection.position import PositionReport
 from muzero.play.filming import FilmReport
 from muzero.reports import protocols
+from muzero.reports.inspection import as_json as inspection_json
 from muzero.reports.model_text import sentence
 from muzero.validation.movers import SOURCES
 from muzero.validation.report import DepthReport
@@ -133,15 +134,7 @@ def _positions(report: PositionsReport) -> dict[str, Any]:
 
 @content.register
 def _position(report: PositionReport) -> dict[str, Any]:
-    """Values are for the player to move."""
-    return {
-        "game": report.spec.name, "agent": report.agent, "step": report.step, "planner": report.planner or None,
-        "moves": report.moves, "player": report.player, "position": report.position.text,
-        "value": {"network": report.network_value, "search": report.value},
-        "plays": {"action": report.action, "name": report.candidates[0].name},
-        "candidates": [dataclasses.asdict(one) for one in report.candidates],
-        "line": [{"name": name, "possible": possible} for name, possible in report.line.moves],
-    }
+    return inspection_json.content(report)
 
 
 @content.register

@@ -31,16 +31,16 @@ def keep(agent: str, measured: dict[str, Any]) -> None:
         write_json(kept, measured, "the run can't keep its evaluation, ")
 
 
-def check_target(target: Path | None) -> None:
+def check_target(target: Path | None, option: str = "--json") -> None:
     """Refuse a file for results that can't be written, before anything is measured. Raises CommandError (usage)."""
     if target is None:
         return
     try:
         free = not disk.is_folder(target) and os.access(target.absolute().parent, os.W_OK)
     except OSError as error:
-        raise CommandError(f"--json {target}: can't be written there ({error.strerror})", USAGE) from error
+        raise CommandError(f"{option} {target}: can't be written there ({error.strerror})", USAGE) from error
     if not free:
-        raise CommandError(f"--json {target}: can't be written there", USAGE)
+        raise CommandError(f"{option} {target}: can't be written there", USAGE)
 
 
 def check_plot(path: Path | None) -> None:
@@ -61,7 +61,11 @@ def check_plot(path: Path | None) -> None:
 
 def write_json(path: Path, values: dict[str, Any], failed: str = "--json ") -> None:
     """Write results atomically. Raises CommandError, beginning with `failed`, if they can't be written."""
-    data = (json.dumps(_strict(values), indent=2) + "\n").encode()
+    write(path, (json.dumps(_strict(values), indent=2) + "\n").encode(), failed)
+
+
+def write(path: Path, data: bytes, failed: str) -> None:
+    """Write a file atomically. Raises CommandError, beginning with `failed`, if it can't be written."""
     try:
         # A device or a link is written to, not replaced.
         if disk.is_there(path) and not disk.is_file(path, follow=False):

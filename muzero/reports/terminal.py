@@ -16,7 +16,8 @@ from muzero.evaluation.suite import Measured, SuiteReport
 from muzero.evaluation.tournament import TournamentReport
 from muzero.inspection.position import PositionReport
 from muzero.play.filming import FilmReport
-from muzero.reports import model_text, position_text, protocols, standings
+from muzero.reports import model_text, protocols, standings
+from muzero.reports.inspection import text as inspection_text
 from muzero.validation.validate import ModelReport
 from muzero.view.console import tell
 from muzero.view.terminal import amount, counted, table, told_cut
@@ -169,7 +170,7 @@ def _tournament(report: TournamentReport) -> None:
 
 @show.register
 def _position(report: PositionReport) -> None:
-    print(position_text.screen(report), flush=True)
+    print(inspection_text.screen(report), flush=True)
 
 
 @show.register

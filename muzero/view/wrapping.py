@@ -38,7 +38,7 @@ def columns_of(stream: TextIO) -> int:
 
 def wrapped(line: str, columns: int, indent: int | None = None) -> list[str]:
     """One line, wrapped into several. A command starts on its own line; a shell joins its lines."""
-    if _shown(line) <= columns:
+    if shown(line) <= columns:
         return [line]
     deeper = " " * (_depth(line) + INDENT if indent is None or 2 * indent > columns else indent)
     typed = COMMAND.search(line)
@@ -54,7 +54,7 @@ def wrapped(line: str, columns: int, indent: int | None = None) -> list[str]:
 
 def _broken(start: str, command: str, columns: int) -> list[str]:
     """A command as lines that a shell joins."""
-    if _shown(start + command) <= columns:
+    if shown(start + command) <= columns:
         return [start + command]
     first, *others = SHELL_WORD.findall(command)
     parts = _filled([start + first, *others], columns - len(GOES_ON), start + " " * INDENT)
@@ -65,14 +65,14 @@ def _filled(words: Sequence[str], columns: int, deeper: str) -> list[str]:
     """Words, each with its preceding space, as lines."""
     lines: list[str] = []
     for word in words:
-        if lines and _shown(lines[-1] + word) <= columns:
+        if lines and shown(lines[-1] + word) <= columns:
             lines[-1] += word
         else:
             lines.append(deeper + word.lstrip() if lines else word)
     return lines
 
 
-def _shown(text: str) -> int:
+def shown(text: str) -> int:
     """Width of a text in columns."""
     return len(CODE.sub("", text))
 

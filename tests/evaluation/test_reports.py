@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_agents import agent, inspected
 
 from muzero.evaluation.episodes import EpisodesReport, episodes
 from muzero.evaluation.matches import Match, MatchReport, match
@@ -14,13 +15,17 @@ from muzero.evaluation.positions import EveryPositionReport, PositionsReport, ev
 from muzero.evaluation.subject import Subject
 from muzero.evaluation.suite import SuiteReport, combine
 from muzero.evaluation.tournament import Contender, Seat, Tournament, TournamentReport, hold
+from muzero.inspection.position import PositionReport
 from muzero.play.filming import FilmReport
 from muzero.players import maker, read_name
 from muzero.reports import as_json, terminal
 from muzero.storage.disk import Damaged
+from muzero.validation.validate import ModelReport, validate
+from muzero.view.waiting import silent
 
 GAME = "tic_tac_toe"
-REPORTS = (MatchReport, EpisodesReport, EveryPositionReport, PositionsReport, TournamentReport, SuiteReport, FilmReport)
+REPORTS = (MatchReport, EpisodesReport, EveryPositionReport, PositionsReport, TournamentReport, SuiteReport, FilmReport,
+           PositionReport, ModelReport)
 Captured = pytest.CaptureFixture[str]
 
 
@@ -66,10 +71,18 @@ def a_film(folder: Path) -> object:
     return FilmReport(folder / "film.gif", 7, 1.0, over=False, cut_short=False, limit=100)
 
 
+def a_position(folder: Path) -> object:
+    return inspected(agent(GAME), "b2", simulations=10, imagined=[0, 1])
+
+
+def a_model(folder: Path) -> object:
+    return validate(agent(GAME), 2, 24, 0, silent)
+
+
 MADE = {
     a_match: MatchReport, a_match_against_perfect_play: MatchReport, some_episodes: EpisodesReport,
     all_positions: EveryPositionReport, some_positions: PositionsReport, a_tournament: TournamentReport,
-    a_suite: SuiteReport, a_film: FilmReport}
+    a_suite: SuiteReport, a_film: FilmReport, a_position: PositionReport, a_model: ModelReport}
 
 
 def test_every_report_has_both_forms() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 import games as engines
 from games.base import NO_PLAYER, GameBatch
+from games.rows import released
 from muzero.commands.play.refusals import refusal
-from muzero.inspection.position import Reached
+from muzero.inspection.reached import Reached
 from muzero.play.board import read_board
 from muzero.play.moves import move_name, parse_move
 from muzero.view.console import USAGE, CommandError
@@ -60,6 +61,41 @@ def _next(games: GameBatch, words: list[str], option: str) -> int:
     raise CommandError(f"{option}: {refusal(games, board, words[0])}", USAGE)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Moves as `--moves` takes them."""
-    return f" {BAR} ".join(names) if any(" " in name for name in names) else " ".join(names)
+def imagined(reached: Reached, text: str) -> list[int]:
+    """The actions of a line to imagine. Moves that the rules allow come first where a name is ambiguous; others may be
+    named too, as a model doesn't know the rules. Raises CommandError (usage) for a name that no action has."""
+    games = reached.games
+    found: list[int] = []
+    with released(engines.make(games.spec.name, 1)) as copy:
+        lost = bool(copy.restore(games.snapshot()))
+        words = split(text)
+        while words:
+            position = games if lost else copy
+            found.append(_any(position, games, words))
+            over = position.to_play()[0] == NO_PLAYER
+            if not lost and not over and position.legal()[0, found[-1]]:
+                copy.step(np.array(found[-1:], np.int32))
+    return found
+
+
+def _any(position: GameBatch, start: GameBatch, words: list[str]) -> int:
+    """The action that the first words name, legal or not, which are taken away."""
+    if position.to_play()[0] == NO_PLAYER:
+        position = start
+    for count in range(1, min(LONGEST_NAME, len(words)) + 1):
+        typed = " ".join(words[:count])
+        action = parse_move(position, typed)
+        action = _by_name(position, typed) if action is None else action
+        if action is not None:
+            del words[:count]
+            return action
+    raise CommandError(f"--imagine: {refusal(position, None, words[0])}", USAGE)
+
+
+def _by_name(games: GameBatch, typed: str) -> int | None:
+    """The action of this name or `#number`, legal or not."""
+    actions = range(games.spec.num_actions)
+    numbered = typed[1:] if typed.startswith("#") else ""
+    if numbered.isascii() and numbered.isdecimal() and len(numbered) < 9 and int(numbered) in actions:
+        return int(numbered)
+    return next((action for action in actions if move_name(games, action).lower() == typed.lower()), None)

@@ -1,0 +1,62 @@
+"""Words and signs of an inspection: players, moves, and what is to be said of a node."""
+
+from __future__ import annotations
+
+from games.base import NO_PLAYER
+from muzero.inspection.position import PositionReport
+from muzero.inspection.tree import TreeNode
+from muzero.play import drawing
+from muzero.play.board import OWN_SIGNS
+from muzero.view.terminal import Ink, printable
+
+ILLEGAL, OVER, ENDS = {True: "✗", False: "!"}, {True: "■", False: "#"}, {True: "□", False: "?"}
+"""Signs of nodes; True: Unicode, False: ASCII only."""
+LEGEND = {
+    ILLEGAL[True]: "not possible: the model is learned", OVER[True]: "the game is over",
+    ENDS[True]: "the model believes that the game is over",
+}
+START = "the position"
+
+
+def sign(report: PositionReport, player: int, fancy: bool, pen: Ink | None = None) -> str:
+    """A player as the board shows him; empty in a game of one."""
+    if player == NO_PLAYER or report.spec.players == 1:
+        return ""
+    if report.position.board is not None:
+        return drawing.stone(report.position.board.drawing, player, pen or Ink(False), fancy)
+    return OWN_SIGNS.get(report.spec.name.partition("(")[0], ("player 0", "player 1"))[player]
+
+
+def short_sign(report: PositionReport, player: int, fancy: bool) -> str:
+    """The same in at most two characters."""
+    found = sign(report, player, fancy)
+    return found if len(found) <= 2 else str(player)
+
+
+def for_whom(report: PositionReport, player: int) -> str:
+    """` for X`; empty in a game of one."""
+    found = sign(report, player, True)
+    return f" for {found}" if found else ""
+
+
+def cut(text: str, longest: int, fancy: bool = True) -> str:
+    """`text` on one line without control codes, shortened at its end."""
+    clean = printable(text).replace("\n", " ")
+    end = "…" if fancy else "~"
+    return clean if len(clean) <= longest else clean[: max(0, longest - 1)] + end
+
+
+def label(report: PositionReport, node: TreeNode, fancy: bool = True) -> str:
+    """The move that leads to a node, and whose it is."""
+    if node.parent < 0:
+        return START
+    return f"{short_sign(report, node.mover, fancy)} {node.truth.name}".strip()
+
+
+def marks(node: TreeNode, fancy: bool) -> str:
+    """Signs of what is to be said of a node."""
+    if node.truth.possible is False:
+        return ILLEGAL[fancy]
+    if node.truth.over:
+        return OVER[fancy]
+    return ENDS[fancy] if node.parent >= 0 and node.player == NO_PLAYER else ""

@@ -1,0 +1,156 @@
+"""Pictures and pages of a tree: whole, self-contained, and safe whatever moves are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from tiny_agents import agent, by_rules, inspected
+
+from muzero.inspection.position import PositionReport
+from muzero.reports.as_json import content
+from muzero.reports.inspection import text as screen
+from muzero.reports.inspection.drawn import FORMS, drawn
+from muzero.reports.inspection.layout import tidy
+from muzero.view.terminal import Ink
+
+HOSTILE = "\"><script>alert(1)</script>&\\\x1b[31m\n'" + "long" * 30
+SVG = "{http://www.w3.org/2000/svg}"
+STATEMENT = re.compile(r'''n\d+ \[label="(?:[^"\\]|\\.)*"(?:, penwidth=2)?\];'''
+                       r"|n\d+ -> n\d+ \[penwidth=[\d.]+(?:, color=red)?\];")
+"""What stands on a line of DOT between head and end."""
+GAMES = ("tic_tac_toe", "hex(board_size=4)", "connect_four", "chess", "breakthrough(rows=5,columns=4)",
+         "pig(winscore=20)", "cliff_walking", "dots_and_boxes(num_rows=1,num_cols=2)")
+
+
+@pytest.fixture(scope="module")
+def report() -> PositionReport:
+    return inspected(agent("tic_tac_toe"), "b2", simulations=60, imagined=[0, 1, 1], depth=3, children=2)
+
+
+@pytest.fixture(scope="module")
+def hostile(report: PositionReport) -> PositionReport:
+    """The same with moves of such a name."""
+    assert report.tree is not None
+    place = dataclasses.replace(report.position, board=None, text=HOSTILE)
+    nodes = {number: dataclasses.replace(node, truth=dataclasses.replace(node.truth, name=HOSTILE, position=place))
+             for number, node in report.tree.nodes.items()}
+    return dataclasses.replace(
+        report, agent=HOSTILE, moves=(HOSTILE,), position=place, imagination=None,
+        tree=dataclasses.replace(report.tree, nodes=nodes),
+        candidates=tuple(dataclasses.replace(one, name=HOSTILE) for one in report.candidates))
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_text_fits_a_screen(game: str) -> None:
+    found = inspected(agent(game, model__discount="learned"), simulations=30, imagined=[0, 0], depth=6, children=4)
+    for fancy in (True, False):
+        said = screen.text(found, Ink(False), fancy)
+        assert max(map(len, said.splitlines())) <= 80
+        assert fancy or screen.tree(found, fancy).isascii()
+    assert "The search tree: 31 nodes" in said
+    assert "ply 2" in said
+
+
+def test_a_line_for_each_node_and_the_expected_ones_marked(report: PositionReport) -> None:
+    assert report.tree is not None
+    shown = report.tree.limited(3, 2)
+    lines = screen.tree(report, False).splitlines()
+    rows = [line for line in lines if re.search(r"[|`][->] [XO] ", line)]
+    assert len(rows) == len(shown) - 1
+    marked = [line for line in rows if re.search(r"[|`]> ", line)]
+    assert len(marked) == sum(report.tree.nodes[number].expected for number in shown) - 1 > 0
+    assert any(line.endswith(" more") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["report", "hostile"])
+def test_dot_can_be_read(name: str, request: pytest.FixtureRequest) -> None:
+    found: PositionReport = request.getfixturevalue(name)
+    assert found.tree is not None
+    head, *body, end = [line.strip() for line in drawn(found, ".dot").splitlines()]
+    assert (head, end) == ("digraph tree {", "}")
+    statements = [line for line in body if line.startswith("n") and not line.startswith("node")]
+    assert [line for line in statements if not STATEMENT.fullmatch(line)] == []
+    assert len(statements) == 2 * len(found.tree.limited(3, 2)) - 1
+
+
+@pytest.mark.parametrize("name", ["report", "hostile"])
+def test_svg_is_whole(name: str, request: pytest.FixtureRequest) -> None:
+    found: PositionReport = request.getfixturevalue(name)
+    assert found.tree is not None
+    image = ElementTree.fromstring(drawn(found, ".svg"))
+    shown = found.tree.limited(3, 2)
+    assert len(image.findall(f"{SVG}g")) == len(shown)
+    assert len(image.findall(f"{SVG}path")) == len(shown) - 1
+    width, height = (float(image.attrib[side]) for side in ("width", "height"))
+    for box in image.findall(f"{SVG}g"):
+        x, y = map(float, box.attrib["transform"][len("translate(") : -1].split())
+        assert 0 <= x <= width - 150
+        assert 40 <= y <= height - 40
+    assert {element.tag.removeprefix(SVG) for element in image.iter()} == {
+        "svg", "title", "style", "text", "tspan", "path", "g", "rect"}
+
+
+@pytest.mark.parametrize("name", ["report", "hostile"])
+def test_a_page_is_whole_and_needs_nothing_else(name: str, request: pytest.FixtureRequest) -> None:
+    found: PositionReport = request.getfixturevalue(name)
+    assert found.tree is not None
+    text = drawn(found, ".html")
+    page = ElementTree.fromstring(text)
+    assert page.find(".//script") is None
+    links = [value for element in page.iter() for key, value in element.attrib.items() if key in ("href", "src")]
+    assert all(link.startswith("#") for link in links)
+    assert "://" not in text
+    assert not re.search(r"@import|url\(", text)
+    assert "default-src 'none'" in page.find(".//meta[@http-equiv]").attrib["content"]  # type: ignore[union-attr]
+    assert len(page.findall(".//details")) == len(found.tree.nodes)
+    assert all(link[1:] in {element.attrib.get("id") for element in page.iter()} for link in links)
+
+
+def test_names_stay_readable(hostile: PositionReport) -> None:
+    for form in FORMS:
+        text = drawn(hostile, form)
+        assert "\x1b" not in text
+        assert "<script" not in text if form != ".dot" else "<script>alert" in text
+        assert "script&gt;alert(1)" in text or form == ".dot"
+
+
+def test_json_has_every_node(report: PositionReport) -> None:
+    assert report.tree is not None
+    found = json.loads(json.dumps(content(report)))
+    assert [node["number"] for node in found["tree"]["nodes"]] == list(range(61))
+    assert found["tree"]["total"] == 61
+    assert [one["name"] for one in found["imagined"]["plies"]] == ["", "a1", "b1", "b1"]
+    assert found["imagined"]["plies"][3]["real"] is None
+    bare = inspected(by_rules("tic_tac_toe", play__algorithm="policy"), imagined=[0])
+    assert content(bare)["tree"].startswith("no tree: the planner policy searches none")
+    assert content(bare)["imagined"].startswith("nothing is imagined: model.dynamics is rules")
+
+
+def test_a_report_without_a_tree_is_not_drawn() -> None:
+    with pytest.raises(ValueError, match="expected a report with a tree, got one without: no tree: without search"):
+        drawn(inspected(agent("tic_tac_toe"), simulations=0), ".svg")
+
+
+@pytest.mark.parametrize("grow", [
+    lambda number: (2 * number + 1, 2 * number + 2), lambda number: (number + 1,),
+    lambda number: (number + 1, number + 41, number + 81) if number < 20 else (number + 1,)])
+def test_nodes_of_a_column_keep_a_row_between_them(grow: Callable[[int], tuple[int, ...]]) -> None:
+    children, waiting = {}, [0]
+    while waiting:
+        number = waiting.pop()
+        children[number] = grow(number) if number < 30 else ()
+        waiting += children[number]
+    places = tidy(children, 0)
+    assert places.keys() == children.keys()
+    for column in {column for column, _ in places.values()}:
+        rows = sorted(row for there, row in places.values() if there == column)
+        assert all(later - row >= 1 for row, later in pairwise(rows))
+    for number, below in children.items():
+        rows = [places[child][1] for child in below]
+        assert not rows or min(rows) <= places[number][1] <= max(rows)
