@@ -72,7 +72,7 @@ check:
 	@$(MAKE) --no-print-directory test
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
