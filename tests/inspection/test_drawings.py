@@ -9,14 +9,18 @@ from collections.abc import Callable
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
-from tiny_agents import agent, by_rules, inspected
+from tiny_agents import agent, by_rules, inspected, reached
 
 from muzero.inspection.position import PositionReport
+from muzero.inspection.tree import search_tree
 from muzero.reports.as_json import content
 from muzero.reports.inspection import text as screen
+from muzero.reports.inspection import words
 from muzero.reports.inspection.drawn import FORMS, drawn
 from muzero.reports.inspection.layout import tidy
+from muzero.search.nodes import Nodes
 from muzero.view.terminal import Ink
 
 HOSTILE = "\"><script>alert(1)</script>&\\\x1b[31m\n'" + "long" * 30
@@ -112,6 +116,17 @@ def test_a_page_is_whole_and_needs_nothing_else(name: str, request: pytest.Fixtu
     assert all(link[1:] in {element.attrib.get("id") for element in page.iter()} for link in links)
 
 
+def test_a_line_of_a_thousand_moves_is_shown_as_far_as_browsers_go(report: PositionReport) -> None:
+    size = 1_000
+    chain, zeros = np.arange(size), np.zeros(size)
+    nodes = Nodes(chain - 1, np.where(chain, 0, -1), size - chain, zeros, zeros, -np.ones(size), zeros, zeros, zeros)
+    tree = search_tree(nodes, [0] * 20, reached("tic_tac_toe"), size)
+    assert (tree.total, tree.deepest, len(tree.nodes)) == (size, size - 1, size)
+    page = ElementTree.fromstring(drawn(dataclasses.replace(report, tree=tree), ".html"))
+    assert len(page.findall(".//details")) == 101
+    assert [note.text for note in page.findall(".//details/p")] == ["1 more"]
+
+
 def test_names_stay_readable(hostile: PositionReport) -> None:
     for form in FORMS:
         text = drawn(hostile, form)
@@ -154,3 +169,13 @@ def test_nodes_of_a_column_keep_a_row_between_them(grow: Callable[[int], tuple[i
     for number, below in children.items():
         rows = [places[child][1] for child in below]
         assert not rows or min(rows) <= places[number][1] <= max(rows)
+
+
+@pytest.mark.parametrize(("game", "long", "short"), [
+    ("connect_four", ["●", "○"], ["●", "○"]), ("chess", ["black", "white"], ["b", "w"]),
+    ("xiangqi", ["capitals", "small letters"], ["c", "s"]), ("antichess", ["black", "white"], ["b", "w"]),
+    ("nim", ["player 0", "player 1"], ["0", "1"]), ("cliff_walking", ["", ""], ["", ""])])
+def test_players_are_told_as_the_board_shows_them(game: str, long: list[str], short: list[str]) -> None:
+    found = inspected(agent(game, model__discount="learned"), simulations=2)
+    assert [words.sign(found, player, True) for player in (0, 1)] == long
+    assert [words.short_sign(found, player, True) for player in (0, 1)] == short

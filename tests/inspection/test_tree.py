@@ -37,6 +37,22 @@ def test_there_is_a_node_for_each_simulation_and_one_for_the_root() -> None:
         assert node.number in parent.children
 
 
+@pytest.mark.parametrize("algorithm", ["puct", "gumbel"])
+def test_the_tree_is_that_of_the_search(algorithm: str) -> None:
+    who, batch = agent("tic_tac_toe", play__algorithm=algorithm), games.make("tic_tac_toe", 1)
+    obs, legal = who.observe(batch), batch.legal()
+    analysis, nodes = who.search_tree(obs, legal, simulations=30, seed=3)
+    alone = who.search(obs, legal, simulations=30, seed=3)
+    assert nodes is not None
+    below = nodes.parent == ROOT
+    for action, visits, q in zip(nodes.action[below], nodes.visits[below], nodes.q[below], strict=True):
+        assert visits == analysis.result.visits[0, action] == alone.result.visits[0, action]
+        assert q == pytest.approx(analysis.result.q[0, action], abs=1e-5)
+    assert analysis.result.visits.sum() == nodes.visits[below].sum() == 30
+    with pytest.raises(ValueError, match="expected one position, got 2"):
+        who.search_tree(np.repeat(obs, 2, 0), np.repeat(legal, 2, 0))
+
+
 def test_a_win_is_good_for_whoever_makes_the_move() -> None:
     """X wins at c1; anywhere else, O wins at c2: each Q is for the player who makes the move."""
     tree = tree_of(inspected(by_rules("tic_tac_toe"), "a1", "a2", "b1", "b2", simulations=200))

@@ -20,6 +20,8 @@ NAME = 40
 """Most characters of a move."""
 LISTED = 12
 """Moves of the table that are always shown."""
+DEEPEST = 100
+"""Moves ahead that are shown: browsers nest only some hundred elements."""
 OPEN = 2
 """Moves of the expected line that are open at first."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -49,6 +51,7 @@ summary .soft { font-size: .875rem; margin-left: .5rem; white-space: nowrap; }
 dl { margin: 0; display: grid; grid-template-columns: auto 1fr; gap: .05rem .7rem; font-size: .875rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 0; flex: 0 1 13rem; min-width: 8rem; } figcaption { color: var(--soft); font-size: .875rem; }
+.ply figure { flex: 1 1 8.5rem; max-width: 13rem; }
 .ply { border-top: 1px solid var(--line); padding: .8rem 0; }
 @media (max-width: 30rem) { body { padding: .7rem; } th, td { padding: .2rem .35rem; font-size: .875rem; }
   .bar { width: 2.5rem; } details details { margin-left: .25rem; padding-left: .3rem; } }
@@ -118,9 +121,10 @@ def _tree(report: PositionReport, tree: SearchTree) -> str:
 
 def _node(report: PositionReport, tree: SearchTree, number: int) -> str:
     node = tree.nodes[number]
-    children = "".join(_node(report, tree, child) for child in node.children)
-    hidden = node.family - len(node.children)
-    rest = f'<p class="soft">{hidden:,} more, less visited</p>' if hidden else ""
+    shown = node.children if node.depth < DEEPEST else ()
+    children = "".join(_node(report, tree, child) for child in shown)
+    hidden = node.family - len(shown)
+    rest = f'<p class="soft">{hidden:,} more</p>' if hidden else ""
     # The board of the root stands above.
     position = _position(node.truth.position) if number != ROOT else ""
     card = (f'<div class="card beside">{position}<dl>'

@@ -15,6 +15,8 @@ LEGEND = {
     ILLEGAL[True]: "not possible: the model is learned", OVER[True]: "the game is over",
     ENDS[True]: "the model believes that the game is over",
 }
+LETTERED, NUMBERED = ("black", "white"), ("player 0", "player 1")
+"""Players whose pieces are letters, and those whose pieces aren't known."""
 START = "the position"
 
 
@@ -22,15 +24,17 @@ def sign(report: PositionReport, player: int, fancy: bool, pen: Ink | None = Non
     """A player as the board shows him; empty in a game of one."""
     if player == NO_PLAYER or report.spec.players == 1:
         return ""
-    if report.position.board is not None:
-        return drawing.stone(report.position.board.drawing, player, pen or Ink(False), fancy)
-    return OWN_SIGNS.get(report.spec.name.partition("(")[0], ("player 0", "player 1"))[player]
+    board = report.position.board
+    if board is not None and not board.drawing.own_letters:
+        return drawing.stone(board.drawing, player, pen or Ink(False), fancy)
+    signs = LETTERED if board is not None else OWN_SIGNS.get(report.spec.name.partition("(")[0], NUMBERED)
+    return signs[player].partition(" (")[0]
 
 
 def short_sign(report: PositionReport, player: int, fancy: bool) -> str:
-    """The same in at most two characters."""
+    """The same in one character."""
     found = sign(report, player, fancy)
-    return found if len(found) <= 2 else str(player)
+    return str(player) if found in NUMBERED else found[:1]
 
 
 def for_whom(report: PositionReport, player: int) -> str:
