@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 COLOURS: dict[Source, str] = {"played": "#0072B2", "policy": "#009E73", "random": "#D55E00"}
 LABELS: dict[Source, str] = {"played": "search", "policy": "policy", "random": "one random move"}
+FEW = 10
+"""Predictions in a bin of a reliability curve: of fewer, chance would be drawn."""
 BOUND: dict[str, Any] = {"color": "#888", "linestyle": "--", "linewidth": 1}
 
 
@@ -88,7 +90,10 @@ def _reliability(panel: Axes, report: ModelReport, depth: int) -> None:
     ends = [0.0, 1.0] if _wins(report) or not told else [min(told), max(told)]
     panel.plot(ends, ends, **{**BOUND, "label": "_"})
     for source, found in known.items():
-        panel.plot(found.predicted, found.happened, marker=".", color=COLOURS[source])
+        enough = found.count >= FEW
+        panel.plot(found.predicted[enough], found.happened[enough], marker=".", color=COLOURS[source])
+    if not known:
+        panel.text(0.5, 0.5, "no game was seen to end", ha="center", transform=panel.transAxes)
     what = "win probability" if _wins(report) else "value"
     panel.set_title(f"reliability: {what}, depth {depth}", fontsize=9)
     panel.set_xlabel("predicted")

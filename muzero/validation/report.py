@@ -30,6 +30,8 @@ class DepthReport:
     """games that end with the move to each depth"""
     spread: float
     """standard deviation of the network's values of the real positions"""
+    level: float
+    """mean |value| of the real positions"""
     value_error: FloatArray
     """mean |value - return|, where at least half of the returns are known"""
     truth_error: FloatArray
@@ -65,9 +67,9 @@ class DepthReport:
 def report(sample: Sample, found: Imagined) -> DepthReport:
     """The figures of a sample."""
     inside = sample.in_game
-    off = found.value - found.real_value
+    off, real = found.value - found.real_value, found.real_value[inside]
     return DepthReport(
-        positions=inside.sum(0), **_events(sample), spread=float(found.real_value[inside].std()),
+        positions=inside.sum(0), **_events(sample), spread=float(real.std()), level=float(np.abs(real).mean()),
         value_error=_value_error(sample, found), truth_error=_truth_error(sample, found),
         drift=mean_by_depth(np.abs(off), inside), bias=mean_by_depth(off, inside),
         kl=mean_by_depth(found.kl, inside), legal_mass=mean_by_depth(found.legal_mass, inside),

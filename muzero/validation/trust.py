@@ -15,8 +15,9 @@ LEAST = 20
 MOST_DRIFT = 0.35
 """Value drift, as a share of the spread of values."""
 LEAST_SPREAD = 0.1
-"""The least spread of values that a drift is measured by, as a share of the range of returns: where all values are
-alike, as between players who know a game by heart, a small drift isn't much."""
+"""The least spread of values that a drift is measured by, as a share of the range of returns, or, for one player, of
+the mean size of values: where all values are alike, as between players who know a game by heart, a small drift isn't
+much."""
 MOST_KL = 0.5
 """Of the imagined policy from the real position's, in nats."""
 LEAST_LEGAL = 0.95
@@ -73,7 +74,9 @@ def _goes_on(report: DepthReport, spec: GameSpec) -> MaskArray:
 
 def scale(report: DepthReport, spec: GameSpec) -> float:
     """What a drift is measured by: the spread of values, in units of the return."""
-    return max(report.spread, LEAST_SPREAD * (spec.max_return - spec.min_return))
+    # What one player can gain is often unbounded, and discounted values are far from it.
+    size = spec.max_return - spec.min_return if spec.players == 2 else report.level
+    return max(report.spread, LEAST_SPREAD * size)
 
 
 def so_far(figures: FloatArray, events: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.int64]]:

@@ -59,6 +59,14 @@ def test_values_that_are_all_alike_raise_no_alarm() -> None:
     assert trusted(worse, CountingModel.spec) == Trust(0, 6, ("value",))
 
 
+def test_values_of_one_player_are_measured_by_their_own_size() -> None:
+    """The range of returns of a long game is no measure of discounted values."""
+    alone = dataclasses.replace(CountingModel.spec, players=1, max_return=1e6)
+    figures = dataclasses.replace(judged(), spread=0.5, level=50.0)
+    assert scale(figures, alone) == pytest.approx(LEAST_SPREAD * 50)
+    assert scale(dataclasses.replace(figures, level=2.0), alone) == 0.5
+
+
 def test_figures_of_few_positions_say_nothing() -> None:
     few = continued(count=10)
     assert trusted(report(few, imagine(CountingModel(flipped=True), few)), CountingModel.spec) == Trust(0, 0, ())
