@@ -40,7 +40,7 @@ class CemPlanner(OverModel):
         policy = explored(prior(logits, legal), legal, settings.explore)
         found = self._rounds(root, policy, seeds, of)
         visits, q = found.by_first(legal.shape[1])
-        plan = improved(logits, value, legal, visits, q, self.config, calls)
+        plan = improved(logits, value, legal, visits, q, found.returns, self.config, calls)
         self.lines += found.lines(plan.action)
         return plan
 

@@ -34,24 +34,31 @@ def completed(policy: Numbers, value: FloatArray, visits: IntArray, q: Numbers) 
     return found
 
 
-def scaled(q: Numbers, legal: MaskArray, config: SearchConfig) -> Numbers:
-    """Q [N, A] in [0, 1]: by the configured bounds, or by the extremes of the legal actions."""
+def scaled(q: Numbers, legal: MaskArray, seen: Numbers, config: SearchConfig) -> Numbers:
+    """Q [N, A] in [0, 1]: by the configured bounds, by the extremes of all values seen [N, S], or by those of the legal
+    actions."""
     if config.scale == "fixed":
         return (q - config.low) / (config.high - config.low)
-    low = np.where(legal, q, np.inf).min(1, keepdims=True)
-    high = np.where(legal, q, -np.inf).max(1, keepdims=True)
+    extremes = seen if config.scale == "minmax" else np.where(legal, q, np.nan)
+    low, high = np.nanmin(extremes, 1, keepdims=True), np.nanmax(extremes, 1, keepdims=True)
     found: Numbers = (q - low) / np.maximum(high - low, config.epsilon)
     return found
 
 
 def improved(
-    logits: FloatArray, value: FloatArray, legal: MaskArray, visits: IntArray, q: Numbers, config: SearchConfig,
-    work: int,
+    logits: FloatArray, value: FloatArray, legal: MaskArray, visits: IntArray, q: Numbers, returns: Numbers,
+    config: SearchConfig, work: int,
 ) -> Plan:
-    """The plan that follows from the values q [N, A] of the actions tried, visits [N, A] times each."""
+    """The plan that follows from the values q [N, A] of the actions tried, visits [N, A] times each, with the returns
+    [N, S] that they were made of.
+
+    The scale `minmax` is that of all returns and the root's value, as in a tree: two actions alone are always its two
+    ends, however little lies between them.
+    """
     policy = prior(logits, legal)
     values = completed(policy, value, visits, q)
-    sigma = (config.c_visit + visits.max(1, keepdims=True)) * config.c_scale * scaled(values, legal, config)
+    seen = np.concatenate((value[:, None], returns), 1)
+    sigma = (config.c_visit + visits.max(1, keepdims=True)) * config.c_scale * scaled(values, legal, seen, config)
     return weighed(policy, values, sigma, legal, visits, work)
 
 

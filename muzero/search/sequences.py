@@ -106,12 +106,13 @@ class Found:
         return Found(self.moves[rows, order], self.returns[rows, order])
 
     def by_first(self, actions: int) -> tuple[IntArray, Numbers]:
-        """How often each of A = `actions` came first [N, A], and the mean return [N, A] of what it began."""
-        visits, total = np.zeros((len(self.moves), actions), np.int32), np.zeros((len(self.moves), actions))
+        """How often each of A = `actions` came first [N, A], and the best return [N, A] of what it began, 0 where that
+        is nothing. The mean would count moves that nobody would go on with."""
+        visits, best = np.zeros((len(self.moves), actions), np.int32), np.full((len(self.moves), actions), -np.inf)
         rows = np.arange(len(self.moves))[:, None]
         np.add.at(visits, (rows, self.moves[:, :, 0]), 1)
-        np.add.at(total, (rows, self.moves[:, :, 0]), self.returns)
-        return visits, total / np.maximum(visits, 1)
+        np.maximum.at(best, (rows, self.moves[:, :, 0]), self.returns)
+        return visits, np.where(visits > 0, best, 0.0)
 
     def lines(self, action: IntArray) -> list[list[int]]:
         """Of each row the best sequence that begins with action [N]; the action alone where none does."""

@@ -35,7 +35,7 @@ class ShootingPlanner(OverModel):
         policy = explored(prior(logits, legal), legal, settings.explore)
         found = Found.of(rolled_out(self.model, root, dealt(policy, seeds, 0, of.sequences), seeds, of))
         visits, q = found.by_first(legal.shape[1])
-        plan = improved(logits, value, legal, visits, q, self.config, calls)
+        plan = improved(logits, value, legal, visits, q, found.returns, self.config, calls)
         self.lines += found.lines(plan.action)
         return plan
 

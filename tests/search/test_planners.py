@@ -17,10 +17,10 @@ from muzero.model.build import build_model, search_model
 from muzero.model.protocol import SearchError
 from muzero.search import cem, one_step, policy, shooting
 from muzero.search.draws import uniforms
-from muzero.search.improvement import completed, prior
+from muzero.search.improvement import completed, prior, scaled
 from muzero.search.planners import planner
 from muzero.search.rollouts import PLAUSIBLE, Rollouts, drawn
-from muzero.search.sequences import Shape, dealt, explored, shape
+from muzero.search.sequences import Found, Shape, dealt, explored, shape
 from selfplay.contract import check_planner
 
 ROLLING = {"shooting": (shooting.planner, ShootingSettings), "cem": (cem.planner, CemSettings)}
@@ -252,6 +252,21 @@ def test_values_of_untried_actions_are_mixed_as_gumbel_mixes_them() -> None:
     found = completed(chances, value, visits, np.array([[1.0, -1.0, 9.0]]))
     mean = (0.5 * 1.0 + 0.3 * -1.0) / 0.8
     assert found[0] == pytest.approx([1.0, -1.0, (0.1 + 3 * mean) / 4], abs=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "expected"), [("fixed", [0.75, 0.8]), ("minmax", [0.25, 0.3]), ("siblings", [0, 1])])
+def test_values_are_scaled_by_what_was_seen(scale: str, expected: list[float]) -> None:
+    """Two actions that are almost worth the same stay close, where other sequences differ much more."""
+    config = dataclasses.replace(SearchConfig(), scale=scale)
+    q, legal = np.array([[0.5, 0.6, 99.0]]), np.array([[True, True, False]])
+    assert scaled(q, legal, np.array([[0.0, 0.5, 0.6, 2.0]]), config)[0, :2] == pytest.approx(expected)
+
+
+def test_a_first_move_is_worth_the_best_that_it_begins() -> None:
+    moves = np.array([[[2, 0], [2, 1], [0, 0]]])
+    visits, q = Found(moves, np.array([[-3.0, -1.0, 4.0]])).by_first(4)
+    assert visits.tolist() == [[1, 0, 2, 0]]
+    assert q.tolist() == [[4.0, 0.0, -1.0, 0.0]]
 
 
 def test_exploring_mixes_in_legal_actions_alone() -> None:
