@@ -57,7 +57,7 @@ def improved(
     """
     policy = prior(logits, legal)
     values = completed(policy, value, visits, q)
-    seen = np.concatenate((value[:, None], returns), 1)
+    seen: Numbers = np.concatenate((value[:, None], returns), 1)
     sigma = (config.c_visit + visits.max(1, keepdims=True)) * config.c_scale * scaled(values, legal, seen, config)
     return weighed(policy, values, sigma, legal, visits, work)
 
