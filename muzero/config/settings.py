@@ -111,6 +111,9 @@ class ModelConfig:
     discount: Literal["fixed", "learned"] = "fixed"
     """fixed: the sign follows from the game (players must alternate, or there is only one).
     learned: a head predicts end / same player / other player."""
+    transition: Literal["expected", "likeliest"] = "expected"
+    """How reward and next mover of an imagined move are read. expected: as means (MuZero). likeliest: the likeliest of
+    each, and a reward ends the game: for games without chance whose last move alone pays."""
     reconstruction: Annotated[bool, TrainedBy("reconstruction_weight")] = False
     """A linear decoder from every imagined latent to the observation (an auxiliary loss)."""
     consistency: Annotated[bool, TrainedBy("consistency_weight")] = False

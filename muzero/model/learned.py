@@ -11,7 +11,7 @@ from games.base import GameSpec
 from muzero.config import ConfigError, ModelConfig
 from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.errors import SeamError
-from muzero.model import auxiliary, border, scalar
+from muzero.model import auxiliary, border, scalar, transition
 from muzero.model.networks import parts_check
 from muzero.model.networks.input_norm import Standardise
 from muzero.model.networks.kind import Outputs, Transition, module_of
@@ -38,15 +38,17 @@ class LearnedModel(nn.Module):
         """Whether there is a g, which steps on from a position without the game."""
         if self.imagines and config.discount == "fixed" and spec.players == 2 and not spec.alternates:
             raise ConfigError(f"{spec.name}: a player may move twice in a row; set model.discount to learned")
+        if config.transition == "likeliest" and self.imagines:
+            transition.check(spec, config)
         self.reward_units = 0 if config.prefix else scalar.units(config.reward)
         """Output units of g for a reward."""
-        transition = self.reward_units + (MOVERS if config.discount == "learned" else 0)
+        moved = self.reward_units + (MOVERS if config.discount == "learned" else 0)
         self.standard = Standardise(spec.frame_shape, spec.observation_high) if config.standardise else None
-        self._build(transition)
+        self._build(moved)
 
-    def _build(self, transition: int) -> None:
+    def _build(self, moved: int) -> None:
         config = self.config
-        outputs = Outputs(transition, scalar.units(config.value), self.imagines)
+        outputs = Outputs(moved, scalar.units(config.value), self.imagines)
         parts = module_of(config.network).build(self.spec, config, outputs)
         parts_check.check_types(config.network, parts, outputs)
         parts_check.check_shapes(config.network, parts, self.spec, outputs)
@@ -124,6 +126,14 @@ class LearnedModel(nn.Module):
             return scalar.decode(output, self.config.reward)
         return self.prefix.paid(self.packing.memory(before), self.packing.memory(after))
 
+    def outcome(self, before: Tensor, after: Tensor, output: Tensor, mover: Tensor) -> tuple[Tensor, Tensor]:
+        """Reward [M] and signed discount [M] of the move between two latents, as `model.transition` reads the outputs
+        of `advance`."""
+        if self.config.transition == "expected":
+            return self.reward(before, after, output), self.discount(mover)
+        reward = transition.likeliest_reward(output, self.config.reward)
+        return reward, self.discount(transition.likeliest_mover(mover)).masked_fill(reward != 0.0, 0.0)
+
     def predict(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """latent [B, *L] -> policy logits [B, A], value output [B, units]."""
         logits, value = self.f(self.bare(latent))
@@ -151,6 +161,5 @@ class LearnedModel(nn.Module):
         """One step of the search, see `muzero.model.protocol.Model`."""
         reached, output, mover = self.advance(latent, action)
         logits, value = self.predict(reached)
-        return StepOutput(
-            reached, self.reward(latent, reached, output), self.discount(mover), logits.float(),
-            scalar.decode(value, self.config.value))
+        reward, discount = self.outcome(latent, reached, output, mover)
+        return StepOutput(reached, reward, discount, logits.float(), scalar.decode(value, self.config.value))

@@ -100,9 +100,9 @@ class PreparedModel:
         model = self.model
         reached, output, mover = model.moved(self.g, self.prefix, latent, action)
         logits, value = self.f(model.bare(reached))
-        return StepOutput(
-            reached, model.reward(latent, reached, output), model.discount(mover), logits.float(),
-            self.watch.mark(scalar.decode(value, model.config.value)))
+        reward, discount = model.outcome(latent, reached, output, mover)
+        return StepOutput(reached, reward, discount, logits.float(),
+                          self.watch.mark(scalar.decode(value, model.config.value)))
 
 
 def search_model(prepared: PreparedModel) -> PreparedModel:
