@@ -35,7 +35,7 @@ class ShootingSettings:
     """Moves of a sequence, an opponent's among them, before the value stands for the rest of the game (PETS: 25)."""
     replies: Replies = 2
     """An opponent's replies that are tried at each of its moves, the likeliest first; it plays the one that is best for
-    itself. Each is a model call. 1 = its likeliest move."""
+    itself. Each is a model call. 1 = its likeliest move. Without an opponent nothing is tried or paid."""
     explore: Part = 0.25
     """Share of the sequences whose first move is drawn uniformly from the legal ones, not from the policy (1: uniform
     shooting, as in PETS)."""

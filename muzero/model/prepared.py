@@ -27,7 +27,7 @@ class PreparedModel:
 
     def __init__(self, model: LearnedModel, dtype: torch.dtype = torch.float32) -> None:
         self.model, self.dtype = model, dtype
-        self.num_actions = model.num_actions
+        self.num_actions, self.players = model.num_actions, model.spec.players
         self.derived = fused.Derived(dtype)
         self.needs, self.reaches = border.needs(model), self.derived.hold(lambda: border.reaches(model))
         """The largest inputs that must be safe for the model's `border.rows`, and [R] those that are."""

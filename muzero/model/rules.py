@@ -28,7 +28,7 @@ class RulesModel:
 
     def __init__(self, network: SearchModel, positions: Positions, gamma: float) -> None:
         self.network, self.positions, self.gamma = network, positions, gamma
-        self.num_actions = network.num_actions
+        self.num_actions, self.players = network.num_actions, positions.spec.players
 
     @property
     def device(self) -> torch.device:

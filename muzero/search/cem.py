@@ -36,7 +36,7 @@ class CemPlanner(OverModel):
     def part(self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], calls: int) -> Plan:
         root, logits, value = self.root(view, legal)
         settings = self.config.own(CemSettings)
-        of = shape(settings.rounds, settings.horizon, settings.replies, calls, LEAST)
+        of = shape(settings.rounds, settings.horizon, self.replies(settings.replies), calls, LEAST)
         policy = explored(prior(logits, legal), legal, settings.explore)
         found = self._rounds(root, policy, seeds, of)
         visits, q = found.by_first(legal.shape[1])

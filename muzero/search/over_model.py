@@ -29,6 +29,11 @@ class OverModel:
         self.model, self.config, self.spent = model, config, SearchTime()
         self.lines: list[list[int]] = []
 
+    def replies(self, wanted: int) -> int:
+        """Of an opponent to be tried at each of its moves: 1, which costs nothing more, in a game without one. A model
+        that doesn't say how many `players` its game has is taken for one of two."""
+        return 1 if getattr(self.model, "players", 2) == 1 else wanted
+
     def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
         return self.model.view(games, obs)
 

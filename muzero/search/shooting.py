@@ -31,7 +31,7 @@ class ShootingPlanner(OverModel):
     def part(self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], calls: int) -> Plan:
         root, logits, value = self.root(view, legal)
         settings = self.config.own(ShootingSettings)
-        of = shape(1, settings.horizon, settings.replies, calls)
+        of = shape(1, settings.horizon, self.replies(settings.replies), calls)
         policy = explored(prior(logits, legal), legal, settings.explore)
         found = Found.of(rolled_out(self.model, root, dealt(policy, seeds, 0, of.sequences), seeds, of))
         visits, q = found.by_first(legal.shape[1])

@@ -130,6 +130,16 @@ def test_no_plan_takes_more_model_calls_than_it_may(name: str, calls: int) -> No
     assert plan.work <= calls
 
 
+@pytest.mark.parametrize(("game", "replies"), [("catch", 1), ("tic_tac_toe", 2)])
+def test_replies_are_paid_for_where_there_is_an_opponent(game: str, replies: int) -> None:
+    network = build_model(dataclasses.replace(tiny(), game=game))
+    made = cem.planner(search_model(network), searching("cem", 120), 1)
+    obs, legal = np.zeros((1, *network.spec.observation_shape), np.uint8), np.ones((1, network.num_actions), np.bool_)
+    plan = made.plan(obs, legal, np.zeros(1, np.uint64))
+    expected = shape(3, 4, replies, 120, cem.LEAST)
+    assert plan.visits.sum() == expected.rounds * expected.sequences
+
+
 @pytest.mark.parametrize("name", ROLLING)
 def test_seeds_make_the_draws(name: str) -> None:
     table = random_table(200, 6, 1)
