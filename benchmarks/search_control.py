@@ -1,7 +1,7 @@
 """What in a learned model misleads the search? Its answers exchanged for true ones, one part at a time.
 
     python benchmarks/search_control.py AGENT [--positions FILE | --count 400] [--truth none rewards+ends rules]
-        [--simulations 16 50 100] [--depth 0] [--set c_scale=1] [--seed 0] [--json FILE]
+        [--simulations 16 50 100] [--depth 0] [--set c_scale=1] [--transition likeliest] [--seed 0] [--json FILE]
 
 The positions are those of a file, or drawn from all that can be reached in a game small enough to solve. The true rules
 go along with the search. What they say takes the place of what the model says, as far as `--truth` names it:
@@ -13,7 +13,8 @@ go along with the search. What they say takes the place of what the model says, 
     rules     all of these: AlphaZero's search with the same h and f
     none      the learned model
 
-`--depth D` ends every line after D moves with the value there. Printed are the mean distance of the root's value from
+`--depth D` ends every line after D moves with the value there; `--transition` reads the same weights in another way
+(`model.transition`). Printed are the mean distance of the root's value from
 the truth, its mean (signed), and how often the move keeps the value: over all positions, and over the critical ones.
 """
 
@@ -26,7 +27,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -39,8 +40,9 @@ from games.exact import exact, spiel_state
 from games.rules import Positions, Reached
 from games.solver import Solver
 from muzero.agent import Agent, load
-from muzero.config import SearchConfig
+from muzero.config import SearchConfig, replace
 from muzero.evaluation.provenance import provenance
+from muzero.model.build import build_model
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import RootOutput, SearchModel, StepOutput
 from muzero.model.rules import IMPOSSIBLE
@@ -265,6 +267,13 @@ def changed(agent: Agent, settings: Sequence[str]) -> Agent:
     return Agent(agent.model, dataclasses.replace(agent.config, play=play), agent.name, agent.step, agent.threads)
 
 
+def reread(agent: Agent, transition: Literal["expected", "likeliest"]) -> Agent:
+    """The agent whose outputs of g are read so. Raises ConfigError."""
+    config = replace(agent.config, {"model.transition": transition})
+    model = build_model(config, agent.model.state_dict())
+    return Agent(model, config, agent.name, agent.step, agent.threads)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("agent")
@@ -274,11 +283,14 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, nargs="+", default=[16, 50, 100])
     parser.add_argument("--depth", type=int, default=0)
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--transition", choices=("expected", "likeliest"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     agent = changed(load(arguments.agent), arguments.set)
+    if arguments.transition is not None:
+        agent = reread(agent, arguments.transition)
     game = agent.spec.name
     positions = (solved(game, arguments.count, arguments.seed) if arguments.positions is None
                  else read(arguments.positions, game))

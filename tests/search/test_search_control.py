@@ -100,6 +100,16 @@ def test_a_line_of_one_move_is_worth_its_reward_and_the_value_there(agent: Agent
     assert len(positions) == 40
 
 
+def test_the_same_weights_are_read_in_another_way(agent: Agent) -> None:
+    other = search_control.reread(agent, "likeliest")
+    latent, output = torch.zeros(1, 8), torch.zeros(1, other.model.reward_units)
+    output[0, -1] = 0.1
+    assert other.model.outcome(latent, latent, output, torch.zeros(1, 0))[1].item() == 0.0
+    assert agent.model.outcome(latent, latent, output, torch.zeros(1, 0))[1].item() == -1.0
+    weights = zip(agent.model.parameters(), other.model.parameters(), strict=True)
+    assert all(torch.equal(one, two) for one, two in weights)
+
+
 def test_a_table_as_words_and_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                       capsys: pytest.CaptureFixture[str]) -> None:
     file, out = tmp_path / "two.csv", tmp_path / "rows.json"
