@@ -150,7 +150,8 @@ class TreeSearch:
 
     def nodes(self, row: int) -> Nodes:
         """The tree that the last search has left in `row`."""
-        return Nodes(**self.groups[row // self.width].tree.nodes(row % self.width))
+        columns = self.groups[row // self.width].tree.nodes(row % self.width)
+        return Nodes(*(columns[name] for name in Nodes._fields))
 
     def _simulate(self, groups: list[Group], count: int) -> None:
         for group in groups:

@@ -116,3 +116,12 @@ def test_games_of_pixels_have_a_tree_too(capsys: Captured) -> None:
 def test_names_of_several_words_need_no_bars() -> None:
     game = "games.examples.subtraction:Subtraction"
     assert reach(game, "take 2 take 1", 0).moves == reach(game, "take 2 | take 1", 0).moves == ("take 2", "take 1")
+
+
+def test_help_fits_a_screen(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert inspect("--help") == OK
+    said = capsys.readouterr().out.splitlines()
+    assert "examples:" in said
+    assert len(said) <= 40
+    assert max(len(line.rstrip()) for line in said) <= 80

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     'muzero inspect connect_four --moves "4 4 3"',
     "muzero inspect connect_four@50 --depth 4 --out tree.html tree.svg",
-    "muzero inspect connect_four --imagine pv     # the imagined boards beside the real ones",
-    "muzero inspect connect_four --model          # how far ahead its model is good",
+    "muzero inspect connect_four --imagine pv    # what its model imagines",
+    "muzero inspect connect_four --model         # how far ahead its model is good",
 )
 KINDS = (".html", ".svg", ".dot")
 """Endings of the files that `muzero.reports.inspection.drawn` makes."""
@@ -45,7 +45,7 @@ class Arguments:
     """Moves that lead to the position, as in `muzero play`: "4 4 3". With | between them where names have spaces."""
     imagine: Maybe[str] = None
     """Show the imagined board beside the real one after each of these moves: "2 4"; pv: the expected line."""
-    out: Maybe[tuple[Path, ...]] = None
+    out: Annotated[tuple[Path, ...] | None, tyro.conf.arg(metavar="FILE ...", help_behavior_hint="")] = None
     """Draw the tree: FILE.html (a page), FILE.svg, FILE.dot."""
     depth: int = 3
     """Moves ahead in text and pictures."""
