@@ -42,20 +42,24 @@ def dream(agent: Agent, games: GameBatch, actions: Sequence[int]) -> Iterator[La
     with torch.inference_mode():
         root = model.root(torch.as_tensor(obs, device=model.device), torch.as_tensor(legal, device=model.device))
         latent = root.latent
-        yield _outputs(model, latent, None, None)
+        yield _outputs(model, latent)
         for action in actions:
             before = latent
             latent, output, mover = model.advance(before, torch.tensor([action], device=model.device))
-            yield _outputs(model, latent, model.reward(before, latent, output), mover)
+            reward, discount = model.outcome(before, latent, output, mover)
+            end = torch.softmax(mover.float(), 1)[:, 0] if mover.shape[1] else None
+            yield _outputs(model, latent, reward, discount, end)
 
 
-def _outputs(model: LearnedModel, latent: Tensor, reward: Tensor | None, mover: Tensor | None) -> Latent:
-    """reward [1] of the action that led to latent [1, *L], and the logits of the next mover [1, 3 or 0]."""
+def _outputs(
+    model: LearnedModel, latent: Tensor, reward: Tensor | None = None, discount: Tensor | None = None,
+    end: Tensor | None = None,
+) -> Latent:
+    """reward, discount and end [1] of the action that led to latent [1, *L]."""
     logits, output = model.predict(latent)
     found = Latent(
-        reward=None if reward is None else float(reward[0]),
-        end=None if mover is None or mover.shape[1] == 0 else float(torch.softmax(mover.float(), 1)[0, 0]),
-        discount=None if mover is None else float(model.discount(mover)[0]),
+        reward=None if reward is None else float(reward[0]), end=None if end is None else float(end[0]),
+        discount=None if discount is None else float(discount[0]),
         value=float(scalar.decode(output, model.config.value)[0]),
         policy=torch.softmax(logits.float(), 1)[0].cpu().numpy(),
         decoded=_decoded(model, latent))

@@ -10,6 +10,7 @@ from tiny_agents import agent, by_rules, inspected, reached
 import games
 from games.base import NO_PLAYER
 from muzero.agent import load
+from muzero.inspection.dream import dream
 from muzero.inspection.imagined import Imagination, imagine
 from muzero.inspection.observed import reading
 from muzero.model.protocol import SearchError
@@ -39,6 +40,22 @@ def test_the_real_side_is_the_game() -> None:
         assert 0 < one.imagined.legal < 1
     assert plies[0].imagined.value == pytest.approx(plies[0].real.value, abs=1e-6)  # type: ignore[union-attr]
     assert plies[1].imagined.value != pytest.approx(plies[1].real.value, abs=1e-6)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"model__discount": "learned"}, {"model__discount": "learned", "model__transition": "likeliest"}])
+def test_what_is_imagined_is_what_the_search_reads(settings: dict[str, str]) -> None:
+    who, batch = agent("tic_tac_toe", **settings), games.make("tic_tac_toe", 1)
+    found = list(dream(who, batch, [4, 0, 8]))
+    with torch.inference_mode():
+        latent = who.model.root(torch.as_tensor(who.observe(batch)), torch.as_tensor(batch.legal())).latent
+        for action, one in zip([4, 0, 8], found[1:], strict=True):
+            step = who.model.step(latent, torch.tensor([action]))
+            latent = step.latent
+            assert [one.reward, one.discount, one.value] == [
+                float(part) for part in (step.reward, step.discount, step.value)]
+            assert one.policy == pytest.approx(torch.softmax(step.logits, 1)[0].numpy())
+            assert (one.end is None) == (not settings)
 
 
 def test_behind_a_move_that_the_rules_forbid_there_is_nothing_real() -> None:
