@@ -196,8 +196,8 @@ class Legality:
         return 0
 
     def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
-        output = torch.stack([network(latent) for latent in imagined.positions()])
-        return legality_loss(output, imagined.played.legal.transpose(0, 1))
+        legal = imagined.played.legal.transpose(0, 1)
+        return legality_loss(network(torch.cat(imagined.positions())).view(legal.shape), legal)
 
 
 AUXILIARY_LOSSES: dict[str, AuxiliaryLoss] = {

@@ -2,7 +2,8 @@
 
 The rules are known at the root alone. Beyond it a search and a rollout would try whatever the policy proposes, illegal
 actions among them. Here the legality head has a say: an action less likely to be legal than a threshold gets the lowest
-logit, which every planner takes for "no such action".
+logit, which every planner takes for "no such action". Where no action passes, the game is over: as with the true rules,
+nothing follows.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ USUAL = 0.1
 """Threshold for a planner that needs one where none is set."""
 
 
-def illegal(legality: Tensor, least: float) -> Tensor:
-    """Which actions bool [..., A] have a probability of being legal, by logits [..., A], below `least` in (0, 1). Never
-    all of them: not the most probable one. None where a logit is NaN."""
-    level = math.log(least) - math.log1p(-least)
-    return legality < legality.amax(-1, keepdim=True).clamp(max=level)
+def illegal(legality: Tensor, least: float) -> tuple[Tensor, Tensor]:
+    """Which actions bool [M, A] have a probability of being legal, by logits [M, A], below `least` in (0, 1); never all
+    of them: not the most probable one. In which rows [M] it is below, too. None where a logit is NaN."""
+    level, best = math.log(least) - math.log1p(-least), legality.amax(-1, keepdim=True)
+    return legality < best.clamp(max=level), best[:, 0] < level
 
 
 class MaskedModel:
-    """`network` with the actions that its legality head holds for illegal made impossible in imagined positions."""
+    """`network` with the actions that its legality head holds for illegal made impossible in imagined positions, which
+    are ends where all are."""
 
     def __init__(self, network: SearchModel, legality: Encoder, least: float) -> None:
         """legality: latents [M, *L] -> logits [M, A] of each action's probability of being legal; least: of these, in
@@ -58,8 +60,9 @@ class MaskedModel:
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         output = self.network.step(latent, action)
-        wrong = illegal(self.legality(output.latent).float(), self.least)
-        return dataclasses.replace(output, logits=output.logits.masked_fill(wrong, IMPOSSIBLE))
+        wrong, over = illegal(self.legality(output.latent).float(), self.least)
+        return dataclasses.replace(output, logits=output.logits.masked_fill(wrong, IMPOSSIBLE),
+                                   discount=output.discount.masked_fill(over, 0.0))
 
 
 def masked(model: SearchModel, least: float, needed: bool = False) -> SearchModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -27,7 +28,7 @@ from muzero.model.learned import LearnedModel
 from muzero.model.masked import USUAL, MaskedModel, illegal, masked
 from muzero.model.networks.legality import DenseHead
 from muzero.model.networks.resnet import PolicyHead
-from muzero.model.protocol import SearchError
+from muzero.model.protocol import IMPOSSIBLE, SearchError
 from muzero.replay.buffer import Replay
 from muzero.replay.sampling import DrawConfig, batch_at
 from muzero.search.planners import planner
@@ -36,8 +37,8 @@ K = 4
 CERTAIN = 30.0
 KINDS = {
     "mlp": ModelConfig(width=16, hidden=16, legality=True),
-    "resnet": ModelConfig(network="resnet", width=8, hidden=8, discount="learned", legality=True),
-    "prefix": ModelConfig(network="resnet", width=8, hidden=8, prefix=2, prefix_hidden=8, legality=True),
+    "resnet": ModelConfig(network="resnet", width=8, hidden=32, discount="learned", legality=True),
+    "prefix": ModelConfig(network="resnet", width=8, hidden=32, prefix=2, prefix_hidden=8, legality=True),
 }
 
 
@@ -52,15 +53,14 @@ def test_it_is_the_binary_cross_entropy_of_each_action() -> None:
 
 
 class Saying(nn.Module):
-    """A head that says what it was told, one mask [B, A] a call."""
+    """A head that says what it was told: a mask [B, A] for each of the K+1 positions."""
 
     def __init__(self, masks: list[Tensor]) -> None:
         super().__init__()
-        self.masks, self.calls = masks, 0
+        self.masks = masks
 
     def forward(self, latent: Tensor) -> Tensor:
-        self.calls += 1
-        return (2.0 * self.masks[self.calls - 1].float() - 1.0) * CERTAIN
+        return (2.0 * torch.cat(self.masks).float() - 1.0) * CERTAIN
 
 
 class Bare:
@@ -146,18 +146,30 @@ def test_on_a_board_its_weights_are_shared_as_the_actions_lie() -> None:
 
 
 def test_what_is_less_likely_than_the_threshold_is_illegal() -> None:
-    odds = torch.tensor([[0.05, 0.2, 0.9], [0.6, 0.01, 0.099]])
-    assert illegal(torch.logit(odds), 0.1).tolist() == [[True, False, False], [False, True, True]]
+    wrong, over = illegal(torch.logit(torch.tensor([[0.05, 0.2, 0.9], [0.6, 0.01, 0.099]])), 0.1)
+    assert wrong.tolist() == [[True, False, False], [False, True, True]]
+    assert not over.any()
 
 
-def test_never_are_all_actions_illegal() -> None:
-    """Past an end nothing is legal; the search goes on with what is the least improbable."""
-    assert illegal(torch.tensor([[-20.0, -9.0, -30.0], [-5.0, -5.0, -8.0]]), 0.5).tolist() == [
-        [True, False, True], [False, False, True]]
+def test_never_are_all_actions_illegal_but_such_a_game_is_over() -> None:
+    wrong, over = illegal(torch.tensor([[-20.0, -9.0, -30.0], [-5.0, -5.0, -8.0], [1.0, -5.0, -5.0]]), 0.5)
+    assert wrong.tolist() == [[True, False, True], [False, False, True], [False, True, True]]
+    assert over.tolist() == [True, True, False]
 
 
 def test_a_number_that_is_none_makes_nothing_illegal() -> None:
-    assert not illegal(torch.tensor([[math.nan, -9.0, -30.0]]), 0.5).any()
+    wrong, over = illegal(torch.tensor([[math.nan, -9.0, -30.0]]), 0.5)
+    assert not wrong.any()
+    assert not over.any()
+
+
+def test_nothing_follows_where_nothing_is_legal() -> None:
+    """State 1 is worth 1 to the player who gets there, but nobody can move in it."""
+    table = dataclasses.replace(tempting(), value=torch.tensor([0.0, 1.0, 1.0]), reward=torch.zeros(3, 3))
+    table.legality = lambda latent: torch.where(latent[:, None] == 1, -CERTAIN, CERTAIN).expand(-1, 3)  # type: ignore[method-assign]
+    found = masked(table, 0.5).step(torch.zeros(2, dtype=torch.int64), torch.tensor([0, 1]))  # type: ignore[arg-type]
+    assert found.discount.tolist() == [0.0, 1.0]
+    assert (found.logits > IMPOSSIBLE).all()
 
 
 class Telling(TableModel):

@@ -28,17 +28,21 @@ class DenseHead(nn.Module):
         return out
 
 
+PART = 4
+"""The head's hidden units are this part of those of the other heads: what is legal is easy to tell."""
+
+
 def legality_head(spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module:
     """[B, *latent_shape] -> logits [B, A] of each action's probability of being legal.
 
     On a board it is a policy head, so that its weights are shared over the board as the actions lie on it.
     """
+    hidden = max(1, config.hidden // PART)
     on_board = latent_shape[1:] == spec.observation_shape[1:] and len(latent_shape) == 3
     if on_board and not NETWORKS[config.network].pictures:
         width, *board = latent_shape
-        return resnet.PolicyHead(spec.num_actions, (board[0], board[1]), spec.layout, width, config.hidden,
-                                 zero=False)
-    return DenseHead(math.prod(latent_shape), config.hidden, spec.num_actions)
+        return resnet.PolicyHead(spec.num_actions, (board[0], board[1]), spec.layout, width, hidden, zero=False)
+    return DenseHead(math.prod(latent_shape), hidden, spec.num_actions)
 
 
 def fast(derived: fused.Derived, head: nn.Module) -> Callable[[Tensor], Tensor]:
