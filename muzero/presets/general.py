@@ -10,6 +10,7 @@ from games.base import GameSpec
 from muzero.config import (
     AloneConfig,
     Config,
+    HeldOutConfig,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
@@ -33,6 +34,8 @@ LONG_ALONE = 1_000
 """Most one-player environments end within this many moves."""
 FEW_NUMBERS = 256
 """Observations of up to this many numbers are read by a dense network, in a tenth of the time of convolutions."""
+HELD_OUT = HeldOutConfig(fraction=0.05)
+"""One game in twenty, on which the model is validated."""
 FIRST_POSITIONS = 20_000
 """Positions of random play: enough to find a reward that occurs in one game of hundreds a few times."""
 
@@ -60,6 +63,7 @@ def _careful(spec: GameSpec) -> Config:
                                 part_moves=PART_MOVES if alone and spec.max_length > PART_MOVES else 0,
                                 opening_fraction=0.5, opening_plies=4, random_fraction=0.02),
         replay=ReplayConfig(capacity=_capacity(spec), min_positions=2_000),
+        held_out=HELD_OUT,
         learner=LearnerConfig(batch=((0.0, 128.0),), unroll=3, learning_rate=2e-3, replay_ratio=4.0 if alone else 1.0,
                               gamma=0.997 if spec.rewards_on_the_way else 1.0,
                               td_steps=20 if spec.rewards_on_the_way else 1_000),
@@ -70,9 +74,10 @@ def _careful(spec: GameSpec) -> Config:
 
 def _seeking(careful: Config) -> Config:
     """For one player with possibly rare rewards: no search before random play has found some, prioritised replay by
-    value error, and loop avoidance in play."""
+    value error, loop avoidance in play, and every game that found one for training."""
     return dataclasses.replace(
         careful,
+        held_out=HeldOutConfig(),
         alone=AloneConfig(repeats="next"),
         selfplay=dataclasses.replace(careful.selfplay, warmup_positions=FIRST_POSITIONS),
         replay=dataclasses.replace(careful.replay, prioritized=True),

@@ -479,6 +479,7 @@ def test_one_option_is_enough(given: Callable[..., Config]) -> None:
     assert presets.load("connect_four").model.reconstruction
     config = given("connect_four", "--model.dynamics", "rules", "--learner.unroll", "5")
     assert (config.model.dynamics, config.model.reconstruction, config.unroll) == ("rules", False, 0)
+    assert config.held_out.fraction == 0.0
     assert config.learner.unroll == 5
     assert given("connect_four").model.reconstruction
     said_by_hand = ("--model.no-reconstruction", "--learner.reconstruction-weight", "0")

@@ -310,6 +310,14 @@ def test_too_few_games_are_told_with_how_many_more(tmp_path: Path) -> None:
     assert held.lacking == 0
 
 
+@pytest.mark.parametrize(("game", "fraction"), [
+    ("tic_tac_toe", 0.05), ("connect_four", 0.05), ("hex(board_size=7)", 0.05), ("pig", 0.05),
+    ("gym/CartPole-v1", 0.05), ("deep_sea", 0.0), ("atari/pong", 0.0)])
+def test_new_runs_hold_games_out_unless_every_game_counts(game: str, fraction: float) -> None:
+    """As where rewards are rare, or the number of positions is the limit."""
+    assert presets.load(game).held_out.fraction == fraction
+
+
 def test_rules_that_are_searched_imagine_nothing() -> None:
     with pytest.raises(ConfigError, match=r"set held_out.fraction to 0, got 0.05"):
         tiny(model__dynamics="rules", held_out__fraction=0.05)
