@@ -102,9 +102,9 @@ class Control:
     def refresh(self) -> None:
         self.learned.refresh()
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """The histories [N, T] of the games of an OpenSpiel game."""
-        del obs
+        del obs, numbers
         return games.histories()  # type: ignore[attr-defined,no-any-return]
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:

@@ -101,7 +101,7 @@ class Actor:
     def _plan(self, planner: Planner, obs: NDArray[Any], legal: MaskArray, progress: float) -> Plan:
         effort = at(self.config.simulations_share, progress)
         seeds = self.rng.integers(0, 2**63, self.games.size, dtype=np.uint64)
-        plan = planner.plan(planner.view(self.games, obs), legal, seeds, effort)
+        plan = planner.plan(planner.view(self.games, obs, self.numbers), legal, seeds, effort)
         self.counters.simulations += plan.work * self.games.size
         return plan
 

@@ -144,7 +144,7 @@ def _made(make: Callable[[int], Planner], size: int) -> Planner:
 def _view(planner: Planner, batch: GameBatch) -> NDArray[Any]:
     """What the planner reads of the games, which it leaves as they are."""
     before = _standing(batch)
-    view = planner.view(batch, batch.observe())
+    view = planner.view(batch, batch.observe(), np.arange(batch.size))
     if not isinstance(view, np.ndarray) or view.shape[:1] != (batch.size,):
         got = f"{list(view.shape)}" if isinstance(view, np.ndarray) else type(view).__name__
         raise PlannerError(f"view: expected an array [{batch.size}, ...], got {got}")

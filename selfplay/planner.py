@@ -55,8 +55,9 @@ class Planner(Protocol):
     Equal views, legal actions and seeds give equal plans, and no row influences another.
     """
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        """The planner's input for N games [N, ...], made from the games or from their observations [N, *O]."""
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """The planner's input for N games [N, ...], made from the games or from their observations [N, *O]. numbers [N]
+        tell an actor's games apart: each has one of its own, from its first move to its last."""
 
     def plan(
         self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], effort: float = 1.0

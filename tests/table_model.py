@@ -102,7 +102,7 @@ class Blank:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         return obs
 
     def refresh(self) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from games.base import GameSpec
 from muzero.config import LearnerConfig, ModelConfig
-from muzero.model.auxiliary import Imagined
+from muzero.model.imagined import Imagined
 
 
 class Fullness:

@@ -25,8 +25,8 @@ class PolicyPlanner:
         self.model, self.spent = model, SearchTime()
         self._action = np.zeros(0, np.int32)
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        return self.model.view(games, obs)
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        return self.model.view(games, obs, numbers)
 
     def plan(self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], effort: float = 1.0) -> Plan:
         with torch.inference_mode():

@@ -3,6 +3,7 @@
 from muzero.config.changes import changes, check_continues
 from muzero.config.config import Config, check_outcomes, check_planner
 from muzero.config.convert import FORMAT, RETIRED, Retired, from_json, replace, to_json
+from muzero.config.ensemble_settings import EnsembleConfig
 from muzero.config.left_open import AUTO, BY_GAME, by_game, check_resolved, unresolved
 from muzero.config.settings import (
     AloneConfig,
@@ -26,6 +27,7 @@ __all__ = [
     "AloneConfig",
     "Config",
     "ConfigError",
+    "EnsembleConfig",
     "HeldOutConfig",
     "LearnerConfig",
     "ModelConfig",

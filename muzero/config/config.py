@@ -74,6 +74,7 @@ def check(config: Config) -> None:
             raise ConfigError(f"model.{name}: expected at least 2 bins and low < high, got {scalar}")
     _check_auxiliary_parts(config)
     _check_legality(config)
+    _check_ensemble(config.model, config.learner)
     if NETWORKS[config.model.network].pictures:
         _check_pictures(config)
     else:
@@ -177,6 +178,21 @@ def check_planner(config: Config, section: Literal["search", "play"]) -> None:
             f"only {share:.1%} of the actions of {config.game} are legal at its start, and this model can't tell which "
             "are later: choose another planner (gumbel and puct are trees), or train with a legality head "
             "(--model.legality --learner.legality-weight 0.5)")
+
+
+def _check_ensemble(model: ModelConfig, learner: LearnerConfig) -> None:
+    """Refuse an ensemble that can't be searched or trained, and targets without one."""
+    if model.ensemble.members == 0:
+        if learner.own_targets > 0:
+            raise ConfigError(f"learner.own_targets {learner.own_targets:g} is for members of an ensemble: set "
+                              "model.ensemble.members, or own_targets to 0")
+        return
+    if not DYNAMICS[model.dynamics].learned:
+        raise ConfigError(f"model.dynamics {model.dynamics} searches the game's rules, whose rewards are known: set "
+                          "model.ensemble.members to 0")
+    if learner.own_targets > 0 and model.norm == "batch":
+        raise ConfigError("learner.own_targets tries actions that weren't played, whose positions mustn't enter "
+                          "the statistics of model.norm batch: set model.norm to none, or own_targets to 0")
 
 
 def _check_no_pictures(config: Config) -> None:

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
+from muzero.config.ensemble_settings import EnsembleConfig
 from muzero.config.kinds import PLANNERS, Algorithm, Dynamics, Network
 from muzero.config.planner_settings import LegalitySettings
 from muzero.config.support import unsquashed
@@ -122,6 +123,7 @@ class ModelConfig:
     """Units of that projection (EfficientZero: 1024)."""
     legality: Annotated[bool, TrainedBy("legality_weight")] = False
     """A legality head: which actions are legal in a position, imagined ones included (an auxiliary loss)."""
+    ensemble: EnsembleConfig = field(default_factory=EnsembleConfig)
 
 
 @functools.cache
@@ -324,6 +326,8 @@ class LearnerConfig:
     """Weight of the reconstruction loss, if model.reconstruction is on."""
     legality_weight: Weight = 0.0
     """Weight of the legality loss, if model.legality is on."""
+    own_targets: Share = 0.0
+    """Share of a member's own value of the best action there in its value target; else it is the main head's."""
     absorbing: bool = True
     """Train steps past the end, with random actions, towards value 0 and reward 0."""
     symmetries: bool = True

@@ -19,7 +19,8 @@ from muzero.config import LearnerConfig
 from muzero.learning.tensors import Tensors
 from muzero.learning.validation import Predictions, model_checks, root_errors
 from muzero.model import auxiliary, scalar
-from muzero.model.auxiliary import Imagined, auxiliary_terms
+from muzero.model.auxiliary import auxiliary_terms
+from muzero.model.imagined import Imagined
 from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import sums
 
@@ -108,7 +109,7 @@ def compute(model: LearnedModel, data: Tensors, config: LearnerConfig) -> Losses
     out = unroll(model, data, config.state_gradient)
     weights = {"policy": config.policy_weight, "value": config.value_weight, "reward": config.reward_weight,
                "turn": config.discount_weight}
-    weights |= auxiliary.weights(config)
+    weights |= {name: weight for name, weight in auxiliary.weights(config).items() if auxiliary.trains(model, name)}
     share = torch.full_like(out.values[:, :1, 0], 1.0 / max(1, data.action.shape[1]), dtype=torch.float32)
     if config.step_weights == "mean":
         share[:1].fill_(1.0)

@@ -13,6 +13,7 @@ from muzero.config.kinds import DYNAMICS, NETWORKS
 from muzero.errors import SeamError
 from muzero.model import auxiliary, border, scalar, transition
 from muzero.model.networks import parts_check
+from muzero.model.networks.ensemble import Ensemble
 from muzero.model.networks.input_norm import Standardise
 from muzero.model.networks.kind import Outputs, Transition, module_of
 from muzero.model.networks.prefix import Packing, Prefix
@@ -57,6 +58,7 @@ class LearnedModel(nn.Module):
         """Shape of one latent; with a value prefix, latent and LSTM state together. The bare shape is without it."""
         self.prefix: Prefix | None = None
         self.legality: nn.Module | None
+        self.ensemble: Ensemble | None
         for attribute, network in auxiliary.networks(self.spec, parts.latent_shape, config).items():
             if hasattr(self, attribute) or attribute == "packing":
                 raise SeamError(f"AUXILIARY_LOSSES: {attribute!r} is an attribute of every model; expected another "

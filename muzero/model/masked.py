@@ -12,6 +12,7 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -52,8 +53,8 @@ class MaskedModel:
     def refresh(self) -> None:
         self.network.refresh()
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        return self.network.view(games, obs)
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        return self.network.view(games, obs, numbers)
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         return self.network.root(obs, legal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -72,9 +73,9 @@ class PreparedModel:
             self.standard.load_state_dict(self.model.standard.state_dict())
         self._check()
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """The observations themselves, [N, *O]."""
-        del games
+        del games, numbers
         return obs
 
     def _entries(self, network: str) -> fused.Entries:

@@ -80,5 +80,6 @@ class SearchModel(Model, Protocol):
     def refresh(self) -> None:
         """Pick up the current weights."""
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        """The input of `root` for N games [N, ...], made from the games or from their observations [N, *O]."""
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        """The input of `root` for N games [N, ...], made from the games or from their observations [N, *O]. numbers [N]
+        tell the games of an actor apart: each has one of its own, from its first move to its last."""

@@ -41,9 +41,9 @@ class RulesModel:
     def refresh(self) -> None:
         self.network.refresh()
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """The histories of N games, int32 [N, T]. Raises GameError for a game whose rules can't be searched."""
-        del obs
+        del obs, numbers
         if not isinstance(games, OpenSpielBatch):
             raise GameError(f"{games.spec.name}: not an OpenSpiel game, so its rules can't be searched")
         return games.histories()

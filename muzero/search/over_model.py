@@ -34,8 +34,8 @@ class OverModel:
         that doesn't say how many `players` its game has is taken for one of two."""
         return 1 if getattr(self.model, "players", 2) == 1 else wanted
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        return self.model.view(games, obs)
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        return self.model.view(games, obs, numbers)
 
     def refresh(self) -> None:
         self.model.refresh()

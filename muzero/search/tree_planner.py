@@ -31,8 +31,8 @@ class TreePlanner:
         """Where the time of its searches went."""
         return self.search.spent
 
-    def view(self, games: GameBatch, obs: NDArray[Any]) -> NDArray[Any]:
-        return self.model.view(games, obs)
+    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
+        return self.model.view(games, obs, numbers)
 
     def plan(self, view: NDArray[Any], legal: MaskArray, seeds: NDArray[np.uint64], effort: float = 1.0) -> Plan:
         """Search with the fraction `effort` of the configured simulations, at least one.

@@ -10,6 +10,8 @@ from muzero.device import precision
 from muzero.device.select import device_of
 from muzero.model.build import build_model, search_model
 from muzero.model.learned import LearnedModel
+from muzero.model.member import MemberModel
+from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import SearchModel
 from muzero.search.planners import ModelPlanner, planner
 from muzero.training.source import Delivery
@@ -22,7 +24,7 @@ def make_actor(config: Config, index: int, start: int = 0) -> Actor:
     check_resolved(config)
     seed = np.random.SeedSequence([config.train.seed, index, start]).generate_state(2)
     batch = games.make(config.game, config.selfplay.games, int(seed[0]))
-    return Actor(batch, config.selfplay, int(seed[1]), numbered=config.held_out.fraction > 0)
+    return Actor(batch, config.selfplay, int(seed[1]), numbered=config.held_out.fraction > 0 or follows_members(config))
 
 
 def delivery(actor: Actor, planner: Planner | None, progress: float) -> Delivery:
@@ -41,7 +43,19 @@ def selfplay_network(config: Config) -> LearnedModel:
 
 def selfplay_planner(network: LearnedModel, config: Config) -> ModelPlanner:
     """The planner for `selfplay.games` games with `network`, in the number format of self-play."""
-    return planner(for_selfplay(network, config), config.search, config.selfplay.games)
+    return planner(playing(for_selfplay(network, config)), config.search, config.selfplay.games)
+
+
+def follows_members(config: Config) -> bool:
+    """Whether each game of self-play is searched with one member of an ensemble."""
+    return config.model.ensemble.members > 0 and config.model.ensemble.plays
+
+
+def playing(model: SearchModel) -> SearchModel:
+    """What games are searched with: a member for each, if the networks have an ensemble that plays."""
+    if isinstance(model, PreparedModel) and model.model.ensemble is not None and model.model.config.ensemble.plays:
+        return MemberModel(model, model.model.ensemble)
+    return model
 
 
 def for_selfplay(network: LearnedModel, config: Config) -> SearchModel:

@@ -276,8 +276,8 @@ def test_results_are_what_the_records_say() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("section", ["model", "model.value", "search", "play", "alone", "selfplay", "replay",
-                                     "held_out", "learner", "train"])
+@pytest.mark.parametrize("section", ["model", "model.value", "model.ensemble", "search", "play", "alone", "selfplay",
+                                     "replay", "held_out", "learner", "train"])
 def test_every_setting_is_in_the_reference(section: str) -> None:
     value: object = Config()
     for name in section.split("."):

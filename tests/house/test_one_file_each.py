@@ -253,9 +253,9 @@ class Lacking(Broken):
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"view": lambda games, obs: None}, r"view: expected an array \[6, \.\.\.\], got NoneType"),
-    ({"view": lambda games, obs: obs[:2]}, r"view: expected an array \[6, \.\.\.\], got \[2, 3, 3, 3\]"),
-    ({"view": lambda games, obs: games.reset() or obs}, "view: expected games to be only read, got other positions"),
+    ({"view": lambda games, obs, n: None}, r"view: expected an array \[6, \.\.\.\], got NoneType"),
+    ({"view": lambda games, obs, n: obs[:2]}, r"view: expected an array \[6, \.\.\.\], got \[2, 3, 3, 3\]"),
+    ({"view": lambda games, obs, n: games.reset() or obs}, "view: expected games to be only read, got other positions"),
     ({"refresh": None}, "refresh: expected a planner with this method, got Lacking"),
 ])
 def test_a_planner_that_lacks_something_is_found(changes: dict[str, Any], message: str) -> None:

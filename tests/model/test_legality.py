@@ -22,8 +22,9 @@ from muzero.config import ConfigError, LearnerConfig, ModelConfig, ReplayConfig,
 from muzero.config.planner_settings import LegalitySettings
 from muzero.learning.loss import unroll
 from muzero.learning.tensors import Tensors
-from muzero.model.auxiliary import Imagined, Legality, auxiliary_terms, legality_loss
+from muzero.model.auxiliary import Legality, auxiliary_terms, legality_loss
 from muzero.model.build import search_model
+from muzero.model.imagined import Imagined
 from muzero.model.learned import LearnedModel
 from muzero.model.masked import USUAL, MaskedModel, illegal, masked
 from muzero.model.networks.legality import DenseHead

@@ -52,6 +52,35 @@ def assert_happened(name: str, game: Trajectory) -> None:
         assert step.discount[0] == game.discount[t]
 
 
+# --- numbers of games ---------------------------------------------------------------------------------------
+
+
+def test_the_planner_is_told_the_numbers_of_the_games() -> None:
+    told: list[list[int]] = []
+
+    class Told:
+        def __init__(self, inner: Planner) -> None:
+            self.plan = inner.plan
+
+        def view(self, games: Any, obs: NDArray[Any], numbers: NDArray[np.int64]) -> NDArray[Any]:
+            told.append(numbers.tolist())
+            return obs
+
+    actor, wanted, moves = Actor(games.make("tic_tac_toe", 3), SelfPlayConfig(games=3), 0, numbered=True), [], []
+    for _ in range(30):
+        wanted.append(actor.numbers.tolist())
+        moves.append(actor.made.tolist())
+        actor.play(Told(planned(actor)), 0.0)  # type: ignore[arg-type]
+    assert told == wanted
+    seen: dict[int, list[int]] = {}
+    for numbers, made in zip(told, moves, strict=True):
+        for number, move in zip(numbers, made, strict=True):
+            seen.setdefault(number, []).append(move)
+    assert len(seen) >= 9
+    assert all(made == list(range(len(made))) for made in seen.values())
+    assert sorted(seen) == list(range(min(seen), max(seen) + 1))
+
+
 # --- what is recorded ---------------------------------------------------------------------------------------
 
 

@@ -34,7 +34,8 @@ torch.set_num_threads(1)
 KILLS = 5
 EVERYTHING = {
     "model.network": "resnet", "model.discount": "learned", "model.norm": "batch", "model.reconstruction": True,
-    "model.consistency": True, "learner.reconstruction_weight": 1.0, "learner.consistency_weight": 1.0,
+    "model.consistency": True, "model.ensemble.members": 3,
+    "learner.reconstruction_weight": 1.0, "learner.consistency_weight": 1.0,
     "learner.ema": 0.9, "learner.reanalyse_fraction": 0.25, "learner.reanalyse_batch": 24, "learner.td_steps": 2,
     "replay.prioritized": True,
     "search.algorithm": "puct", "search.dirichlet_fraction": 0.25, "selfplay.warmup_positions": 100,

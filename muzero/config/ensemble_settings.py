@@ -1,0 +1,24 @@
+"""Settings of the ensemble: value and reward heads whose disagreement says what the agent doesn't know yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from selfplay.bounds import Between
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Bootstrapped heads with random prior functions (Osband et al. 2016 and 2018)."""
+
+    members: Annotated[int, Between(0, 64)] = 0
+    """Value heads, and as many reward heads; 0 = none (bootstrapped DQN with priors: 20)."""
+    prior_scale: Annotated[float, Between(0.0, 1e3)] = 3.0
+    """Factor of the fixed random network that is added to each head (Osband et al. 2018, in deep_sea: 3)."""
+    mask: Annotated[float, Between(1e-3, 1.0)] = 0.5
+    """Share of the positions that each member is trained on (bsuite: 0.5)."""
+    hidden: Annotated[int, Between(1, 1 << 12)] = 32
+    """Units of the hidden layer of each head."""
+    plays: bool = True
+    """Each game of self-play is searched with the values and rewards of one member, from its first move to its last."""

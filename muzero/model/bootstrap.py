@@ -1,0 +1,99 @@
+"""The loss of an ensemble: every member learns what follows the moves played, from its own share of them.
+
+Bootstrap masks and, if asked for, targets of a member's own: the best action by the member's own rewards and values.
+Osband et al. 2016, "Deep Exploration via Bootstrapped DQN"; in two-player games the discount carries the sign, so that
+the best action is the mover's.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from games.base import GameSpec
+from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
+from muzero.model import scalar
+from muzero.model.imagined import Imagined, Imagining
+from muzero.model.networks.ensemble import Ensemble
+
+MIX = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)
+"""The multipliers of splitmix64, as signed integers."""
+FINE = 24
+"""Bits of a drawn share."""
+
+
+class Bootstrapped:
+    """What every member says of the actions played; see `muzero.model.auxiliary.AuxiliaryLoss`."""
+
+    name, absorbing = "ensemble", True
+
+    def make(self, spec: GameSpec, latent_shape: tuple[int, ...], config: ModelConfig) -> nn.Module | None:
+        own = config.ensemble
+        if own.members == 0:
+            return None
+        return Ensemble(latent_shape, spec.num_actions, config.value, config.reward, members=own.members,
+                        hidden=own.hidden, prior_scale=own.prior_scale)
+
+    def weight(self, config: LearnerConfig) -> float:
+        return 1.0
+
+    def later_obs(self, config: LearnerConfig, unroll: int) -> int:
+        return unroll if config.own_targets > 0 else 0
+
+    def term(self, network: nn.Module, imagined: Imagined, config: LearnerConfig) -> Tensor:
+        """[K, B]: the mean over members of the losses of a move's reward and of the value after it."""
+        assert isinstance(network, Ensemble)
+        played, settings = imagined.played, imagined.model.config
+        moves = zip(imagined.positions()[:-1], played.action.unbind(1), strict=True)
+        value, reward = torch.stack([network.outputs(*move) for move in moves]).unbind(3)
+        known = played.value_mask.T[1:, :, None]
+        made = played.in_game.T[:-1, :, None] | known
+        found = (missed(value, value_targets(network, imagined, config.own_targets), settings.value) * known
+                 + missed(reward, played.reward.T.unsqueeze(2), settings.reward) * made)
+        masks = bootstrap_masks(played.index, imagined.steps, network.members, settings.ensemble.mask)
+        return (found * masks).mean(2)
+
+
+def missed(output: Tensor, target: Tensor, config: ScalarConfig) -> Tensor:
+    """Half the squared error [K, B, N] of outputs, with a slope of at most 1, from targets [K, B, 1 or N] in the game's
+    units."""
+    return F.smooth_l1_loss(output.float(), scalar.stated(target, config).expand_as(output), reduction="none")
+
+
+def bootstrap_masks(index: Tensor, steps: int, members: int, share: float) -> Tensor:
+    """bool [steps, B, N]: which members learn from the `steps` positions from places index [B] of the replay buffer.
+
+    A function of the place and the member alone, so that a position keeps its members for as long as it is stored.
+    """
+    place = index + torch.arange(steps, device=index.device)[:, None]
+    mixed = place[..., None] * members + torch.arange(members, device=index.device)
+    for shift, factor in zip((30, 27), MIX, strict=True):
+        mixed = (mixed ^ (mixed >> shift)) * factor
+    bits = (mixed ^ (mixed >> 31)) & ((1 << FINE) - 1)
+    return bits < share * (1 << FINE)
+
+
+@torch.no_grad()
+def value_targets(network: Ensemble, imagined: Imagined, share: float) -> Tensor:
+    """[K, B, N] of the positions after each move: the target of the main head, mixed with this share of each member's
+    own."""
+    played = imagined.played
+    given = played.value.T[1:].unsqueeze(2).expand(-1, -1, network.members)
+    if share == 0.0:
+        return given
+    # From what was really seen: one step from an imagined latent would be further than g is trained for.
+    reached = zip(imagined.seen(imagined.steps), played.legal[:, 1:].unbind(1), strict=True)
+    own = torch.stack([best_values(network, imagined.model, imagined.model.encode(obs), legal)
+                       for obs, legal in reached])
+    inside = played.legal[:, 1:].any(2).T.unsqueeze(2)
+    return torch.where(inside, (1.0 - share) * given + share * own, given)
+
+
+def best_values(network: Ensemble, model: Imagining, latent: Tensor, legal: Tensor) -> Tensor:
+    """[B, N]: each member's value of the best action among legal [B, A] in latents [B, *L]."""
+    size, actions = legal.shape
+    every = torch.arange(actions, device=legal.device).repeat(size)
+    discount = model.discount(model.advance(latent.repeat_interleave(actions, 0), every)[2]).view(size, 1, actions)
+    said = network.every(model.bare(latent))
+    return (said.reward + discount * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)
