@@ -82,7 +82,7 @@ class Agent:
         """Policy [B, A] over legal actions and value [B] of positions [B, ...], without search. Raises SearchError if
         the model's outputs aren't finite, ValueError for arrays of mismatched shapes."""
         obs, legal = self._checked(obs, legal)
-        with torch.inference_mode(), self._threads():
+        with torch.inference_mode(), self.on_its_threads():
             output = self.acting.root(torch.as_tensor(obs, device=self.acting.device), torch.as_tensor(legal))
             said, value = host(output.logits), host(output.value)
         if not (np.isfinite(said).all() and np.isfinite(value).all()):
@@ -165,12 +165,12 @@ class Agent:
             settings = dataclasses.replace(self.config.play, simulations=simulations)
             self._planners[key] = planner(self.acting, settings, trees)
         chosen = self._planners[key]
-        with self._threads():
+        with self.on_its_threads():
             plan = chosen.plan(obs, legal, seeds)
         return plan, [chosen.variation(row) for row in range(len(legal))]
 
     @contextmanager
-    def _threads(self) -> Iterator[None]:
+    def on_its_threads(self) -> Iterator[None]:
         """Context in which torch uses the agent's number of threads."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)

@@ -74,7 +74,8 @@ def validate(
     depth = 2 * agent.config.unroll if depth is None else depth
     figures: dict[Source, DepthReport] = {}
     for source, sample in samples(agent, depth, positions, seed, say):
-        figures[source] = report(sample, imagine(agent.model, sample))
+        with agent.on_its_threads():
+            figures[source] = report(sample, imagine(agent.model, sample))
         _check_enough(figures[source], positions)
     return ModelReport(agent.spec, agent.name, agent.step, agent.config.unroll, seed, positions, figures,
                        {source: trusted(figures[source], agent.spec) for source in SOURCES})
