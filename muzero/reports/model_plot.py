@@ -32,7 +32,8 @@ def draw(report: ModelReport, path: Path) -> None:
     import matplotlib
 
     # Equal reports give equal files.
-    with matplotlib.rc_context({"svg.hashsalt": "muzero", "svg.fonttype": "none", "font.size": 9}):
+    with matplotlib.rc_context({"svg.hashsalt": "muzero", "svg.fonttype": "none", "font.size": 9,
+                                "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Arial"]}):
         data = _drawn(report, path.suffix.lower()[1:])
     try:
         disk.replace_file(path, data)
