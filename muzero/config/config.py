@@ -163,7 +163,7 @@ def _check_legality(config: Config) -> None:
         if search.legality.least > 0 and not config.model.legality:
             raise ConfigError(f"{name}.legality.least: expected 0 for a model without a legality head, got "
                               f"{search.legality.least:g}: set it to 0, or train one with model.legality True and "
-                              "learner.legality_weight 0.5")
+                              "learner.legality_weight 0.1")
 
 
 def check_planner(config: Config, section: Literal["search", "play"]) -> None:
@@ -177,7 +177,7 @@ def check_planner(config: Config, section: Literal["search", "play"]) -> None:
             f"{section}.algorithm {algorithm} tries actions in imagined positions that the policy doesn't propose, but "
             f"only {share:.1%} of the actions of {config.game} are legal at its start, and this model can't tell which "
             "are later: choose another planner (gumbel and puct are trees), or train with a legality head "
-            "(--model.legality --learner.legality-weight 0.5)")
+            "(--model.legality --learner.legality-weight 0.1)")
 
 
 def _check_ensemble(model: ModelConfig, learner: LearnerConfig) -> None:

@@ -325,7 +325,7 @@ class LearnerConfig:
     reconstruction_weight: Weight = 0.0
     """Weight of the reconstruction loss, if model.reconstruction is on."""
     legality_weight: Weight = 0.0
-    """Weight of the legality loss, if model.legality is on."""
+    """Weight of the legality loss, if model.legality is on (0.1 is enough; more takes from the other losses)."""
     own_targets: Share = 0.0
     """Share of a member's own value of the best action there in its value target; else it is the main head's."""
     absorbing: bool = True
