@@ -49,8 +49,7 @@ def check_plot(path: Path | None) -> None:
         return
     if path.suffix.lower() not in PICTURES:
         raise CommandError(f"--plot {path}: expected a name that ends in {', '.join(PICTURES)}", USAGE)
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise CommandError(f"--plot {path}: can't be written there", USAGE)
+    check_target(path, "--plot")
     try:
         import matplotlib
     except ImportError as error:

@@ -14,7 +14,7 @@ from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.learning.loss import compute, scale_gradient
 from muzero.learning.tensors import Tensors
 from muzero.learning.validation import Predictions, model_checks
-from muzero.model.auxiliary import reconstruction_loss
+from muzero.model.auxiliary import AUXILIARY_LOSSES, reconstruction_loss
 from muzero.replay.batch import Batch
 
 # Networks this small only lose by sharing out their work.
@@ -62,6 +62,8 @@ class Scripted(nn.Module):
         self.actions: list[Tensor] = []
         self.decoder: Any = None
         self.consistency: Any = None
+        for attribute in AUXILIARY_LOSSES.keys() - {"decoder", "consistency"}:
+            setattr(self, attribute, None)
         self.prefix: Any = None
 
     def encode(self, obs: Tensor) -> Tensor:
