@@ -48,6 +48,12 @@ def tensors(given: Batch) -> Tensors:
     return Tensors.of(given)
 
 
+def without_auxiliary(model: nn.Module) -> None:
+    """A model has the attribute of every auxiliary loss: here none has a network."""
+    for attribute in AUXILIARY_LOSSES:
+        setattr(model, attribute, None)
+
+
 class Scripted(nn.Module):
     """Answers fixed beforehand; the latent [B, 1] counts the steps."""
 
@@ -60,11 +66,8 @@ class Scripted(nn.Module):
         self.rewards = torch.randn(K, B, 1, generator=generator)
         self.turns = torch.randn(K, B, turns, generator=generator)
         self.actions: list[Tensor] = []
-        self.decoder: Any = None
-        self.consistency: Any = None
-        for attribute in AUXILIARY_LOSSES.keys() - {"decoder", "consistency"}:
-            setattr(self, attribute, None)
         self.prefix: Any = None
+        without_auxiliary(self)
 
     def encode(self, obs: Tensor) -> Tensor:
         return torch.zeros(len(obs), 1)
@@ -172,7 +175,8 @@ class Line(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config, self.decoder, self.consistency, self.prefix = SQUARED, None, None, None
+        self.config, self.prefix = SQUARED, None
+        without_auxiliary(self)
         self.h, self.g, self.r, self.v = (nn.Parameter(torch.tensor(x)) for x in (0.7, 1.3, -0.4, 0.9))
 
     def bare(self, latent: Tensor) -> Tensor:
