@@ -28,7 +28,8 @@ from muzero.training import loop, sources
 from muzero.training.source import Delivery, Files, Source
 
 ENSEMBLE: dict[str, Any] = {
-    "model.ensemble.members": 8, "model.ensemble.prior_scale": 0.3, "learner.own_targets": 1.0,
+    "model.ensemble.members": 8, "model.ensemble.prior_scale": 0.3, "model.ensemble.mask": 1.0,
+    "learner.own_targets": 1.0,
 }
 SUPPORT = {"low": -1.0, "high": 1.0, "bins": 3, "transform": False}
 SETTINGS: dict[str, Any] = {
@@ -40,7 +41,7 @@ SETTINGS: dict[str, Any] = {
     "selfplay.games": 4, "selfplay.opening_fraction": 0.0, "selfplay.random_fraction": 0.0,
     "selfplay.warmup_positions": 0, "replay.min_positions": 128, "replay.prioritized": False,
     "learner.gamma": 0.99, "learner.td_steps": 1_000, "learner.unroll": 1, "learner.batch": ((0.0, 128.0),),
-    "learner.replay_ratio": 64.0, "learner.learning_rate": 3e-3, "learner.warmup": 0.0, "learner.decay_from": 1.0,
+    "learner.replay_ratio": 64.0, "learner.learning_rate": 2e-3, "learner.warmup": 0.0, "learner.decay_from": 1.0,
     "train.steps": 0, "train.horizon": 0, "train.positions": 1_000_000, "train.publish_steps": 10, "train.actors": 0,
     "train.device": "cpu", "train.precision": "float32", "train.evaluate_minutes": 0.0, "train.log_seconds": 1e9,
     "train.checkpoint_seconds": 1e9,
