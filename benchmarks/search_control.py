@@ -1,7 +1,7 @@
 """What in a learned model misleads the search? Its answers exchanged for true ones, one part at a time.
 
     python benchmarks/search_control.py AGENT [--positions FILE | --count 400] [--truth none rewards+ends rules]
-        [--simulations 16 50 100] [--depth 0] [--set c_scale=1] [--transition likeliest] [--seed 0] [--json FILE]
+        [--simulations 16 50 100] [--set c_scale=1 max_depth=3] [--transition likeliest] [--seed 0] [--json FILE]
 
 The positions are those of a file, or drawn from all that can be reached in a game small enough to solve. The true rules
 go along with the search. What they say takes the place of what the model says, as far as `--truth` names it:
@@ -13,9 +13,9 @@ go along with the search. What they say takes the place of what the model says, 
     rules     all of these: AlphaZero's search with the same h and f
     none      the learned model
 
-`--depth D` ends every line after D moves with the value there; `--transition` reads the same weights in another way
-(`model.transition`). Printed are the mean distance of the root's value from
-the truth, its mean (signed), and how often the move keeps the value: over all positions, and over the critical ones.
+`--transition` reads the same weights in another way (`model.transition`). Printed are the mean distance of the root's
+value from the truth, its mean (signed), and how often the move keeps the value: over all positions, and over the
+critical ones.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ class Control:
     speaks. One search at a time.
     """
 
-    def __init__(self, learned: SearchModel, game: str, gamma: float, truth: frozenset[str], depth: int = 0) -> None:
-        """truth: of `PARTS`. depth: moves after which a line ends with its value, 0 = never."""
-        self.learned, self.gamma, self.truth, self.depth = learned, gamma, truth, depth
+    def __init__(self, learned: SearchModel, game: str, gamma: float, truth: frozenset[str]) -> None:
+        """truth: of `PARTS`."""
+        self.learned, self.gamma, self.truth = learned, gamma, truth
         self.positions = Positions(game)
         self.num_actions = learned.num_actions
 
@@ -111,9 +111,8 @@ class Control:
         """Positions after histories int [B, T]."""
         reached = self.positions.begin(obs.numpy())
         output = self.learned.root(torch.from_numpy(reached.obs), legal)
-        nothing = torch.zeros(len(legal), dtype=torch.int64)
         self._latents, self._handles = Rows(output.latent), Rows(torch.from_numpy(reached.handle))
-        self._legal, self._over, self._moves = Rows(legal), Rows(nothing.bool()), Rows(nothing)
+        self._legal, self._over = Rows(legal), Rows(torch.zeros(len(legal), dtype=torch.bool))
         return RootOutput(torch.arange(len(legal))[:, None], output.logits, output.value)
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
@@ -134,7 +133,7 @@ class Control:
             self._tell(output, reached, at, at[going])
         if "rewards" in self.truth:
             output.reward[past] = 0.0
-        return self._kept(output, handles, legal, over, self._moves[rows] + 1)
+        return self._kept(output, handles, legal, over)
 
     def _tell(self, output: StepOutput, reached: Reached, at: Tensor, going: Tensor) -> None:
         """Writes what is true into rows `at` of the output, those rows of them where the game goes on being `going`."""
@@ -150,16 +149,12 @@ class Control:
             if "legality" in self.truth:
                 output.logits[going] = output.logits[going].masked_fill(~legal, IMPOSSIBLE)
 
-    def _kept(self, output: StepOutput, handles: Tensor, legal: Tensor, over: Tensor, moves: Tensor) -> StepOutput:
-        """The output under numbers of its own, with the lines ended that are deep enough."""
+    def _kept(self, output: StepOutput, handles: Tensor, legal: Tensor, over: Tensor) -> StepOutput:
+        """The output under numbers of its own."""
         numbers = torch.arange(len(self._latents), len(self._latents) + len(handles))[:, None]
         for rows, more in ((self._latents, output.latent), (self._handles, handles), (self._legal, legal),
-                           (self._over, over), (self._moves, moves)):
+                           (self._over, over)):
             rows.add(more)
-        if self.depth:
-            deep = moves >= self.depth
-            output.reward[deep] += output.discount[deep] * output.value[deep]
-            output.discount[deep] = 0.0
         return StepOutput(numbers, output.reward, output.discount, output.logits, output.value)
 
 
@@ -247,14 +242,14 @@ def judged(truth: str, simulations: int, positions: PositionSet, value: FloatArr
 
 
 def rows(
-    agent: Agent, positions: PositionSet, truths: Sequence[str], counts: Sequence[int], depth: int = 0, seed: int = 0
+    agent: Agent, positions: PositionSet, truths: Sequence[str], counts: Sequence[int], seed: int = 0
 ) -> Iterator[Row]:
     """One row for each number of simulations and each control."""
     prepared, gamma = PreparedModel(agent.model), agent.model.gamma
     for count in counts:
         config = dataclasses.replace(agent.config.play, simulations=count)
         for truth in truths:
-            model = Control(prepared, agent.spec.name, gamma, parts_of(truth), depth)
+            model = Control(prepared, agent.spec.name, gamma, parts_of(truth))
             yield judged(truth, count, positions, *searched(model, config, positions, seed))
 
 
@@ -281,7 +276,6 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--truth", nargs="+", default=[NONE, "rewards+ends", RULES])
     parser.add_argument("--simulations", type=int, nargs="+", default=[16, 50, 100])
-    parser.add_argument("--depth", type=int, default=0)
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument("--transition", choices=("expected", "likeliest"))
     parser.add_argument("--seed", type=int, default=0)
@@ -296,7 +290,7 @@ def main() -> None:
                  else read(arguments.positions, game))
     print(f"{game}: {len(positions):,} positions, {int(positions.critical.sum()):,} of them critical", flush=True)
     found: list[Row] = []
-    for row in rows(agent, positions, arguments.truth, arguments.simulations, arguments.depth, arguments.seed):
+    for row in rows(agent, positions, arguments.truth, arguments.simulations, arguments.seed):
         found.append(row)
         print(row, flush=True)
     if arguments.json is not None:

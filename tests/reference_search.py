@@ -204,7 +204,7 @@ class ReferenceSearch:
                 break
             node = node.children[action]
             path.append(node)
-            if node.terminal:
+            if node.terminal or len(path) - 1 == self.rules.max_depth:
                 break
         self.back_up(path)
 

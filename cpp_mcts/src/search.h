@@ -225,8 +225,8 @@ class BatchSearch final : public SearchBase {
     while (going > 0) {
       for (int i = 0; i < going;) {
         Walk& walk = walks[i];
-        if (walk.tree->nodes[walk.node].discount == 0.0f) {
-          finish_at_terminal(walk);
+        if (walk.tree->nodes[walk.node].discount == 0.0f || walk.depth == deepest_) {
+          finish_without_leaf(walk);
           ask(asked, *walk.tree, scratch);
           walk = walks[--going];
         } else if (follow(walk, rule_.choose(*walk.tree, walk.node, scratch))) {
@@ -298,8 +298,8 @@ class BatchSearch final : public SearchBase {
     return true;
   }
 
-  // A terminal node needs no network evaluation.
-  void finish_at_terminal(const Walk& walk) {
+  // A terminal node needs no network evaluation; at the largest depth the node's own is counted again.
+  void finish_without_leaf(const Walk& walk) {
     walk.tree->state->leaf_action = kNone;
     walk.tree->state->path_length = walk.depth;
     backup(*walk.tree, walk.tree->nodes[walk.node].raw_value);
@@ -383,6 +383,9 @@ class BatchSearch final : public SearchBase {
   }
 
   const Form form_ = widest_form();
+  // A walk is never deeper than its nodes are many.
+  const int deepest_ =
+      static_cast<int>(settings_.max_depth > 0 ? settings_.max_depth : settings_.simulations + 1);
   Arena arena_;
   Rule rule_;
   Root root_;

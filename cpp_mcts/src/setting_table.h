@@ -53,6 +53,7 @@ inline constexpr Range<std::int64_t> kSizes[] = {
 
 inline constexpr Range<std::int64_t> kCounts[] = {
     {"max_considered", &Settings::max_considered, 1, 1 << 20},
+    {"max_depth", &Settings::max_depth, 0, 1 << 24},
     {"threads", &Settings::threads, 1, 1 << 10},
 };
 

@@ -130,6 +130,7 @@ struct Settings {
   double dirichlet_alpha, dirichlet_fraction;
   double c_visit, c_scale;
   std::int64_t max_considered;
+  std::int64_t max_depth;  // moves from the root to the deepest node; 0: no limit
   double gumbel_scale;
   std::int64_t threads;
 };

@@ -192,6 +192,9 @@ class SearchConfig:
     """Gumbel: factor in sigma (Danihelka et al.: 1.0 in Go, 0.1 in Atari)."""
     max_considered: int = 16
     """Gumbel: most actions considered at the root (Danihelka et al.: 16)."""
+    max_depth: int = 0
+    """Most moves that the search looks ahead; a position that deep is visited again without going on. 0 = no limit.
+    For models that are good to so many moves only (`muzero inspect AGENT --model`)."""
     gumbel_scale: float = 1.0
     """Gumbel: scale of the noise at the root; 0 makes the choice deterministic (evaluation)."""
     threads: int = 1

@@ -42,8 +42,8 @@ def positions() -> PositionSet:
     return search_control.solved("tic_tac_toe", 40, 0)
 
 
-def control(agent: Agent, truth: str, depth: int = 0) -> Control:
-    return Control(PreparedModel(agent.model), "tic_tac_toe", agent.model.gamma, parts_of(truth), depth)
+def control(agent: Agent, truth: str) -> Control:
+    return Control(PreparedModel(agent.model), "tic_tac_toe", agent.model.gamma, parts_of(truth))
 
 
 def test_all_true_parts_together_are_the_search_of_the_rules(agent: Agent, positions: PositionSet) -> None:
@@ -91,9 +91,9 @@ def test_each_part_tells_its_own_truth() -> None:
 
 
 def test_a_line_of_one_move_is_worth_its_reward_and_the_value_there(agent: Agent, positions: PositionSet) -> None:
-    config = dataclasses.replace(agent.config.play, simulations=200)
+    config = dataclasses.replace(agent.config.play, simulations=200, max_depth=1)
     one = PositionSet("tic_tac_toe", ((0, 3, 1, 4),), np.zeros((1, 9), np.float32))
-    model = control(agent, "rewards+ends", depth=1)
+    model = control(agent, "rewards+ends")
     value, _ = searched(model, config, one, 0)
     assert len(model._latents) == 1 + 5, "each legal move once"
     assert value[0] == pytest.approx(1.0, abs=0.1), "the win is found"

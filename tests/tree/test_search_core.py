@@ -93,6 +93,24 @@ def test_one_considered_action_gets_every_simulation() -> None:
     assert (found.visits.max(1) == 9).all()
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_no_line_is_longer_than_the_largest_depth(algorithm: str) -> None:
+    free, limited = make_search(4, 3, 60, algorithm=algorithm), make_search(4, 3, 60, algorithm=algorithm, max_depth=2)
+    found = [drive(search, table(3), seeds(4), everything_legal(4, 3), seeds(4)) for search in (free, limited)]
+    for row in range(4):
+        assert max(depths(free.nodes(row)["parent"])) > 2
+        assert max(depths(limited.nodes(row)["parent"])) == 2
+    assert (found[1].visits.sum(1) == 60).all(), "every simulation counts"
+
+
+def depths(parents: NDArray[np.int32]) -> list[int]:
+    """Of nodes in order of creation; the root's parent is itself no node."""
+    found = [0]
+    for parent in parents.tolist()[1:]:
+        found.append(found[parent] + 1)
+    return found
+
+
 # ---- same answer whatever the batch or what was searched before ----
 
 

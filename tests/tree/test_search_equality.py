@@ -54,6 +54,7 @@ def random_rules(rng: np.random.Generator) -> SearchConfig:
         c_scale=float(rng.choice([1.0, 0.1])),
         max_considered=int(rng.choice([1, 2, 4, 7, 16])),
         gumbel_scale=float(rng.choice([0.0, 1.0])),
+        max_depth=int(rng.choice([0, 0, 1, 2, 5])),
     )
 
 
