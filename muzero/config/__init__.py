@@ -5,6 +5,7 @@ from muzero.config.config import Config, check_outcomes, check_planner
 from muzero.config.convert import FORMAT, RETIRED, Retired, from_json, replace, to_json
 from muzero.config.ensemble_settings import EnsembleConfig
 from muzero.config.left_open import AUTO, BY_GAME, by_game, check_resolved, unresolved
+from muzero.config.search_settings import SearchConfig
 from muzero.config.settings import (
     AloneConfig,
     HeldOutConfig,
@@ -12,7 +13,6 @@ from muzero.config.settings import (
     ModelConfig,
     ReplayConfig,
     ScalarConfig,
-    SearchConfig,
     TrainConfig,
 )
 from muzero.errors import ConfigError

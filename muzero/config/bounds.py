@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from muzero.config.search_settings import SearchConfig
 from muzero.config.settings import (
     POSITIVE,
     HeldOutConfig,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
-    SearchConfig,
     TrainConfig,
 )
 from muzero.errors import ConfigError

@@ -17,13 +17,13 @@ from games.legal_share import legal_share
 from muzero.config.bounds import check_numbers
 from muzero.config.choices import check_choice
 from muzero.config.kinds import DYNAMICS, NETWORKS, PLANNERS
+from muzero.config.search_settings import SearchConfig
 from muzero.config.settings import (
     AloneConfig,
     HeldOutConfig,
     LearnerConfig,
     ModelConfig,
     ReplayConfig,
-    SearchConfig,
     TrainConfig,
     auxiliary_parts,
 )

@@ -21,7 +21,7 @@ from toys_auxiliary import Fullness
 import games
 from muzero.agent import load as load_agent
 from muzero.bench.memory import selfplay_bytes
-from muzero.config import Config, ConfigError, SearchConfig, kinds, settings, to_json
+from muzero.config import Config, ConfigError, SearchConfig, kinds, search_settings, settings, to_json
 from muzero.errors import SeamError
 from muzero.model.auxiliary import AUXILIARY_LOSSES
 from muzero.model.build import build_model, search_model
@@ -39,7 +39,8 @@ GAMES = ("tic_tac_toe", "connect_four", "pig(winscore=15)", "games.examples.subt
 def entered(monkeypatch: pytest.MonkeyPatch, table: dict[str, Any], alias: str, name: str, kind: Any) -> None:
     """One more entry in a table of `muzero.config.kinds`, as if its file held it."""
     monkeypatch.setitem(table, name, kind)
-    monkeypatch.setattr(settings, alias, Literal[tuple(table)])
+    (section,) = (module for module in (settings, search_settings) if hasattr(module, alias))
+    monkeypatch.setattr(section, alias, Literal[tuple(table)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +132,7 @@ def test_a_search_is_stored_with_a_section_for_each_such_planner_besides_what_al
 def test_a_planner_with_settings_must_not_have_the_name_of_another_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(kinds.PLANNERS, "simulations", kinds.PlannerKind("toys_sharp", settings=Count))
     with pytest.raises(TypeError, match="PLANNERS: 'simulations' is a setting of Taken; give the planner another name"):
-        @settings.with_planners
+        @search_settings.with_planners
         class Taken:
             simulations: int = 1
 
@@ -158,7 +159,7 @@ def making(config: Config) -> Callable[[int], Any]:
 
 
 @pytest.mark.parametrize("game", GAMES)
-@pytest.mark.parametrize("algorithm", typing.get_args(settings.Algorithm))
+@pytest.mark.parametrize("algorithm", typing.get_args(search_settings.Algorithm))
 def test_every_planner_keeps_the_contract(algorithm: str, game: str) -> None:
     learned = {"model__discount": "learned"}
     check_planner(making(tiny(game=game, search__algorithm=algorithm, search__simulations=8, **learned)), game)

@@ -84,7 +84,7 @@ def test_one_class_lists_the_settings() -> None:
     rich = [path for path in paths if sum(name in path.read_text() for name in SETTINGS) >= half]
     lists = [place for path in rich for place, names in stated(path) if len(names & set(SETTINGS)) >= half]
     assert len(lists) == 1, lists
-    assert lists[0].startswith("muzero/config/settings.py:")
+    assert lists[0].startswith("muzero/config/search_settings.py:")
 
 
 # ---- a setting more ----
