@@ -34,13 +34,14 @@ ENSEMBLE: dict[str, Any] = {
 SUPPORT = {"low": -1.0, "high": 1.0, "bins": 3, "transform": False}
 SETTINGS: dict[str, Any] = {
     # A latent must tell positions apart that no reward tells apart yet.
+    "model.network": "mlp", "model.width": 64, "model.hidden": 128, "model.latent_norm": "layer",
     "model.reconstruction": True, "learner.reconstruction_weight": 100.0, "model.discount": "learned",
     **{f"model.{name}.{key}": value for name in ("value", "reward") for key, value in SUPPORT.items()},
     # Each action of the root is tried once: deeper than it is unrolled, a member isn't trained.
     "search.simulations": 2, "search.threads": 1, "search.gumbel_scale": 0.0, "search.c_scale": 1.0,
     "selfplay.games": 4, "selfplay.opening_fraction": 0.0, "selfplay.random_fraction": 0.0,
     "selfplay.warmup_positions": 0, "replay.min_positions": 128, "replay.prioritized": False,
-    "learner.gamma": 0.99, "learner.td_steps": 1_000, "learner.unroll": 1, "learner.batch": ((0.0, 128.0),),
+    "held_out.fraction": 0.0, "learner.gamma": 0.99, "learner.td_steps": 1_000, "learner.unroll": 1, "learner.batch": ((0.0, 128.0),),
     "learner.replay_ratio": 64.0, "learner.learning_rate": 2e-3, "learner.warmup": 0.0, "learner.decay_from": 1.0,
     "train.steps": 0, "train.horizon": 0, "train.positions": 1_000_000, "train.publish_steps": 10, "train.actors": 0,
     "train.device": "cpu", "train.precision": "float32", "train.evaluate_minutes": 0.0, "train.log_seconds": 1e9,
