@@ -14,6 +14,7 @@ from torch import Tensor
 import games
 from games.examples.subtraction import Subtraction
 from muzero.config import ModelConfig, ScalarConfig
+from muzero.model.learned import LearnedModel
 from muzero.validation.continuations import Collector, Mover, Movers, Wanted
 from muzero.validation.sample import Sample
 from selfplay.actor import draw_legal
@@ -42,6 +43,8 @@ class CountingModel:
     spec = games.spec(GAME)
     gamma, device, imagines = 1.0, torch.device("cpu"), True
     config = ModelConfig(value=ScalarConfig(), reward=ScalarConfig(kind="scalar"))
+    legality = None
+    outcome, discount = LearnedModel.outcome, LearnedModel.discount
 
     def encode(self, obs: Tensor) -> Tensor:
         return torch.cat((obs.float(), torch.zeros(len(obs), 2)), 1)

@@ -152,7 +152,8 @@ def _model(report: ModelReport) -> dict[str, Any]:
 
 
 def _figures(report: DepthReport) -> dict[str, Any]:
-    return {name: _listed(value) for name, value in dataclasses.asdict(report).items()}
+    """Without those of a legality head that there isn't."""
+    return {name: _listed(value) for name, value in dataclasses.asdict(report).items() if value is not None}
 
 
 def _listed(value: Any) -> Any:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from games.base import FloatArray
 from muzero.reports.model_text import sentence
 from muzero.storage import disk
 from muzero.validation.calibration import Calibration
 from muzero.validation.movers import SOURCES, Source
+from muzero.validation.report import DepthReport
 from muzero.validation.trust import LEAST_LEGAL, LEAST_SEEN, MOST_DRIFT, MOST_KL, scale, so_far
 from muzero.validation.validate import ModelReport
 from muzero.view.console import CommandError, log
@@ -25,6 +28,19 @@ LABELS: dict[Source, str] = {"played": "search", "policy": "policy", "random": "
 FEW = 10
 """Predictions in a bin of a reliability curve: of fewer, chance would be drawn."""
 BOUND: dict[str, Any] = {"color": "#888", "linestyle": "--", "linewidth": 1}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure by depth."""
+
+    title: str
+    figures: Callable[[DepthReport], FloatArray]
+    """[T+1]"""
+    bound: float | None = None
+    """beyond it a model isn't trusted; None without one"""
+    share: bool = False
+    """whether it lies between 0 and 1"""
 
 
 def draw(report: ModelReport, path: Path) -> None:
@@ -45,10 +61,12 @@ def draw(report: ModelReport, path: Path) -> None:
 def _drawn(report: ModelReport, kind: str) -> bytes:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 5.2), layout="constrained")
-    panels = iter(figure.subplots(2, 3).flat)
-    for name, title, bound in _curves(report):
-        _by_depth(next(panels), report, name, title, bound)
+    curves = [*_curves(report), *_legality(report)]
+    columns = (len(curves) + 2) // 2
+    figure = Figure(figsize=(3 * columns, 5.2), layout="constrained")
+    panels = iter(figure.subplots(2, columns).flat)
+    for curve in curves:
+        _by_depth(next(panels), report, curve)
     for panel, depth in zip(panels, (0, report.depth), strict=True):
         _reliability(panel, report, depth)
     figure.suptitle(f"{report.spec.name}: {sentence(report)}", fontsize=10)
@@ -59,27 +77,36 @@ def _drawn(report: ModelReport, kind: str) -> bytes:
     return held.getvalue()
 
 
-def _curves(report: ModelReport) -> Iterator[tuple[str, str, dict[Source, float]]]:
-    """Figures by depth: their names, titles, and their bounds."""
-    drift = {source: MOST_DRIFT * scale(report.figures[source], report.spec) for source in SOURCES}
-    yield "drift", "value drift", drift
-    yield "kl", "KL of the policy, nats", dict.fromkeys(SOURCES, MOST_KL)
-    yield "legal_mass", "policy on legal moves", dict.fromkeys(SOURCES, LEAST_LEGAL)
-    yield "recall", "rewards seen so far", dict.fromkeys(SOURCES, LEAST_SEEN)
+def _curves(report: ModelReport) -> Iterator[Curve]:
+    yield Curve("value drift", lambda found: found.drift,
+                min(MOST_DRIFT * scale(figures, report.spec) for figures in report.figures.values()))
+    yield Curve("KL of the policy, nats", lambda found: found.kl, MOST_KL)
+    yield Curve("policy on legal moves", lambda found: found.legal_mass, LEAST_LEGAL, share=True)
+    yield Curve("rewards seen so far", lambda found: so_far(found.recall, found.rewards)[0], LEAST_SEEN, share=True)
 
 
-def _by_depth(panel: Axes, report: ModelReport, name: str, title: str, bounds: dict[Source, float]) -> None:
+def _legality(report: ModelReport) -> Iterator[Curve]:
+    """Curves of the legality head, if there is one."""
+    def of(name: str) -> Callable[[DepthReport], FloatArray]:
+        return lambda found: np.asarray(getattr(found.legality, name))
+
+    if report.figures["played"].legality is not None:
+        yield Curve("legality head, balanced accuracy", of("balanced"), share=True)
+        yield Curve("legal moves that the head masks", of("lost"))
+
+
+def _by_depth(panel: Axes, report: ModelReport, curve: Curve) -> None:
     for source in SOURCES:
-        found = report.figures[source]
-        figures = so_far(found.recall, found.rewards)[0] if name == "recall" else np.asarray(getattr(found, name))
+        figures = curve.figures(report.figures[source])
         depth = np.flatnonzero(~np.isnan(figures))
         panel.plot(depth, figures[depth], marker=".", color=COLOURS[source], label=LABELS[source])
-    panel.axhline(min(bounds.values()), label="bound", **BOUND)
-    panel.set_title(title, fontsize=9)
+    if curve.bound is not None:
+        panel.axhline(curve.bound, label="bound", **BOUND)
+    panel.set_title(curve.title, fontsize=9)
     panel.set_xlabel("moves imagined")
     panel.set_xlim(0, report.depth)
     panel.set_ylim(bottom=0)
-    if name in ("legal_mass", "recall"):
+    if curve.share:
         panel.set_ylim(0, 1.05)
 
 

@@ -40,6 +40,11 @@ def _percent(name: str) -> Callable[[DepthReport, int], str]:
     return lambda report, depth: _told(100.0 * float(getattr(report, name)[depth]), 1)
 
 
+def _of_head(name: str) -> Callable[[DepthReport, int], str]:
+    return lambda report, depth: "" if report.legality is None else _told(
+        100.0 * float(getattr(report.legality, name)[depth]), 1)
+
+
 def _told(number: float, decimals: int) -> str:
     return "" if math.isnan(number) else f"{number:.{decimals}f}"
 
@@ -52,12 +57,16 @@ COLUMNS = (
     Column("exact", "mean |value - value under perfect play|", _number("truth_error")),
     Column("KL", "of the policy from that of the real position, in nats", _number("kl")),
     Column("legal", "% of the policy on legal moves", _percent("legal_mass")),
+    Column("head", "% balanced accuracy of the legality head", _of_head("balanced")),
+    Column("lost", "% of legal moves that it takes for illegal ones", _of_head("lost")),
     Column("rewards", "% of rewards seen: right sign, at least half the size", _percent("recall")),
     Column("ends", "% of ends seen", _percent("ends_seen")),
     Column("past", "mean |value| one move past the end, where nothing is to come", _number("after_end")),
     Column("ECE", "calibration error of the value: 0 if it is right on average", lambda report, depth: _told(
         report.values[depth].error, 3)),
 )
+WIDEST = 80
+"""Characters of a line."""
 
 
 def text(report: ModelReport) -> str:
@@ -67,7 +76,8 @@ def text(report: ModelReport) -> str:
     parts = [head, "", sentence(report)]
     for source in SOURCES:
         figures = report.figures[source]
-        parts += ["", f"{TITLES[source]}: {verdict(report.trust[source])}", *_table(figures), *_win(figures.wins)]
+        parts += ["", f"{TITLES[source]}: {verdict(report.trust[source])}",
+                  *_tables(figures, _known([figures])), *_win(figures.wins)]
     return "\n".join([*parts, "", *_legend(report)])
 
 
@@ -91,9 +101,18 @@ def verdict(trust: Trust) -> str:
     return f"good to {trust.depth}, then {', '.join(trust.wrong)}"
 
 
-def _table(figures: DepthReport) -> Iterator[str]:
-    rows = [[column.cell(figures, depth) for column in _known([figures])] for depth in range(len(figures.positions))]
-    yield table([column.name for column in _known([figures])], rows, left=())
+def _tables(figures: DepthReport, columns: Sequence[Column]) -> Iterator[str]:
+    """One table of as many columns as fit a line, and further ones of the others."""
+    tables = [_table(figures, columns[:count]) for count in range(2, len(columns) + 1)]
+    fitting = [found for found in tables if max(map(len, found.splitlines())) <= WIDEST] or tables[:1]
+    yield fitting[-1]
+    if rest := columns[len(fitting) + 1 :]:
+        yield from ("", *_tables(figures, [columns[0], *rest]))
+
+
+def _table(figures: DepthReport, columns: Sequence[Column]) -> str:
+    rows = [[column.cell(figures, depth) for column in columns] for depth in range(len(figures.positions))]
+    return table([column.name for column in columns], rows, left=())
 
 
 def _known(reports: Sequence[DepthReport]) -> list[Column]:
@@ -118,5 +137,7 @@ def _ends(wins: Sequence[Calibration]) -> list[tuple[int, Calibration]]:
 def _legend(report: ModelReport) -> Iterator[str]:
     for column in _known([report.figures[source] for source in SOURCES])[1:]:
         yield f"{column.name}: {column.about}"
+    if (head := report.figures["played"].legality) is not None:
+        yield f"The legality head masks moves with a probability below {head.least:g} of being legal."
     if report.spec.stochastic:
         yield "The game has chance, which the model can't foresee: the errors hold its share."

@@ -15,6 +15,7 @@ from muzero.replay.held_out import HeldOut
 from muzero.replay.sampling import DrawConfig, draw
 from muzero.training.state import RunState
 from muzero.validation.depth import imagine
+from muzero.validation.legality import threshold
 from muzero.validation.report import DepthReport, report
 from muzero.validation.sample import Sample
 from muzero.validation.trust import Trust, trusted
@@ -25,6 +26,8 @@ SHARE = 0.02
 FIGURES = ("positions", "value_error", "drift", "bias", "kl", "legal_mass", "cosine", "recall", "false_rewards",
            "ends_seen", "false_ends")
 """Of a `DepthReport`, those that are kept as metrics."""
+OF_LEGALITY = ("balanced", "kept", "lost", "over")
+"""Of its `LegalityReport`, if there is one."""
 NEVER = 1 << 30
 """Moves after which a return goes on with a search's value: more than any game has."""
 STREAM = 0x4E1D
@@ -45,7 +48,7 @@ def validate_newest(state: RunState) -> tuple[str, dict[str, float]]:
     model = copy.deepcopy(learner.averaged).eval()
     rng = np.random.default_rng([state.config.train.seed, learner.steps, STREAM])
     sample = held_out_sample(held, state.config, rng)
-    found = report(sample, imagine(model, sample))
+    found = report(sample, imagine(model, sample), threshold(state.config))
     verdict = trusted(found, held.replay.spec)
     return in_words(verdict), {**metrics_of(found), "held_out/trust_depth": float(verdict.depth)}
 
@@ -87,7 +90,10 @@ def _discounts(next_mover: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def metrics_of(found: DepthReport) -> Mapping[str, float]:
-    """The figures that are known, by name and depth, as `held_out/NAME@k`."""
+    """The figures that are known, by name and depth, as `held_out/NAME@k`; a legality head's as `legality_NAME`."""
+    figures = {name: getattr(found, name) for name in FIGURES}
+    if found.legality is not None:
+        figures |= {f"legality_{name}": getattr(found.legality, name) for name in OF_LEGALITY}
     return {f"held_out/{name}@{depth}": float(figure)
-            for name in FIGURES for depth, figure in enumerate(getattr(found, name).tolist())
+            for name, by_depth in figures.items() for depth, figure in enumerate(by_depth.tolist())
             if not math.isnan(figure)}

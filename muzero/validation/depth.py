@@ -41,10 +41,14 @@ class Imagined:
     """[N, T+1] share of the imagined policy on legal actions"""
     cosine: FloatArray
     """[N, T+1] cosine similarity of the imagined latent and the real position's"""
+    legality: FloatArray
+    """[N, T+1, A or 0] probability that an action is legal; of no actions without a legality head"""
     reward: FloatArray
-    """[N, T] of each move"""
+    """[N, T] of each move, read as `model.transition` says"""
     ends: FloatArray
-    """[N, T] probability that a move ends the game; NaN if the model gives none"""
+    """[N, T] probability that a move ends the game, read so too; NaN if the model predicts no ends"""
+    discount: FloatArray
+    """[N, T] signed, of each move, read so too: a search multiplies what follows by it"""
 
 
 @torch.inference_mode()
@@ -57,24 +61,25 @@ def imagine(model: LearnedModel, sample: Sample) -> Imagined:
 def _imagined(model: LearnedModel, sample: Sample, rows: slice) -> Imagined:
     action = torch.as_tensor(sample.action[rows], device=model.device)
     latent = model.encode(torch.as_tensor(sample.obs[rows, 0], device=model.device))
-    positions, moves = [_compared(model, latent, sample, rows, 0)], list[tuple[Tensor, Tensor]]()
+    positions, moves = [_compared(model, latent, sample, rows, 0)], list[tuple[Tensor, ...]]()
     for step in range(1, sample.depth + 1):
         before = latent
-        latent, reward, mover = model.advance(before, action[:, step - 1])
-        moves.append((model.reward(before, latent, reward), _ends(mover)))
+        latent, output, mover = model.advance(before, action[:, step - 1])
+        reward, discount = model.outcome(before, latent, output, mover)
+        moves.append((reward, _ends(model, mover, discount), discount))
         positions.append(_compared(model, latent, sample, rows, step))
     return Imagined(*map(_stacked, zip(*positions, strict=True)), *map(_stacked, zip(*moves, strict=True)))
 
 
 def _compared(model: LearnedModel, latent: Tensor, sample: Sample, rows: slice, step: int) -> tuple[Tensor, ...]:
-    """Value, real value, win probability, KL, legal mass and cosine, each [N], at a step."""
+    """Value, real value, win probability, KL, legal mass and cosine, each [N], and legality [N, A or 0], at a step."""
     real = model.encode(torch.as_tensor(sample.obs[rows, step], device=model.device))
     legal = torch.as_tensor(sample.legal[rows, step], device=model.device)
     (logits, value), (real_logits, real_value) = model.predict(latent), model.predict(real)
     mass = (torch.softmax(logits.float(), -1) * legal).sum(1)
     alike = torch.cosine_similarity(model.bare(latent).flatten(1).float(), model.bare(real).flatten(1).float())
     return (scalar.decode(value, model.config.value), scalar.decode(real_value, model.config.value),
-            _win(model, value), _divergence(real_logits, logits, legal), mass, alike)
+            _win(model, value), _divergence(real_logits, logits, legal), mass, alike, _legality(model, latent))
 
 
 def _divergence(real: Tensor, imagined: Tensor, legal: Tensor) -> Tensor:
@@ -94,10 +99,20 @@ def _win(model: LearnedModel, value: Tensor) -> Tensor:
     return torch.softmax(value.float(), -1) @ (support / best).clamp(0.0, 1.0)
 
 
-def _ends(mover: Tensor) -> Tensor:
-    """[N] probability of the end under logits of the next mover [N, 3 or 0]."""
+def _legality(model: LearnedModel, latent: Tensor) -> Tensor:
+    """[N, A] by the legality head; [N, 0] without one."""
+    if model.legality is None:
+        return latent.new_zeros((len(latent), 0))
+    return torch.sigmoid(model.legality(model.bare(latent)).float())
+
+
+def _ends(model: LearnedModel, mover: Tensor, discount: Tensor) -> Tensor:
+    """[N] probability of the end under logits of the next mover [N, 3 or 0]: 0 or 1 where the likeliest transition is
+    read, of which signed discounts [N] are 0 at an end."""
     if mover.shape[1] == 0:
         return torch.full((len(mover),), torch.nan, device=mover.device)
+    if model.config.transition == "likeliest":
+        return discount == 0
     return torch.softmax(mover.float(), -1)[:, END]
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from games.base import FloatArray, MaskArray
+from muzero.model.masked import USUAL
 from muzero.validation.calibration import Calibration, calibrated
 from muzero.validation.depth import Imagined
+from muzero.validation.legality import LegalityReport, legality_report
 from muzero.validation.sample import Sample
 
 HALF = 0.5
@@ -55,17 +57,20 @@ class DepthReport:
     ends_seen: FloatArray
     """share of ends to which the model gives a probability above half"""
     false_ends: FloatArray
-    """share of moves within a game to which it gives that too"""
+    """share of moves within a game to which it gives that too, or which end it by their reward"""
     after_end: FloatArray
-    """mean |value| one step past the end, where nothing is to come: what a search adds to the result of a game"""
+    """mean |value| one step past the end, where nothing is to come: what a search adds to the result of a game; 0 where
+    it takes the game for over"""
     values: tuple[Calibration, ...]
     """[T+1] of values against returns"""
     wins: tuple[Calibration, ...]
     """[T+1] of the probability of a win, in games that are won, drawn or lost; elsewhere empty"""
+    legality: LegalityReport | None
+    """of the legality head; None without one"""
 
 
-def report(sample: Sample, found: Imagined) -> DepthReport:
-    """The figures of a sample."""
+def report(sample: Sample, found: Imagined, least: float = USUAL) -> DepthReport:
+    """The figures of a sample. least: threshold of a legality head, see `legality.threshold`."""
     inside = sample.in_game
     off, real = found.value - found.real_value, found.real_value[inside]
     return DepthReport(
@@ -74,7 +79,7 @@ def report(sample: Sample, found: Imagined) -> DepthReport:
         drift=mean_by_depth(np.abs(off), inside), bias=mean_by_depth(off, inside),
         kl=mean_by_depth(found.kl, inside), legal_mass=mean_by_depth(found.legal_mass, inside),
         cosine=mean_by_depth(found.cosine, inside), **_of_moves(sample, found), after_end=_after_end(sample, found),
-        values=_values(sample, found), wins=_wins(sample, found))
+        values=_values(sample, found), wins=_wins(sample, found), legality=_legality(sample, found, least))
 
 
 def _known(sample: Sample) -> MaskArray:
@@ -122,20 +127,26 @@ def _of_moves(sample: Sample, found: Imagined) -> dict[str, Any]:
     made, paid = sample.made, sample.made & (sample.reward != 0)
     typical = np.abs(sample.reward[paid]).mean() if paid.any() else np.inf
     seen = found.reward * np.sign(sample.reward) >= HALF * np.abs(sample.reward)
-    told, ended = ~np.isnan(found.ends), sample.discount == 0
+    told, ended, over = ~np.isnan(found.ends), sample.discount == 0, found.discount == 0
     figures = {
         "reward_error": mean_by_depth(np.abs(found.reward - sample.reward), made),
         "recall": mean_by_depth(seen, paid),
         "false_rewards": mean_by_depth(np.abs(found.reward) > HALF * typical, made & ~paid),
         "ends_seen": mean_by_depth(found.ends > HALF, made & told & ended),
-        "false_ends": mean_by_depth(found.ends > HALF, made & told & ~ended)}
+        # Without a head for it, rewards can end games (`model.transition`).
+        "false_ends": mean_by_depth(np.where(told, found.ends > HALF, over), made & (told | over.any()) & ~ended)}
     return {name: np.concatenate((np.full(1, np.nan, np.float32), figure)) for name, figure in figures.items()}
 
 
 def _after_end(sample: Sample, found: Imagined) -> FloatArray:
-    ended = np.zeros_like(sample.in_game)
+    ended, added = np.zeros_like(sample.in_game), np.abs(found.value)
     ended[:, 1:] = sample.made & (sample.discount == 0)
-    return mean_by_depth(np.abs(found.value), ended)
+    added[:, 1:][found.discount == 0] = 0.0
+    return mean_by_depth(added, ended)
+
+
+def _legality(sample: Sample, found: Imagined, least: float) -> LegalityReport | None:
+    return legality_report(sample, found.legality, least) if found.legality.shape[2] > 0 else None
 
 
 def mean_by_depth(numbers: NDArray[np.floating] | MaskArray, where: MaskArray) -> FloatArray:

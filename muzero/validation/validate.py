@@ -16,6 +16,7 @@ from muzero.errors import USAGE, MuZeroError
 from muzero.validation.continuations import GAMES_AT_ONCE, Collector, Mover, Truth, Wanted
 from muzero.validation.depth import imagine
 from muzero.validation.exact_values import exact_values
+from muzero.validation.legality import threshold
 from muzero.validation.movers import SOURCES, Source, movers, policy_of
 from muzero.validation.report import DepthReport, report
 from muzero.validation.sample import Sample
@@ -75,7 +76,7 @@ def validate(
     figures: dict[Source, DepthReport] = {}
     for source, sample in samples(agent, depth, positions, seed, say):
         with agent.on_its_threads():
-            figures[source] = report(sample, imagine(agent.model, sample))
+            figures[source] = report(sample, imagine(agent.model, sample), threshold(agent.config))
         _check_enough(figures[source], positions)
     return ModelReport(agent.spec, agent.name, agent.step, agent.config.unroll, seed, positions, figures,
                        {source: trusted(figures[source], agent.spec) for source in SOURCES})
