@@ -44,8 +44,8 @@ from muzero.config import SearchConfig, replace
 from muzero.evaluation.provenance import provenance
 from muzero.model.build import build_model
 from muzero.model.prepared import PreparedModel
-from muzero.model.protocol import RootOutput, SearchModel, StepOutput
-from muzero.model.rules import IMPOSSIBLE
+from muzero.model.protocol import IMPOSSIBLE, RootOutput, SearchModel, StepOutput
+from muzero.model.wrapper import Wrapper
 from muzero.search.planners import planner
 from selfplay.strength.positions import TOLERANCE, PositionSet, place, read
 
@@ -78,7 +78,7 @@ class Rows:
         self._count = end
 
 
-class Control:
+class Control(Wrapper):
     """A `SearchModel`: a learned model with the true rules beside it. A latent is the number of an imagined position.
 
     The truth is known along legal moves, up to the end of a game and past it; after an illegal move the model alone
@@ -87,20 +87,13 @@ class Control:
 
     def __init__(self, learned: SearchModel, game: str, gamma: float, truth: frozenset[str]) -> None:
         """truth: of `PARTS`."""
-        self.learned, self.gamma, self.truth = learned, gamma, truth
+        super().__init__(learned)
+        self.gamma, self.truth = gamma, truth
         self.positions = Positions(game)
-        self.num_actions = learned.num_actions
 
     @property
     def device(self) -> torch.device:
         return torch.device("cpu")
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.learned.dtype
-
-    def refresh(self) -> None:
-        self.learned.refresh()
 
     def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """The histories [N, T] of the games of an OpenSpiel game."""
@@ -110,7 +103,7 @@ class Control:
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         """Positions after histories int [B, T]."""
         reached = self.positions.begin(obs.numpy())
-        output = self.learned.root(torch.from_numpy(reached.obs), legal)
+        output = self.network.root(torch.from_numpy(reached.obs), legal)
         self._latents, self._handles = Rows(output.latent), Rows(torch.from_numpy(reached.handle))
         self._legal, self._over = Rows(legal), Rows(torch.zeros(len(legal), dtype=torch.bool))
         return RootOutput(torch.arange(len(legal))[:, None], output.logits, output.value)
@@ -118,7 +111,7 @@ class Control:
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         """Actions int64 [M] at imagined positions int64 [M, 1]."""
         rows = latent[:, 0]
-        said = self.learned.step(self._latents[rows], action)
+        said = self.network.step(self._latents[rows], action)
         known, past = self._legal[rows].gather(1, action[:, None])[:, 0], self._over[rows]
         output = StepOutput(said.latent, said.reward.clone(), said.discount.clone(), said.logits.clone(),
                             said.value.clone())
@@ -144,7 +137,7 @@ class Control:
         if len(going) > 0 and self.truth & {"latents", "legality"}:
             legal = torch.from_numpy(reached.legal)
             if "latents" in self.truth:
-                seen = self.learned.root(torch.from_numpy(reached.obs), legal)
+                seen = self.network.root(torch.from_numpy(reached.obs), legal)
                 output.latent[going], output.logits[going], output.value[going] = seen.latent, seen.logits, seen.value
             if "legality" in self.truth:
                 output.logits[going] = output.logits[going].masked_fill(~legal, IMPOSSIBLE)

@@ -33,6 +33,7 @@ class TableModel:
     asked: list[int] = field(default_factory=list)
     """M of every call of `step`"""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    players: int = 2
 
     @property
     def num_actions(self) -> int:
@@ -101,6 +102,7 @@ class Blank:
     num_actions: int
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
+    players: int = 2
 
     def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         return obs

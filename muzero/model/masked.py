@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from games.base import GameBatch
 from muzero.model.networks.kind import Encoder
 from muzero.model.protocol import IMPOSSIBLE, RootOutput, SearchError, SearchModel, StepOutput
+from muzero.model.wrapper import Wrapper
 
 USUAL = 0.1
 """Threshold for a planner that needs one where none is set."""
@@ -32,29 +28,15 @@ def illegal(legality: Tensor, least: float) -> tuple[Tensor, Tensor]:
     return legality < best.clamp(max=level), best[:, 0] < level
 
 
-class MaskedModel:
+class MaskedModel(Wrapper):
     """`network` with the actions that its legality head holds for illegal made impossible in imagined positions, which
     are ends where all are."""
 
     def __init__(self, network: SearchModel, legality: Encoder, least: float) -> None:
         """legality: latents [M, *L] -> logits [M, A] of each action's probability of being legal; least: of these, in
         (0, 1), below which an action is impossible."""
-        self.network, self.legality, self.least = network, legality, least
-        self.num_actions = network.num_actions
-
-    @property
-    def device(self) -> torch.device:
-        return self.network.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.network.dtype
-
-    def refresh(self) -> None:
-        self.network.refresh()
-
-    def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
-        return self.network.view(games, obs, numbers)
+        super().__init__(network)
+        self.legality, self.least = legality, least
 
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         return self.network.root(obs, legal)

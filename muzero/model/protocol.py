@@ -74,6 +74,10 @@ class SearchModel(Model, Protocol):
     """A model that plays while its weights are trained elsewhere."""
 
     @property
+    def players(self) -> int:
+        """Players of its game, 1 or 2: whether an opponent replies."""
+
+    @property
     def dtype(self) -> torch.dtype:
         """Number format of its networks."""
 

@@ -18,28 +18,22 @@ from games.open_spiel import OpenSpielBatch
 from games.rules import Positions, Reached
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import IMPOSSIBLE, RootOutput, SearchModel, StepOutput
+from muzero.model.wrapper import Wrapper
 
 
-class RulesModel:
+class RulesModel(Wrapper):
     """Implements `muzero.model.protocol.Model` for search with true moves; `network.root` evaluates positions.
 
     One search at a time: new roots discard the positions of the previous search.
     """
 
     def __init__(self, network: SearchModel, positions: Positions, gamma: float) -> None:
-        self.network, self.positions, self.gamma = network, positions, gamma
-        self.num_actions, self.players = network.num_actions, positions.spec.players
+        super().__init__(network)
+        self.positions, self.gamma = positions, gamma
 
     @property
     def device(self) -> torch.device:
         return torch.device("cpu")
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.network.dtype
-
-    def refresh(self) -> None:
-        self.network.refresh()
 
     def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """The histories of N games, int32 [N, T]. Raises GameError for a game whose rules can't be searched."""

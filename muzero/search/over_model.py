@@ -30,9 +30,8 @@ class OverModel:
         self.lines: list[list[int]] = []
 
     def replies(self, wanted: int) -> int:
-        """Of an opponent to be tried at each of its moves: 1, which costs nothing more, in a game without one. A model
-        that doesn't say how many `players` its game has is taken for one of two."""
-        return 1 if getattr(self.model, "players", 2) == 1 else wanted
+        """Of an opponent to be tried at each of its moves: 1, which costs nothing more, in a game without one."""
+        return 1 if self.model.players == 1 else wanted
 
     def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         return self.model.view(games, obs, numbers)

@@ -14,6 +14,7 @@ from tiny_runs import tiny
 from muzero.config import SearchConfig
 from muzero.config.planner_settings import CemSettings, ShootingSettings
 from muzero.model.build import build_model, search_model
+from muzero.model.masked import MaskedModel
 from muzero.model.protocol import SearchError
 from muzero.search import cem, one_step, policy, shooting
 from muzero.search.draws import uniforms
@@ -130,10 +131,13 @@ def test_no_plan_takes_more_model_calls_than_it_may(name: str, calls: int) -> No
     assert plan.work <= calls
 
 
+@pytest.mark.parametrize("legality", [False, True])
 @pytest.mark.parametrize(("game", "replies"), [("catch", 1), ("tic_tac_toe", 2)])
-def test_replies_are_paid_for_where_there_is_an_opponent(game: str, replies: int) -> None:
-    network = build_model(dataclasses.replace(tiny(), game=game))
-    made = cem.planner(search_model(network), searching("cem", 120), 1)
+def test_replies_are_paid_for_where_there_is_an_opponent(game: str, replies: int, legality: bool) -> None:
+    asked = {"model__legality": legality, "learner__legality_weight": 0.1 * legality}
+    network = build_model(dataclasses.replace(tiny(**asked), game=game)).eval()
+    made = planner(search_model(network), searching("cem", 120), 1)
+    assert isinstance(made.model, MaskedModel) == legality
     obs, legal = np.zeros((1, *network.spec.observation_shape), np.uint8), np.ones((1, network.num_actions), np.bool_)
     plan = made.plan(obs, legal, np.zeros(1, np.uint64))
     expected = shape(3, 4, replies, 120, cem.LEAST)
