@@ -32,8 +32,7 @@ def ring_of(spec: GameSpec, config: Config) -> ReplayConfig:
     """A ring for the held-out share of the replay buffer's positions."""
     least = LEAST_POSITIONS * spec.frames
     capacity = max(least, math.ceil(config.held_out.fraction * config.replay.capacity))
-    return dataclasses.replace(config.replay, capacity=capacity, window_fraction=1.0, min_window=0,
-                               min_positions=LEAST_POSITIONS, prioritized=False)
+    return dataclasses.replace(config.replay, capacity=capacity, window_fraction=1.0, min_window=0, prioritized=False)
 
 
 def bytes_reserved(spec: GameSpec, config: Config) -> int:

@@ -46,8 +46,6 @@ class Rollouts:
         """[R] product of the signed discounts so far"""
         self.actions: list[Tensor] = []
         """[R] of each step, the opponent's among them"""
-        self.calls = 0
-        """of `Model.step`, in rows"""
 
     @property
     def returns(self) -> Tensor:
@@ -64,7 +62,6 @@ class Rollouts:
         made = action.clone()
         if len(rows) > 0:
             output = self.model.step(self.latent[rows], tried)
-            self.calls += len(rows)
             kept = torch.cat((torch.arange(len(own), device=action.device), len(own) + self._best(output, len(own))))
             going = torch.cat((own, other))
             self._advance(going, kept, output)

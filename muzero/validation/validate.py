@@ -127,8 +127,8 @@ def usual(agent: Agent, depth: int, seed: int) -> tuple[int, int]:
     policy's games and up to the end, or, if these are long, at intervals and not at all."""
     with released(games.make(agent.config.game, LOOKED_AT, seed)) as batch:
         lengths = _lengths(batch, policy_of(agent), seed)
-    usual = int(np.median(lengths))
-    return (2 * depth, 0) if usual >= LONGEST else (usual, LONGEST)
+    length = int(np.median(lengths))
+    return (2 * depth, 0) if length >= LONGEST else (length, LONGEST)
 
 
 def _lengths(batch: GameBatch, mover: Mover, seed: int) -> NDArray[np.int64]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
-from counting_model import CountingModel, at_random, continued
+import torch
+from counting_model import GAME, CountingModel, at_random, continued
 
 import games
-from games.base import GameSpec
+from games.base import GameSpec, IntArray, Step
+from muzero.validation import depth
 from muzero.validation.continuations import Collector, Movers, Wanted
 from muzero.validation.depth import imagine
 from muzero.validation.report import DepthReport, mean_by_depth, report
@@ -73,6 +76,30 @@ def test_illegal_actions_that_seem_legal_are_seen() -> None:
     right, careless = (imagine(model, sample).legal_mass[:, 1:][few] for model in (
         CountingModel(), CountingModel(careless=True)))
     assert careless.max() < 0.9995 < right.min()
+
+
+def test_what_is_illegal_does_not_count_in_the_divergence() -> None:
+    found = judged(CountingModel(careless=True), continued(after=at_random))
+    np.testing.assert_allclose(found.kl, 0, atol=1e-5)
+
+
+def test_the_divergence_is_weighed_by_the_real_policy() -> None:
+    """A move that only the real policy makes costs much, one that only the imagined policy makes costs little."""
+    model, first = CountingModel(forgetful=True), np.flatnonzero(SAMPLE.in_game[:, 1])
+    before, after = (torch.from_numpy(SAMPLE.obs[first, step]) for step in (0, 1))
+    reached = model.advance(model.encode(before), torch.from_numpy(SAMPLE.action[first, 0]))[0]
+    real, imagined = (
+        torch.where(torch.from_numpy(SAMPLE.legal[first, 1]), model.predict(latent)[0].double(), -1e9).softmax(1)
+        for latent in (model.encode(after), reached))
+    expected = torch.where(real > 0, real * (real / imagined).log(), 0.0).sum(1)
+    np.testing.assert_allclose(imagine(model, SAMPLE).kl[first, 1], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_model_is_asked_in_parts_that_fit_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = imagine(CountingModel(forgetful=True), SAMPLE)
+    monkeypatch.setattr(depth, "ROWS", 7)
+    for name, one in vars(imagine(CountingModel(forgetful=True), SAMPLE)).items():
+        np.testing.assert_array_equal(one, getattr(whole, name))
 
 
 def test_a_win_is_expected_where_the_value_says_so() -> None:
@@ -182,6 +209,56 @@ def test_rewards_are_those_the_learner_saw() -> None:
         collector = Collector(games.make(game, 8), Movers(at_random, at_random, at_random), wanted,
                               SelfPlayConfig(clip_rewards=clipped), 0)
         assert collector.collect(1.0).reward.max() == paid
+
+
+class Losing:
+    """Batches of `Lives` in which a life is lost where it is paid."""
+
+    def __init__(self, size: int) -> None:
+        self.batch = games.make(f"{__file__}:Lives", size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.batch, name)
+
+    def step(self, actions: IntArray) -> Step:
+        made = self.batch.step(actions)
+        return dataclasses.replace(made, life_lost=(made.reward > 0) & (made.discount != 0.0))
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_lost_life_ends_a_game_if_the_learner_saw_it_so(ends: bool) -> None:
+    wanted = Wanted(40, 9, starts=10, wait=20)
+    sample = Collector(Losing(4), Movers(at_random, at_random, at_random), wanted,  # type: ignore[arg-type]
+                       SelfPlayConfig(life_ends=ends), 0).collect(1.0)
+    moves, start = sample.made.sum(1), sample.obs[:, 0, 0]
+    assert start.max() > 3, "the game itself goes on"
+    np.testing.assert_array_equal(start + moves, np.minimum((start // 3 + 1) * 3 if ends else start + 9, 10))
+    paid = sample.returns[:, 0]
+    assert (paid[start < 9] == 5).all() if ends else (paid == 5 * (3 - start // 3)).all()
+    last = sample.discount[np.arange(len(moves)), moves - 1]
+    np.testing.assert_array_equal(last == 0, ends | (start + moves == 10))
+
+
+def test_a_return_is_discounted_by_each_move_and_has_its_movers_sign() -> None:
+    """Taken in turn, the last counter pays 1: worth gamma^n to its taker n moves before, -gamma^n to the other."""
+    wanted = Wanted(16, 20, starts=1, wait=100)
+    sample = Collector(games.make(GAME, 8), Movers(at_random, at_random, at_random), wanted, SelfPlayConfig(),
+                       0).collect(gamma=0.9)
+    for returns, inside in zip(sample.returns, sample.in_game, strict=True):
+        left = inside.sum() - 1 - np.arange(inside.sum())
+        np.testing.assert_allclose(returns[inside], 0.9**left * (-1.0) ** left, rtol=1e-5)
+
+
+def test_the_truth_is_that_of_each_games_own_position() -> None:
+    """Here the number of counters left."""
+    def left(batch: games.GameBatch, row: int) -> float:
+        return float(batch.observe()[row].argmax())
+
+    sample = Collector(games.make(GAME, 8), Movers(at_random, at_random, at_random), Wanted(24, 3, starts=4),
+                       SelfPlayConfig(), 0, left).collect(1.0)
+    assert sample.truth is not None
+    np.testing.assert_array_equal(sample.truth[sample.in_game], sample.obs[sample.in_game].argmax(1))
+    assert np.isnan(sample.truth[~sample.in_game]).all()
 
 
 def test_a_longer_game_goes_on_behind_a_continuation() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from counting_model import CountingModel, continued
 
+from games.base import FloatArray
 from muzero.validation.calibration import calibrated
 from muzero.validation.depth import imagine
 from muzero.validation.report import DepthReport, report
@@ -48,6 +49,26 @@ def test_rare_events_are_judged_over_all_depths_before() -> None:
     means, total = so_far(share, events)
     np.testing.assert_array_equal(total, [0, 3, 3, 4, 8])
     np.testing.assert_allclose(means, [np.nan, 1.0, 1.0, 0.75, 0.625])
+
+
+def at_most(share: float) -> FloatArray:
+    return np.full(7, share, np.float32)
+
+
+@pytest.mark.parametrize(("figures", "named"), [
+    ({"drift": at_most(0.36)}, "value"), ({"kl": at_most(0.51)}, "policy"), ({"legal_mass": at_most(0.94)}, "legality"),
+    ({"recall": at_most(0.79)}, "rewards"), ({"false_rewards": at_most(0.06)}, "rewards"),
+    ({"ends_seen": at_most(0.79)}, "ends"), ({"false_ends": at_most(0.06)}, "ends"),
+    ({"ends_seen": at_most(np.nan), "after_end": at_most(0.36)}, "ends"),
+])
+def test_each_figure_has_its_bound(figures: dict[str, FloatArray], named: str) -> None:
+    """Of values from -1 to 1, whose spread is 1, and events at every depth."""
+    right = dataclasses.replace(judged(), spread=1.0, rewards=np.full(7, 20), ends=np.full(7, 20))
+    within = {"drift": 0.34, "kl": 0.49, "legal_mass": 0.96, "recall": 0.81, "false_rewards": 0.04, "ends_seen": 0.81,
+              "false_ends": 0.04, "after_end": 9.0}
+    right = dataclasses.replace(right, **{name: at_most(bound) for name, bound in within.items()})
+    assert trusted(right, CountingModel.spec).wrong == ()
+    assert trusted(dataclasses.replace(right, **figures), CountingModel.spec) == Trust(0, 6, (named,))
 
 
 def test_values_that_are_all_alike_raise_no_alarm() -> None:
@@ -95,6 +116,23 @@ def test_confidence_that_is_too_large_is_an_error_of_calibration() -> None:
     np.testing.assert_array_equal(found.count, [4, 4])
     np.testing.assert_array_equal(found.happened, [-0.5, 0.5])
     assert found.error == pytest.approx(0.4)
+
+
+def test_bins_weigh_as_much_as_they_hold_and_the_largest_prediction_is_in_the_last() -> None:
+    """Three of four are predicted at 1 and happen, one at 0.05 does not: off by 0.05 in a quarter of all."""
+    found = calibrated(np.array([0.05, 1, 1, 1], np.float32), np.array([0, 1, 1, 1], np.float32), 0.0, 1.0)
+    np.testing.assert_array_equal(found.count, [1, 3])
+    assert found.error == pytest.approx(0.05 / 4)
+
+
+def test_the_chance_of_few_games_is_the_mean_error_of_calibrated_ones() -> None:
+    """Outcomes of a standard deviation of 2 around what is predicted, 64 in each bin."""
+    rng = np.random.default_rng(0)
+    said = np.repeat(np.arange(10) + 0.5, 64).astype(np.float32)
+    found = [calibrated(said, (said + rng.normal(0, 2, len(said))).astype(np.float32), 0.0, 10.0) for _ in range(100)]
+    expected = 2 / np.sqrt(64) * np.sqrt(2 / np.pi)
+    assert np.mean([one.error for one in found]) == pytest.approx(expected, rel=0.05)
+    assert np.mean([one.chance for one in found]) == pytest.approx(expected, rel=0.05)
 
 
 def test_nothing_predicted_has_no_error_of_calibration() -> None:
