@@ -28,7 +28,7 @@ from muzero.storage import checkpoint, metrics
 from muzero.training import deliveries, loop
 from muzero.training.reanalyse import Reanalyser
 from muzero.training.source import Delivery
-from muzero.training.validating import in_words, sample_of, too_few, validate_newest
+from muzero.training.validating import held_out_sample, in_words, sample_of, too_few, validate_newest
 from muzero.validation.trust import Trust
 from selfplay.actor import Actor
 from selfplay.settings import SelfPlayConfig
@@ -276,6 +276,60 @@ def test_a_sample_is_what_followed_in_the_game() -> None:
         known = min(depth + 1, len(game) - place)
         assert sample.returns[place, :known].tolist() == mover[place : place + known]
         assert np.isnan(sample.returns[place, known:]).all()
+
+
+def test_positions_are_measured_as_they_were_played_to_the_end() -> None:
+    """Whatever a learning step makes of targets: neither mirrored, nor cut short, nor mixed with what searches say."""
+    config = tiny(held_out__fraction=0.5, learner__gamma=0.9, learner__td_steps=1, learner__search_share=0.5)
+    held = HeldOut(games.spec("tic_tac_toe"), tiny(held_out__fraction=0.5, replay__capacity=400),
+                   symmetries("tic_tac_toe"))
+    returns: dict[bytes, set[float]] = defaultdict(set)
+    for seed in range(60):
+        played = random_game(seed)
+        searched = dataclasses.replace(played, number=seed + 1, searched=np.ones(len(played), np.bool_),
+                                       root_value=np.full(len(played), 0.123, np.float32))
+        if not held.take([searched]):
+            for place, obs in enumerate(played.obs):
+                left = len(played) - 1 - place
+                returns[obs.tobytes()].add(round(float(played.reward[-1]) * (-0.9) ** left, 4))
+    sample = held_out_sample(held, config, np.random.default_rng(0))
+    assert sample.depth == 2 * config.learner.unroll
+    assert len(sample) == min(config.held_out.positions, len(held.replay))
+    assert not sample.in_game.all()
+    for obs, value in zip(sample.obs[sample.in_game], sample.returns[sample.in_game].tolist(), strict=True):
+        assert round(value, 4) in returns[obs.tobytes()]
+    assert np.isnan(sample.returns[~sample.in_game]).all()
+
+
+def test_the_newest_weights_are_measured_of_the_averaged_model(tmp_path: Path) -> None:
+    with contextlib.closing(loop.Run(dataclasses.replace(ON, learner=dataclasses.replace(ON.learner, ema=0.9)),
+                                     tmp_path)) as run:
+        while run.state.held_out is None or run.state.learner.steps < 4 or run.state.held_out.lacking:
+            run.advance()
+        learner = run.state.learner
+        before = validate_newest(run.state)[1]
+        with torch.no_grad():
+            for weights in learner.model.parameters():
+                weights.zero_()
+        assert validate_newest(run.state)[1] == before
+        with torch.no_grad():
+            for weights in learner.averaged.parameters():
+                weights.zero_()
+        assert validate_newest(run.state)[1] != before
+
+
+def test_slow_measurements_are_rare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes long is not followed by another one until the end."""
+    for taken, expected in ((1e6, {2}), (0.0, set(range(4, 100)))):
+        calls: list[int] = []
+
+        def measured(run: loop.Run, calls: list[int] = calls, taken: float = taken) -> float:
+            calls.append(run.state.learner.steps)
+            return taken
+
+        monkeypatch.setattr(loop.Run, "validate", measured)
+        whole_run(tiny(held_out__fraction=FRACTION, held_out__seconds=0.0, train__steps=3), tmp_path / str(taken))
+        assert len(calls) in expected
 
 
 def test_a_run_measures_its_model_by_depth(tmp_path: Path) -> None:

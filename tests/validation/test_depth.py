@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from counting_model import GAME, CountingModel, at_random, continued
+from torch import Tensor
 
 import games
 from games.base import GameSpec, IntArray, Step
@@ -105,6 +106,19 @@ def test_a_model_is_asked_in_parts_that_fit_in_memory(monkeypatch: pytest.Monkey
 def test_a_win_is_expected_where_the_value_says_so() -> None:
     found = imagine(CountingModel(), SAMPLE)
     np.testing.assert_allclose(found.win[SAMPLE.in_game], (found.value[SAMPLE.in_game] > 0) * 1.0, atol=1e-6)
+
+
+class Doubting(CountingModel):
+    """Expects a return of -1, 0 or 1 with chances of 0.1, 0.3 and 0.6, where a win is worth 2."""
+
+    spec = dataclasses.replace(CountingModel.spec, max_return=2.0)
+
+    def predict(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        return super().predict(latent)[0], torch.tensor([0.1, 0.3, 0.6]).log().expand(len(latent), -1)
+
+
+def test_half_of_a_win_is_half_a_win_and_a_draw_or_a_loss_is_none() -> None:
+    np.testing.assert_allclose(imagine(Doubting(), SAMPLE).win, 0.6 / 2, atol=1e-6)
 
 
 def test_past_the_end_nothing_counts() -> None:
