@@ -57,7 +57,9 @@ def _told(model: LearnedModel | PreparedModel, obs: Tensor) -> Told:
             latent = step.latent
             told |= {f"{name} after move {move + 1}": value for name, value in {
                 "latent of g": latent, "reward": step.reward, "discount": step.discount, "policy logits": step.logits,
-                "value": step.value}.items()}
+                "value": step.value,
+                "policy alone": model.policy(learned.bare(latent)) if isinstance(model, PreparedModel) else step.logits,
+            }.items()}
     return told
 
 

@@ -41,8 +41,8 @@ class MaskedModel(Wrapper):
     def root(self, obs: Tensor, legal: Tensor) -> RootOutput:
         return self.network.root(obs, legal)
 
-    def step(self, latent: Tensor, action: Tensor) -> StepOutput:
-        output = self.network.step(latent, action)
+    def step(self, latent: Tensor, action: Tensor, *context: Tensor) -> StepOutput:
+        output = self.network.step(latent, action, *context)
         wrong, over = illegal(self.legality(output.latent).float(), self.least)
         return dataclasses.replace(output, logits=output.logits.masked_fill(wrong, IMPOSSIBLE),
                                    discount=output.discount.masked_fill(over, 0.0))

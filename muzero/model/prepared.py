@@ -49,6 +49,8 @@ class PreparedModel:
         elif model.prefix is not None:
             self.prefix = fused.Prefix(self.derived, model.prefix)
         self.h, self.g, self.f = laid_out.h, laid_out.g, laid_out.f
+        self.policy: Encoder = laid_out.policy or (lambda latent: laid_out.f(latent)[0])
+        """Latents [M, *L], without a value prefix's state -> logits [M, A], as f gives them."""
         self.legality = self._legality_of(model)
         """Latents [M, *L] -> logits [M, A] of each action's probability of being legal; None without a legality head.
         """
@@ -97,11 +99,15 @@ class PreparedModel:
             self.model.remembering(latent), logits.float(),
             self.watch.mark(scalar.decode(value, self.model.config.value)))
 
+    def advance(self, latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents [M, *L] after actions [M] in latents [M, *L], with the reward [M] and the signed discount [M]."""
+        reached, output, mover = self.model.moved(self.g, self.prefix, latent, action)
+        return reached, *self.model.outcome(latent, reached, output, mover)
+
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         model = self.model
-        reached, output, mover = model.moved(self.g, self.prefix, latent, action)
+        reached, reward, discount = self.advance(latent, action)
         logits, value = self.f(model.bare(reached))
-        reward, discount = model.outcome(latent, reached, output, mover)
         return StepOutput(reached, reward, discount, logits.float(),
                           self.watch.mark(scalar.decode(value, model.config.value)))
 

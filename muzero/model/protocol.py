@@ -31,6 +31,8 @@ class RootOutput:
     """[B, A]"""
     value: Tensor
     """[B] for the player to move"""
+    context: tuple[Tensor, ...] = ()
+    """[B, ...] each: of every tree what its steps are told again, behind latent and action; most models need none"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Model(Protocol):
 
     def step(self, latent: Tensor, action: Tensor) -> StepOutput:
         """Evaluate actions int64 [M] taken in latents [M, *L]. A model that knows the legal actions gives every other
-        action the logit `IMPOSSIBLE`, so that the search doesn't try it."""
+        action the logit `IMPOSSIBLE`, so that the search doesn't try it. If its roots have a `context`, a model is
+        given that too, [M, ...] each: of every latent the context of its root."""
 
 
 class SearchModel(Model, Protocol):

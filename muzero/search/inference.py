@@ -19,7 +19,7 @@ from torch import Tensor
 
 from games.base import FloatArray, IntArray, MaskArray
 from muzero.device.graphs import WARM_UPS, CudaGraphs, Recorder
-from muzero.model.protocol import Model
+from muzero.model.protocol import Model, RootOutput
 from muzero.search.latents import LatentPool
 from selfplay.stopwatch import Stopwatch
 
@@ -79,11 +79,11 @@ def host(tensor: Tensor) -> FloatArray:
     return array
 
 
-def fitting(pool: LatentPool | None, simulations: int, trees: int, roots: Tensor) -> LatentPool:
+def fitting(pool: LatentPool | None, simulations: int, trees: int, roots: RootOutput) -> LatentPool:
     """`pool` if it can hold the search, otherwise a new one."""
-    if pool is not None and pool.fits(simulations, trees, roots):
+    if pool is not None and pool.fits(simulations, trees, roots.latent, roots.context):
         return pool
-    return LatentPool(simulations, trees, roots)
+    return LatentPool(simulations, trees, roots.latent, roots.context)
 
 
 class HostInference:
@@ -99,16 +99,16 @@ class HostInference:
         self.spent.start()
         output = self.model.root(torch.as_tensor(obs), torch.as_tensor(legal))
         self.spent.network += self.spent.lap()
-        self.pool = fitting(self.pool, self.simulations, self.width, output.latent)
-        self.pool.put(0, output.latent)
+        self.pool = fitting(self.pool, self.simulations, self.width, output)
+        self.pool.begin(output)
         return host(output.logits), host(output.value)
 
     def launch(self, slot: int, count: int) -> None:
         assert self.pool is not None
         tree, parent, action = torch.from_numpy(self.leaves[:, :count].astype(np.int64))
-        latent = self.pool.gather(parent * self.width + tree)
+        latent, context = self.pool.gather(parent * self.width + tree), self.pool.context_of(tree)
         self.spent.copies += self.spent.lap()
-        output = self.model.step(latent, action)
+        output = self.model.step(latent, action, *context)
         self.spent.network += self.spent.lap()
         self.pool.scatter(tree + slot * self.width, output.latent)
         self.answers = Answers(*(host(getattr(output, name)) for name in Answers._fields))
@@ -148,10 +148,10 @@ class GraphedInference:
         device = self.model.device
         self.spent.start()
         output = self.model.root(torch.as_tensor(obs, device=device), torch.as_tensor(legal, device=device))
-        pool = fitting(self.pool, self.simulations, self.width + 1, output.latent)
+        pool = fitting(self.pool, self.simulations, self.width + 1, output)
         if pool is not self.pool:
             self.pool, self.recorder, self.repeat = pool, None, None
-        pool.put(0, output.latent)
+        pool.begin(output)
         answers = host(output.logits), host(output.value)
         self.spent.network += self.spent.lap()
         return answers
@@ -180,7 +180,7 @@ class GraphedInference:
         given = self.given.long()
         tree, parent, action = given[:-1].view(3, self.width)
         trees = self.width + 1
-        output = self.model.step(self.pool.gather(parent * trees + tree), action)
+        output = self.model.step(self.pool.gather(parent * trees + tree), action, *self.pool.context_of(tree))
         self.pool.scatter(given[-1] * trees + tree, output.latent)
         parts = (output.logits.flatten(), *(getattr(output, name) for name in SCALARS))
         torch.cat([part.float() for part in parts], out=self.found)

@@ -37,7 +37,8 @@ class OneStepPlanner(OverModel):
         # In place of an illegal action the likeliest one is asked again: a model of the rules knows no other way.
         asked = np.where(legal[rows, tried], tried, tried[:, :1])
         actions = torch.as_tensor(asked, device=root.latent.device)
-        output = self.model.step(root.latent.repeat_interleave(count, 0), actions.flatten())
+        latent, *context = (part.repeat_interleave(count, 0) for part in (root.latent, *root.context))
+        output = self.model.step(latent, actions.flatten(), *context)
         found = host(output.reward) + host(output.discount) * host(output.value)
         finite("rewards or values", found)
         visits, q = np.zeros(legal.shape, np.int32), np.repeat(value[:, None].astype(np.float64), legal.shape[1], 1)

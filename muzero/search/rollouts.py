@@ -37,7 +37,7 @@ class Rollouts:
     def __init__(self, model: Model, root: RootOutput, sequences: int, replies: int) -> None:
         """replies: of the opponent that are tried each time, the likeliest ones; 1 = its likeliest move."""
         self.model, self.sequences, self.replies = model, sequences, min(replies, model.num_actions)
-        self.latent = root.latent.repeat_interleave(sequences, 0)
+        self.latent, *self.context = (part.repeat_interleave(sequences, 0) for part in (root.latent, *root.context))
         self.logits = root.logits.float().repeat_interleave(sequences, 0)
         self.value = root.value.double().repeat_interleave(sequences, 0)
         self.paid = torch.zeros_like(self.value)
@@ -61,7 +61,7 @@ class Rollouts:
         tried = torch.cat((action[own], replies.flatten()))
         made = action.clone()
         if len(rows) > 0:
-            output = self.model.step(self.latent[rows], tried)
+            output = self.model.step(self.latent[rows], tried, *(part[rows] for part in self.context))
             kept = torch.cat((torch.arange(len(own), device=action.device), len(own) + self._best(output, len(own))))
             going = torch.cat((own, other))
             self._advance(going, kept, output)

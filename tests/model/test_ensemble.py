@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from recorders import Late
 from torch import Tensor
 
 import games
@@ -23,7 +24,10 @@ from muzero.model.member import MemberModel
 from muzero.model.networks.ensemble import Ensemble
 from muzero.model.prepared import PreparedModel
 from muzero.replay.batch import Batch
+from muzero.search import tree
+from muzero.search.inference import GraphedInference
 from muzero.search.planners import planner
+from muzero.search.tree import TreeSearch
 from muzero.training.actors import for_selfplay, playing, selfplay_network
 from selfplay.contract import check_planner
 from selfplay.planner import Planner
@@ -231,13 +235,13 @@ def test_a_position_is_judged_by_its_member_at_every_node(kind: str, dtype: torc
     numbers = np.arange(9) * 7 + 3
     view = searched.view(batch, obs, numbers)
     root = searched.root(torch.from_numpy(view), torch.from_numpy(legal))
-    inner = searched.inner.root(torch.from_numpy(obs), torch.from_numpy(legal))
+    inner = searched.network.root(torch.from_numpy(obs), torch.from_numpy(legal))
     bare, member = inner.latent, torch.from_numpy(numbers % N)
     assert torch.equal(root.logits, inner.logits)
     assert torch.equal(root.value, inner.value)
     latent, action = root.latent, torch.arange(9)
     for _ in range(3):
-        found, plain = searched.step(latent, action), searched.inner.step(bare, action)
+        found, plain = searched.step(latent, action, *root.context), searched.network.step(bare, action)
         assert model.ensemble is not None
         said, rows = model.ensemble.said(model.bare(bare).float(), action), torch.arange(9)
         assert torch.allclose(found.value, said.value[rows, member], atol=tolerance)
@@ -248,13 +252,13 @@ def test_a_position_is_judged_by_its_member_at_every_node(kind: str, dtype: torc
         latent, bare, action = found.latent, plain.latent, action.flip(0)
 
 
-def test_every_member_can_be_told_in_bfloat16() -> None:
-    searched, (batch, obs, legal) = member_model(made("resnet", members=64), torch.bfloat16), positions(64)
-    root = searched.root(torch.from_numpy(searched.view(batch, obs, np.arange(64))), torch.from_numpy(legal))
-    assert searched.packing.memory(root.latent)[:, 0].tolist() == list(range(64))
+def test_each_of_the_most_members_has_its_games() -> None:
+    searched, (batch, obs, legal) = member_model(made("resnet", members=64), torch.bfloat16), positions(65)
+    root = searched.root(torch.from_numpy(searched.view(batch, obs, np.arange(65))), torch.from_numpy(legal))
+    assert root.context[0].tolist() == [*range(64), 0]
 
 
-@pytest.mark.parametrize("algorithm", ["gumbel", "puct", "shooting"])
+@pytest.mark.parametrize("algorithm", ["gumbel", "puct", "shooting", "cem", "one_step"])
 def test_plans_by_members_keep_the_contract_of_planners(algorithm: str) -> None:
     """Rows of a batch are planned as they would be alone, each by its member."""
     searched = member_model(made())
@@ -268,7 +272,22 @@ def test_plans_by_members_keep_the_contract_of_planners(algorithm: str) -> None:
     obs[:], legal[:] = obs[0], legal[0]
     view = searched.view(batch, obs, np.arange(N))
     plan = make(N).plan(view, legal, np.zeros(N, np.uint64))
-    assert len(set(plan.value.tolist())) == N
+    assert len({row.tobytes() for row in plan.q}) == N
+
+
+def test_a_recorded_step_is_told_the_members_of_its_own_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two parts of one batch, whose rows change their members from search to search."""
+    searched, (batch, obs, legal) = member_model(made()), positions(6)
+    seeds, config = np.arange(6, dtype=np.uint64), SearchConfig(simulations=10)
+    views = [searched.view(batch, obs, numbers) for numbers in (np.arange(6), np.arange(6) + 2)]
+    wanted = [TreeSearch(config, 9, 6).run(searched, view, legal, seeds) for view in views]
+    monkeypatch.setattr(tree, "inference", lambda *args: GraphedInference(*args, Late))
+    driver = TreeSearch(config, 9, 6, 2)
+    for view, plan in zip(views, wanted, strict=True):
+        found = driver.run(searched, view, legal, seeds)
+        np.testing.assert_allclose(found.q, plan.q, atol=1e-5)
+        assert found.visits.tolist() == plan.visits.tolist()
+    assert np.abs(wanted[0].q - wanted[1].q).max() > 0.1
 
 
 def test_new_weights_reach_the_members() -> None:
@@ -278,7 +297,7 @@ def test_new_weights_reach_the_members() -> None:
 
     def told() -> Tensor:
         root = searched.root(view, torch.from_numpy(legal))
-        return searched.step(root.latent, torch.arange(3)).value
+        return searched.step(root.latent, torch.arange(3), *root.context).value
 
     before = told()
     model.load_state_dict(made(seed=1).state_dict())

@@ -243,6 +243,8 @@ def of_first(out: Any, *_: Any) -> Any:
     ({"build": building(f=lambda out, _: (out[0] * np.nan, out[1]))}, "policy logits: expected finite numbers, got"),
     ({"fast": lambda model, *_: Fast(model.h, model.g, lambda latent: model.f(latent * 2))},
      "policy logits: expected the same from its fast networks, got a difference of"),
+    ({"fast": lambda model, *_: Fast(model.h, model.g, model.f, lambda latent: model.f(latent * 2)[0])},
+     "policy alone after move 1: expected the same from its fast networks, got a difference of"),
 ])
 def test_a_network_that_breaks_the_contract_is_found(
     changes: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch

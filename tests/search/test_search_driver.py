@@ -15,7 +15,7 @@ from table_model import TableModel
 import games
 from muzero.config import ModelConfig, SearchConfig
 from muzero.model.learned import LearnedModel
-from muzero.model.protocol import SearchError
+from muzero.model.protocol import RootOutput, SearchError
 from muzero.search import tree
 from muzero.search.inference import GraphedInference
 from muzero.search.latents import LatentPool
@@ -302,6 +302,17 @@ def test_a_pool_is_used_again_only_for_what_fits() -> None:
     assert not pool.fits(6, 3, roots[:3])
     assert not pool.fits(6, 4, torch.zeros(4, 6))
     assert not pool.fits(6, 4, roots.double())
+    assert not pool.fits(6, 4, roots, (torch.zeros(4),))
+    assert not LatentPool(6, 4, roots, (torch.zeros(4),)).fits(6, 4, roots, (torch.zeros(4, 2),))
+
+
+def test_each_tree_has_the_context_of_its_last_root() -> None:
+    roots, tree = torch.zeros(3, 5), torch.tensor([2, 0, 2])
+    pool = LatentPool(2, 4, roots, (torch.zeros(3, dtype=torch.int64), torch.zeros(3, 2)))
+    for start in (10, 20):
+        context = torch.arange(start, start + 3), torch.arange(start, start + 6.0).view(3, 2)
+        pool.begin(RootOutput(roots, roots, roots[:, 0], context))
+        assert [part.tolist() for part in pool.context_of(tree)] == [part[tree].tolist() for part in context]
 
 
 @pytest.mark.parametrize("config", [ModelConfig(width=8), ModelConfig(network="resnet", width=4, hidden=4)])

@@ -64,7 +64,8 @@ def fast_over(
     if model.g is not None:
         assert isinstance(model.g, resnet.Dynamics)
         g = fused.Dynamics(derived, model.g, model.spec.num_actions, entries("g"))
-    return Fast(h, g, fused.Prediction(derived, model.f))
+    f = fused.Prediction(derived, model.f)
+    return Fast(h, g, f, f.policy)
 
 
 def bounds(model: Built) -> dict[str, list[Row]]:

@@ -132,23 +132,27 @@ class Chosen:
             self.narrow = derived.hold(lambda: torch.cat((trained.narrow, prior.narrow), 1))
         self.inner = derived.hold(lambda: torch.cat((trained.inner, prior.inner)))
         self.inner_bias = derived.hold(lambda: torch.cat((trained.inner_bias, prior.inner_bias)))
-        self.outer = derived.hold(lambda: torch.cat((trained.outer, scale * prior.outer), 3).flatten(0, 1))
-        self.outer_bias = derived.hold(lambda: (trained.outer_bias + scale * prior.outer_bias).flatten(0, 1))
+        self.outer = derived.hold(
+            lambda: torch.cat((trained.outer, scale * prior.outer), 3).flatten(0, 1), torch.float32)
+        self.outer_bias = derived.hold(
+            lambda: (trained.outer_bias + scale * prior.outer_bias).flatten(0, 1), torch.float32)
 
     def __call__(self, latent: Tensor, action: Tensor, member: Tensor) -> Sayings:
         """What members [B] say of actions [B] in latents [B, *L]: value [B], reward [B]."""
-        networks = torch.stack((member, member + self.members), 1)
-        features = self._features(latent, networks, torch.arange(len(member), device=member.device)[:, None])
-        rows = action * self.members + member
-        outputs = (features.unsqueeze(1) * self.outer[rows]).sum(2) + self.outer_bias[rows]
+        row, networks = torch.arange(len(member), device=member.device), torch.stack((member, member + self.members), 1)
+        inner, places = self._inner(latent, row[:, None], networks)
+        features = inner.flatten(0, 1).index_select(0, places.flatten()).relu_().view(len(row), 1, -1)
+        mine = action * self.members + member
+        outputs = (features * self.outer.index_select(0, mine)).sum(2) + self.outer_bias.index_select(0, mine)
         return Sayings(*(told[:, 0] for told in self.decoded(outputs.unsqueeze(1))))
 
-    def _features(self, latent: Tensor, networks: Tensor, row: Tensor) -> Tensor:
-        """[B, 2 hidden] of the networks [B, 2] of each row, row being [B, 1]."""
+    def _inner(self, latent: Tensor, row: Tensor, networks: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden layers of all networks before their ReLU, [B, 2N, hidden] or [2N, B, hidden], and in which of the B 2N
+        places [B, 2] those of row [B, 1] and networks [B, 2] are."""
         if not self.board:
-            inner = F.linear(latent.flatten(1), self.inner.flatten(0, 1)).view(-1, *self.inner.shape[:2])
-            return F.relu(inner + self.inner_bias)[row, networks].flatten(1)
+            inner = F.linear(latent.flatten(1), self.inner.flatten(0, 1), self.inner_bias.flatten())
+            return inner.view(-1, *self.inner.shape[:2]), row * 2 * self.members + networks
         cells = F.relu(latent.permute(0, 2, 3, 1).flatten(1, 2) @ self.narrow)
         seen = cells.view(*cells.shape[:2], -1, NARROW).permute(2, 0, 1, 3).flatten(2)
         inner = torch.baddbmm(self.inner_bias.unsqueeze(1), seen, self.inner.transpose(1, 2))
-        return F.relu(inner[networks, row]).flatten(1)
+        return inner, networks * len(row) + row

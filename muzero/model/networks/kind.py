@@ -59,6 +59,8 @@ class Fast:
     h: Encoder
     g: Transition | None
     f: Heads
+    policy: Encoder | None = None
+    """f's policy logits [B, A] alone, the same numbers; None = no cheaper than both"""
 
 
 class Built(Protocol):
