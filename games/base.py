@@ -9,6 +9,7 @@ Shape letters: N games in lockstep, A actions, *O one observation.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -92,6 +93,11 @@ class GameSpec:
     def frame_shape(self) -> tuple[int, ...]:
         """Shape of one frame; that of the observation if frames aren't stacked."""
         return (self.observation_shape[0] // self.frames, *self.observation_shape[1:])
+
+    @property
+    def observation_bytes(self) -> int:
+        """Bytes of one observation."""
+        return math.prod(self.observation_shape) * np.dtype(self.observation_dtype).itemsize
 
 
 @dataclass(frozen=True)

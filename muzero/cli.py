@@ -10,14 +10,12 @@ import errno
 import importlib
 import io
 import os
-import select
 import sys
 from collections.abc import Sequence
-from typing import TextIO
 
 from muzero import packages
 from muzero.errors import FAILURE, INTERRUPTED, OK, USAGE, MuZeroError
-from muzero.view.console import CommandError, log, silence, tell
+from muzero.view.console import CommandError, log, reader_left, silence, tell
 from muzero.view.overview import overview
 from muzero.view.terminal import printable
 
@@ -126,17 +124,6 @@ def answer(argv: Sequence[str]) -> int:
             raise
         log(f"error: {printable(message)}")
         return exit_code(error)
-
-
-def reader_left(stream: TextIO) -> bool:
-    """True if `stream` is a pipe whose reader has gone."""
-    try:
-        number = stream.fileno()
-    except io.UnsupportedOperation:
-        return False
-    watch = select.poll()
-    watch.register(number, 0)
-    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
 
 
 def explain(error: Exception, argv: Sequence[str]) -> str | None:

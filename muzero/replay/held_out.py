@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from games.base import GameSpec
 from games.symmetry import Symmetries
-from muzero.config import Config, ReplayConfig
+from muzero.config import Config, ConfigError, ReplayConfig
 from muzero.replay import buffer
 from muzero.replay.buffer import Replay
 from selfplay.trajectory import UNNUMBERED, Trajectory
@@ -36,9 +36,23 @@ def ring_of(spec: GameSpec, config: Config) -> ReplayConfig:
 
 
 def bytes_reserved(spec: GameSpec, config: Config) -> int:
-    """Memory of a run's replay buffer and of its held-out games. Raises ConfigError if it is too large."""
-    apart = buffer.bytes_reserved(spec, ring_of(spec, config)) if config.held_out.fraction > 0 else 0
-    return buffer.bytes_reserved(spec, config.replay) + apart
+    """Memory of a run's replay buffer and of its held-out games. Raises ConfigError if it is too large, or if a
+    measurement needs too much."""
+    if config.held_out.fraction == 0:
+        return buffer.bytes_reserved(spec, config.replay)
+    ring = ring_of(spec, config)
+    _check_measurement(spec, config, min(config.held_out.positions, ring.capacity))
+    return buffer.bytes_reserved(spec, config.replay) + buffer.bytes_reserved(spec, ring)
+
+
+def _check_measurement(spec: GameSpec, config: Config, positions: int) -> None:
+    """Refuse more memory for the observations of one measurement than for the replay buffer."""
+    depth = 2 * config.unroll
+    megabytes = positions * (depth + 1) * spec.observation_bytes / 10**6
+    if megabytes > config.replay.memory_limit_mb:
+        raise ConfigError(
+            f"held_out.positions {positions}, each followed for {depth} moves, needs {megabytes:.0f} MB, more than "
+            f"replay.memory_limit_mb {config.replay.memory_limit_mb}; lower held_out.positions or raise the limit")
 
 
 class HeldOut:

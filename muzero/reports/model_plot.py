@@ -120,8 +120,9 @@ def _reliability(panel: Axes, report: ModelReport, depth: int) -> None:
     for source, found in known.items():
         enough = found.count >= FEW
         panel.plot(found.predicted[enough], found.happened[enough], marker=".", color=COLOURS[source])
-    if not known:
-        panel.text(0.5, 0.5, "no game was seen to end", ha="center", transform=panel.transAxes)
+    if not any((found.count >= FEW).any() for found in known.values()):
+        why = "too few games" if known else "no game was seen to end"
+        panel.text(0.5, 0.5, why, ha="center", transform=panel.transAxes)
     what = "win probability" if _wins(report) else "value"
     panel.set_title(f"reliability: {what}, depth {depth}", fontsize=9)
     panel.set_xlabel("predicted")

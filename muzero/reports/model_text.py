@@ -10,7 +10,7 @@ from games.own_names import short_name
 from muzero.validation.calibration import Calibration
 from muzero.validation.movers import SIMULATIONS, SOURCES, Source
 from muzero.validation.report import DepthReport
-from muzero.validation.trust import Trust
+from muzero.validation.trust import LEAST, Trust, unjudged
 from muzero.validation.validate import ModelReport
 from muzero.view.terminal import counted, table
 
@@ -73,7 +73,7 @@ def text(report: ModelReport) -> str:
     """The whole report, in lines of at most 80 columns."""
     head = (f"{short_name(report.spec.name)}: the model of {report.agent}, step {report.step:,}, "
             f"{counted(report.positions, 'position')} each, seed {report.seed}")
-    parts = [head, "", sentence(report)]
+    parts = [head, "", sentence(report), *_unjudged(report)]
     for source in SOURCES:
         figures = report.figures[source]
         parts += ["", f"{TITLES[source]}: {verdict(report.trust[source])}",
@@ -92,6 +92,13 @@ def sentence(report: ModelReport) -> str:
     if trust.depth == 0:
         return f"Not good for a single move here: {why}{AFTER[source]}."
     return f"Good to about {counted(trust.depth, 'move')} here; at {trust.depth + 1}, {why}{AFTER[source]}."
+
+
+def _unjudged(report: ModelReport) -> Iterator[str]:
+    """What that sentence says nothing about."""
+    trust = report.trust[report.worst]
+    if trust.depth > 0 and (few := unjudged(report.figures[report.worst], trust)):
+        yield f"There are too few {' and '.join(few)} up to there to judge them: fewer than {LEAST}."
 
 
 def verdict(trust: Trust) -> str:

@@ -52,6 +52,12 @@ def trusted(report: DepthReport, spec: GameSpec) -> Trust:
     return Trust(measured, measured, ())
 
 
+def unjudged(report: DepthReport, trust: Trust) -> tuple[str, ...]:
+    """Which of rewards and ends are too few, up to the depth of trust, to say anything."""
+    counts = {"rewards": report.rewards, "ends": report.ends}
+    return tuple(name for name, count in counts.items() if count[: trust.depth + 1].sum() < LEAST)
+
+
 def failures(report: DepthReport, spec: GameSpec) -> dict[str, MaskArray]:
     """By figure, the depths [T+1] at which it is out of bounds."""
     there = report.positions > 0

@@ -101,8 +101,7 @@ def samples(
 
 
 def _check_memory(spec: GameSpec, positions: int, depth: int) -> None:
-    each = int(np.prod(spec.observation_shape)) * np.dtype(spec.observation_dtype).itemsize
-    if (size := positions * (depth + 1) * each) > MOST_BYTES:
+    if (size := positions * (depth + 1) * spec.observation_bytes) > MOST_BYTES:
         raise ValidationError(f"{positions:,} positions followed for {depth} moves: expected at most "
                               f"{MOST_BYTES / GIB:g} GiB of observations, got {size / GIB:.1f}; lower --positions or "
                               "--depth")
@@ -110,9 +109,9 @@ def _check_memory(spec: GameSpec, positions: int, depth: int) -> None:
 
 def _check_enough(figures: DepthReport, positions: int) -> None:
     if (got := int(figures.positions[1])) < LEAST:
-        more = f"at least {-(-positions * LEAST // got):,}" if got else "more"
-        raise ValidationError(f"expected at least {LEAST} positions that are followed for a move, got {got}: give "
-                              f"--positions {more}")
+        mend = f": give --positions at least {-(-positions * LEAST // got):,}" if got else (
+            f" of {positions:,}: every game is over after that move, so nothing is left to compare")
+        raise ValidationError(f"expected at least {LEAST} positions that are followed for a move, got {got}{mend}")
 
 
 def _sample(agent: Agent, source: Source, wanted: Wanted, seed: int, truth: Truth | None) -> Sample:

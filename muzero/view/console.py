@@ -8,15 +8,17 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import select
 import shlex
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 from muzero.errors import DAMAGED, FAILURE, INTERRUPTED, OK, USAGE, MuZeroError
 from muzero.view.wrapping import fit
 
-__all__ = ["DAMAGED", "FAILURE", "INTERRUPTED", "OK", "USAGE", "CommandError", "command", "log", "quoted", "silence",
-           "tell"]
+__all__ = ["DAMAGED", "FAILURE", "INTERRUPTED", "OK", "USAGE", "CommandError", "command", "log", "quoted",
+           "reader_left", "reader_may_leave", "silence", "tell"]
 
 
 class CommandError(MuZeroError):
@@ -58,3 +60,26 @@ def silence(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)
         os.close(nowhere)
+
+
+def reader_left(stream: TextIO) -> bool:
+    """True if `stream` is a pipe whose reader has gone."""
+    try:
+        number = stream.fileno()
+    except io.UnsupportedOperation:
+        return False
+    watch = select.poll()
+    watch.register(number, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in watch.poll(0))
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Context for printing results that are also written to files: if the reader of the output leaves, as `head` does,
+    the printing ends, and the command goes on."""
+    try:
+        yield
+    except BrokenPipeError:
+        if not reader_left(sys.stdout):
+            raise
+        silence(sys.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import pytest
 import torch
 from tiny_runs import tiny, whole_run
 
+from games.base import GameSpec
 from muzero import cli
 from muzero.agent import Agent, load
 from muzero.config import Config, ModelConfig
 from muzero.model.build import build_model
 from muzero.reports import model_text
-from muzero.reports.model_plot import draw
+from muzero.reports.model_plot import FEW, draw
 from muzero.validation import validate as validation
 from muzero.validation.movers import SOURCES
+from muzero.validation.trust import Trust
 from muzero.validation.validate import ValidationError, validate
 
 torch.set_num_threads(1)
@@ -74,6 +77,14 @@ def test_equal_reports_give_equal_pictures(tmp_path: Path) -> None:
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
+def test_a_panel_without_a_curve_says_why(tmp_path: Path) -> None:
+    """Of 25 untrained games that begin anywhere, no bin of predictions holds enough at their ends."""
+    found = validate(made(), positions=25, depth=8)
+    assert 0 < found.figures["played"].positions[8] < FEW
+    draw(found, tmp_path / "few.svg")
+    assert "too few games" in (tmp_path / "few.svg").read_text()
+
+
 def test_a_run_can_be_inspected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole_run(tiny(train__steps=2), tmp_path / "run")
     code, out, _ = inspected(capsys, str(tmp_path / "run"), "--model", "--positions", "40", "--depth", "2")
@@ -101,7 +112,62 @@ def test_too_few_positions_are_refused_with_how_many_it_takes(monkeypatch: pytes
         validate(made(), positions=21)
 
 
+class OneMove:
+    """A game of one move."""
+
+    spec = GameSpec("one_move", 1, (1,), "float32", 2, 1, 0.0, 1.0, False, False, False)
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.made = 0
+
+    def to_play(self) -> int:
+        return 0
+
+    def legal(self) -> list[int]:
+        return [0, 1]
+
+    def step(self, action: int) -> float:
+        self.made += 1
+        return float(action)
+
+    def over(self) -> bool:
+        return self.made == 1
+
+    def observe(self) -> np.ndarray:
+        return np.array([self.made], np.float32)
+
+    def render(self) -> str:
+        return str(self.made)
+
+    def action_name(self, action: int) -> str:
+        return str(action)
+
+
+def test_games_of_one_move_are_no_matter_of_how_many() -> None:
+    config = Config(game=f"{__file__}:OneMove", model=ModelConfig(width=8, hidden=8))
+    agent = Agent(build_model(config), config, "made", 0)
+    with pytest.raises(ValidationError, match=r"got 0 of 30: every game is over after that move"):
+        validate(agent, positions=30, depth=2)
+
+
+def test_what_is_too_rare_to_be_judged_is_told() -> None:
+    """A model that has learned nothing is never wrong about rewards that nobody gets."""
+    config = Config(game="tic_tac_toe", model=ModelConfig(width=8, hidden=8))
+    found = validate(Agent(build_model(config), config, "made", 0), depth=2, positions=40)
+    good = Trust(2, 2, ())
+    few = dataclasses.replace(found.figures["played"], rewards=np.array([0, 10, 9]), ends=np.array([0, 10, 10]))
+    blank = dataclasses.replace(found, trust=dict.fromkeys(SOURCES, good), figures=dict.fromkeys(SOURCES, few))
+    lines = model_text.text(blank).splitlines()
+    assert lines[2].startswith("Good to at least 2 moves here")
+    assert lines[3] == "There are too few rewards up to there to judge them: fewer than 20."
+    enough = dataclasses.replace(few, rewards=np.array([0, 10, 10]))
+    told = dataclasses.replace(blank, figures=dict.fromkeys(SOURCES, enough))
+    assert "too few" not in model_text.text(told)
+
+
 @pytest.mark.parametrize(("words", "said"), [
+    (["--out", "x.svg"], "--out is for a position: leave out --model; the picture of a model is --plot FILE.svg"),
+    (["--moves=b2"], "--moves is for a position: leave out --model"),
     (["--positions", "19"], "--positions: expected 20 to 1,048,576, got 19"),
     (["--depth", "0"], "--depth: expected 1 to 1,000, got 0"),
     (["--seed", "-1"], "--seed: expected 0 to"),
@@ -117,6 +183,22 @@ def test_what_cant_be_done_is_refused_before_games_are_played(
     code, out, err = inspected(capsys, "tic_tac_toe", "--model", *words)
     assert code == 2
     assert said in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["tic_tac_toe@50", "--model"],
+     "tic_tac_toe@50: expected an agent without a number of simulations, as --model looks at its model alone: "
+     "muzero inspect tic_tac_toe --model"),
+    (["tic_tac_toe", "--plot", "x.svg"], "--plot is for the model: add --model"),
+    (["tic_tac_toe", "--positions", "50"], "--positions is for the model: add --model"),
+])
+def test_a_mix_of_both_inspections_is_told_apart(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = inspected(capsys, *words)
+    assert code == 2
+    assert " ".join(said.split()) in " ".join(err.split())
     assert out == ""
 
 

@@ -19,7 +19,7 @@ from tiny_runs import TINY, last, tiny, whole_run
 import games
 from games.symmetry import symmetries
 from muzero import presets
-from muzero.config import Config, ConfigError, from_json, to_json
+from muzero.config import Config, ConfigError, HeldOutConfig, from_json, to_json
 from muzero.replay import prefetch
 from muzero.replay.buffer import Replay
 from muzero.replay.held_out import LEAST_POSITIONS, HeldOut, bytes_reserved, is_held_out
@@ -376,6 +376,19 @@ def test_rules_that_are_searched_imagine_nothing() -> None:
     with pytest.raises(ConfigError, match=r"set held_out.fraction to 0, got 0.05"):
         tiny(model__dynamics="rules", held_out__fraction=0.05)
     assert presets.with_rules(ON).held_out.fraction == 0.0
+
+
+def test_a_measurement_that_takes_more_memory_than_the_replay_buffer_may_is_refused() -> None:
+    """4,000 positions, each followed for 128 moves, of 27 bytes."""
+    large = tiny(held_out__fraction=0.5, held_out__positions=5_000, replay__capacity=8_000, learner__unroll=64)
+    spec = games.spec(large.game)
+    assert bytes_reserved(spec, large) > 0
+    limited = dataclasses.replace(large, replay=dataclasses.replace(large.replay, memory_limit_mb=13))
+    with pytest.raises(ConfigError, match=r"held_out.positions 4000, each followed for 128 moves, needs 14 MB, more "
+                                          r"than replay.memory_limit_mb 13; lower held_out.positions or raise"):
+        bytes_reserved(spec, limited)
+    without = dataclasses.replace(limited, held_out=HeldOutConfig())
+    assert bytes_reserved(spec, without) > 0
 
 
 def test_a_verdict_is_as_short_as_a_display() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muzero.view.console import tell
+from muzero.view.console import reader_may_leave, tell
 
 SCREEN = "-"
 """In place of a file name: writes the figures to standard output, without the table."""
@@ -40,12 +40,13 @@ def show(kind: str, argv: Sequence[str], found: Found, target: str | None) -> No
         sys.stdout.write("\n")
         return
     machine, versions = hardware(), content["versions"]
-    tell(f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; GPU: "
-         f"{machine['gpu'] or 'none'}; torch {versions['torch']}, numpy {versions['numpy']}; "
-         f"commit {short(content['commit']) or 'unknown'}\n")
-    tell(found.table)
-    if found.said:
-        tell("\n" + "\n".join(found.said))
+    with reader_may_leave():
+        tell(f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; GPU: "
+             f"{machine['gpu'] or 'none'}; torch {versions['torch']}, numpy {versions['numpy']}; "
+             f"commit {short(content['commit']) or 'unknown'}\n")
+        tell(found.table)
+        if found.said:
+            tell("\n" + "\n".join(found.said))
     if target is not None:
         write_json(Path(target), content)
 

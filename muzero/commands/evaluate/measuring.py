@@ -12,7 +12,7 @@ from muzero.commands.arguments import find_agent, game_spec, load_agent
 from muzero.commands.evaluate.options import Common
 from muzero.commands.players import check_player, named_simulations, stored_game
 from muzero.config.kinds import PLANNERS
-from muzero.view.console import OK, USAGE, CommandError
+from muzero.view.console import OK, USAGE, CommandError, reader_may_leave
 
 if TYPE_CHECKING:
     from games.base import GameSpec
@@ -74,8 +74,9 @@ def run(
 
     reports = []
     for report in measure(subject):
-        terminal.show(report)
         reports.append(report)
+        with reader_may_leave():
+            terminal.show(report)
     # The stored measurement has the figures without the film, which comes first.
     content = as_json.document(subject, argv, *reversed(reports))
     if who.common.json is not None:

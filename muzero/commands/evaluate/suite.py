@@ -11,7 +11,7 @@ import tyro
 
 from muzero.commands.arguments import Maybe
 from muzero.commands.evaluate.options import check
-from muzero.view.console import OK, USAGE, CommandError
+from muzero.view.console import OK, USAGE, CommandError, reader_may_leave
 
 EXAMPLES = (
     "muzero evaluate episodes checkpoints/runs/atari_pong --episodes 100   # each run first: RUN/evaluation.json",
@@ -50,7 +50,8 @@ def run(arguments: Arguments, argv: Sequence[str]) -> int:
     from muzero.reports import as_json, terminal
     from muzero.reports.files import write_json
 
-    terminal.show(report)
+    with reader_may_leave():
+        terminal.show(report)
     if arguments.json is not None:
         write_json(arguments.json, as_json.with_provenance(argv, as_json.content(report)))
     return OK

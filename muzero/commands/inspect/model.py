@@ -11,8 +11,9 @@ import tyro
 
 from muzero.commands.arguments import Maybe, load_agent, parse
 from muzero.commands.bounds import check_numbers
+from muzero.commands.players import named_simulations
 from muzero.reports.files import check_plot, check_target, write_json
-from muzero.view.console import OK, log
+from muzero.view.console import OK, USAGE, CommandError, command, log, reader_may_leave
 
 FLAG = "--model"
 """The option that makes this command of `muzero inspect`."""
@@ -51,6 +52,7 @@ def run(argv: Sequence[str]) -> int:
     """Validate, print, draw and write."""
     arguments = parse(Arguments, argv, f"muzero inspect AGENT {FLAG}", EXAMPLES)
     check_numbers(vars(arguments))
+    _check_name(arguments.agent)
     check_target(arguments.json)
     check_plot(arguments.plot)
     agent = load_agent(arguments.agent, arguments.own_game)
@@ -59,7 +61,8 @@ def run(argv: Sequence[str]) -> int:
     from muzero.validation.validate import validate
 
     found = validate(agent, arguments.depth, arguments.positions, arguments.seed, log)
-    terminal.show(found)
+    with reader_may_leave():
+        terminal.show(found)
     if arguments.plot is not None:
         from muzero.reports.model_plot import draw
 
@@ -67,3 +70,11 @@ def run(argv: Sequence[str]) -> int:
     if arguments.json is not None:
         write_json(arguments.json, {**provenance(["inspect", *argv]), **as_json.content(found)})
     return OK
+
+
+def _check_name(agent: str) -> None:
+    """Raises CommandError (usage) for a number of simulations."""
+    name, simulations = named_simulations(agent, given=False)
+    if simulations is not None:
+        raise CommandError(f"{agent}: expected an agent without a number of simulations, as {FLAG} looks at its model "
+                           f"alone: {command('inspect', name, FLAG)}", USAGE)

@@ -13,7 +13,7 @@ from muzero.commands.arguments import Maybe, PlannerName, load_agent, parse
 from muzero.commands.bounds import check_between, check_numbers
 from muzero.commands.players import named_simulations
 from muzero.reports.files import check_target, write, write_json
-from muzero.view.console import OK, USAGE, CommandError
+from muzero.view.console import OK, USAGE, CommandError, reader_may_leave
 
 if TYPE_CHECKING:
     from muzero.agent import Agent
@@ -78,7 +78,8 @@ def run(argv: Sequence[str]) -> int:
     from muzero.reports.inspection.drawn import drawn
 
     found = report(agent, arguments, simulations)
-    terminal.show(found)
+    with reader_may_leave():
+        terminal.show(found)
     for file in arguments.out or ():
         write(file, drawn(found, file.suffix).encode(), "--out ")
     if arguments.json is not None:
