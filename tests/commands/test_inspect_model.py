@@ -233,3 +233,29 @@ def test_long_games_are_followed_at_intervals_and_their_ends_not_awaited(monkeyp
     found = validate(agent, depth=2, positions=60)
     for source in SOURCES:
         assert np.isnan(found.figures[source].value_error).all()
+
+
+def test_values_of_discounted_games_are_not_compared_with_perfect_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact values count every move alike."""
+    agent = made()
+    monkeypatch.setattr(validation, "usual", lambda *_: (3, 100))
+    for gamma, known in ((1.0, True), (0.9, False)):
+        learner = dataclasses.replace(agent.config.learner, gamma=gamma)
+        agent.config = dataclasses.replace(agent.config, learner=learner)
+        found = validate(agent, depth=1, positions=30).figures
+        assert all((not np.isnan(found[source].truth_error).any()) == known for source in SOURCES)
+
+
+def test_how_long_games_are_is_told_by_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their median."""
+    assert 5 <= validation.usual(made(), 3, 0)[0] <= 9
+    monkeypatch.setattr(validation, "_lengths", lambda *_: [5, 5, 7, 9, 9])
+    assert validation.usual(made(), 3, 0) == (7, validation.LONGEST)
+
+
+def test_it_is_measured_to_twice_the_depth_of_training_unless_told_otherwise() -> None:
+    agent = made()
+    found = validate(agent, positions=30)
+    assert found.depth == 2 * agent.config.unroll == 2 * found.unroll
+    trust = {source: Trust(depth, 9, ()) for source, depth in zip(SOURCES, (5, 2, 4), strict=True)}
+    assert dataclasses.replace(found, trust=trust).worst == SOURCES[1]
