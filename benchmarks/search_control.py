@@ -21,6 +21,8 @@ critical ones.
 from __future__ import annotations
 
 import argparse
+import ast
+import contextlib
 import dataclasses
 import json
 import random
@@ -246,13 +248,20 @@ def rows(
             yield judged(truth, count, positions, *searched(model, config, positions, seed))
 
 
-def changed(agent: Agent, settings: Sequence[str]) -> Agent:
-    """The agent with settings `name=value` of its search in play. Raises ConfigError."""
-    play = agent.config.play
-    for setting in settings:
-        name, _, text = setting.partition("=")
-        play = dataclasses.replace(play, **{name: type(getattr(play, name))(text)})
-    return Agent(agent.model, dataclasses.replace(agent.config, play=play), agent.name, agent.step, agent.threads)
+def changed(agent: Agent, settings: Sequence[tuple[str, Any]]) -> Agent:
+    """The agent with other settings of its search in play, by name. Raises ConfigError."""
+    config = replace(agent.config, {f"play.{name}": value for name, value in settings})
+    return Agent(agent.model, config, agent.name, agent.step, agent.threads)
+
+
+def assigned(text: str) -> tuple[str, Any]:
+    """`name=value`, the value being a number, True, False or else a word. Raises ArgumentTypeError."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    with contextlib.suppress(SyntaxError, ValueError):
+        return name, ast.literal_eval(value)
+    return name, value
 
 
 def reread(agent: Agent, transition: Literal["expected", "likeliest"]) -> Agent:
@@ -269,7 +278,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--truth", nargs="+", default=[NONE, "rewards+ends", RULES])
     parser.add_argument("--simulations", type=int, nargs="+", default=[16, 50, 100])
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--set", nargs="+", type=assigned, default=[], metavar="NAME=VALUE")
     parser.add_argument("--transition", choices=("expected", "likeliest"))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -14,6 +15,7 @@ from tiny_runs import tiny
 
 from games.rules import Positions
 from muzero.agent import Agent
+from muzero.config import ConfigError
 from muzero.model.build import build_model
 from muzero.model.prepared import PreparedModel
 from muzero.model.rules import RulesModel
@@ -108,6 +110,17 @@ def test_the_same_weights_are_read_in_another_way(agent: Agent) -> None:
     assert agent.model.outcome(latent, latent, output, torch.zeros(1, 0))[1].item() == -1.0
     weights = zip(agent.model.parameters(), other.model.parameters(), strict=True)
     assert all(torch.equal(one, two) for one, two in weights)
+
+
+def test_settings_of_the_search_can_be_others(agent: Agent) -> None:
+    given = [search_control.assigned(text) for text in (
+        "mirror=False", "c_scale=1", "scale=minmax", "shooting.horizon=7")]
+    play = search_control.changed(agent, given).config.play
+    assert (play.mirror, play.c_scale, play.scale, play.shooting.horizon) == (False, 1.0, "minmax", 7)
+    with pytest.raises(argparse.ArgumentTypeError, match="expected NAME=VALUE, got 'mirror'"):
+        search_control.assigned("mirror")
+    with pytest.raises(ConfigError, match=r"play\.miror"):
+        search_control.changed(agent, [("miror", True)])
 
 
 def test_a_table_as_words_and_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
