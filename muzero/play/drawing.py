@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
 from muzero.play.board import Board, Cell, Drawing
 from muzero.play.session import Position
 from muzero.view.terminal import Ink
+from muzero.view.wrapping import plain
 
 FIRST, SECOND = ("red", "bold"), ("yellow", "bold")
 """Colours of player 0 and player 1."""
@@ -23,7 +23,7 @@ def picture(position: Position, pen: Ink, fancy: bool) -> str:
     if position.board is not None:
         return draw(position.board, pen, fancy, position.added, position.possible)
     # A game's own text has no control codes unless they are allowed.
-    lines = (position.text if pen.on else re.sub(r"\x1b\[[0-9;]*m", "", position.text)).splitlines()
+    lines = (position.text if pen.on else plain(position.text)).splitlines()
     if len(position.returns) == 1:
         # The game's own text may not show the step and return.
         lines.insert(0, f"step {position.moves}   return so far {position.returns[0]:g}")

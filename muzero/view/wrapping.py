@@ -72,9 +72,14 @@ def _filled(words: Sequence[str], columns: int, deeper: str) -> list[str]:
     return lines
 
 
+def plain(text: str) -> str:
+    """A text without colours."""
+    return CODE.sub("", text)
+
+
 def shown(text: str) -> int:
     """Width of a text in columns."""
-    return len(CODE.sub("", text))
+    return len(plain(text))
 
 
 def _depth(line: str) -> int:

@@ -147,6 +147,14 @@ def test_json_has_every_node(report: PositionReport) -> None:
     assert content(bare)["imagined"].startswith("nothing is imagined: model.dynamics is rules")
 
 
+def test_without_search_there_is_no_value_after_it(report: PositionReport) -> None:
+    assert "after the search" in screen.text(report, Ink(False), True)
+    assert "after the search" in drawn(report, ".html")
+    bare = screen.text(inspected(agent("tic_tac_toe"), simulations=0), Ink(False), True)
+    assert "the network alone" in bare
+    assert "after the search" not in bare
+
+
 def test_a_report_without_a_tree_is_not_drawn() -> None:
     with pytest.raises(ValueError, match="expected a report with a tree, got one without: no tree: without search"):
         drawn(inspected(agent("tic_tac_toe"), simulations=0), ".svg")

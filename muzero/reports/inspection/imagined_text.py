@@ -9,7 +9,7 @@ from games.base import NO_PLAYER
 from muzero.inspection.imagined import Imagination, Imagined, Ply, Real, Share
 from muzero.inspection.position import PositionReport
 from muzero.play import drawing
-from muzero.reports.inspection.words import ILLEGAL, cut, sign
+from muzero.reports.inspection.words import ILLEGAL, cut, percent, sign
 from muzero.view.terminal import Ink, table
 from muzero.view.wrapping import shown, wrapped
 
@@ -66,8 +66,8 @@ def beside(left: Sequence[str], right: Sequence[str]) -> list[str]:
 
 def numbers(imagined: Imagined, real: Real | None, fancy: bool) -> str:
     """What the real position and the imagined one say, a line each."""
-    rows = [("imagined", _number(imagined.reward), _share(imagined.end), f"{imagined.value:+z.3f}",
-             _share(imagined.legal), policy(imagined.best, fancy))]
+    rows = [("imagined", _number(imagined.reward), percent(imagined.end), f"{imagined.value:+z.3f}",
+             percent(imagined.legal), policy(imagined.best, fancy))]
     if real is not None:
         rows.insert(0, ("real", _number(real.reward), "over" if real.over else "goes on",
                         "" if real.value is None else f"{real.value:+z.3f}", "", policy(real.best, fancy)))
@@ -85,7 +85,3 @@ def policy(best: Sequence[Share], fancy: bool) -> str:
 
 def _number(number: float | None) -> str:
     return "" if number is None else f"{number:+z.2f}"
-
-
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{min(1.0, share):.1%}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from games.base import NO_PLAYER
-from games.own_names import short_name
 from muzero.inspection.imagined import Imagination, Imagined, Ply, Share
 from muzero.inspection.position import Candidate, PositionReport
 from muzero.inspection.tree import ROOT, SearchTree, TreeNode
@@ -14,7 +12,18 @@ from muzero.play.session import Position
 from muzero.reports.inspection import board_svg, imagined_text, tree_text
 from muzero.reports.inspection.facts import facts
 from muzero.reports.inspection.markup import COLOURS, element, escaped
-from muzero.reports.inspection.words import ILLEGAL, START, cut, marks, short_sign, sign
+from muzero.reports.inspection.words import (
+    ILLEGAL,
+    START,
+    cut,
+    heading,
+    marks,
+    percent,
+    short_sign,
+    sign,
+    values,
+)
+from muzero.view.wrapping import plain
 
 NAME = 40
 """Most characters of a move."""
@@ -61,28 +70,26 @@ figure { margin: 0; flex: 0 1 13rem; min-width: 8rem; } figcaption { color: var(
 def text(report: PositionReport, tree: SearchTree) -> str:
     """The whole page."""
     board = report.position.board
-    heading = f"{short_name(report.spec.name)}, {' '.join(report.moves) or 'the start'}"
-    sections = ["" if board is None else board_svg.defined(board), _head(report, heading), _moves(report),
+    sections = ["" if board is None else board_svg.defined(board), _head(report), _moves(report),
                 _tree(report, tree), "" if report.imagination is None else _imagination(report, report.imagination),
                 f"<p>{escaped(report.no_imagination)}</p>" if report.no_imagination else ""]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escaped(POLICY)}"/>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
-        f"<title>{escaped(heading)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escaped(heading(report))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in sections if part) + "\n</body>\n</html>\n")
 
 
-def _head(report: PositionReport, heading: str) -> str:
+def _head(report: PositionReport) -> str:
     who = sign(report, report.player, True)
     mover = f' <span class="p{report.player}">{escaped(who)}</span> to move.' if who else ""
-    rows = (("the network alone", report.network_value), ("after the search", report.value))
-    values = "".join(f"<tr><td>{name}</td><td>{value:+z.3f}</td></tr>" for name, value in rows)
+    rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in values(report))
     seen = "for the player to move" if who else "the return to come"
-    return (f"<h1>{escaped(heading)}</h1>\n"
+    return (f"<h1>{escaped(heading(report))}</h1>\n"
             f'<p class="soft">{escaped(report.agent)}, step {report.step:,}, {escaped(report.effort)}.{mover}</p>\n'
             f'<div class="beside">{_position(report.position)}<div><table><tr><th>value, {seen}</th><th></th></tr>'
-            f"{values}</table><p>expects {escaped(report.line.text(True))}</p></div></div>")
+            f"{rows}</table><p>expects {escaped(report.line.text(True))}</p></div></div>")
 
 
 def _position(position: Position | None) -> str:
@@ -91,8 +98,7 @@ def _position(position: Position | None) -> str:
         return ""
     if position.board is not None:
         return f"<figure>{board_svg.picture(position.board, position.added)}</figure>"
-    clean = re.sub(r"\x1b\[[0-9;]*m", "", position.text)
-    return f"<pre>{escaped(clean)}</pre>"
+    return f"<pre>{escaped(plain(position.text))}</pre>"
 
 
 def _moves(report: PositionReport) -> str:
@@ -180,8 +186,8 @@ def _rows(one: Ply) -> str:
     rows: list[tuple[str, str, str]] = [
         ("value", "" if real is None or real.value is None else f"{real.value:+z.3f}", f"{imagined.value:+z.3f}"),
         ("policy", "" if real is None else _policy(real.best), _policy(imagined.best)),
-        ("on legal moves", "", _share(imagined.legal)),
-        ("P(end)", "" if real is None else "over" if real.over else "goes on", _share(imagined.end)),
+        ("on legal moves", "", percent(imagined.legal)),
+        ("P(end)", "" if real is None else "over" if real.over else "goes on", percent(imagined.end)),
         ("reward", "" if real is None else _number(real.reward), _number(imagined.reward)),
         ("observation as the real one", "", _agreement(imagined)),
     ]
@@ -191,7 +197,7 @@ def _rows(one: Ply) -> str:
 
 
 def _agreement(imagined: Imagined) -> str:
-    return "" if imagined.decoded is None else _share(imagined.decoded.agreement)
+    return "" if imagined.decoded is None else percent(imagined.decoded.agreement)
 
 
 def _policy(best: Sequence[Share]) -> str:
@@ -202,7 +208,3 @@ def _policy(best: Sequence[Share]) -> str:
 
 def _number(number: float | None) -> str:
     return "" if number is None else f"{number:+z.3f}"
-
-
-def _share(share: float | None) -> str:
-    return "" if share is None else f"{min(1.0, share):.1%}"

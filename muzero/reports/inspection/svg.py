@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from games.own_names import short_name
 from muzero.inspection.position import PositionReport
 from muzero.inspection.tree import ROOT, SearchTree, TreeNode
 from muzero.reports.inspection.facts import facts
 from muzero.reports.inspection.layout import tidy
 from muzero.reports.inspection.markup import COLOURS, element, escaped
-from muzero.reports.inspection.words import cut, label, marks, short_sign
+from muzero.reports.inspection.words import cut, heading, label, marks, short_sign
 
 WIDTH, HEIGHT = 150, 40
 """Of a node's box."""
@@ -40,10 +39,10 @@ def text(report: PositionReport, tree: SearchTree) -> str:
     corners = {number: (EDGE + column * ACROSS, TOP + row * DOWN) for number, (column, row) in places.items()}
     width = max(x for x, _ in corners.values()) + WIDTH + EDGE
     height = max(y for _, y in corners.values()) + HEIGHT + EDGE
-    heading = cut(f"{short_name(report.spec.name)}, {' '.join(report.moves) or 'the start'}", width // 8)
+    title = cut(heading(report), width // 8)
     body = "\n".join([
-        element("title", escaped(f"Search tree of {report.agent}: {heading}")), element("style", STYLE),
-        element("text", escaped(heading), x=EDGE, y=26, class_="title"),
+        element("title", escaped(f"Search tree of {report.agent}: {title}")), element("style", STYLE),
+        element("text", escaped(title), x=EDGE, y=26, class_="title"),
         *_edges(tree, corners), *(_box(report, tree, number, corners[number]) for number in sorted(corners))])
     return element("svg", f"\n{body}\n", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:g} {height:g}",
                    width=f"{width:g}", height=f"{height:g}", role="img") + "\n"

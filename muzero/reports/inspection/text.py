@@ -7,7 +7,7 @@ import sys
 from games.own_names import short_name
 from muzero.inspection.position import Candidate, PositionReport
 from muzero.play import drawing
-from muzero.reports.inspection import imagined_text, tree_text
+from muzero.reports.inspection import imagined_text, tree_text, words
 from muzero.reports.inspection.words import cut, sign
 from muzero.view.terminal import Ink, bar, ink, printable, table, unicode_ok
 from muzero.view.wrapping import wrapped
@@ -42,8 +42,7 @@ def title(report: PositionReport, pen: Ink, fancy: bool) -> str:
 def values(report: PositionReport) -> str:
     """The value before and after search."""
     who = "" if report.spec.players == 1 else ", for the player to move"
-    return table(("", f"value{who}"), [("the network alone", f"{report.network_value:+z.3f}"),
-                                       ("after the search", f"{report.value:+z.3f}")], left=(0, 1))
+    return table(("", f"value{who}"), words.values(report), left=(0, 1))
 
 
 def moves(report: PositionReport, fancy: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from games.base import NO_PLAYER
+from games.own_names import short_name
 from muzero.inspection.position import PositionReport
 from muzero.inspection.tree import TreeNode
 from muzero.play import drawing
@@ -18,6 +19,22 @@ LEGEND = {
 LETTERED, NUMBERED = ("black", "white"), ("player 0", "player 1")
 """Players whose pieces are letters, and those whose pieces aren't known."""
 START = "the position"
+
+
+def heading(report: PositionReport) -> str:
+    """The game, and the moves that led to the position."""
+    return f"{short_name(report.spec.name)}, {' '.join(report.moves) or 'the start'}"
+
+
+def values(report: PositionReport) -> list[tuple[str, str]]:
+    """The value of the position by the network, and by the search if there was one: whose it is, and the number."""
+    found = [("the network alone", report.network_value), ("after the search", report.value)]
+    return [(name, f"{value:+z.3f}") for name, value in found[: 2 if report.planner else 1]]
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1], up to rounding; empty where it isn't known."""
+    return "" if share is None else f"{min(1.0, share):.1%}"
 
 
 def sign(report: PositionReport, player: int, fancy: bool, pen: Ink | None = None) -> str:
