@@ -46,7 +46,7 @@ class OneStepPlanner(OverModel):
         visits[~legal] = 0
         settings = self.config.own(OneStepSettings)
         advantage = np.clip((q - value[:, None]) / settings.temperature, -settings.clip, settings.clip)
-        plan = weighed(prior(logits, legal), q, np.where(visits > 0, advantage, 0.0), legal, visits, count)
+        plan = weighed(prior(logits, legal), q, advantage, legal, visits, count)
         self.lines += [[int(move)] for move in plan.action]
         return plan
 

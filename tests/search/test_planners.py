@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reference_planning import Reference, Sequence
 from table_model import TableModel, extra_turn, random_table, states, uniform
 from tiny_runs import tiny
 
@@ -16,7 +17,7 @@ from muzero.config.planner_settings import CemSettings, ShootingSettings
 from muzero.model.build import build_model, search_model
 from muzero.model.masked import MaskedModel
 from muzero.model.protocol import SearchError
-from muzero.search import cem, one_step, policy, shooting
+from muzero.search import cem, one_step, over_model, policy, shooting
 from muzero.search.draws import uniforms
 from muzero.search.improvement import completed, prior, scaled
 from muzero.search.planners import planner
@@ -84,6 +85,45 @@ def test_cem_draws_again_around_what_paid() -> None:
     assert planner.variation(0) == [5, 5, 5]
 
 
+def peaked(seed: int) -> TableModel:
+    """A random table whose policies hold some actions for hardly possible, and whose games seldom end."""
+    table, rng = random_table(40, 5, seed), np.random.default_rng(seed)
+    ends = torch.from_numpy(rng.random(table.discounts.shape) < 0.2)
+    table.discounts = torch.where(table.discounts == 0, torch.where(ends, 0.0, -0.9), table.discounts)
+    return dataclasses.replace(table, logits=3.0 * table.logits)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("name", ROLLING)
+def test_plans_are_those_of_one_sequence_at_a_time(name: str, seed: int) -> None:
+    """Visits, Q, the policy that follows from them, and the expected line; two positions at once."""
+    table, legal = peaked(seed), np.array([[1, 1, 1, 1, 1], [0, 1, 1, 0, 1]], np.bool_)
+    own: dict[str, Any] = {"horizon": 4, "replies": 2, "explore": 0.3}
+    own |= {"rounds": 3, "elites": 0.3, "inertia": 0.25} if name == "cem" else {}
+    config = dataclasses.replace(searching(name, 120, **own), scale="minmax", c_visit=3.0, c_scale=0.5)
+    planner = ALL[name](table, config, 2)  # type: ignore[arg-type]
+    plan = planner.plan(states(seed, 39 - seed), legal, np.array([seed, seed + 5], np.uint64))
+    of = shape(own.get("rounds", 1), 4, 2, 120, cem.LEAST if name == "cem" else 1)
+    for row, state in enumerate((seed, 39 - seed)):
+        reference = Reference(table, state, (seed, seed + 5)[row], of, 0.3, own.get("elites", 1), own.get("inertia", 1))
+        tried = reference.sequences(legal[row])
+        best: dict[int, Sequence] = {}
+        for one in sorted(tried, key=lambda one: -one.value):
+            best.setdefault(one.moves[0], one)
+        assert plan.visits[row].tolist() == [sum(one.moves[0] == action for one in tried) for action in range(5)]
+        for action, one in best.items():
+            assert plan.q[row, action] == pytest.approx(one.value, abs=1e-6)
+        value = table.value[[state]].numpy()
+        seen = [one.value for one in tried] + [float(value[0])]
+        q = np.array([[best[action].value if action in best else 0.0 for action in range(5)]])
+        q = completed(prior(table.logits[[state]].numpy(), legal[[row]]), value, plan.visits[[row]], q)
+        sigma = (3.0 + plan.visits[row].max()) * 0.5 * (q - min(seen)) / (max(seen) - min(seen))
+        logits = table.logits[[state]].numpy() + sigma
+        assert plan.policy[row] == pytest.approx(prior(logits, legal[[row]])[0], abs=1e-5)
+        expected = best.get(int(plan.action[row]))
+        assert planner.variation(row) == ([int(plan.action[row])] if expected is None else expected.moves)
+
+
 def test_the_return_follows_the_signed_discounts() -> None:
     """Another turn in state 1 wins 1; handed to the other player it loses 1."""
     table, root = extra_turn(), extra_turn().root(torch.tensor([[0]]), torch.ones(1, 3, dtype=torch.bool))
@@ -129,6 +169,47 @@ def test_no_plan_takes_more_model_calls_than_it_may(name: str, calls: int) -> No
     plan, _ = planned(name, table, calls)
     assert sum(table.asked) <= calls
     assert plan.work <= calls
+
+
+@pytest.mark.parametrize("name", [*ROLLING, "one_step"])
+def test_less_effort_takes_fewer_model_calls(name: str) -> None:
+    table = random_table(30, 5, 0)
+    planner = ALL[name](table, searching(name, 4 if name == "one_step" else 200), 1)  # type: ignore[arg-type]
+    asked = []
+    for effort in (1.0, 0.5):
+        table.asked.clear()
+        planner.plan(states(0), np.ones((1, 5), np.bool_), np.zeros(1, np.uint64), effort)
+        asked.append(sum(table.asked))
+    assert 0 < asked[1] <= (2 if name == "one_step" else 100)
+    assert asked[1] < asked[0]
+
+
+@pytest.mark.parametrize("name", [*ROLLING, "one_step"])
+def test_many_positions_are_planned_a_few_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fit in memory; the plans and the lines are the same, those of the last positions asked about."""
+    table, legal, seeds = random_table(30, 5, 0), np.ones((9, 5), np.bool_), np.arange(9, dtype=np.uint64)
+    plans, lines = [], []
+    for rows in (over_model.ROWS, 90):
+        monkeypatch.setattr(over_model, "ROWS", rows)
+        planner = ALL[name](table, searching(name, 30), 9)  # type: ignore[arg-type]
+        planner.plan(states(*range(20, 29)), legal, seeds)
+        table.asked.clear()
+        plans.append(planner.plan(states(*range(9)), legal, seeds))
+        lines.append([planner.variation(row) for row in range(9)])
+    assert 0 < max(table.asked) <= 90
+    assert np.array_equal(plans[0].policy, plans[1].policy)
+    assert lines[0] == lines[1]
+    assert [line[0] for line in lines[0]] == plans[0].action.tolist()
+
+
+@pytest.mark.parametrize("scale", ["minmax", "siblings"])
+def test_values_that_are_all_alike_leave_the_policy_as_it_is(scale: str) -> None:
+    table = uniform([[1, 1, 1], [1, 1, 1]], [[0.0] * 3] * 2, [[1.0] * 3] * 2)
+    table.logits[0] = torch.tensor([2.0, 1.0, 0.0])
+    config = dataclasses.replace(searching("shooting", 60), scale=scale)
+    plan = shooting.planner(table, config, 1).plan(  # type: ignore[arg-type]
+        states(0), np.ones((1, 3), np.bool_), np.zeros(1, np.uint64))
+    assert plan.policy[0] == pytest.approx(torch.softmax(table.logits[0], 0).numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("legality", [False, True])
@@ -281,6 +362,11 @@ def test_a_first_move_is_worth_the_best_that_it_begins() -> None:
     visits, q = Found(moves, np.array([[-3.0, -1.0, 4.0]])).by_first(4)
     assert visits.tolist() == [[1, 0, 2, 0]]
     assert q.tolist() == [[4.0, 0.0, -1.0, 0.0]]
+
+
+def test_an_action_that_was_never_tried_has_no_line_but_itself() -> None:
+    found = Found(np.array([[[2, 0], [2, 1], [0, 0]]] * 2), np.array([[-3.0, -1.0, 4.0]] * 2))
+    assert found.lines(np.array([2, 1], np.int32)) == [[2, 1], [1]]
 
 
 def test_exploring_mixes_in_legal_actions_alone() -> None:
