@@ -96,8 +96,8 @@ def sentence(report: ModelReport) -> str:
 
 def _unjudged(report: ModelReport) -> Iterator[str]:
     """What that sentence says nothing about."""
-    trust = report.trust[report.worst]
-    if trust.depth > 0 and (few := unjudged(report.figures[report.worst], trust)):
+    depth = report.trust[report.worst].depth
+    if depth > 0 and (few := unjudged(report.figures.values(), depth)):
         yield f"There are too few {' and '.join(few)} up to there to judge them: fewer than {LEAST}."
 
 

@@ -42,7 +42,8 @@ def threshold(config: Config) -> float:
 def legality_report(sample: Sample, probability: FloatArray, least: float) -> LegalityReport:
     """The figures of probabilities [N, T+1, A], for searches that try no action below `least`
     (`muzero.model.masked`)."""
-    inside, tried = sample.in_game[:, :, None], probability >= least
+    # What isn't a number isn't masked, as in the search.
+    inside, tried = sample.in_game[:, :, None], ~(probability < least)
     kept, lost = _share(tried, inside & ~sample.legal), _share(~tried, inside & sample.legal)
     over = probability.max(2, keepdims=True) < least
     return LegalityReport(least, _balanced(kept, lost), kept, lost, _share(over, inside))

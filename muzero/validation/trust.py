@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,10 +53,11 @@ def trusted(report: DepthReport, spec: GameSpec) -> Trust:
     return Trust(measured, measured, ())
 
 
-def unjudged(report: DepthReport, trust: Trust) -> tuple[str, ...]:
-    """Which of rewards and ends are too few, up to the depth of trust, to say anything."""
-    counts = {"rewards": report.rewards, "ends": report.ends}
-    return tuple(name for name, count in counts.items() if count[: trust.depth + 1].sum() < LEAST)
+def unjudged(reports: Iterable[DepthReport], depth: int) -> list[str]:
+    """Which of rewards and ends are too few in every report, up to a depth, to say anything."""
+    found = list(reports)
+    return [name for name in ("rewards", "ends")
+            if all(getattr(report, name)[: depth + 1].sum() < LEAST for report in found)]
 
 
 def failures(report: DepthReport, spec: GameSpec) -> dict[str, MaskArray]:

@@ -161,7 +161,7 @@ def test_what_is_too_rare_to_be_judged_is_told() -> None:
     assert lines[2].startswith("Good to at least 2 moves here")
     assert lines[3] == "There are too few rewards up to there to judge them: fewer than 20."
     enough = dataclasses.replace(few, rewards=np.array([0, 10, 10]))
-    told = dataclasses.replace(blank, figures=dict.fromkeys(SOURCES, enough))
+    told = dataclasses.replace(blank, figures={**blank.figures, "random": enough})
     assert "too few" not in model_text.text(told)
 
 

@@ -101,6 +101,9 @@ def test_it_masks_as_the_search_does() -> None:
     found = legality_report(sample, torch.sigmoid(logits)[:, None].numpy(), 0.1)
     wrong, over = illegal(logits, 0.1)
     assert 0.1 < float(over.float().mean()) < 0.9
+    broken = legality_report(sample, np.full((200, 1, 6), np.nan, np.float32), 0.1)
+    assert not illegal(torch.full((1, 6), torch.nan), 0.1)[0].any()
+    assert broken.lost[0] == broken.over[0] == 0.0
     assert found.over[0] == pytest.approx(float(over.float().mean()))
     assert found.lost[0] == pytest.approx(float((wrong | over[:, None]).float().mean()))
 

@@ -22,11 +22,12 @@ def one_move(size: int, **given: Any) -> Sample:
 
 
 def said(size: int, **given: Any) -> Imagined:
-    """What a model says of them: nothing of ends and wins, 0 of all else."""
+    """What a model says of them: nothing of ends, wins and legality, 0 of all else, and that games go on."""
     nothing = np.zeros((size, 2), np.float32)
     return Imagined(**{
         "value": nothing, "real_value": nothing, "win": nothing + np.nan, "kl": nothing, "legal_mass": nothing,
-        "cosine": nothing, "reward": nothing[:, :1], "ends": nothing[:, :1] + np.nan, **given})
+        "cosine": nothing, "legality": nothing[:, :, None][:, :, :0], "reward": nothing[:, :1],
+        "ends": nothing[:, :1] + np.nan, "discount": nothing[:, :1] - 1.0, **given})
 
 
 def columns(*numbers: Any) -> Any:
