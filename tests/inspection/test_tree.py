@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_agents import agent, by_rules, inspected
+from tiny_agents import agent, by_rules, inspected, reached
 
 import games
 from games.base import NO_PLAYER
 from muzero.inspection.position import PositionReport
-from muzero.inspection.tree import ROOT, SearchTree, TreeNode
+from muzero.inspection.tree import ROOT, SearchTree, TreeNode, search_tree
 from muzero.reports.inspection.facts import facts
+from muzero.search.nodes import Nodes
 
 DOTS = "dots_and_boxes(num_rows=1,num_cols=2)"
 
@@ -67,6 +68,28 @@ def test_a_win_is_good_for_whoever_makes_the_move() -> None:
         assert (reply.mover, reply.q, reply.truth.over) == (1, 1, True)
         assert (before.mover, before.player) == (0, 1)
         assert before.q == pytest.approx(-before.value, abs=1e-5)
+
+
+def grown() -> Nodes:
+    """Below the root four children of 5, 7, 7 and 2 visits, and one more below the first; the game may end there."""
+    visits = np.array([23, 5, 7, 7, 2, 1], np.int32)
+    q = np.array([0.0, 0.3, 0.1, 0.2, 0.9, 0.0])
+    rest = dict.fromkeys(("prior", "reward", "raw_value", "value"), np.zeros(6))
+    return Nodes(parent=np.array([-1, 0, 0, 0, 0, 1]), action=np.array([-1, 0, 1, 2, 3, 0]), visits=visits, q=q, **rest,
+                 discount=np.array([0.0, 1.0, 1.0, 1.0, 1.0, 0.0]))
+
+
+def test_children_come_by_visits_then_by_q_behind_the_expected_one() -> None:
+    tree = search_tree(grown(), [3], reached(DOTS), 100)
+    assert tree.nodes[ROOT].children == (4, 3, 2, 1)
+    assert [tree.nodes[number].expected for number in range(6)] == [True, False, False, False, True, False]
+    assert search_tree(grown(), [1], reached(DOTS), 100).nodes[ROOT].children == (2, 3, 1, 4)
+
+
+def test_one_player_makes_all_moves_even_the_last() -> None:
+    tree = search_tree(grown(), [], reached("cliff_walking"), 100)
+    assert [tree.nodes[number].mover for number in range(1, 6)] == [0] * 5
+    assert [tree.nodes[number].player for number in range(6)] == [0, 0, 0, 0, 0, NO_PLAYER]
 
 
 def test_a_player_who_moves_again_keeps_his_own_sign() -> None:
