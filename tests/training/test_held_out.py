@@ -22,7 +22,7 @@ from muzero import presets
 from muzero.config import Config, ConfigError, HeldOutConfig, from_json, to_json
 from muzero.replay import prefetch
 from muzero.replay.buffer import Replay
-from muzero.replay.held_out import LEAST_POSITIONS, HeldOut, bytes_reserved, is_held_out
+from muzero.replay.held_out import LEAST_POSITIONS, HeldOut, bytes_reserved, is_held_out, ring_of
 from muzero.replay.sampling import DrawConfig, batch_at
 from muzero.storage import checkpoint, metrics
 from muzero.training import deliveries, loop
@@ -205,6 +205,17 @@ def test_a_run_counts_them_as_played(tmp_path: Path) -> None:
         assert run.reporter.progress("").positions == state.played
 
 
+def test_a_run_waits_for_positions_played_not_for_those_it_trains_on(tmp_path: Path) -> None:
+    config = tiny(held_out__fraction=0.5, selfplay__warmup_positions=60, replay__min_positions=60)
+    with contextlib.closing(loop.Run(config, tmp_path)) as run:
+        state = run.state
+        assert state.warming_up
+        while not state.ready:
+            run.advance()
+        assert state.replay.added < 60 <= state.played
+        assert not state.warming_up
+
+
 # --- going on ---------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +258,8 @@ def test_the_memory_of_held_out_games_is_counted() -> None:
     held = HeldOut(spec, ON, symmetries("tic_tac_toe")).replay
     assert bytes_reserved(spec, ON) == held.memory_bytes + bytes_reserved(spec, TINY)
     assert held.capacity == LEAST_POSITIONS
+    stacked = dataclasses.replace(spec, frames=3)
+    assert ring_of(stacked, ON).capacity == 3 * LEAST_POSITIONS, "a game of one move takes three places"
     assert HeldOut(spec, tiny(held_out__fraction=0.1, replay__capacity=9_991), held.symmetries).replay.capacity == 1_000
 
 
@@ -299,6 +312,24 @@ def test_positions_are_measured_as_they_were_played_to_the_end() -> None:
     for obs, value in zip(sample.obs[sample.in_game], sample.returns[sample.in_game].tolist(), strict=True):
         assert round(value, 4) in returns[obs.tobytes()]
     assert np.isnan(sample.returns[~sample.in_game]).all()
+
+
+def test_all_positions_that_are_held_are_measured() -> None:
+    """Not the newest alone, as for training."""
+    config = tiny(held_out__fraction=0.5, replay__window_fraction=0.1, replay__min_window=1)
+    held = HeldOut(games.spec("tic_tac_toe"), config, symmetries("tic_tac_toe"))
+    held.take([dataclasses.replace(random_game(seed), number=seed + 1) for seed in range(40)])
+    assert held.replay.window == len(held.replay) > LEAST_POSITIONS
+
+
+def test_what_a_game_brought_that_was_cut_is_not_known() -> None:
+    game, ring = random_game(3), tiny_ring(0)
+    ring.add(dataclasses.replace(game, discount=np.where(game.discount == 0, np.float32(-1.0), game.discount)))
+    drawing = DrawConfig(2, 1_000, 1.0, 0.0, absorbing=False, symmetries=False, later_obs=2)
+    places = np.arange(len(game))
+    sample = sample_of(batch_at(ring, places, np.ones(len(game), np.float32), drawing, np.random.default_rng(0)))
+    assert sample.in_game[:, 0].all()
+    assert np.isnan(sample.returns).all()
 
 
 def test_the_newest_weights_are_measured_of_the_averaged_model(tmp_path: Path) -> None:
