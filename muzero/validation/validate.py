@@ -30,7 +30,9 @@ LOOKED_AT = 16
 LONGEST = 512
 """Moves within which a game's end is awaited, if most games end within as many."""
 MOST_BYTES = 2 << 30
-"""Of the observations of one source."""
+"""Of the positions of one source."""
+KEPT_BYTES = 800
+"""Of each position that is seen, besides its observation: its actions, reward, and the objects that hold them."""
 GIB = 1 << 30
 
 
@@ -101,10 +103,9 @@ def samples(
 
 
 def _check_memory(spec: GameSpec, positions: int, depth: int) -> None:
-    if (size := positions * (depth + 1) * spec.observation_bytes) > MOST_BYTES:
+    if (size := positions * (depth + 1) * (spec.observation_bytes + KEPT_BYTES)) > MOST_BYTES:
         raise ValidationError(f"{positions:,} positions followed for {depth} moves: expected at most "
-                              f"{MOST_BYTES / GIB:g} GiB of observations, got {size / GIB:.1f}; lower --positions or "
-                              "--depth")
+                              f"{MOST_BYTES / GIB:g} GiB of memory, got {size / GIB:.1f}; lower --positions or --depth")
 
 
 def _check_enough(figures: DepthReport, positions: int) -> None:

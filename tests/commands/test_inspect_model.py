@@ -174,7 +174,8 @@ def test_what_is_too_rare_to_be_judged_is_told() -> None:
     (["--plot", "model.txt"], "--plot model.txt: expected a name that ends in .svg, .png, .pdf"),
     (["--plot", "nowhere/model.svg"], "--plot nowhere/model.svg: can't be written there"),
     (["--json", "nowhere/model.json"], "--json nowhere/model.json: can't be written there"),
-    (["--positions", "1000000", "--depth", "100"], "expected at most 2 GiB of observations, got"),
+    (["--positions", "1000000", "--depth", "100"], "expected at most 2 GiB of memory, got 77.8; lower --positions"),
+    (["--positions", "1000000"], "expected at most 2 GiB of memory, got 5.4; lower --positions or --depth"),
 ])
 def test_what_cant_be_done_is_refused_before_games_are_played(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
