@@ -29,7 +29,7 @@ from muzero.training.source import Delivery, Files, Source
 
 ENSEMBLE: dict[str, Any] = {
     "model.ensemble.members": 8, "model.ensemble.prior_scale": 0.3, "model.ensemble.mask": 1.0,
-    "learner.own_targets": 1.0,
+    "model.ensemble.features": 64, "learner.own_targets": 1.0,
 }
 SUPPORT = {"low": -1.0, "high": 1.0, "bins": 3, "transform": False}
 SETTINGS: dict[str, Any] = {

@@ -190,6 +190,10 @@ def _check_ensemble(model: ModelConfig, learner: LearnerConfig) -> None:
     if not DYNAMICS[model.dynamics].learned:
         raise ConfigError(f"model.dynamics {model.dynamics} searches the game's rules, whose rewards are known: set "
                           "model.ensemble.members to 0")
+    if model.ensemble.features > 0 and learner.own_targets == 0:
+        raise ConfigError(f"model.ensemble.features {model.ensemble.features}: those of imagined positions are learned "
+                          "from later observations, which come with learner.own_targets alone: set learner.own_targets "
+                          "above 0, or features to 0")
     if learner.own_targets > 0 and model.norm == "batch":
         raise ConfigError("learner.own_targets tries actions that weren't played, whose positions mustn't enter "
                           "the statistics of model.norm batch: set model.norm to none, or own_targets to 0")

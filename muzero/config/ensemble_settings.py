@@ -20,5 +20,8 @@ class EnsembleConfig:
     """Share of the positions that each member is trained on (bsuite: 0.5)."""
     hidden: Annotated[int, Between(1, 1 << 12)] = 32
     """Units of the hidden layer of each head."""
+    features: Annotated[int, Between(0, 1 << 12)] = 0
+    """Fixed random features of the observation, which the heads read in place of the latent; 0 = the latent. Positions
+    that look different are then different to the heads from the start, whatever h has made of them yet."""
     plays: bool = True
     """Each game of self-play is searched with the values and rewards of one member, from its first move to its last."""

@@ -16,6 +16,7 @@ from muzero.config import LearnerConfig, ModelConfig, ScalarConfig
 from muzero.model import scalar
 from muzero.model.imagined import Imagined, Imagining
 from muzero.model.networks.ensemble import Ensemble
+from muzero.model.networks.random_features import RandomFeatures
 
 MIX = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)
 """The multipliers of splitmix64, as signed integers."""
@@ -32,8 +33,9 @@ class Bootstrapped:
         own = config.ensemble
         if own.members == 0:
             return None
+        features = RandomFeatures(spec.observation_shape, latent_shape, own.features) if own.features else None
         return Ensemble(latent_shape, spec.num_actions, config.value, config.reward, members=own.members,
-                        hidden=own.hidden, prior_scale=own.prior_scale)
+                        hidden=own.hidden, prior_scale=own.prior_scale, features=features)
 
     def weight(self, config: LearnerConfig) -> float:
         return 1.0
@@ -45,14 +47,35 @@ class Bootstrapped:
         """[K, B]: the mean over members of the losses of a move's reward and of the value after it."""
         assert isinstance(network, Ensemble)
         played, settings = imagined.played, imagined.model.config
-        moves = zip(imagined.positions()[:-1], played.action.unbind(1), strict=True)
+        moves = zip(readings(network, imagined), played.action.unbind(1), strict=True)
         value, reward = torch.stack([network.outputs(*move) for move in moves]).unbind(3)
         known = played.value_mask.T[1:, :, None]
         made = played.in_game.T[:-1, :, None] | known
         found = (missed(value, value_targets(network, imagined, config.own_targets), settings.value) * known
                  + missed(reward, played.reward.T.unsqueeze(2), settings.reward) * made)
         masks = bootstrap_masks(played.index, imagined.steps, network.members, settings.ensemble.mask)
-        return (found * masks).mean(2)
+        return (found * masks).mean(2) + guessed(network.features, imagined)
+
+
+def readings(network: Ensemble, imagined: Imagined) -> list[Tensor]:
+    """K times [B, ...]: what members read of the positions before the moves, of which the first is real."""
+    root, *later = imagined.positions()[:-1]
+    return [network.reads(root, observed(imagined.model, imagined.played.obs)), *map(network.reads, later)]
+
+
+def observed(model: Imagining, obs: Tensor) -> Tensor:
+    """Observations [B, *O] as h reads them, in float32."""
+    return model.planes(obs, torch.float32)
+
+
+def guessed(features: RandomFeatures | None, imagined: Imagined) -> Tensor:
+    """[K, B]: how far the features expected of imagined positions are from those of the real ones; without features 0.
+    """
+    inside = imagined.played.in_game.T[1:].float()
+    if features is None:
+        return torch.zeros_like(inside)
+    seen = [observed(imagined.model, obs) for obs in imagined.seen(imagined.steps)]
+    return torch.stack(list(map(features.missed, imagined.latents(imagined.steps), seen))) * inside
 
 
 def missed(output: Tensor, target: Tensor, config: ScalarConfig) -> Tensor:
@@ -84,16 +107,15 @@ def value_targets(network: Ensemble, imagined: Imagined, share: float) -> Tensor
         return given
     # From what was really seen: one step from an imagined latent would be further than g is trained for.
     reached = zip(imagined.seen(imagined.steps), played.legal[:, 1:].unbind(1), strict=True)
-    own = torch.stack([best_values(network, imagined.model, imagined.model.encode(obs), legal)
-                       for obs, legal in reached])
+    own = torch.stack([best_values(network, imagined.model, obs, legal) for obs, legal in reached])
     inside = played.legal[:, 1:].any(2).T.unsqueeze(2)
     return torch.where(inside, (1.0 - share) * given + share * own, given)
 
 
-def best_values(network: Ensemble, model: Imagining, latent: Tensor, legal: Tensor) -> Tensor:
-    """[B, N]: each member's value of the best action among legal [B, A] in latents [B, *L]."""
-    size, actions = legal.shape
+def best_values(network: Ensemble, model: Imagining, obs: Tensor, legal: Tensor) -> Tensor:
+    """[B, N]: each member's value of the best action among legal [B, A] in positions seen as [B, *O]."""
+    (size, actions), latent = legal.shape, model.encode(obs)
     every = torch.arange(actions, device=legal.device).repeat(size)
     discount = model.discount(model.advance(latent.repeat_interleave(actions, 0), every)[2]).view(size, 1, actions)
-    said = network.every(model.bare(latent))
+    said = network.every(network.reads(model.bare(latent), observed(model, obs)))
     return (said.reward + discount * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from muzero.config import ModelConfig
@@ -14,6 +15,9 @@ from muzero.errors import SeamError
 class Played(Protocol):
     """What was really played: a `muzero.replay.batch.Batch` as tensors, which says what each field is. All losses share
     them: don't change them."""
+
+    @property
+    def obs(self) -> Tensor: ...
 
     @property
     def action(self) -> Tensor: ...
@@ -47,6 +51,8 @@ class Imagining(Protocol):
     """The parts of a `LearnedModel` that a term may ask."""
 
     config: ModelConfig
+
+    def planes(self, obs: Tensor, dtype: torch.dtype) -> Tensor: ...
 
     def encode(self, obs: Tensor) -> Tensor: ...
 

@@ -10,7 +10,7 @@ from muzero.device import precision
 from muzero.device.select import device_of
 from muzero.model.build import build_model, search_model
 from muzero.model.learned import LearnedModel
-from muzero.model.member import MemberModel
+from muzero.model.member import member_model
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import SearchModel
 from muzero.search.planners import ModelPlanner, planner
@@ -54,7 +54,7 @@ def follows_members(config: Config) -> bool:
 def playing(model: SearchModel) -> SearchModel:
     """What games are searched with: a member for each, if the networks have an ensemble that plays."""
     if isinstance(model, PreparedModel) and model.model.ensemble is not None and model.model.config.ensemble.plays:
-        return MemberModel(model, model.model.ensemble)
+        return member_model(model, model.model.ensemble)
     return model
 
 

@@ -207,7 +207,7 @@ def test_an_own_target_is_the_best_legal_action_by_the_member(kind: str) -> None
             said, discount = heads.said(model.bare(reached), made_), model.discount(model.advance(reached, made_)[2])
             q = said.reward + discount[:, None] * said.value
             best = torch.where(data.legal[:, 2, action, None], torch.maximum(best, q), best)
-        assert torch.allclose(best_values(heads, model, reached, data.legal[:, 2]), best, atol=1e-5)
+        assert torch.allclose(best_values(heads, model, imagined.seen(2)[1], data.legal[:, 2]), best, atol=1e-5)
         targets = value_targets(heads, imagined, 0.75)[1]
     over, end = ~data.legal[:, 2].any(1), data.value[:, 2, None]
     assert bool(over.any())

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from muzero.config import ScalarConfig
 from muzero.model import scalar
 from muzero.model.networks.fused import Derived
+from muzero.model.networks.random_features import RandomFeatures
 
 NARROW = 1
 """Planes of a latent board that each member reads."""
@@ -82,18 +83,30 @@ class Stack(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """What N members say of the actions in latents, which are without a value prefix's state. They give the latents no
-    gradient: what the other losses make of these stays as it would be."""
+    """What N members say of the actions in latents, which are without a value prefix's state, or in random features of
+    positions (`reads`). They give these no gradient: what the other losses make of latents stays as it would be."""
 
     def __init__(
         self, latent_shape: tuple[int, ...], actions: int, value: ScalarConfig, reward: ScalarConfig, *, members: int,
-        hidden: int, prior_scale: float,
+        hidden: int, prior_scale: float, features: RandomFeatures | None = None,
     ) -> None:
-        """value, reward: what the numbers mean; of a categorical kind, no member says more than its ends."""
+        """value, reward: what the numbers mean; of a categorical kind, no member says more than its ends.
+
+        features: what is read in place of latents.
+        """
         super().__init__()
         self.members, self.scale, self.scalars = members, prior_scale, (value, reward)
-        self.trained = Stack(latent_shape, actions, members, hidden, fixed=False)
-        self.prior = Stack(latent_shape, actions, members, hidden, fixed=True)
+        read = latent_shape if features is None else (features.size,)
+        self.trained = Stack(read, actions, members, hidden, fixed=False)
+        self.prior = Stack(read, actions, members, hidden, fixed=True)
+        self.features = features
+
+    def reads(self, latent: Tensor, planes: Tensor | None = None) -> Tensor:
+        """What members read of latents [B, *L]: these, or the features of their observations [B, *O] as h reads them,
+        or, of imagined ones, those expected."""
+        if self.features is None:
+            return latent
+        return self.features.imagined(latent) if planes is None else self.features.seen(planes)
 
     def outputs(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, N, OUTPUTS] for actions [B] in latents [B, *L]: the value after it and its reward, for the loss."""
