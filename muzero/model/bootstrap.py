@@ -60,12 +60,12 @@ class Bootstrapped:
 def readings(network: Ensemble, imagined: Imagined) -> list[Tensor]:
     """K times [B, ...]: what members read of the positions before the moves, of which the first is real."""
     root, *later = imagined.positions()[:-1]
-    return [network.reads(root, observed(imagined.model, imagined.played.obs)), *map(network.reads, later)]
+    return [read(network, imagined.model, root, imagined.played.obs), *map(network.reads, later)]
 
 
-def observed(model: Imagining, obs: Tensor) -> Tensor:
-    """Observations [B, *O] as h reads them, in float32."""
-    return model.planes(obs, torch.float32)
+def read(network: Ensemble, model: Imagining, latent: Tensor, obs: Tensor) -> Tensor:
+    """[B, ...]: what members read of real positions with latents [B, *L], seen as [B, *O]."""
+    return latent if network.features is None else network.features.seen(model.planes(obs, torch.float32))
 
 
 def guessed(features: RandomFeatures | None, imagined: Imagined) -> Tensor:
@@ -74,7 +74,7 @@ def guessed(features: RandomFeatures | None, imagined: Imagined) -> Tensor:
     inside = imagined.played.in_game.T[1:].float()
     if features is None:
         return torch.zeros_like(inside)
-    seen = [observed(imagined.model, obs) for obs in imagined.seen(imagined.steps)]
+    seen = [imagined.model.planes(obs, torch.float32) for obs in imagined.seen(imagined.steps)]
     return torch.stack(list(map(features.missed, imagined.latents(imagined.steps), seen))) * inside
 
 
@@ -117,5 +117,5 @@ def best_values(network: Ensemble, model: Imagining, obs: Tensor, legal: Tensor)
     (size, actions), latent = legal.shape, model.encode(obs)
     every = torch.arange(actions, device=legal.device).repeat(size)
     discount = model.discount(model.advance(latent.repeat_interleave(actions, 0), every)[2]).view(size, 1, actions)
-    said = network.every(network.reads(model.bare(latent), observed(model, obs)))
+    said = network.every(read(network, model, model.bare(latent), obs))
     return (said.reward + discount * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)

@@ -101,12 +101,9 @@ class Ensemble(nn.Module):
         self.prior = Stack(read, actions, members, hidden, fixed=True)
         self.features = features
 
-    def reads(self, latent: Tensor, planes: Tensor | None = None) -> Tensor:
-        """What members read of latents [B, *L]: these, or the features of their observations [B, *O] as h reads them,
-        or, of imagined ones, those expected."""
-        if self.features is None:
-            return latent
-        return self.features.imagined(latent) if planes is None else self.features.seen(planes)
+    def reads(self, latent: Tensor) -> Tensor:
+        """What members read of imagined latents [B, *L]: these, or the features expected of them."""
+        return latent if self.features is None else self.features.imagined(latent)
 
     def outputs(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, N, OUTPUTS] for actions [B] in latents [B, *L]: the value after it and its reward, for the loss."""
