@@ -1,7 +1,7 @@
 """What in a learned model misleads the search? Its answers exchanged for true ones, one part at a time.
 
     python benchmarks/search_control.py AGENT [--positions FILE | --count 400] [--truth none rewards+ends rules]
-        [--simulations 16 50 100] [--set c_scale=1 max_depth=3] [--transition likeliest] [--seed 0] [--json FILE]
+        [--simulations 16 50 100] [--set c_scale=1 legality.least=0] [--transition likeliest] [--seed 0] [--json FILE]
 
 The positions are those of a file, or drawn from all that can be reached in a game small enough to solve. The true rules
 go along with the search. What they say takes the place of what the model says, as far as `--truth` names it:
@@ -15,7 +15,8 @@ go along with the search. What they say takes the place of what the model says, 
 
 `--transition` reads the same weights in another way (`model.transition`). Printed are the mean distance of the root's
 value from the truth, its mean (signed), and how often the move keeps the value: over all positions, and over the
-critical ones.
+critical ones. *Rise* is what the error gained over the fewest simulations, in the same positions, with its 95 %
+interval.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from muzero.agent import Agent, load
 from muzero.config import SearchConfig, replace
 from muzero.evaluation.provenance import provenance
 from muzero.model.build import build_model
+from muzero.model.networks.kind import Encoder
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import IMPOSSIBLE, RootOutput, SearchModel, StepOutput
 from muzero.model.wrapper import Wrapper
@@ -96,6 +98,12 @@ class Control(Wrapper):
     @property
     def device(self) -> torch.device:
         return torch.device("cpu")
+
+    @property
+    def legality(self) -> Encoder | None:
+        """Imagined positions [M, 1] -> logits [M, A] of the learned model's legality head; None if it has none."""
+        head: Encoder | None = getattr(self.network, "legality", None)
+        return None if head is None else lambda latent: head(self._latents[latent[:, 0]])
 
     def view(self, games: GameBatch, obs: NDArray[Any], numbers: NDArray[np.int64] | None = None) -> NDArray[Any]:
         """The histories [N, T] of the games of an OpenSpiel game."""
@@ -167,10 +175,14 @@ class Row:
     """positions in which the move loses value"""
     keep: float
     """percent of the critical positions whose value the move keeps"""
+    rise: float
+    """error less that of the first number of simulations above 0"""
+    rise_95: float
+    """half the width of its 95 % interval, over positions"""
 
     def __str__(self) -> str:
         return (f"{self.truth:<28} {self.simulations:>5}   value error {self.error:.4f}   bias {self.bias:+.4f}   "
-                f"lose value {self.lost}   critical keep {self.keep:.2f} %")
+                f"lose value {self.lost}   critical keep {self.keep:.2f} %   rise {self.rise:+.4f} ±{self.rise_95:.4f}")
 
 
 def parts_of(name: str) -> frozenset[str]:
@@ -228,24 +240,33 @@ def _part(
     return plan.value, plan.action
 
 
-def judged(truth: str, simulations: int, positions: PositionSet, value: FloatArray, move: IntArray) -> Row:
-    """Values [P] and moves [P] beside the exact ones."""
-    best = np.nanmax(positions.values, 1)
-    kept = positions.values[np.arange(len(positions)), move] >= best - TOLERANCE
-    return Row(truth, simulations, float(np.abs(value - best).mean()), float((value - best).mean()),
-               int((~kept).sum()), float(100 * kept[positions.critical].mean()))
+class Judge:
+    """Compares searches of the same positions with exact values and, for each control, with its first search."""
+
+    def __init__(self, positions: PositionSet) -> None:
+        self.positions, self.best = positions, np.nanmax(positions.values, 1)
+        self._first: dict[str, FloatArray] = {}
+
+    def row(self, truth: str, simulations: int, value: FloatArray, move: IntArray) -> Row:
+        """Values [P] and moves [P] of one search."""
+        positions, error = self.positions, np.abs(value - self.best)
+        kept = positions.values[np.arange(len(positions)), move] >= self.best - TOLERANCE
+        gained = error - (self._first.setdefault(truth, error) if simulations > 0 else error)
+        return Row(truth, simulations, float(error.mean()), float((value - self.best).mean()), int((~kept).sum()),
+                   float(100 * kept[positions.critical].mean()), float(gained.mean()),
+                   float(1.96 * gained.std() / np.sqrt(len(gained))))
 
 
 def rows(
     agent: Agent, positions: PositionSet, truths: Sequence[str], counts: Sequence[int], seed: int = 0
 ) -> Iterator[Row]:
     """One row for each number of simulations and each control."""
-    prepared, gamma = PreparedModel(agent.model), agent.model.gamma
+    prepared, gamma, judge = PreparedModel(agent.model), agent.model.gamma, Judge(positions)
     for count in counts:
         config = dataclasses.replace(agent.config.play, simulations=count)
         for truth in truths:
             model = Control(prepared, agent.spec.name, gamma, parts_of(truth))
-            yield judged(truth, count, positions, *searched(model, config, positions, seed))
+            yield judge.row(truth, count, *searched(model, config, positions, seed))
 
 
 def changed(agent: Agent, settings: Sequence[tuple[str, Any]]) -> Agent:

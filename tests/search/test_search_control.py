@@ -64,6 +64,37 @@ def test_no_true_part_is_the_search_of_the_model(agent: Agent, positions: Positi
     np.testing.assert_allclose(value, expected, atol=1e-5)
 
 
+def test_a_legality_head_masks_beside_the_truth_as_it_does_alone(positions: PositionSet) -> None:
+    torch.manual_seed(0)
+    config = tiny(model__legality=True, learner__legality_weight=0.1, play__algorithm="gumbel", play__gumbel_scale=0.0,
+                  play__simulations=40, play__legality__least=0.5)
+    agent = Agent(build_model(config), config, "tic_tac_toe", 0)
+    value, move = searched(control(agent, "none"), config.play, positions, 0)
+    expected, chosen = searched(PreparedModel(agent.model), config.play, positions, 0)
+    np.testing.assert_array_equal(move, chosen)
+    np.testing.assert_allclose(value, expected, atol=1e-5)
+    unmasked = search_control.changed(agent, [("legality.least", 0.0)])
+    assert not np.allclose(searched(control(agent, "none"), unmasked.config.play, positions, 0)[0], value, atol=1e-3)
+
+
+def test_the_rise_is_over_the_fewest_simulations_of_the_same_control() -> None:
+    values = np.zeros((3, 9), np.float32)
+    values[:, 8] = -1.0
+    judge = search_control.Judge(PositionSet("tic_tac_toe", ((), (0,), (0, 3)), values))
+    move = np.zeros(3, np.int32)
+
+    def rise(truth: str, simulations: int, *errors: float) -> tuple[float, float]:
+        row = judge.row(truth, simulations, np.array(errors, np.float32), move)
+        return row.rise, row.rise_95
+
+    assert rise("none", 0, 1.0, 1.0, 1.0) == (0.0, 0.0)
+    assert rise("none", 16, 0.1, -0.1, 0.4) == (0.0, 0.0)
+    assert rise("rules", 16, 0.0, 0.0, 0.0) == (0.0, 0.0)
+    assert rise("none", 50, 0.2, 0.2, 0.5) == pytest.approx((0.1, 0.0), abs=1e-6)
+    gained, half = rise("none", 200, 0.4, 0.1, 0.4)
+    assert (gained, half) == pytest.approx((0.1, 1.96 * np.std([0.3, 0.0, 0.0]) / np.sqrt(3)), abs=1e-6)
+
+
 def test_each_part_tells_its_own_truth() -> None:
     """Three in a row after 0 3 1 4: 2 wins, then nothing more is paid; 5 goes on; 0 is taken."""
     torch.manual_seed(0)
