@@ -237,6 +237,8 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"obs": np.zeros((4, 1, 3, 3), np.uint8)}, r"obs: expected uint8 \[4, 3, 3, 3\], got uint8 \[4, 1, 3, 3\]"),
     ({"obs": np.full((4, 3, 3, 3), 0.7)}, "obs: expected uint8 .*, got float64"),
     ({"obs": torch.zeros(4, 3, 3, 3)}, "obs: expected uint8 .*, got Tensor"),
+    *(({"number": number}, f"number: expected a whole number from 0 to .*, got {number}")
+      for number in (-1, 1 << 53, 1.0)),
 ]
 """Changes of a sound game, and what is said of them."""
 WRONG: list[tuple[Any, str]] = [
