@@ -16,8 +16,8 @@ from tiny_agents import agent, by_rules, inspected, reached
 from muzero.inspection.position import PositionReport
 from muzero.inspection.tree import search_tree
 from muzero.reports.as_json import content
+from muzero.reports.inspection import dot, words
 from muzero.reports.inspection import text as screen
-from muzero.reports.inspection import words
 from muzero.reports.inspection.drawn import FORMS, drawn
 from muzero.reports.inspection.layout import tidy
 from muzero.search.nodes import Nodes
@@ -153,6 +153,21 @@ def test_without_search_there_is_no_value_after_it(report: PositionReport) -> No
     bare = screen.text(inspected(agent("tic_tac_toe"), simulations=0), Ink(False), True)
     assert "the network alone" in bare
     assert "after the search" not in bare
+
+
+def test_a_backslash_in_a_name_is_one_and_no_escape() -> None:
+    assert dot.quoted('a\\n"b"\nc') == r'"a\\n\"b\"\nc"'
+
+
+def test_what_is_special_of_a_node_stands_behind_its_move() -> None:
+    """c1 wins by the rules; a learned model may believe in an end, and in moves that can't be made."""
+    found = inspected(by_rules("tic_tac_toe"), "a1", "a2", "b1", "b2", simulations=60)
+    assert "├▸ X c1 ■" in screen.text(found, Ink(False), True)
+    assert "■ the game is over" in screen.text(found, Ink(False), True)
+    assert found.tree is not None
+    node = next(node for node in found.tree.nodes.values() if node.truth.name == "c1" and node.depth == 1)
+    assert words.marks(dataclasses.replace(node, truth=dataclasses.replace(node.truth, over=False)), True) == "□"
+    assert words.marks(dataclasses.replace(node, truth=dataclasses.replace(node.truth, possible=False)), True) == "✗"
 
 
 def test_a_report_without_a_tree_is_not_drawn() -> None:

@@ -26,4 +26,4 @@ def _place(
         places[number] = (column, row)
         return row + 1
     places[number] = (column, (places[below[0]][1] + places[below[-1]][1]) / 2)
-    return max(end, row + 1) + (GAP if all(not children[child] for child in below) else 0)
+    return end + (GAP if all(not children[child] for child in below) else 0)
