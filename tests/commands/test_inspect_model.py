@@ -21,6 +21,7 @@ from muzero.model.build import build_model
 from muzero.reports import model_text
 from muzero.reports.model_plot import FEW, draw
 from muzero.validation import validate as validation
+from muzero.validation.calibration import Calibration
 from muzero.validation.movers import SOURCES
 from muzero.validation.trust import Trust
 from muzero.validation.validate import ValidationError, validate
@@ -260,3 +261,30 @@ def test_it_is_measured_to_twice_the_depth_of_training_unless_told_otherwise() -
     assert found.depth == 2 * agent.config.unroll == 2 * found.unroll
     trust = {source: Trust(depth, 9, ()) for source, depth in zip(SOURCES, (5, 2, 4), strict=True)}
     assert dataclasses.replace(found, trust=trust).worst == SOURCES[1]
+
+
+def test_a_verdict_names_the_depth_and_what_goes_wrong_behind_it() -> None:
+    agent = made()
+    found = validate(agent, depth=1, positions=30)
+    good = dict.fromkeys(SOURCES, Trust(6, 6, ()))
+
+    def said(**changed: Trust) -> str:
+        return model_text.sentence(dataclasses.replace(found, trust={**good, **changed}))
+
+    assert said() == (
+        f"Good to at least 6 moves here, as deep as was measured (it was trained on {agent.config.unroll}).")
+    assert said(policy=Trust(1, 6, ("value", "ends"))) == (
+        "Good to about 1 move here; at 2, its values drift and it is wrong about the end of games.")
+    assert said(random=Trust(0, 6, ("policy",))) == (
+        "Not good for a single move here: its policy is another one after a random move.")
+    assert model_text.verdict(Trust(3, 6, ("rewards", "legality"))) == "good to 3, then rewards, legality"
+    assert model_text.verdict(Trust(3, 3, ())) == "good to at least 3"
+
+
+def test_the_probability_of_a_win_is_told_at_both_ends_beside_chance() -> None:
+    found = validate(made(), depth=2, positions=30)
+    one = np.ones(1, np.float32)
+    wins = tuple(Calibration(one, one, np.ones(1, np.int64), error, error / 2) for error in (0.04, 0.06, 0.02))
+    figures = {source: dataclasses.replace(figures, wins=wins) for source, figures in found.figures.items()}
+    told = model_text.text(dataclasses.replace(found, figures=figures))
+    assert told.count("win probability: ECE 0.040 at depth 0, 0.020 at depth 2 (perfect: 0.020)") == 3
