@@ -10,11 +10,12 @@ from tiny_agents import agent, by_rules, inspected, reached
 import games
 from games.base import NO_PLAYER
 from muzero.agent import load
+from muzero.inspection import observed
 from muzero.inspection.dream import dream
 from muzero.inspection.imagined import Imagination, imagine
 from muzero.inspection.observed import reading
 from muzero.model.protocol import SearchError
-from muzero.play.board import DRAWINGS, read_board
+from muzero.play.board import DRAWINGS, Board, read_board
 
 
 def imagination(who: object, *moves: str, imagined: list[int]) -> Imagination:
@@ -135,3 +136,17 @@ def test_boards_are_read_from_observations(game: str) -> None:
 @pytest.mark.parametrize("game", ["pig", "catch", "dots_and_boxes"])
 def test_what_shows_no_board_is_not_read(game: str) -> None:
     assert reading(games.spec(game)) is None
+
+
+def test_observations_that_do_not_show_the_board_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here each is that of another position."""
+    spec, watched = games.spec("tic_tac_toe"), observed._watched
+    assert reading.__wrapped__(spec) is not None
+
+    def mixed(spec: games.GameSpec) -> list[tuple[int, np.ndarray, Board]]:
+        found = watched(spec)
+        boards = [board for _, _, board in found]
+        return [(player, obs, boards[place - 9]) for place, (player, obs, _) in enumerate(found)]
+
+    monkeypatch.setattr(observed, "_watched", mixed)
+    assert reading.__wrapped__(spec) is None

@@ -8,10 +8,12 @@ from tiny_agents import agent, by_rules, inspected, reached
 
 import games
 from games.base import NO_PLAYER
-from muzero.inspection.position import PositionReport
+from muzero.agent import Analysis
+from muzero.inspection.position import PositionReport, candidates
 from muzero.inspection.tree import ROOT, SearchTree, TreeNode, search_tree
 from muzero.reports.inspection.facts import facts
 from muzero.search.nodes import Nodes
+from selfplay.planner import Plan
 
 DOTS = "dots_and_boxes(num_rows=1,num_cols=2)"
 
@@ -50,6 +52,7 @@ def test_the_tree_is_that_of_the_search(algorithm: str) -> None:
         assert visits == analysis.result.visits[0, action] == alone.result.visits[0, action]
         assert q == pytest.approx(analysis.result.q[0, action], abs=1e-5)
     assert analysis.result.visits.sum() == nodes.visits[below].sum() == 30
+    assert who.search_tree(obs, legal, simulations=0)[1] is None, "no tree of an earlier search"
     with pytest.raises(ValueError, match="expected one position, got 2"):
         who.search_tree(np.repeat(obs, 2, 0), np.repeat(legal, 2, 0))
 
@@ -68,6 +71,17 @@ def test_a_win_is_good_for_whoever_makes_the_move() -> None:
         assert (reply.mover, reply.q, reply.truth.over) == (1, 1, True)
         assert (before.mover, before.player) == (0, 1)
         assert before.q == pytest.approx(-before.value, abs=1e-5)
+
+
+def test_moves_are_listed_by_visits_then_policy_then_prior_behind_the_choice() -> None:
+    batch, none = games.make(DOTS, 1), np.zeros((1, 7), np.float32)
+    visits = np.array([[3, 5, 5, 0, 0, 0, 0]], np.int32)
+    policy = np.array([[0.9, 0.1, 0.2, 0.0, 0.0, 0.3, 0.3]], np.float32)
+    prior = np.array([[0.0, 0.9, 0.1, 0.1, 0.2, 0.3, 0.4]], np.float32)
+    plan = Plan(visits, policy, none, none[:, 0], np.array([3], np.int32))
+    found = candidates(batch, Analysis(plan, prior, none[:, 0], [[3]]))
+    assert [one.action for one in found] == [3, 2, 1, 0, 6, 5, 4]
+    assert [one.q for one in found] == [None, 0.0, 0.0, 0.0, None, None, None]
 
 
 def grown() -> Nodes:

@@ -116,6 +116,7 @@ def test_every_term_is_its_sum_by_hand(absorbing: bool, step_weights: Literal["m
     config = dataclasses.replace(CONFIG, step_weights=step_weights)
     found = compute(model, tensors(given), config)  # type: ignore[arg-type]
     wanted = by_hand(model, given, step_weights)
+    assert found.terms.keys() == wanted.keys(), "none of a network that isn't there"
     for name, terms in wanted.items():
         assert float(found.terms[name]) == pytest.approx(terms.mean(), rel=1e-5), name
     total = 3.0 * wanted["policy"] + 0.5 * wanted["value"] + 2.0 * wanted["reward"] + 0.25 * wanted["turn"]

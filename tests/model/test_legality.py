@@ -18,7 +18,16 @@ from torch import Tensor, nn
 import games
 from games.symmetry import symmetries
 from muzero import agent
-from muzero.config import ConfigError, LearnerConfig, ModelConfig, ReplayConfig, SearchConfig, from_json, to_json
+from muzero.config import (
+    ConfigError,
+    LearnerConfig,
+    ModelConfig,
+    ReplayConfig,
+    SearchConfig,
+    check_planner,
+    from_json,
+    to_json,
+)
 from muzero.config.planner_settings import LegalitySettings
 from muzero.learning.loss import unroll
 from muzero.learning.tensors import Tensors
@@ -260,6 +269,13 @@ def test_cem_is_refused_where_most_actions_are_illegal_and_nothing_tells(section
     with pytest.raises(ConfigError, match=message):
         whole_run(tiny(**asked), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("section", ["search", "play"])
+def test_with_a_head_or_the_true_rules_cem_plays_any_game(section: Any) -> None:
+    for known in ({"model__legality": True, "learner__legality_weight": 0.1}, {"model__dynamics": "rules"}):
+        check_planner(tiny(game="othello", **{f"{section}__algorithm": "cem"}, **known), section)
+    check_planner(tiny(game="othello", **{f"{section}__algorithm": "shooting"}), section)
 
 
 def test_an_agent_can_not_be_made_to_play_by_it_either(tmp_path: Any) -> None:

@@ -72,8 +72,7 @@ def imagined(reached: Reached, text: str) -> list[int]:
         while words:
             position = games if lost else copy
             found.append(_any(position, games, words))
-            over = position.to_play()[0] == NO_PLAYER
-            if not lost and not over and position.legal()[0, found[-1]]:
+            if not lost and position.legal()[0, found[-1]]:
                 copy.step(np.array(found[-1:], np.int32))
     return found
 
