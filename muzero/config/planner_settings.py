@@ -57,12 +57,3 @@ class CemSettings:
     """Share of a round's sequences that the next one is drawn around (PETS and iCEM: 0.1)."""
     inertia: Part = 0.1
     """Share of a distribution that stays as it was when the elites pull it (PETS and iCEM: 0.1)."""
-
-
-@dataclass(frozen=True)
-class LegalitySettings:
-    """What any planner makes of a model's legality head."""
-
-    least: Annotated[float, Between(0.0, 0.99)] = 0.0
-    """Probability of being legal, by the legality head, below which an action isn't tried in an imagined position; 0 =
-    the head isn't asked (by cem: 0.1)."""

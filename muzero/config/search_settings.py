@@ -6,11 +6,11 @@ The bounds of the tree search's settings come from the C++ search (`cpp_mcts.lim
 from __future__ import annotations
 
 from dataclasses import dataclass, field, is_dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from muzero.config.kinds import PLANNERS, Algorithm
-from muzero.config.planner_settings import LegalitySettings
 from muzero.errors import ConfigError
+from selfplay.bounds import Between
 
 Section = TypeVar("Section")
 
@@ -25,6 +25,15 @@ def with_planners(section: type[Section]) -> type[Section]:
             section.__annotations__[name] = kind.settings
             setattr(section, name, field(default_factory=kind.settings))
     return section
+
+
+@dataclass(frozen=True)
+class LegalitySettings:
+    """What any planner makes of a model's legality head."""
+
+    least: Annotated[float, Between(0.0, 0.99)] = 0.0
+    """Probability of being legal, by the legality head, below which an action isn't tried in an imagined position; 0 =
+    the head isn't asked (by cem: 0.1)."""
 
 
 @dataclass(frozen=True)

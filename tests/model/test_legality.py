@@ -28,7 +28,7 @@ from muzero.config import (
     from_json,
     to_json,
 )
-from muzero.config.planner_settings import LegalitySettings
+from muzero.config.search_settings import LegalitySettings
 from muzero.learning.loss import unroll
 from muzero.learning.tensors import Tensors
 from muzero.model.auxiliary import Legality, auxiliary_terms, legality_loss
