@@ -81,6 +81,21 @@ def test_past_the_end_a_value_is_what_it_is_worth_there() -> None:
     np.testing.assert_allclose(found.after_end, [np.nan, 0.3], atol=1e-6)
 
 
+def test_what_a_model_takes_for_over_adds_nothing_past_the_end() -> None:
+    """Of two games that are over the model knows one."""
+    sample = one_move(2, discount=columns(0.0, 0.0), in_game=np.array([[True, False]] * 2))
+    found = report(sample, said(2, value=columns([0.0, 0.7], [0.0, 0.3]), discount=columns(0.0, -1.0)))
+    assert found.after_end[1] == pytest.approx(0.3 / 2)
+
+
+def test_a_game_that_a_reward_ends_too_early_is_a_false_end_in_a_model_that_predicts_none() -> None:
+    """Of three games that go on the model ends one."""
+    sample = one_move(5, discount=columns(-1.0, -1.0, -1.0, 0.0, 0.0))
+    found = report(sample, said(5, discount=columns(0.0, -1.0, -1.0, -1.0, 0.0)))
+    assert found.false_ends[1] == pytest.approx(1 / 3)
+    assert np.isnan(found.ends_seen).all()
+
+
 def test_returns_count_where_half_of_the_games_were_seen_to_end() -> None:
     returns = columns([1.0, np.nan], [np.nan, np.nan], [-1.0, 1.0], [0.0, np.nan])
     found = report(one_move(4, returns=returns), said(4, value=columns([0.5, 0], [9, 9], [-0.5, 0.5], [0.4, 0])))
