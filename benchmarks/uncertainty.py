@@ -1,6 +1,7 @@
 """Measures of uncertainty: which of them knows when a model's value is wrong? Rank correlation and AUROC by depth.
 
     python benchmarks/uncertainty.py connect_four FILE [--depths 0 1 2 4 6 8] [--json FILE]
+        [--members 4 8 --prior-scale 3 --hidden 32 --mask 0.5 --played 60000 --batches 4000 --seed 0]
 
 FILE has positions whose every move has an exact score (`benchmarks/connect_four_positions.py` makes them). Judged are
 the positions after each legal move, reached by imagining the last k moves from the real position before them (0: the
@@ -13,6 +14,11 @@ real position itself). The error is the distance of the value from the truth; a 
     undecided      1 - |value|: no measure, but what a measure must beat
     mirror         distance of the value from that of the mirror image, imagined along with it
     latent         1 - cosine of the imagined latent and the real position's: known in validation only
+
+With `--members`, ensembles are first trained on the agent's frozen networks, by games it plays with itself:
+
+    last move      standard deviation of what the members say of the move to the position
+    best reply     standard deviation of the members' values of the position, each its own best reply
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,10 +37,13 @@ from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 
 import games
+from benchmarks.frozen_ensemble import own_games, trained
 from games.base import FloatArray
-from muzero.agent import load
+from muzero.agent import Agent, load
+from muzero.config import EnsembleConfig
 from muzero.evaluation.provenance import provenance
 from muzero.model import scalar
+from muzero.model.bootstrap import best_values
 from muzero.model.learned import LearnedModel
 from selfplay.strength.positions import PositionSet, place, read
 
@@ -42,6 +51,9 @@ STEPS = 6
 """Moves of the policy along which the inconsistency is measured."""
 WRONG = SURE = 0.5
 MEASURES = ("inconsistency", "deviation", "entropy", "undecided", "mirror", "latent")
+SPREADS = ("last move", "best reply")
+"""Of an ensemble."""
+BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -127,6 +139,24 @@ def measured(model: LearnedModel, game: str, histories: list[tuple[int, ...]], d
         1.0 - torch.cosine_similarity(model.bare(latent).flatten(1), model.bare(real).flatten(1))), 1)
 
 
+@torch.inference_mode()
+def spreads(model: LearnedModel, game: str, histories: list[tuple[int, ...]], depth: int) -> Tensor:
+    """The measures [N, S] by the ensemble of `model`, of positions imagined `depth` moves on."""
+    assert model.ensemble is not None
+    before = reached(model, game, [history[:-1] for history in histories], max(0, depth - 1), mirrored=False)
+    last = model.ensemble.said(model.bare(before), torch.tensor([history[-1] for history in histories])).value
+    batch = games.make(game, len(histories))
+    place(batch, histories)
+    latent = reached(model, game, histories, depth, mirrored=False)
+    best = best_values(model.ensemble, model, latent, torch.from_numpy(batch.legal()))
+    return torch.stack((last.std(1, correction=0), best.std(1, correction=0)), 1)
+
+
+def named(ensembles: Sequence[LearnedModel]) -> list[str]:
+    """Every measure, in the order of the columns."""
+    return [*MEASURES, *(f"{what} of {model.config.ensemble.members}" for model in ensembles for what in SPREADS)]
+
+
 def auroc(measure: NDArray[np.floating], wrong: NDArray[np.bool_]) -> float:
     """Area under the ROC curve: Mann and Whitney's U, ties counted half. NaN if all are wrong or none is."""
     many, others = int(wrong.sum()), int((~wrong).sum())
@@ -135,18 +165,31 @@ def auroc(measure: NDArray[np.floating], wrong: NDArray[np.bool_]) -> float:
     return float((rankdata(measure)[wrong].sum() - many * (many + 1) / 2) / (many * others))
 
 
-def rows(model: LearnedModel, positions: PositionSet, depths: list[int]) -> Iterator[Row]:
-    """A row for each depth and measure. All depths judge the same positions."""
+def rows(
+    model: LearnedModel, positions: PositionSet, depths: list[int], ensembles: Sequence[LearnedModel] = ()
+) -> Iterator[Row]:
+    """A row for each depth and measure. All depths judge the same positions. ensembles: `model`, with one each."""
     histories, truth = children(positions, max(depths))
+    chunks = [histories[start : start + 512] for start in range(0, len(histories), 512)]
     for depth in depths:
-        parts = [measured(model, positions.game, histories[start : start + 512], depth)
-                 for start in range(0, len(histories), 512)]
-        value, said = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-        error = np.abs(value - truth)
-        wrong, sure = error > WRONG, np.abs(value) > SURE
-        for index, name in enumerate(MEASURES):
+        parts = [measured(model, positions.game, chunk, depth) for chunk in chunks]
+        value, plain = (torch.cat(part) for part in zip(*parts, strict=True))
+        more = [torch.cat([spreads(one, positions.game, chunk, depth) for chunk in chunks]) for one in ensembles]
+        said, error = torch.cat((plain, *more), 1).numpy(), np.abs(value.numpy() - truth)
+        wrong, sure = error > WRONG, np.abs(value.numpy()) > SURE
+        for index, name in enumerate(named(ensembles)):
             yield Row(depth, name, len(histories), float(wrong.mean()), float(spearmanr(said[:, index], error)[0]),
                       auroc(said[:, index], wrong), auroc(said[sure, index], wrong[sure]))
+
+
+def ensembles_of(agent: Agent, arguments: argparse.Namespace) -> list[LearnedModel]:
+    """The agent with the ensembles asked for, trained."""
+    if not arguments.members:
+        return []
+    settings = [EnsembleConfig(members=count, prior_scale=arguments.prior_scale, hidden=arguments.hidden,
+                               mask=arguments.mask) for count in arguments.members]
+    replay = own_games(agent, arguments.played, arguments.seed)
+    return trained(agent, replay, settings, arguments.batches, BATCH, arguments.seed)
 
 
 def main() -> None:
@@ -154,14 +197,21 @@ def main() -> None:
     parser.add_argument("agent")
     parser.add_argument("positions", type=Path)
     parser.add_argument("--depths", type=int, nargs="+", default=[0, 1, 2, 4, 6, 8])
+    parser.add_argument("--members", type=int, nargs="+", default=[])
+    parser.add_argument("--prior-scale", type=float, default=EnsembleConfig.prior_scale)
+    parser.add_argument("--hidden", type=int, default=EnsembleConfig.hidden)
+    parser.add_argument("--mask", type=float, default=EnsembleConfig.mask)
+    parser.add_argument("--played", type=int, default=60_000, help="positions of own games")
+    parser.add_argument("--batches", type=int, default=4_000)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     agent = load(arguments.agent)
-    found = []
-    for row in rows(agent.model, read(arguments.positions, agent.spec.name), arguments.depths):
+    positions, ensembles, found = read(arguments.positions, agent.spec.name), ensembles_of(agent, arguments), []
+    for row in rows(agent.model, positions, arguments.depths, ensembles):
         found.append(row)
-        print(f"{row.depth:>2} moves  {row.measure:<14} Spearman {row.spearman:+.3f}   AUROC {row.auroc:.3f}, "
+        print(f"{row.depth:>2} moves  {row.measure:<15} Spearman {row.spearman:+.3f}   AUROC {row.auroc:.3f}, "
               f"{row.decided:.3f} of sure values   ({row.positions:,} positions, {100 * row.wrong:.1f} % wrong)",
               flush=True)
     if arguments.json is not None:
