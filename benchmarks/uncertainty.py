@@ -18,7 +18,7 @@ real position itself). The error is the distance of the value from the truth; a 
 With `--members`, ensembles are first trained on the agent's frozen networks, by games it plays with itself:
 
     last move      standard deviation of what the members say of the move to the position
-    best reply     standard deviation of the members' values of the position, each its own best reply
+    best reply     standard deviation of the members' values of the real position, each its own best reply
 """
 
 from __future__ import annotations
@@ -147,8 +147,7 @@ def spreads(model: LearnedModel, game: str, histories: list[tuple[int, ...]], de
     last = model.ensemble.said(model.bare(before), torch.tensor([history[-1] for history in histories])).value
     batch = games.make(game, len(histories))
     place(batch, histories)
-    latent = reached(model, game, histories, depth, mirrored=False)
-    best = best_values(model.ensemble, model, latent, torch.from_numpy(batch.legal()))
+    best = best_values(model.ensemble, model, torch.from_numpy(batch.observe()), torch.from_numpy(batch.legal()))
     return torch.stack((last.std(1, correction=0), best.std(1, correction=0)), 1)
 
 
