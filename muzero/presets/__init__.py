@@ -74,11 +74,12 @@ def by_hand(config: Config) -> frozenset[str]:
 
 
 def with_rules(preset: Config) -> Config:
-    """A preset with the true rules in place of learned dynamics, without the settings that only train dynamics.
+    """A preset with the true rules in place of learned dynamics, without the settings that train or read dynamics.
 
     Raises ConfigError for a game whose rules can't be searched.
     """
-    off: dict[str, Any] = {"learner.reanalyse_fraction": 0.0, "held_out.fraction": 0.0}
+    off: dict[str, Any] = {"learner.reanalyse_fraction": 0.0, "held_out.fraction": 0.0, "model.transition": "expected",
+                           "search.legality.least": 0.0, "play.legality.least": 0.0}
     for part, weight in auxiliary_parts().items():
         off |= {f"model.{part}": False, f"learner.{weight}": 0.0}
     return replace(preset, {"model.dynamics": "rules", **off})

@@ -18,6 +18,7 @@ from muzero.config import (
     SearchConfig,
     SelfPlayConfig,
     TrainConfig,
+    replace,
 )
 from selfplay.trajectory import unfinished_bytes
 
@@ -36,6 +37,8 @@ FEW_NUMBERS = 256
 """Observations of up to this many numbers are read by a dense network, in a tenth of the time of convolutions."""
 HELD_OUT = HeldOutConfig(fraction=0.05)
 """One game in twenty, on which the model is validated."""
+SHORT = 50
+"""A few hundred simulations imagine games of at most this many moves to their end."""
 FIRST_POSITIONS = 20_000
 """Positions of random play: enough to find a reward that occurs in one game of hundreds a few times."""
 
@@ -43,7 +46,8 @@ FIRST_POSITIONS = 20_000
 def preset(spec: GameSpec) -> Config:
     """A config for any supported game."""
     if spec.players == 2 and _plain(spec) and not spec.stochastic:
-        return _duel(spec)
+        duel = _duel(spec)
+        return _to_the_end(duel, spec) if spec.max_length <= SHORT and not _has_board(spec) else duel
     careful = _careful(spec)
     return _seeking(careful) if _few_places(spec) else careful
 
@@ -101,6 +105,16 @@ def _duel(spec: GameSpec) -> Config:
                               warmup=0.01, decay_from=0.5, ema=0.998, search_share=0.5, replay_ratio=1.0,
                               reconstruction_weight=10.0 if board else 0.0),
     )
+
+
+def _to_the_end(duel: Config, spec: GameSpec) -> Config:
+    """For small games, which a search imagines to their end, past blunders and moves that aren't legal: openings of any
+    length, a longer unroll, likeliest rewards and ends, and a legality head. Without them more simulations make values
+    worse (docs/lab/strength.md)."""
+    return replace(duel, {
+        "model.transition": "likeliest", "model.legality": True, "learner.legality_weight": 0.1,
+        "play.legality.least": 0.1, "selfplay.opening_plies": min(12, spec.max_length), "learner.unroll": 6,
+    })
 
 
 def least_moves(spec: GameSpec) -> int:

@@ -97,6 +97,21 @@ def test_bold_settings_are_for_two_players_without_chance(name: str, duel: bool)
     assert config.model.reconstruction == (duel and len(games.spec(name).observation_shape) == 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "small"),
+    [("nim", True), ("hex(board_size=3)", True), ("dots_and_boxes", True), ("clobber(rows=3,columns=4)", True),
+     ("hex(board_size=5)", False), ("othello", False), ("mancala", False), ("catch", False)],
+)
+def test_games_that_a_search_imagines_to_their_end_have_masks_and_ends(name: str, small: bool) -> None:
+    config = general.preset(games.spec(name))
+    assert config.model.legality == (config.model.transition == "likeliest") == (config.learner.unroll > 3) == small
+    assert (config.play.legality.least > 0) == small
+    if small:
+        assert config.selfplay.opening_plies == min(12, games.spec(name).max_length)
+        rules = presets.with_rules(config)
+        assert (rules.model.transition, rules.model.legality, rules.play.legality.least) == ("expected", False, 0.0)
+
+
 def test_the_list_covers_every_supported_game() -> None:
     assert {name.partition("(")[0] for name in NAMES} == {game.name for game in games.list_games() if game.supported}
 
