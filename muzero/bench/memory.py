@@ -14,7 +14,9 @@ from muzero.config import Config
 from muzero.config.kinds import DYNAMICS
 from muzero.device.select import device_of
 from muzero.model.learned import LearnedModel
+from muzero.model.networks.prefix import Packing
 from muzero.search.planners import reserved
+from muzero.training.actors import follows_members
 from selfplay.trajectory import unfinished_bytes
 
 FLOAT_BYTES = 4
@@ -34,19 +36,21 @@ def free_bytes(device: str = "cpu") -> int:
     return free_memory()
 
 
-def latent_numbers(config: Config) -> int:
-    """Numbers in one latent, or in the game state that takes its place."""
+def latent_numbers(config: Config, carried: int = 0) -> int:
+    """Numbers in one latent, or in the game state that takes its place. carried: numbers that travel with a latent."""
     if not DYNAMICS[config.model.dynamics].learned:
         return STATE_BYTES // FLOAT_BYTES
     with torch.device("meta"):
-        return math.prod(LearnedModel(games.spec(config.game), config.model, config.learner.gamma).latent_shape)
+        model = LearnedModel(games.spec(config.game), config.model, config.learner.gamma)
+    return math.prod(Packing(model.latent_shape, carried).shape)
 
 
 def selfplay_bytes(config: Config) -> dict[str, int]:
     """By device, bytes of an actor's planner, latents and unfinished games, counting at most 32 moves of each game."""
     spec, count = games.spec(config.game), config.selfplay.games
     planner = reserved(config.search, spec.num_actions, count)
-    latents = planner.latents * latent_numbers(config) * FLOAT_BYTES
+    features = config.model.ensemble.features if follows_members(config) else 0
+    latents = planner.latents * latent_numbers(config, features) * FLOAT_BYTES
     unfinished = count * min(spec.max_length, config.selfplay.max_moves, 32) * unfinished_bytes(spec)
     host = planner.host_bytes + array_bytes(count, spec.num_actions) + unfinished
     if device_of(config.train.device).type == "cuda":

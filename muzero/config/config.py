@@ -183,9 +183,7 @@ def check_planner(config: Config, section: Literal["search", "play"]) -> None:
 def _check_ensemble(model: ModelConfig, learner: LearnerConfig) -> None:
     """Refuse an ensemble that can't be searched or trained, and targets without one."""
     if model.ensemble.members == 0:
-        if learner.own_targets > 0:
-            raise ConfigError(f"learner.own_targets {learner.own_targets:g} is for members of an ensemble: set "
-                              "model.ensemble.members, or own_targets to 0")
+        _check_no_ensemble(model, learner)
         return
     if not DYNAMICS[model.dynamics].learned:
         raise ConfigError(f"model.dynamics {model.dynamics} searches the game's rules, whose rewards are known: set "
@@ -197,6 +195,14 @@ def _check_ensemble(model: ModelConfig, learner: LearnerConfig) -> None:
     if learner.own_targets > 0 and model.norm == "batch":
         raise ConfigError("learner.own_targets tries actions that weren't played, whose positions mustn't enter "
                           "the statistics of model.norm batch: set model.norm to none, or own_targets to 0")
+
+
+def _check_no_ensemble(model: ModelConfig, learner: LearnerConfig) -> None:
+    for name, used in (("model.ensemble.features", model.ensemble.features), ("learner.own_targets",
+                                                                             learner.own_targets)):
+        if used > 0:
+            raise ConfigError(f"{name} {used:g} is for members of an ensemble: set model.ensemble.members, or "
+                              f"{name} to 0")
 
 
 def _check_no_pictures(config: Config) -> None:

@@ -26,7 +26,7 @@ class Tensors:
     in_game: Tensor
     value_mask: Tensor
     weight: Tensor
-    index: Tensor
+    place: Tensor
     later_obs: Tensor | None
 
     @staticmethod

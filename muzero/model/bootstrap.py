@@ -53,7 +53,7 @@ class Bootstrapped:
         made = played.in_game.T[:-1, :, None] | known
         found = (missed(value, value_targets(network, imagined, config.own_targets), settings.value) * known
                  + missed(reward, played.reward.T.unsqueeze(2), settings.reward) * made)
-        masks = bootstrap_masks(played.index, imagined.steps, network.members, settings.ensemble.mask)
+        masks = bootstrap_masks(played.place.T[:-1], network.members, settings.ensemble.mask)
         return (found * masks).mean(2) + guessed(network.features, imagined)
 
 
@@ -84,13 +84,12 @@ def missed(output: Tensor, target: Tensor, config: ScalarConfig) -> Tensor:
     return F.smooth_l1_loss(output.float(), scalar.stated(target, config).expand_as(output), reduction="none")
 
 
-def bootstrap_masks(index: Tensor, steps: int, members: int, share: float) -> Tensor:
-    """bool [steps, B, N]: which members learn from the `steps` positions from places index [B] of the replay buffer.
+def bootstrap_masks(place: Tensor, members: int, share: float) -> Tensor:
+    """bool [..., N]: which members learn from the positions at places [...] of the replay buffer.
 
     A function of the place and the member alone, so that a position keeps its members for as long as it is stored.
     """
-    place = index + torch.arange(steps, device=index.device)[:, None]
-    mixed = place[..., None] * members + torch.arange(members, device=index.device)
+    mixed = place[..., None] * members + torch.arange(members, device=place.device)
     for shift, factor in zip((30, 27), MIX, strict=True):
         mixed = (mixed ^ (mixed >> shift)) * factor
     bits = (mixed ^ (mixed >> 31)) & ((1 << FINE) - 1)
@@ -116,6 +115,7 @@ def best_values(network: Ensemble, model: Imagining, obs: Tensor, legal: Tensor)
     """[B, N]: each member's value of the best action among legal [B, A] in positions seen as [B, *O]."""
     (size, actions), latent = legal.shape, model.encode(obs)
     every = torch.arange(actions, device=legal.device).repeat(size)
-    discount = model.discount(model.advance(latent.repeat_interleave(actions, 0), every)[2]).view(size, 1, actions)
+    before = latent.repeat_interleave(actions, 0)
+    _, discount = model.outcome(before, *model.advance(before, every))
     said = network.every(read(network, model, model.bare(latent), obs))
-    return (said.reward + discount * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)
+    return (said.reward + discount.view(size, 1, actions) * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)

@@ -43,5 +43,10 @@ class Batch:
     """[B, K', *O] observation after each of the first K' actions, for the auxiliary losses"""
     weight: FloatArray
     """[B] importance-sampling weight"""
-    index: NDArray[np.int64]
-    """[B] place in the replay buffer, for priorities and reanalysis"""
+    place: NDArray[np.int64]
+    """[B, K+1] place in the replay buffer of step k; past the end, that of the last position"""
+
+    @property
+    def index(self) -> NDArray[np.int64]:
+        """[B] places of the roots, for priorities and reanalysis."""
+        return self.place[:, 0]

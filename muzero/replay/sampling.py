@@ -59,7 +59,7 @@ def batch_at(
         policy=replay.read("policy", targets.place, symmetry).astype(np.float32),
         legal=replay.read("legal", targets.place, symmetry) & targets.in_game[:, :, None], policy_mask=searched,
         in_game=targets.in_game, value_mask=targets.value_mask,
-        later_obs=_later_observations(replay, targets, symmetry, config, rng), weight=weight, index=places)
+        later_obs=_later_observations(replay, targets, symmetry, config, rng), weight=weight, place=targets.place)
 
 
 def _targets(replay: Replay, places: Places, config: DrawConfig, rng: np.random.Generator) -> Targets:

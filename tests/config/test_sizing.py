@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,7 +16,7 @@ import games
 from games import list_games
 from muzero import presets
 from muzero.bench import sizing
-from muzero.bench.memory import selfplay_bytes
+from muzero.bench.memory import latent_numbers, selfplay_bytes
 from muzero.bench.selfplay import SelfPlay, smallest_near_best
 from muzero.bench.sizing import GAMES_BYTES, Measured, Sizing
 from muzero.commands import train as command
@@ -25,6 +26,7 @@ from muzero.config import AUTO, Config, ConfigError, check_resolved, replace, un
 from muzero.config.bounds import BOUNDS
 from muzero.presets import survey
 from muzero.storage import checkpoint, runs
+from muzero.training.actors import selfplay_network, selfplay_planner
 
 LEFT = {"selfplay.games": 0, "train.actors": -1, "search.threads": 0, "train.device": "cpu"}
 SMALL = {"search.simulations": 2, "model.width": 8, "model.hidden": 8, "train.device": "cpu"}
@@ -125,6 +127,20 @@ def test_what_the_machine_has_no_memory_for_is_not_tried(monkeypatch: pytest.Mon
     assert sizing.fitting(config) == [64, 128]
     monkeypatch.setattr(sizing, "free_bytes", lambda _: 0)
     assert sizing.fitting(config) == [64]
+
+
+@pytest.mark.parametrize("network", ["mlp", "resnet"])
+def test_latents_are_counted_with_the_features_that_members_read(network: str) -> None:
+    config = left_open("connect_four", selfplay__games=64, search__threads=1, search__simulations=4, model__width=8,
+                       model__network=network, model__ensemble__members=2, learner__own_targets=1.0,
+                       train__precision="float32")
+    features = replace(config, {"model.ensemble.features": 1_000})
+    searched = selfplay_planner(selfplay_network(features), features)
+    batch = games.make("connect_four", 64)
+    searched.plan(searched.view(batch, batch.observe()), batch.legal(), np.zeros(64, np.uint64))
+    more = selfplay_bytes(features)["cpu"] - selfplay_bytes(config)["cpu"]
+    latents = searched.memory_bytes[1] - 4 * (config.search.simulations + 1) * 64 * latent_numbers(config)
+    assert more == latents > 0
 
 
 @pytest.mark.parametrize("game", [game.name for game in list_games() if game.supported])

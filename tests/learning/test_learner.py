@@ -59,7 +59,7 @@ def batch(seed: int, size: int = 12, unroll: int = 2) -> Batch:
         policy=rng.dirichlet(np.ones(9), (size, unroll + 1)).astype(np.float32),
         legal=np.ones((size, unroll + 1, 9), np.bool_), policy_mask=ones, in_game=ones, value_mask=ones,
         later_obs=rng.integers(0, 2, (size, unroll, 3, 3, 3), dtype=np.uint8), weight=np.ones(size, np.float32),
-        index=np.arange(size))
+        place=np.arange(size)[:, None] + np.arange(unroll + 1))
 
 
 def everything(learner: Learner) -> dict[str, bytes]:

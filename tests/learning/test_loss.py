@@ -39,7 +39,7 @@ def batch(seed: int = 0, **changes: Any) -> Batch:
         "value": rng.normal(size=(B, K + 1)).astype(np.float32), "policy": policy,
         "legal": np.ones((B, K + 1, A), np.bool_), "policy_mask": searched, "in_game": in_game,
         "value_mask": in_game | ended[:, None], "later_obs": None, "weight": rng.random(B, np.float32) + 0.5,
-        "index": np.arange(B),
+        "place": np.arange(B)[:, None] + np.arange(K + 1),
     }
     return Batch(**{**values, **changes})
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_replay
 import torch
 from numpy.typing import NDArray
 from recorders import Late
@@ -17,6 +18,7 @@ from muzero.config import Config, ConfigError, EnsembleConfig, LearnerConfig, Mo
 from muzero.learning.learner import Learner
 from muzero.learning.loss import compute, unroll
 from muzero.learning.tensors import Tensors
+from muzero.model import bootstrap, transition
 from muzero.model.bootstrap import best_values, bootstrap_masks, value_targets
 from muzero.model.imagined import Imagined
 from muzero.model.learned import LearnedModel
@@ -24,6 +26,7 @@ from muzero.model.member import MemberModel
 from muzero.model.networks.ensemble import Ensemble
 from muzero.model.prepared import PreparedModel
 from muzero.replay.batch import Batch
+from muzero.replay.sampling import DrawConfig, batch_at
 from muzero.search import tree
 from muzero.search.inference import GraphedInference
 from muzero.search.planners import planner
@@ -64,7 +67,7 @@ def batch(seed: int, size: int = 12) -> Batch:
         policy=rng.dirichlet(np.ones(9), (size, 3)).astype(np.float32), legal=np.ones((size, 3, 9), np.bool_),
         policy_mask=known, in_game=known, value_mask=known,
         later_obs=rng.integers(0, 2, (size, 2, 3, 3, 3), dtype=np.uint8), weight=np.ones(size, np.float32),
-        index=np.arange(size))
+        place=np.arange(size)[:, None] + np.arange(3))
 
 
 def positions(count: int, plies: int = 2) -> tuple[Any, NDArray[Any], NDArray[np.bool_]]:
@@ -153,6 +156,7 @@ def test_a_number_out_of_bounds_is_named(setting: str, value: float, message: st
     ({"dynamics": "rules"}, {}, r"model\.dynamics rules .* set model\.ensemble\.members to 0"),
     ({"norm": "batch"}, {"own_targets": 1.0}, r"own_targets tries actions .* set model\.norm to none"),
     ({"ensemble": EnsembleConfig()}, {"own_targets": 0.5}, r"own_targets 0\.5 .*: set model\.ensemble\.members"),
+    ({"ensemble": EnsembleConfig(features=8)}, {}, r"features 8 is for members .* or model\.ensemble\.features to 0"),
     ({}, {"own_targets": 1.5}, r"learner\.own_targets: expected at least 0 and at most 1, got 1\.5"),
 ])
 def test_what_can_not_be_is_refused_with_its_mend(
@@ -166,15 +170,34 @@ def test_what_can_not_be_is_refused_with_its_mend(
 
 
 def test_a_position_keeps_its_members() -> None:
-    index = torch.arange(3000)
-    masks = bootstrap_masks(index, 3, N, 0.3)
-    assert masks.shape == (3, 3000, N)
-    assert torch.equal(masks[1, :-1], masks[0, 1:])
-    assert torch.equal(masks, bootstrap_masks(index, 3, N, 0.3))
-    assert masks.float().mean((0, 1)).numpy() == pytest.approx(0.3, abs=0.03)
-    together = np.corrcoef(masks[0].float().T.numpy())
+    place = torch.arange(3000)
+    masks = bootstrap_masks(place, N, 0.3)
+    assert masks.shape == (3000, N)
+    assert torch.equal(masks[7:9], bootstrap_masks(place[7:9, None], N, 0.3)[:, 0])
+    assert masks.float().mean(0).numpy() == pytest.approx(0.3, abs=0.03)
+    together = np.corrcoef(masks.float().T.numpy())
     assert np.abs(together[~np.eye(N, dtype=bool)]).max() < 0.08
-    assert bool(bootstrap_masks(index, 1, N, 1.0).all())
+    assert bool(bootstrap_masks(place, N, 1.0).all())
+
+
+def test_a_position_keeps_them_where_the_ring_of_stored_positions_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A game goes on from the last place of the ring in the first one."""
+    held = tiny_replay.replay(5, capacity=20)
+    asked: list[Tensor] = []
+
+    def noted(place: Tensor, members: int, share: float) -> Tensor:
+        asked.append(place)
+        return bootstrap_masks(place, members, share)
+
+    monkeypatch.setattr(bootstrap, "bootstrap_masks", noted)
+    places = np.arange(20)
+    drawn = batch_at(held, places, np.ones(20, np.float32), DrawConfig.of(LEARNER, 2, 0), np.random.default_rng(0))
+    assert drawn.in_game[19, 1]
+    compute(made(), Tensors.of(drawn), LEARNER)
+    assert asked[0].shape == (2, 20)
+    assert torch.equal(asked[0][0], torch.from_numpy(places))
+    wanted = np.where(drawn.in_game[:, 1], (places + 1) % 20, places)
+    assert torch.equal(asked[0][1], torch.from_numpy(wanted))
 
 
 def test_members_learn_from_their_own_positions() -> None:
@@ -182,7 +205,7 @@ def test_members_learn_from_their_own_positions() -> None:
     model, data = made(mask=0.1).train(), Tensors.of(batch(0, size=1))
     assert model.ensemble is not None
     compute(model, data, LEARNER).total.backward()  # type: ignore[no-untyped-call]
-    masks = bootstrap_masks(data.index, 2, N, 0.1)[:, 0].any(0)
+    masks = bootstrap_masks(data.place[0, :-1], N, 0.1).any(0)
     gradient = model.ensemble.trained.get_parameter("inner").grad
     assert gradient is not None
     assert gradient.flatten(1).any(1).tolist() == masks.tolist()
@@ -213,6 +236,21 @@ def test_an_own_target_is_the_best_legal_action_by_the_member(kind: str) -> None
     assert bool(over.any())
     wanted = torch.where(over[:, None], end, 0.25 * end + 0.75 * best)
     assert torch.allclose(targets, wanted, atol=1e-5)
+
+
+def test_an_own_target_reads_ends_as_a_search_does() -> None:
+    """Where the likeliest transition is read, nothing follows a reward."""
+    model, given = made().eval(), Tensors.of(batch(0))
+    model.config = dataclasses.replace(model.config, transition="likeliest")
+    heads = model.ensemble
+    assert heads is not None
+    said = heads.every(model.encode(given.obs))
+    every = torch.arange(9).repeat(12)
+    _, output, _ = model.advance(model.encode(given.obs).repeat_interleave(9, 0), every)
+    paid = (transition.likeliest_reward(output, model.config.reward) != 0.0).view(12, 1, 9)
+    assert 0 < int(paid.sum()) < paid.numel()
+    wanted = (said.reward - torch.where(paid, 0.0, said.value)).amax(2)
+    assert torch.allclose(best_values(heads, model, given.obs, given.legal[:, 0]), wanted, atol=1e-5)
 
 
 def test_targets_are_those_of_the_main_head_unless_asked() -> None:

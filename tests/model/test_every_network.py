@@ -148,7 +148,7 @@ def test_every_weight_gets_a_gradient(kind: str) -> None:
         next_mover=np.ones((3, 1), np.int64), value=np.ones((3, 2), np.float32),
         policy=np.eye(actions, dtype=np.float32)[np.zeros((3, 2), np.int64)], legal=np.ones((3, 2, actions), np.bool_),
         policy_mask=ones, in_game=ones, value_mask=ones, later_obs=None, weight=np.ones(3, np.float32),
-        index=np.arange(3))
+        place=np.arange(3)[:, None] + np.arange(2))
     compute(model, Tensors.of(batch), config.learner).total.backward()  # type: ignore[no-untyped-call]
     idle = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert idle == []

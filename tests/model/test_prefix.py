@@ -103,7 +103,7 @@ def batch_of(model: LearnedModel, reward: list[list[float]]) -> Batch:
         value=np.zeros((size, unroll + 1), np.float32),
         policy=np.full((size, unroll + 1, model.num_actions), 1.0 / model.num_actions, np.float32),
         legal=np.ones((size, unroll + 1, model.num_actions), np.bool_), policy_mask=ones, in_game=ones, value_mask=ones,
-        later_obs=None, weight=np.ones(size, np.float32), index=np.arange(size))
+        later_obs=None, weight=np.ones(size, np.float32), place=np.arange(size)[:, None] + np.arange(unroll + 1))
 
 
 @pytest.mark.parametrize("kind", MODELS)

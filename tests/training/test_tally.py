@@ -33,7 +33,7 @@ def batch(value: list[list[float]], reward: list[list[float]], trained: list[lis
         next_mover=np.zeros((rows, steps - 1), np.int64), value=np.array(value, np.float32),
         policy=np.zeros((rows, steps, 2), np.float32), legal=np.zeros((rows, steps, 2), np.bool_), policy_mask=nothing,
         in_game=np.array(trained), value_mask=np.array(trained), later_obs=None, weight=np.ones(rows, np.float32),
-        index=np.zeros(rows, np.int64))
+        place=np.zeros((rows, steps), np.int64))
 
 
 @pytest.mark.parametrize("config", [WIDE, dataclasses.replace(WIDE, scale=50.0, offset=-7.0), ScalarConfig()])
