@@ -22,6 +22,8 @@ MIX = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)
 """The multipliers of splitmix64, as signed integers."""
 FINE = 24
 """Bits of a drawn share."""
+ROWS = 1 << 12
+"""Actions that are tried at once: all actions of all positions would take gigabytes in a game of thousands."""
 
 
 class Bootstrapped:
@@ -113,9 +115,14 @@ def value_targets(network: Ensemble, imagined: Imagined, share: float) -> Tensor
 
 def best_values(network: Ensemble, model: Imagining, obs: Tensor, legal: Tensor) -> Tensor:
     """[B, N]: each member's value of the best action among legal [B, A] in positions seen as [B, *O]."""
-    (size, actions), latent = legal.shape, model.encode(obs)
-    every = torch.arange(actions, device=legal.device).repeat(size)
-    before = latent.repeat_interleave(actions, 0)
-    _, discount = model.outcome(before, *model.advance(before, every))
+    latent, actions = model.encode(obs), legal.shape[1]
+    discount = torch.cat([discounts(model, part, actions) for part in latent.split(max(1, ROWS // actions))])
     said = network.every(read(network, model, model.bare(latent), obs))
-    return (said.reward + discount.view(size, 1, actions) * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)
+    return (said.reward + discount[:, None] * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)
+
+
+def discounts(model: Imagining, latent: Tensor, actions: int) -> Tensor:
+    """[B, A] signed, after each of A = `actions` in latents [B, *L], as a search reads them."""
+    before, every = latent.repeat_interleave(actions, 0), torch.arange(actions, device=latent.device)
+    _, discount = model.outcome(before, *model.advance(before, every.repeat(len(latent))))
+    return discount.view(-1, actions)

@@ -253,6 +253,22 @@ def test_an_own_target_reads_ends_as_a_search_does() -> None:
     assert torch.allclose(best_values(heads, model, given.obs, given.legal[:, 0]), wanted, atol=1e-5)
 
 
+def test_own_targets_of_many_actions_are_made_a_few_positions_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, given = made().eval(), Tensors.of(batch(0))
+    assert model.ensemble is not None
+    wanted, advance, rows = best_values(model.ensemble, model, given.obs, given.legal[:, 0]), model.advance, list[int]()
+
+    def counted(latent: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows.append(len(latent))
+        return advance(latent, action)
+
+    monkeypatch.setattr(model, "advance", counted)
+    monkeypatch.setattr(bootstrap, "ROWS", 50)
+    found = best_values(model.ensemble, model, given.obs, given.legal[:, 0])
+    assert torch.allclose(found, wanted, atol=1e-6)
+    assert rows == [45, 45, 18]
+
+
 def test_targets_are_those_of_the_main_head_unless_asked() -> None:
     model, data = made(), Tensors.of(dataclasses.replace(batch(0), later_obs=None))
     imagined = Imagined(unroll(model, data, 0.5).latents, data, model)
