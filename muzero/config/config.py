@@ -192,6 +192,9 @@ def _check_ensemble(model: ModelConfig, learner: LearnerConfig) -> None:
         raise ConfigError(f"model.ensemble.features {model.ensemble.features}: those of imagined positions are learned "
                           "from later observations, which come with learner.own_targets alone: set learner.own_targets "
                           "above 0, or features to 0")
+    if model.discount == "fixed" and not learner.absorbing:
+        raise ConfigError("learner.absorbing False: nothing would tell members that no value follows an end, and a "
+                          "search asks them: set it to True, or model.discount to learned")
     if learner.own_targets > 0 and model.norm == "batch":
         raise ConfigError("learner.own_targets tries actions that weren't played, whose positions mustn't enter "
                           "the statistics of model.norm batch: set model.norm to none, or own_targets to 0")

@@ -116,7 +116,7 @@ def value_targets(network: Ensemble, imagined: Imagined, share: float) -> Tensor
 def best_values(network: Ensemble, model: Imagining, obs: Tensor, legal: Tensor) -> Tensor:
     """[B, N]: each member's value of the best action among legal [B, A] in positions seen as [B, *O]."""
     latent, actions = model.encode(obs), legal.shape[1]
-    discount = torch.cat([discounts(model, part, actions) for part in latent.split(max(1, ROWS // actions))])
+    discount = torch.cat([discounts(model, part, actions) for part in torch.split(latent, max(1, ROWS // actions))])
     said = network.every(read(network, model, model.bare(latent), obs))
     return (said.reward + discount[:, None] * said.value).masked_fill(~legal[:, None], -torch.inf).amax(2)
 

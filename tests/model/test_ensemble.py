@@ -157,6 +157,7 @@ def test_a_number_out_of_bounds_is_named(setting: str, value: float, message: st
     ({"norm": "batch"}, {"own_targets": 1.0}, r"own_targets tries actions .* set model\.norm to none"),
     ({"ensemble": EnsembleConfig()}, {"own_targets": 0.5}, r"own_targets 0\.5 .*: set model\.ensemble\.members"),
     ({"ensemble": EnsembleConfig(features=8)}, {}, r"features 8 is for members .* or model\.ensemble\.features to 0"),
+    ({}, {"absorbing": False}, r"learner\.absorbing False: .*: set it to True, or model\.discount to learned"),
     ({}, {"own_targets": 1.5}, r"learner\.own_targets: expected at least 0 and at most 1, got 1\.5"),
 ])
 def test_what_can_not_be_is_refused_with_its_mend(
