@@ -50,7 +50,7 @@ from muzero.model.learned import LearnedModel
 from muzero.model.networks.prefix import Packing
 from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import RootOutput, StepOutput
-from selfplay.strength.positions import TOLERANCE, PositionSet, read
+from selfplay.strength.positions import PositionSet, judge_moves, read
 
 PLAIN = "plain"
 NEAR_END = 0.5
@@ -257,13 +257,6 @@ class Row:
                 f"{self.interval:.2f} ({self.better} better, {self.worse} worse)   value error {self.error:.4f}")
 
 
-def kept(positions: PositionSet, move: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """[P] whether the moves [P] keep the value."""
-    found: NDArray[np.bool_] = (positions.values[np.arange(len(positions)), move]
-                                >= np.nanmax(positions.values, 1) - TOLERANCE)
-    return found
-
-
 def compared(
     name: str, simulations: int, positions: PositionSet, value: NDArray[np.float32], good: NDArray[np.bool_],
     plain: NDArray[np.bool_],
@@ -284,7 +277,7 @@ def rows(agent: Agent, positions: PositionSet, names: Sequence[str], counts: Seq
         plain: NDArray[np.bool_] | None = None
         for name in (PLAIN, *(name for name in names if name != PLAIN)):
             value, move = searched(Doubtful(prepared, rule(name)), config, positions, 0)
-            good = kept(positions, move)
+            good = judge_moves(positions, move).lost == 0
             plain = good if plain is None else plain
             yield compared(name, count, positions, value, good, plain)
 

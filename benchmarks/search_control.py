@@ -51,7 +51,7 @@ from muzero.model.prepared import PreparedModel
 from muzero.model.protocol import IMPOSSIBLE, RootOutput, SearchModel, StepOutput
 from muzero.model.wrapper import Wrapper
 from muzero.search.planners import planner
-from selfplay.strength.positions import TOLERANCE, PositionSet, place, read
+from selfplay.strength.positions import PositionSet, judge_moves, place, read
 
 PARTS = ("rewards", "ends", "legality", "latents")
 NONE, RULES = "none", "rules"
@@ -250,7 +250,7 @@ class Judge:
     def row(self, truth: str, simulations: int, value: FloatArray, move: IntArray) -> Row:
         """Values [P] and moves [P] of one search."""
         positions, error = self.positions, np.abs(value - self.best)
-        kept = positions.values[np.arange(len(positions)), move] >= self.best - TOLERANCE
+        kept = judge_moves(positions, move).lost == 0
         gained = error - (self._first.setdefault(truth, error) if simulations > 0 else error)
         return Row(truth, simulations, float(error.mean()), float((value - self.best).mean()), int((~kept).sum()),
                    float(100 * kept[positions.critical].mean()), float(gained.mean()),

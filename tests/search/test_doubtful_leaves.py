@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from solved_positions import first
 from torch import Tensor
 
 import games
@@ -28,9 +26,7 @@ from benchmarks.doubtful_leaves import (
 from benchmarks.uncertainty import deviation
 from muzero.agent import Agent, load
 from muzero.model.prepared import PreparedModel
-from selfplay.strength.positions import PositionSet, place, read
-
-FILE = Path(__file__).parents[2] / "benchmarks" / "data" / "connect_four_positions.csv"
+from selfplay.strength.positions import PositionSet, place
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +36,7 @@ def agent() -> Agent:
 
 @pytest.fixture(scope="module")
 def positions() -> PositionSet:
-    every = read(FILE, "connect_four")
-    return dataclasses.replace(every, histories=every.histories[:8], scores=every.scores[:8])
+    return first(8)
 
 
 def leaf(moves: int, value: float, doubt: float = 0.25) -> tuple[Leaf, Tensor]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from solved_positions import first
 
 import games
 from benchmarks.frozen_ensemble import own_games, trained, with_ensemble
@@ -15,9 +15,7 @@ from benchmarks.uncertainty import MEASURES, auroc, children, deviation, named, 
 from muzero.agent import Agent, load
 from muzero.config import EnsembleConfig
 from muzero.model import scalar
-from selfplay.strength.positions import PositionSet, place, read
-
-FILE = Path(__file__).parents[2] / "benchmarks" / "data" / "connect_four_positions.csv"
+from selfplay.strength.positions import PositionSet, place
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +25,7 @@ def agent() -> Agent:
 
 @pytest.fixture(scope="module")
 def positions() -> PositionSet:
-    every = read(FILE, "connect_four")
-    return PositionSet(every.game, every.histories[:3], every.scores[:3], every.timed)
+    return first(3)
 
 
 def test_area_under_the_curve() -> None:
