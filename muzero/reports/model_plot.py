@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from muzero.storage import disk
 from muzero.validation.calibration import Calibration
 from muzero.validation.movers import SOURCES, Source
 from muzero.validation.report import DepthReport
-from muzero.validation.trust import LEAST_LEGAL, LEAST_SEEN, MOST_DRIFT, MOST_KL, scale, so_far
+from muzero.validation.trust import LEAST_LEGAL, LEAST_SEEN, MOST_KL, drift_bound, so_far
 from muzero.validation.validate import ModelReport
 from muzero.view.console import CommandError, log
 
@@ -28,6 +28,9 @@ LABELS: dict[Source, str] = {"played": "search", "policy": "policy", "random": "
 FEW = 10
 """Predictions in a bin of a reliability curve: of fewer, chance would be drawn."""
 BOUND: dict[str, Any] = {"color": "#888", "linestyle": "--", "linewidth": 1}
+DASH = 4
+"""Length of a dash of one source's bound. Gaps are twice as long, so that equal bounds of three all show."""
+PERFECT: dict[str, Any] = {"color": "#000", "linestyle": ":", "linewidth": 1}
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Curve:
     title: str
     figures: Callable[[DepthReport], FloatArray]
     """[T+1]"""
-    bound: float | None = None
-    """beyond it a model isn't trusted; None without one"""
+    bound: float | Mapping[Source, float] | None = None
+    """beyond it a model isn't trusted: one of all sources, or one of each; None without one"""
     share: bool = False
     """whether it lies between 0 and 1"""
 
@@ -70,16 +73,17 @@ def _drawn(report: ModelReport, kind: str) -> bytes:
     for panel, depth in zip(panels, (0, report.depth), strict=True):
         _reliability(panel, report, depth)
     figure.suptitle(f"{report.spec.name}: {sentence(report)}", fontsize=10)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    named = [panel.get_legend_handles_labels() for panel in figure.axes]
+    handles = {label: handle for found in named for handle, label in zip(*found, strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=5, frameon=False)
     held = io.BytesIO()
     figure.savefig(held, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return held.getvalue()
 
 
 def _curves(report: ModelReport) -> Iterator[Curve]:
-    yield Curve("value drift", lambda found: found.drift,
-                min(MOST_DRIFT * scale(figures, report.spec) for figures in report.figures.values()))
+    yield Curve("value drift, bounds by colour", lambda found: found.drift,
+                {source: drift_bound(figures, report.spec) for source, figures in report.figures.items()})
     yield Curve("KL of the policy, nats", lambda found: found.kl, MOST_KL)
     yield Curve("policy on legal moves", lambda found: found.legal_mass, LEAST_LEGAL, share=True)
     yield Curve("rewards seen so far", lambda found: so_far(found.recall, found.rewards)[0], LEAST_SEEN, share=True)
@@ -100,7 +104,11 @@ def _by_depth(panel: Axes, report: ModelReport, curve: Curve) -> None:
         figures = curve.figures(report.figures[source])
         depth = np.flatnonzero(~np.isnan(figures))
         panel.plot(depth, figures[depth], marker=".", color=COLOURS[source], label=LABELS[source])
-    if curve.bound is not None:
+    if isinstance(curve.bound, Mapping):
+        for place, (source, bound) in enumerate(curve.bound.items()):
+            dashes = (place * DASH, (DASH, 2 * DASH))
+            panel.axhline(bound, **{**BOUND, "color": COLOURS[source], "linestyle": dashes})
+    elif curve.bound is not None:
         panel.axhline(curve.bound, label="bound", **BOUND)
     panel.set_title(curve.title, fontsize=9)
     panel.set_xlabel("moves imagined")
@@ -116,16 +124,16 @@ def _reliability(panel: Axes, report: ModelReport, depth: int) -> None:
     known = {source: found for source, found in curves.items() if len(found.count)}
     told = [float(end) for found in known.values() for end in (*found.predicted, *found.happened)]
     ends = [0.0, 1.0] if _wins(report) or not told else [min(told), max(told)]
-    panel.plot(ends, ends, **{**BOUND, "label": "_"})
+    panel.plot(ends, ends, label="perfect", **PERFECT)
     for source, found in known.items():
         enough = found.count >= FEW
         panel.plot(found.predicted[enough], found.happened[enough], marker=".", color=COLOURS[source])
     if not any((found.count >= FEW).any() for found in known.values()):
         why = "too few games" if known else "no game was seen to end"
-        panel.text(0.5, 0.5, why, ha="center", transform=panel.transAxes)
+        panel.text(0.5, 0.5, why, ha="center", transform=panel.transAxes, backgroundcolor="white")
     what = "win probability" if _wins(report) else "value"
     panel.set_title(f"reliability: {what}, depth {depth}", fontsize=9)
-    panel.set_xlabel("predicted")
+    panel.set_xlabel(f"predicted, bins of {FEW} or more")
     panel.set_ylabel("happened")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import singledispatch
@@ -21,6 +22,7 @@ from muzero.reports.inspection import text as inspection_text
 from muzero.validation.validate import ModelReport
 from muzero.view.console import tell
 from muzero.view.terminal import amount, counted, table, told_cut
+from muzero.view.wrapping import columns_of
 from selfplay.strength.arena import Score
 from selfplay.strength.positions import Quality
 from selfplay.strength.statistics import score_interval
@@ -175,7 +177,7 @@ def _position(report: PositionReport) -> None:
 
 @show.register
 def _model(report: ModelReport) -> None:
-    tell(model_text.text(report))
+    tell(model_text.text(report, columns_of(sys.stdout) or model_text.WIDEST))
 
 
 @show.register

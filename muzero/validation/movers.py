@@ -17,6 +17,10 @@ SOURCES: tuple[Source, ...] = ("played", "policy", "random")
 All continuations begin where the policy network leads."""
 SIMULATIONS = 16
 """Of the short search: games like those that a search plays, at a small price."""
+TITLES: dict[Source, str] = {
+    "played": f"moves of a search of {SIMULATIONS} simulations", "policy": "moves of the policy network",
+    "random": "one random move, then moves of the policy network"}
+"""The sources in words."""
 
 
 def movers(source: Source, agent: Agent) -> Movers:

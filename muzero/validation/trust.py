@@ -27,6 +27,10 @@ LEAST_SEEN = 0.8
 """Of rewards, and of ends, up to a depth."""
 MOST_FALSE = 0.05
 """Of moves that are imagined to be rewarded, or to end the game, and are not."""
+FIGURES = {
+    "value": ("drift",), "policy": ("kl",), "legality": ("legal_mass",), "rewards": ("recall", "false_rewards"),
+    "ends": ("ends_seen", "false_ends", "after_end")}
+"""What a model can be wrong about, and the figures of a DepthReport that tell it."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,9 @@ class Trust:
 
 def trusted(report: DepthReport, spec: GameSpec) -> Trust:
     """Judge the figures of a model. Where there is nothing to judge, nothing is wrong."""
-    enough = report.positions >= LEAST
-    measured = int(np.flatnonzero(enough)[-1]) if enough.any() else 0
-    found = failures(report, spec)
+    measured, found = _measured(report), beyond(report, spec)
     for depth in range(1, measured + 1):
-        wrong = tuple(name for name, where in found.items() if where[depth])
+        wrong = tuple(name for name, figures in FIGURES.items() if any(found[figure][depth] for figure in figures))
         if wrong:
             return Trust(depth - 1, measured, wrong)
     return Trust(measured, measured, ())
@@ -60,16 +62,28 @@ def unjudged(reports: Iterable[DepthReport], depth: int) -> list[str]:
             if all(getattr(report, name)[: depth + 1].sum() < LEAST for report in found)]
 
 
-def failures(report: DepthReport, spec: GameSpec) -> dict[str, MaskArray]:
-    """By figure, the depths [T+1] at which it is out of bounds."""
+def _measured(report: DepthReport) -> int:
+    """The largest depth with enough positions."""
+    enough = report.positions >= LEAST
+    return int(np.flatnonzero(enough)[-1]) if enough.any() else 0
+
+
+def beyond(report: DepthReport, spec: GameSpec) -> dict[str, MaskArray]:
+    """By figure of the report, the depths [T+1] at which it is judged and out of bounds."""
+    depths = np.arange(len(report.positions))
+    judged = (depths > 0) & (depths <= _measured(report))
     there = report.positions > 0
-    return {
+    found = {
         # What isn't a number isn't within bounds.
-        "value": there & ~(report.drift <= MOST_DRIFT * scale(report, spec)),
-        "policy": there & ~(report.kl <= MOST_KL),
-        "legality": there & ~(report.legal_mass >= LEAST_LEGAL),
-        "rewards": _unseen(report.recall, report.rewards) | _above(report.false_rewards, MOST_FALSE),
-        "ends": _unseen(report.ends_seen, report.ends) | _above(report.false_ends, MOST_FALSE) | _goes_on(report, spec)}
+        "drift": there & ~(report.drift <= drift_bound(report, spec)),
+        "kl": there & ~(report.kl <= MOST_KL),
+        "legal_mass": there & ~(report.legal_mass >= LEAST_LEGAL),
+        "recall": _unseen(report.recall, report.rewards),
+        "false_rewards": _above(report.false_rewards, MOST_FALSE),
+        "ends_seen": _unseen(report.ends_seen, report.ends),
+        "false_ends": _above(report.false_ends, MOST_FALSE),
+        "after_end": _goes_on(report, spec)}
+    return {figure: judged & where for figure, where in found.items()}
 
 
 def _goes_on(report: DepthReport, spec: GameSpec) -> MaskArray:
@@ -77,7 +91,12 @@ def _goes_on(report: DepthReport, spec: GameSpec) -> MaskArray:
     if not np.isnan(report.ends_seen).all():
         return np.zeros(len(report.ends), np.bool_)
     mean, total = so_far(report.after_end, report.ends)
-    return np.asarray((total >= LEAST) & (mean > MOST_DRIFT * scale(report, spec)))
+    return np.asarray((total >= LEAST) & (mean > drift_bound(report, spec)))
+
+
+def drift_bound(report: DepthReport, spec: GameSpec) -> float:
+    """The largest value drift with which a model is trusted, in units of the return."""
+    return MOST_DRIFT * scale(report, spec)
 
 
 def scale(report: DepthReport, spec: GameSpec) -> float:

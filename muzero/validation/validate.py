@@ -17,7 +17,7 @@ from muzero.validation.continuations import GAMES_AT_ONCE, Collector, Mover, Tru
 from muzero.validation.depth import imagine
 from muzero.validation.exact_values import exact_values
 from muzero.validation.legality import threshold
-from muzero.validation.movers import SOURCES, Source, movers, policy_of
+from muzero.validation.movers import SOURCES, TITLES, Source, movers, policy_of
 from muzero.validation.report import DepthReport, report
 from muzero.validation.sample import Sample
 from muzero.validation.trust import LEAST, Trust, trusted
@@ -65,8 +65,8 @@ class ModelReport:
 
     @property
     def worst(self) -> Source:
-        """The source of actions that the model is good for least."""
-        return min(SOURCES, key=lambda source: self.trust[source].depth)
+        """The source of actions that the model is good for least; of equal ones, one with which it goes wrong."""
+        return min(SOURCES, key=lambda source: (self.trust[source].depth, not self.trust[source].wrong))
 
 
 def validate(
@@ -98,7 +98,7 @@ def samples(
     wanted = Wanted(positions, depth, *usual(agent, depth, seed))
     truth = exact_values(config.game) if config.learner.gamma == 1.0 else None
     for source in SOURCES:
-        say(f"following {positions:,} positions, actions {source} ...")
+        say(f"following {positions:,} positions: {TITLES[source]} ...")
         yield source, _sample(agent, source, wanted, seed, truth)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from muzero import cli
 from muzero.agent import Agent, load
 from muzero.config import Config, ModelConfig
 from muzero.model.build import build_model
-from muzero.reports import model_text
-from muzero.reports.model_plot import FEW, draw
+from muzero.reports import as_json, model_text, terminal
+from muzero.reports.model_plot import COLOURS, FEW, draw
 from muzero.validation import validate as validation
 from muzero.validation.calibration import Calibration
 from muzero.validation.movers import SOURCES
-from muzero.validation.trust import Trust
-from muzero.validation.validate import ValidationError, validate
+from muzero.validation.trust import Trust, trusted
+from muzero.validation.validate import ModelReport, ValidationError, validate
 
 torch.set_num_threads(1)
 
@@ -45,7 +46,8 @@ def test_the_shipped_agents_model_is_good_in_words_numbers_and_a_picture(
     assert out.count("depth  games  drift") == 3
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out
-    assert "following 100 positions, actions random ..." in err
+    assert out.splitlines()[-1] == out.splitlines()[2], "the sentence, where it can't scroll away"
+    assert "following 100 positions: one random move, then moves of the policy network ..." in err
     found = json.loads((tmp_path / "m.json").read_text())
     assert found["command"][:4] == ["muzero", "inspect", "tic_tac_toe", "--model"]
     assert set(found["sources"]) == set(SOURCES)
@@ -224,8 +226,8 @@ def test_chance_is_told_as_a_part_of_the_errors() -> None:
     torch.manual_seed(0)
     config = Config(game="pig(winscore=10,horizon=40)", model=ModelConfig(width=8, hidden=8, discount="learned"))
     agent = Agent(build_model(config), config, "made", 0)
-    assert model_text.text(validate(agent, depth=1, positions=30)).endswith(
-        "The game has chance, which the model can't foresee: the errors hold its share.")
+    assert "The game has chance, which the model can't foresee: the errors hold its share." in model_text.text(
+        validate(agent, depth=1, positions=30)).splitlines()
 
 
 def test_long_games_are_followed_at_intervals_and_their_ends_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,6 +263,9 @@ def test_it_is_measured_to_twice_the_depth_of_training_unless_told_otherwise() -
     assert found.depth == 2 * agent.config.unroll == 2 * found.unroll
     trust = {source: Trust(depth, 9, ()) for source, depth in zip(SOURCES, (5, 2, 4), strict=True)}
     assert dataclasses.replace(found, trust=trust).worst == SOURCES[1]
+    good = Trust(5, 5, ())
+    equal = dict(zip(SOURCES, (good, good, Trust(5, 6, ("value",))), strict=True))
+    assert dataclasses.replace(found, trust=equal).worst == "random", "of equal depths, where something goes wrong"
 
 
 def test_a_verdict_names_the_depth_and_what_goes_wrong_behind_it() -> None:
@@ -288,3 +293,88 @@ def test_the_probability_of_a_win_is_told_at_both_ends_beside_chance() -> None:
     figures = {source: dataclasses.replace(figures, wins=wins) for source, figures in found.figures.items()}
     told = model_text.text(dataclasses.replace(found, figures=figures))
     assert told.count("win probability: ECE 0.040 at depth 0, 0.020 at depth 2 (perfect: 0.020)") == 3
+
+
+def judged(**changed: Any) -> ModelReport:
+    """A report of a model that is right, of values between -1 and 1, but for what is changed in the policy's part."""
+    found = validate(made(), depth=3, positions=40)
+    ones, zeros, many = np.ones(4, np.float32), np.zeros(4, np.float32), np.array([0, 30, 30, 30])
+    right = dataclasses.replace(
+        found.figures["policy"], positions=np.array([40, 40, 40, 19]), rewards=many, ends=many, spread=1.0, drift=zeros,
+        kl=zeros, legal_mass=ones, recall=ones, false_rewards=zeros, ends_seen=ones, false_ends=zeros)
+    figures = {**dict.fromkeys(SOURCES, right), "policy": dataclasses.replace(right, **changed)}
+    return dataclasses.replace(
+        found, figures=figures, trust={source: trusted(figures[source], found.spec) for source in SOURCES})
+
+
+def columns(told: str, part: int) -> dict[str, list[str]]:
+    """The table of a part by its header's words, of tables whose columns are all filled from the second row on."""
+    lines = told.splitlines()
+    top = [number for number, line in enumerate(lines) if line.startswith("depth  games")][part]
+    rows = [line.split() for line in lines[top + 2 : top + 5]]
+    return {name: [row[place] for row in rows] for place, name in enumerate(lines[top].split())}
+
+
+def test_what_is_beyond_its_bound_is_marked_as_far_as_it_is_judged() -> None:
+    drift = np.array([9.0, 0.34, 0.36, 0.5], np.float32)
+    told = model_text.text(judged(drift=drift), 200)
+    assert columns(told, 1)["drift"] == ["0.340", "0.360*", "0.500"]
+    assert "*" not in " ".join(columns(told, 0)["drift"] + columns(told, 1)["KL"])
+    assert "moves of the policy network: good to 1, then value; drift bound 0.350" in told.splitlines()
+    assert "* beyond its bound; fewer than 20 games, rewards or ends are not judged" in told.splitlines()
+    assert "*" not in model_text.text(judged(), 200)
+
+
+@pytest.mark.parametrize(("figure", "name"), [("false_rewards", "unpaid"), ("false_ends", "early")])
+def test_what_is_predicted_though_it_does_not_come_is_shown_where_it_is_too_much(figure: str, name: str) -> None:
+    share = np.array([np.nan, 0.04, 0.06, 0.0], np.float32)
+    told = model_text.text(judged(**{figure: share}), 200)
+    assert columns(told, 1)[name] == ["4.0", "6.0*", "0.0"]
+    assert name not in columns(told, 0)
+    assert name not in model_text.text(judged(), 200)
+
+
+def test_rewards_are_told_as_they_are_judged_over_all_depths_before() -> None:
+    told = model_text.text(judged(recall=np.array([np.nan, 1.0, 0.5, 0.9], np.float32)), 200)
+    assert columns(told, 1)["rewards"] == ["100.0", "75.0*", "80.0"]
+
+
+def test_rows_that_are_not_judged_are_told_where_all_before_is_well() -> None:
+    told = model_text.text(judged(), 200)
+    said = "moves of the policy network: good to at least 2; at 3 there are fewer than 20 games; drift bound 0.350"
+    assert said in told.splitlines()
+    narrow = model_text.text(judged()).splitlines()
+    start = narrow.index("moves of the policy network: good to at least 2")
+    assert narrow[start + 1].startswith("  at 3 there are fewer than 20 games")
+
+
+def test_a_wide_terminal_shows_all_columns_in_one_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = judged(false_rewards=np.full(4, 0.5, np.float32), false_ends=np.full(4, 0.5, np.float32))
+    heads = []
+    for width in (0, 120):
+        monkeypatch.setattr(terminal, "columns_of", lambda _, width=width: width)
+        terminal.show(report)
+        lines = capsys.readouterr().out.splitlines()
+        heads.append(sum(line.startswith("depth ") for line in lines))
+        assert max(len(line) for line in lines if line.startswith(("depth", "    "))) <= (width or 80)
+    assert heads == [4, 3]
+
+
+def test_each_sources_drift_has_its_own_bound_in_the_picture(tmp_path: Path) -> None:
+    draw(judged(spread=2.0), tmp_path / "m.svg")
+    picture = (tmp_path / "m.svg").read_text()
+    dashes = re.findall(r"stroke-dasharray: [\d.,]+; stroke-dashoffset: [\d.]+; stroke: (#\w+)", picture)
+    assert {colour.upper() for colour in dashes} >= {colour.upper() for colour in COLOURS.values()}
+    assert all(f">{label}</text>" in picture for label in ("bound", "perfect"))
+    assert f"bins of {FEW} or more" in picture
+
+
+def test_the_guide_explains_every_number_of_the_json() -> None:
+    guide = (Path(__file__).parents[2] / "docs/guides/inspect.md").read_text()
+    content = as_json.content(judged())
+    part = content["sources"]["policy"]
+    names = {*content, *content["bounds"], *part, *part["figures"], *part["figures"]["values"][0]}
+    assert len(names) > 30
+    assert [name for name in sorted(names) if f"`{name}`" not in guide] == []

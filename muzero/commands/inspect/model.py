@@ -50,7 +50,7 @@ class Arguments:
 
 def run(argv: Sequence[str]) -> int:
     """Validate, print, draw and write."""
-    arguments = parse(Arguments, argv, f"muzero inspect AGENT {FLAG}", EXAMPLES)
+    arguments = parse(Arguments, argv, f"muzero inspect {FLAG}", EXAMPLES)
     check_numbers(vars(arguments))
     _check_name(arguments.agent)
     check_target(arguments.json)

@@ -41,6 +41,8 @@ class Arguments:
 
     agent: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="AGENT")]]
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
+    model: bool = False
+    """How far ahead its model is good, instead; --plot, --positions and more: `muzero inspect --model --help`."""
     moves: str = ""
     """Moves that lead to the position, as in `muzero play`: "4 4 3". With | between them where names have spaces."""
     imagine: Maybe[str] = None
