@@ -32,10 +32,14 @@ class PlannerError(ValueError):
     """A planner breaks its contract."""
 
 
-def check_planner(make: Callable[[int], Planner], game: str, *, size: int = 6, plies: int = 2, seed: int = 0) -> None:
+def check_planner(make: Callable[[int], Planner], game: str, *, size: int = 6, plies: int = 2, seed: int = 0,
+                  calls: Callable[[], int] | None = None, budget: int | None = None) -> None:
     """Ask planners for plans in `size` positions of `game` after `plies` random moves.
 
-    make: a planner for a batch of that many positions; all of them must give the same plans. Checks shapes and dtypes;
+    make: a planner for a batch of that many positions; all of them must give the same plans. calls: how many steps,
+    each from one latent, their model has been asked for until now (`muzero.model.counted.CountedModel`); no plan may
+    ask for more than its `work` for each position. budget: the most `work` (`search.simulations`), not checked if None.
+    Neither is known to a planner's interface, so without them nothing is checked of it. Checks shapes and dtypes;
     that actions are legal; that policies sum to 1; that values are finite; that plans depend on nothing but view, legal
     actions and seeds, and have arrays of their own; that rows don't influence each other; that work is counted; that
     games and arrays that are given stay as they are. What the planner itself raises is passed on.
@@ -44,7 +48,8 @@ def check_planner(make: Callable[[int], Planner], game: str, *, size: int = 6, p
     batch = games.make(game, size, seed)
     _play(batch, plies, seed)
     planner = _made(make, size)
-    position = _Position(_view(planner, batch), batch.legal(), np.arange(seed, seed + size, dtype=np.uint64))
+    seeds = np.arange(seed, seed + size, dtype=np.uint64)
+    position = _Position(_view(planner, batch), batch.legal(), seeds, calls, budget)
     plan = position.plan(planner)
     kept = copy.deepcopy(plan)
     _same(plan, position.plan(planner), ALL, "asked again with the same seeds")
@@ -66,16 +71,28 @@ class _Position:
     view: NDArray[Any]
     legal: MaskArray
     seeds: NDArray[np.uint64]
+    calls: Callable[[], int] | None = None
+    budget: int | None = None
 
     def plan(self, planner: Planner, rows: slice = ALL, effort: float = 1.0) -> Plan:
         """A sound plan for `rows`. Raises PlannerError for any other, and where the planner wrote into what it got."""
-        given = {name: array[rows].copy() for name, array in vars(self).items()}
+        given = {name: getattr(self, name)[rows].copy() for name in ("view", "legal", "seeds")}
+        before = 0 if self.calls is None else self.calls()
         plan = planner.plan(given["view"], given["legal"], given["seeds"], effort)
         for name, array in given.items():
-            if array.tobytes() != vars(self)[name][rows].tobytes():
+            if array.tobytes() != getattr(self, name)[rows].tobytes():
                 raise PlannerError(f"{name}: expected it to be only read, got it changed by plan")
         check_plan(plan, self.legal[rows])
+        self.check_work(plan, 0 if self.calls is None else self.calls() - before)
         return plan
+
+    def check_work(self, plan: Plan, calls: int) -> None:
+        """Check the work of a plan for which the model was asked for so many steps. Raises PlannerError."""
+        if self.budget is not None and plan.work > self.budget:
+            raise PlannerError(f"work: expected at most the budget, {self.budget}, got {plan.work}")
+        if calls > (most := plan.work * len(plan.action)):
+            raise PlannerError(f"model calls: expected at most {most}, work {plan.work} for each of "
+                               f"{len(plan.action)} positions, got {calls}")
 
 
 def check_plan(plan: Plan, legal: MaskArray) -> None:

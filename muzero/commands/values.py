@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from tyro.constructors import (
     ConstructorRegistry,
@@ -18,6 +19,7 @@ from tyro.constructors import (
     StructTypeInfo,
 )
 
+from games.naming import nearest
 from muzero.config import Schedule
 from muzero.storage.disk import named
 
@@ -68,6 +70,47 @@ def _path_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None
     )
 
 
+@REGISTRY.primitive_rule
+def _name_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[str | None] | None:
+    """One of a few names, also where the option may be left out (`Literal[...] | None`)."""
+    names = _names(info.type)
+    if not names:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"{{{','.join(names)}}}",
+        instance_from_str=lambda texts: parse_name(texts[0], names),
+        is_instance=lambda value: value in names or (value is None and get_origin(info.type) is not Literal),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+@REGISTRY.primitive_rule
+def _several_names_rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[tuple[str, ...]] | None:
+    """Any number of a few names."""
+    element, *rest = get_args(info.type) or (None,)
+    names = _names(element) if info.type_origin is tuple and rest == [...] else ()
+    if not names:
+        return None
+    one = f"{{{','.join(names)}}}"
+    return PrimitiveConstructorSpec(
+        nargs="*",
+        metavar=f"[{one} [{one} ...]]",
+        instance_from_str=lambda texts: tuple(parse_name(text, names) for text in texts),
+        is_instance=lambda value: isinstance(value, tuple) and all(name in names for name in value),
+        str_from_instance=list,
+    )
+
+
+def _names(annotation: Any) -> tuple[str, ...]:
+    """The names of a `Literal` of strings, or of one that may be None; none for any other type."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation) if all(isinstance(name, str) for name in get_args(annotation)) else ()
+    parts = [part for part in get_args(annotation) if part is not NoneType]
+    optional = len(parts) == 1 and NoneType in get_args(annotation)
+    return _names(parts[0]) if optional else ()
+
+
 @REGISTRY.struct_rule
 def _lines_joined_rule(info: StructTypeInfo) -> StructConstructorSpec | None:
     """Help texts are wrapped to the terminal only: the line ends of a docstring in the source count for nothing."""
@@ -108,6 +151,15 @@ def parse_whole(text: str) -> int:
         if (number := float(text)).is_integer():
             return int(number)
     raise ValueError(f"expected a whole number, got {text!r}")
+
+
+def parse_name(text: str, names: Sequence[str]) -> str:
+    """`text`, which is one of `names`. Raises ValueError that lists them in their order, and says which was meant."""
+    if text in names:
+        return text
+    *others, last = names
+    known = f"{', '.join(others)} or {last}" if others else last
+    raise ValueError(f"expected {known}, got {text!r}{nearest(text, names)}")
 
 
 def parse_schedule(text: str) -> Schedule:

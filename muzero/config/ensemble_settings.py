@@ -14,10 +14,11 @@ class EnsembleConfig:
 
     members: Annotated[int, Between(0, 64)] = 0
     """Value heads, and as many reward heads; 0 = none (bootstrapped DQN with priors: 20)."""
-    prior_scale: Annotated[float, Between(0.0, 1e3)] = 3.0
-    """Factor of the fixed random network that is added to each head (Osband et al. 2018, in deep_sea: 3)."""
-    mask: Annotated[float, Between(1e-3, 1.0)] = 0.5
-    """Share of the positions that each member is trained on (bsuite: 0.5)."""
+    prior_scale: Annotated[float, Between(0.0, 1e3)] = 0.3
+    """Factor of the fixed random network that is added to each head (a bootstrapped DQN in deep_sea, Osband et al.
+    2018: 3)."""
+    mask: Annotated[float, Between(1e-3, 1.0)] = 1.0
+    """Share of the positions that each member is trained on (bsuite's bootstrapped DQN: 0.5)."""
     hidden: Annotated[int, Between(1, 1 << 12)] = 32
     """Units of the hidden layer of each head."""
     features: Annotated[int, Between(0, 1 << 12)] = 0

@@ -76,8 +76,10 @@ def known_positions(subject: Subject, path: Path, say: Say = silent) -> Position
 
 
 def _players(subject: Subject) -> list[Player]:
-    """A player for each number of simulations; for an agent, also the network without search."""
+    """A player for each number of simulations; for an agent, also the network without search. Each once: a planner that
+    never searches is the same with any number."""
     asked = list(subject.simulations)
     if subject.agent is not None and 0 not in asked:
         asked.insert(0, 0)
-    return [subject.player(simulations) for simulations in asked]
+    players = [subject.player(simulations) for simulations in asked]
+    return list({player.name: player for player in players}.values())

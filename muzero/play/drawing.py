@@ -14,6 +14,8 @@ FIRST, SECOND = ("red", "bold"), ("yellow", "bold")
 ROUND = {True: ("●", "○"), False: ("X", "O")}
 """Stones of player 0 and player 1; True: Unicode, False: ASCII only."""
 CROSSES = {True: ("X", "O"), False: ("X", "O")}
+WRONG = "!"
+"""Stands behind what is not as it should be."""
 KINGS = {"8": ("◆", "K"), "*": ("◇", "Q")}
 """Crowned pieces of checkers: in Unicode, and in ASCII."""
 
@@ -31,11 +33,14 @@ def picture(position: Position, pen: Ink, fancy: bool) -> str:
 
 
 def draw(
-    board: Board, pen: Ink, fancy: bool, marked: Collection[Cell] = (), possible: Collection[Cell] = ()
+    board: Board, pen: Ink, fancy: bool, marked: Collection[Cell] = (), possible: Collection[Cell] = (),
+    wrong: Collection[Cell] = (),
 ) -> str:
-    """The board as text. `marked` cells are put in brackets; `possible` ones get a `+`."""
+    """The board as text. `marked` cells are put in brackets; `possible` ones get a `+`; `!` stands behind `wrong` ones.
+    """
     cells = [
-        [_cell(board, (row, column), pen, fancy, (row, column) in marked, (row, column) in possible)
+        [_wrong(board, (row, column), pen, fancy) if (row, column) in wrong else
+         _cell(board, (row, column), pen, fancy, (row, column) in marked, (row, column) in possible)
          for column in range(len(board.rows[0]))]
         for row in range(len(board.rows))
     ]
@@ -72,6 +77,11 @@ def _cell(board: Board, cell: Cell, pen: Ink, fancy: bool, marked: bool, possibl
         shape = KINGS[character][0 if fancy else 1]
     piece = pen(shape, *(FIRST, SECOND)[owner])
     return f"({piece})" if marked else f" {piece} "
+
+
+def _wrong(board: Board, cell: Cell, pen: Ink, fancy: bool) -> str:
+    """Three characters: a piece or an empty cell, and a sign that it should be another."""
+    return _cell(board, cell, pen, fancy, False, False)[:-1] + WRONG
 
 
 def _columns(cells: list[list[str]], pen: Ink, fancy: bool) -> str:

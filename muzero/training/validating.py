@@ -55,8 +55,10 @@ def validate_newest(state: RunState) -> tuple[str, dict[str, float]]:
 
 def in_words(trust: Trust) -> str:
     """A verdict, as short as a display needs it."""
-    moves = counted(trust.depth, "move")
-    return f"good to {moves}, then not in {', '.join(trust.wrong)}" if trust.wrong else f"good to at least {moves}"
+    moves, wrong = counted(trust.depth, "move"), f"wrong about {', '.join(trust.wrong)}"
+    if not trust.wrong:
+        return f"good to at least {moves}"
+    return f"good to {moves}; at {trust.depth + 1}, {wrong}" if trust.depth else f"not good for a single move: {wrong}"
 
 
 def too_few(held: HeldOut, moves: float) -> str:

@@ -118,8 +118,8 @@ class SoloResult:
 
     @property
     def deviation(self) -> float:
-        """Sample standard deviation; 0 for one game."""
-        return float(np.std(self.returns, ddof=1)) if self.games > 1 else 0.0
+        """Sample standard deviation; 0 for one game, and for equal returns, of which the mean is rounded."""
+        return float(np.std(self.returns, ddof=1)) if min(self.returns) < max(self.returns) else 0.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from muzero.storage import checkpoint, runs
 from muzero.view.console import OK, USAGE
 
 Captured = pytest.CaptureFixture[str]
+PLANNERS = "expected gumbel, puct, policy, one_step, shooting or cem"
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -25,6 +26,31 @@ Captured = pytest.CaptureFixture[str]
 def test_planners_that_are_not_there_are_refused(words: list[str], said: str, capsys: Captured) -> None:
     assert cli.main(words) == USAGE
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["inspect", "tic_tac_toe", "--planner", "polcy"], f"{PLANNERS}, got 'polcy'; did you mean 'policy'?"),
+    (["play", "tic_tac_toe", "--planner", "None"], f"{PLANNERS}, got 'None'"),
+    (["train", "tic_tac_toe", "--planner", "polcy"], f"{PLANNERS}, got 'polcy'; did you mean 'policy'?"),
+    (["train", "tic_tac_toe", "--model.network", "resne"],
+     "expected mlp, resnet or pixels, got 'resne'; did you mean 'resnet'?"),
+    (["play", "tic_tac_toe", "--seat", "x"], "expected first or second, got 'x'"),
+    (["bench", "search", "--algorithm", "gumbel", "pucct"],
+     "expected gumbel or puct, got 'pucct'; did you mean 'puct'?"),
+])
+def test_a_name_that_is_none_is_answered_with_those_there_are(
+    words: list[str], said: str, capsys: Captured
+) -> None:
+    assert cli.main(words) == USAGE
+    shown = " ".join(capsys.readouterr().err.replace("│", "").replace("|", "").split())
+    assert said in shown
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["evaluate", "match"], ["play"]])
+def test_help_lists_the_planners(command: list[str], capsys: Captured) -> None:
+    assert cli.main([*command, "--help"]) == OK
+    shown = " ".join(capsys.readouterr().out.replace("│", "").replace("|", "").split())
+    assert "gumbel, puct, policy, one_step, shooting or cem (default: the agent's)" in shown
 
 
 def test_an_agent_is_measured_with_another_planner(tmp_path: Path, capsys: Captured) -> None:

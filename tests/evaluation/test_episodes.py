@@ -243,6 +243,8 @@ def test_few_games_and_equal_games_have_no_interval() -> None:
     assert "expected 5 or more games" in report(1.0, 2.0, 3.0, 4.0).without_interval
     assert report(*[-21.0] * 5).interval is None
     assert report(*[-21.0] * 5).without_interval == "all games equal"
+    # Their mean is 0.1 + 1.4e-17.
+    assert solo(*[0.1] * 10).deviation == 0.0
     found = report(1.0, 2.0, 3.0, 4.0, 5.0).interval
     assert found is not None
     assert found[0] < 3.0 < found[1]

@@ -54,6 +54,14 @@ def some_positions(folder: Path) -> object:
     return known_positions(subject(), folder / "positions.csv")
 
 
+def test_a_planner_without_search_is_asked_once() -> None:
+    told: list[str] = []
+    who = agent(GAME, play__algorithm="policy")
+    found = every_position(Subject(GAME, who, "", (None, 50), 0), told.append)
+    assert [*found.players] == [f"{GAME} (no search)"]
+    assert f"asking {GAME} (no search) ..." in told
+
+
 def a_tournament(folder: Path) -> object:
     seats = [Seat(Contender(name, read_name(name)), name, maker(name, GAME)) for name in ("random", "mcts:2")]
     return hold(Tournament(GAME, 2), seats)

@@ -25,6 +25,8 @@ from muzero.config import Config, ConfigError, SearchConfig, kinds, search_setti
 from muzero.errors import SeamError
 from muzero.model.auxiliary import AUXILIARY_LOSSES
 from muzero.model.build import build_model, search_model
+from muzero.model.counted import CountedModel
+from muzero.model.learned import LearnedModel
 from muzero.search.planners import PARTS, planner
 from muzero.storage import runs
 from muzero.training import loop
@@ -150,11 +152,17 @@ def test_an_auxiliary_loss_is_one_class_and_one_entry(monkeypatch: pytest.Monkey
 # --- the contract of planners ---------------------------------------------------------------------------------------
 
 
-def making(config: Config) -> Callable[[int], Any]:
+def drawn(config: Config) -> LearnedModel:
+    """A network of random weights."""
     torch.manual_seed(3)
     network = build_model(config).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0.0, 0.3)
+    return network
+
+
+def making(config: Config) -> Callable[[int], Any]:
+    network = drawn(config)
     return lambda batch: planner(search_model(network), config.search, batch)
 
 
@@ -162,7 +170,29 @@ def making(config: Config) -> Callable[[int], Any]:
 @pytest.mark.parametrize("algorithm", typing.get_args(search_settings.Algorithm))
 def test_every_planner_keeps_the_contract(algorithm: str, game: str) -> None:
     learned = {"model__discount": "learned"}
-    check_planner(making(tiny(game=game, search__algorithm=algorithm, search__simulations=8, **learned)), game)
+    config = tiny(game=game, search__algorithm=algorithm, search__simulations=8, **learned)
+    model = CountedModel(search_model(drawn(config)))
+    check_planner(lambda batch: planner(model, config.search, batch), game, calls=lambda: model.calls, budget=8)
+    assert (model.calls > 0) is (algorithm != "policy")
+
+
+def test_a_planner_that_asks_its_model_for_more_than_it_says_is_found() -> None:
+    config = tiny(search__simulations=8)
+    model = CountedModel(search_model(drawn(config)))
+
+    def make(batch: int) -> Any:
+        return planner(model, config.search, batch)
+
+    with pytest.raises(PlannerError, match="work: expected at most the budget, 7, got 8"):
+        check_planner(make, "tic_tac_toe", budget=7)
+    def greedy(plan: Plan, view: Any, legal: Any, *_: Any) -> dict[str, Any]:
+        root = model.root(torch.as_tensor(view), torch.as_tensor(legal))
+        for _ in range(plan.work + 1):
+            model.step(root.latent, torch.as_tensor(plan.action).long())
+        return {}
+
+    with pytest.raises(PlannerError, match="model calls: expected at most 48, work 8 for each of 6 positions, got "):
+        check_planner(lambda batch: Broken(make(batch), greedy), "tic_tac_toe", calls=lambda: model.calls)
 
 
 def test_the_toy_planner_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:

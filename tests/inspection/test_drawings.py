@@ -20,13 +20,14 @@ from muzero.reports.inspection import dot, words
 from muzero.reports.inspection import text as screen
 from muzero.reports.inspection.drawn import FORMS, drawn
 from muzero.reports.inspection.layout import tidy
+from muzero.reports.inspection.markup import BEST
 from muzero.search.nodes import Nodes
 from muzero.view.terminal import Ink
 
 HOSTILE = "\"><script>alert(1)</script>&\\\x1b[31m\n'" + "long" * 30
 SVG = "{http://www.w3.org/2000/svg}"
-STATEMENT = re.compile(r'''n\d+ \[label="(?:[^"\\]|\\.)*"(?:, penwidth=2)?\];'''
-                       r"|n\d+ -> n\d+ \[penwidth=[\d.]+(?:, color=red)?\];")
+STATEMENT = re.compile(r'''n\d+ \[label="(?:[^"\\]|\\.)*"(?:, penwidth=2, color="#0b63ce")?\];'''
+                       r'''|n\d+ -> n\d+ \[penwidth=[\d.]+(?:, color="#0b63ce")?\];''')
 """What stands on a line of DOT between head and end."""
 GAMES = ("tic_tac_toe", "hex(board_size=4)", "connect_four", "chess", "breakthrough(rows=5,columns=4)",
          "pig(winscore=20)", "cliff_walking", "dots_and_boxes(num_rows=1,num_cols=2)")
@@ -125,6 +126,13 @@ def test_a_line_of_a_thousand_moves_is_shown_as_far_as_browsers_go(report: Posit
     page = ElementTree.fromstring(drawn(dataclasses.replace(report, tree=tree), ".html"))
     assert len(page.findall(".//details")) == 101
     assert [note.text for note in page.findall(".//details/p")] == ["1 more"]
+
+
+def test_pictures_share_the_colour_of_the_expected_line_and_say_what_it_means(report: PositionReport) -> None:
+    picture, graph = drawn(report, ".svg"), drawn(report, ".dot")
+    assert f"--best: {BEST};" in picture
+    assert f'color="{BEST}"' in graph
+    assert all("blue: the expected line; width of a line: share of the visits" in text for text in (picture, graph))
 
 
 def test_names_stay_readable(hostile: PositionReport) -> None:

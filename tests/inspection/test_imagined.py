@@ -16,6 +16,9 @@ from muzero.inspection.imagined import Imagination, imagine
 from muzero.inspection.observed import reading
 from muzero.model.protocol import SearchError
 from muzero.play.board import DRAWINGS, Board, read_board
+from muzero.reports.inspection import imagined_text, page
+from muzero.reports.inspection import text as screen
+from muzero.view.terminal import Ink
 
 
 def imagination(who: object, *moves: str, imagined: list[int]) -> Imagination:
@@ -84,6 +87,25 @@ def test_a_trained_model_knows_the_board_and_the_end() -> None:
     assert (won.real.over, won.real.reward) == (True, 1)
     assert won.imagined.end == pytest.approx(1, abs=0.05)
     assert won.imagined.reward == pytest.approx(1, abs=0.05)
+
+
+def test_what_differs_has_another_sign_than_the_last_move() -> None:
+    report = inspected(agent("tic_tac_toe", model__reconstruction=True, learner__reconstruction_weight=1.0),
+                       "b2", imagined=[0])
+    assert report.imagination is not None
+    shown = screen.text(report, Ink(False), False)
+    one = report.imagination.plies[1]
+    assert one.imagined.decoded is not None
+    drawn = imagined_text.boards(one, Ink(False), False)
+    wrong = len(one.imagined.decoded.wrong)
+    assert wrong > 0
+    assert f"imagined ({wrong} wrong: !)" in drawn
+    _, *rows = drawn.splitlines()
+    assert "".join(rows).count("!") == wrong
+    assert "".join(rows).count("(") == 1
+    assert "Boards: brackets: the last move; !: differs from the real board." in shown
+    page_text = page.text(report, report.tree) if report.tree is not None else ""
+    assert "ring of dashes: differs from the real board." in page_text
 
 
 def test_what_is_missing_is_told() -> None:

@@ -423,5 +423,6 @@ def test_a_measurement_that_takes_more_memory_than_the_replay_buffer_may_is_refu
 
 
 def test_a_verdict_is_as_short_as_a_display() -> None:
-    assert in_words(Trust(4, 6, ("value", "ends"))) == "good to 4 moves, then not in value, ends"
+    assert in_words(Trust(4, 6, ("value", "ends"))) == "good to 4 moves; at 5, wrong about value, ends"
+    assert in_words(Trust(0, 6, ("value", "rewards"))) == "not good for a single move: wrong about value, rewards"
     assert in_words(Trust(1, 1, ())) == "good to at least 1 move"

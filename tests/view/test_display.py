@@ -74,9 +74,9 @@ def test_cut_games_and_warnings_are_told() -> None:
 
 
 def test_how_far_the_model_may_be_trusted_is_told() -> None:
-    plain, drawn = shown(progress(trust="good to 4 moves, then not in value"))
-    assert " | model good to 4 moves, then not in value" in plain
-    assert re.search(r"model +good to 4 moves, then not in value", drawn)
+    plain, drawn = shown(progress(trust="good to 4 moves; at 5, wrong about value"))
+    assert " | model good to 4 moves; at 5, wrong about value" in plain
+    assert re.search(r"model +good to 4 moves; at 5, wrong about value", drawn)
     for text in shown(progress()):
         assert "model" not in text
 

@@ -32,7 +32,8 @@ class Arguments:
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
     against: str = "random"
-    """The opponent: random, mcts:N (OpenSpiel's MCTS; N: 200 if omitted), perfect, or an agent."""
+    """The opponent: random, mcts:N (OpenSpiel's MCTS; N: 200 if omitted), perfect, or an agent, with its own planner
+    and noise."""
     games: int = 100
     """Number of games, even."""
     opening_plies: Maybe[int] = None

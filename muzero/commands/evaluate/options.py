@@ -33,7 +33,7 @@ class Common:
     json: Maybe[Path] = None
     """Also write the results here, with their provenance."""
     planner: PlannerName = None
-    """Planner: gumbel, cem, ... (default: the agent's)."""
+    """Planner: gumbel, puct, policy, one_step, shooting or cem (default: the agent's)."""
 
 
 USUAL = Common()

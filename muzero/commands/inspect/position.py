@@ -58,7 +58,7 @@ class Arguments:
     simulations: Maybe[int] = None
     """Simulations of the search (default: the agent's; 0: no search)."""
     planner: PlannerName = None
-    """Planner: gumbel, puct, ... (default: the agent's)."""
+    """Planner: gumbel, puct, policy, one_step, shooting or cem (default: the agent's)."""
     seed: int = 0
     """Seed of chance events and of the search."""
     own_game: Maybe[str] = None

@@ -45,7 +45,7 @@ class Arguments:
     """Simulations per search (default: the agent's). More is stronger and slower; 0: no search, the network's most
     probable move."""
     planner: PlannerName = None
-    """How the agent plans: gumbel, puct, policy, one_step, shooting, cem (default: the agent's)."""
+    """How the agent plans: gumbel, puct, policy, one_step, shooting or cem (default: the agent's)."""
     seed: int = 0
     """Seed of chance events and of the search."""
     own_game: Maybe[str] = None

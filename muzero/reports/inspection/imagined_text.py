@@ -19,13 +19,20 @@ POLICY = 36
 HEADING = "Imagined beside real"
 KEY = ("value, policy: of the network, for the player to move; reward: for the player who moved.",
        "Imagined: after all moves from the position on, without the game.")
+BOARDS = f"Boards: brackets: the last move; {drawing.WRONG}: differs from the real board."
 
 
 def text(report: PositionReport, found: Imagination, pen: Ink, fancy: bool) -> str:
     """All plies, then what the columns mean and what is missing."""
     blocks = [ply(report, one, number, pen, fancy, found.replayed) for number, one in enumerate(found.plies)]
-    notes = [part for note in (*KEY, *found.notes) for part in wrapped(note, WIDTH)]
+    about = (BOARDS,) if compares(found) else ()
+    notes = [part for note in (*about, *KEY, *found.notes) for part in wrapped(note, WIDTH)]
     return "\n\n".join([HEADING, *blocks, "\n".join(notes)])
+
+
+def compares(found: Imagination) -> bool:
+    """Whether there is a board to be compared with the real one."""
+    return any(one.imagined.decoded is not None and one.imagined.decoded.board is not None for one in found.plies)
 
 
 def ply(report: PositionReport, one: Ply, number: int, pen: Ink, fancy: bool, replayed: bool) -> str:
@@ -50,8 +57,8 @@ def boards(one: Ply, pen: Ink, fancy: bool) -> str:
     real = [] if one.real is None else ["real", *drawing.picture(one.real.position, pen, fancy).splitlines()]
     if decoded is None or decoded.board is None:
         return "\n".join(real[1:])
-    heading = "imagined" if not decoded.wrong else f"imagined ({len(decoded.wrong)} wrong, in brackets)"
-    found = [heading, *drawing.draw(decoded.board, pen, fancy, decoded.wrong).splitlines()]
+    heading = "imagined" if not decoded.wrong else f"imagined ({len(decoded.wrong)} wrong: {drawing.WRONG})"
+    found = [heading, *drawing.draw(decoded.board, pen, fancy, wrong=decoded.wrong).splitlines()]
     return "\n".join(beside(real, found))
 
 

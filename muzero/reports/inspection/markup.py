@@ -6,9 +6,11 @@ import html
 
 from muzero.view.terminal import printable
 
+BEST = "#0b63ce"
+"""Of the expected line on a light ground."""
 COLOURS = """
 :root { color-scheme: light dark; --ground: #ffffff; --card: #f5f6f8; --ink: #1c2128; --soft: #5b6572; --line: #c9d0d9;
-  --best: #0b63ce; --bar: #9dc1ee; --first: #c8312b; --second: #b07c00; --bad: #b3261e; }
+  --best: """ + BEST + """; --bar: #9dc1ee; --first: #c8312b; --second: #b07c00; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14171c; --card: #1d2229; --ink: #e6e9ee; --soft: #9aa5b1;
   --line: #3a434f; --best: #6cb0ff; --bar: #2f5c92; --first: #ff6b63; --second: #f0c040; --bad: #ff8a80; } }
 """

@@ -31,6 +31,7 @@ LISTED = 12
 """Moves of the table that are always shown."""
 DEEPEST = 100
 """Moves ahead that are shown: browsers nest only some hundred elements."""
+BOARDS = "Boards: ring: the last move; ring of dashes: differs from the real board."
 OPEN = 2
 """Moves of the expected line that are open at first."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -153,7 +154,8 @@ def _summary(report: PositionReport, node: TreeNode) -> str:
 
 def _imagination(report: PositionReport, found: Imagination) -> str:
     plies = "".join(_ply(report, one, number, found.replayed) for number, one in enumerate(found.plies))
-    notes = "".join(f'<p class="soft">{escaped(note)}</p>' for note in (*imagined_text.KEY, *found.notes))
+    about = (BOARDS,) if imagined_text.compares(found) else ()
+    notes = "".join(f'<p class="soft">{escaped(note)}</p>' for note in (*about, *imagined_text.KEY, *found.notes))
     return f"<h2>{imagined_text.HEADING}</h2>\n{notes}{plies}"
 
 

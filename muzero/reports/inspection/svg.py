@@ -9,13 +9,15 @@ from muzero.inspection.tree import ROOT, SearchTree, TreeNode
 from muzero.reports.inspection.facts import facts
 from muzero.reports.inspection.layout import tidy
 from muzero.reports.inspection.markup import COLOURS, element, escaped
-from muzero.reports.inspection.words import cut, heading, label, marks, short_sign
+from muzero.reports.inspection.words import PICTURED, cut, heading, label, marks, short_sign
 
 WIDTH, HEIGHT = 150, 40
 """Of a node's box."""
 ACROSS, DOWN = 196, 50
 """From column to column, from row to row."""
-EDGE, TOP = 14, 46
+EDGE, TOP = 14, 60
+NARROWEST = 470
+"""Room for the legend."""
 NAME = 14
 """Most characters of a move."""
 STYLE = COLOURS + """
@@ -37,12 +39,13 @@ def text(report: PositionReport, tree: SearchTree) -> str:
     shown = tree.limited(report.limits.depth, report.limits.children)
     places = tidy(shown, ROOT)
     corners = {number: (EDGE + column * ACROSS, TOP + row * DOWN) for number, (column, row) in places.items()}
-    width = max(x for x, _ in corners.values()) + WIDTH + EDGE
+    width = max(NARROWEST, max(x for x, _ in corners.values()) + WIDTH + EDGE)
     height = max(y for _, y in corners.values()) + HEIGHT + EDGE
     title = cut(heading(report), width // 8)
     body = "\n".join([
         element("title", escaped(f"Search tree of {report.agent}: {title}")), element("style", STYLE),
         element("text", escaped(title), x=EDGE, y=26, class_="title"),
+        element("text", f"{PICTURED}; bar: share of all visits", x=EDGE, y=44, class_="soft"),
         *_edges(tree, corners), *(_box(report, tree, number, corners[number]) for number in sorted(corners))])
     return element("svg", f"\n{body}\n", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:g} {height:g}",
                    width=f"{width:g}", height=f"{height:g}", role="img") + "\n"

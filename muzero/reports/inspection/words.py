@@ -16,6 +16,8 @@ LEGEND = {
     ILLEGAL[True]: "not possible: the model is learned", OVER[True]: "the game is over",
     ENDS[True]: "the model believes that the game is over",
 }
+PICTURED = "blue: the expected line; width of a line: share of the visits"
+"""Of pictures of a tree."""
 LETTERED, NUMBERED = ("black", "white"), ("player 0", "player 1")
 """Players whose pieces are letters, and those whose pieces aren't known."""
 START = "the position"
