@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import functools
 import json
 import re
 from pathlib import Path
@@ -295,9 +296,14 @@ def test_the_probability_of_a_win_is_told_at_both_ends_beside_chance() -> None:
     assert told.count("win probability: ECE 0.040 at depth 0, 0.020 at depth 2 (perfect: 0.020)") == 3
 
 
+@functools.cache
+def short_report() -> ModelReport:
+    return validate(made(), depth=3, positions=40)
+
+
 def judged(**changed: Any) -> ModelReport:
     """A report of a model that is right, of values between -1 and 1, but for what is changed in the policy's part."""
-    found = validate(made(), depth=3, positions=40)
+    found = short_report()
     ones, zeros, many = np.ones(4, np.float32), np.zeros(4, np.float32), np.array([0, 30, 30, 30])
     right = dataclasses.replace(
         found.figures["policy"], positions=np.array([40, 40, 40, 19]), rewards=many, ends=many, spread=1.0, drift=zeros,
