@@ -32,14 +32,13 @@ class Arguments:
     agent: Agent
     """A game with a shipped agent, or the folder of a run or checkpoint. AGENT@N: with N simulations."""
     against: str = "random"
-    """The opponent: random, mcts:N (OpenSpiel's MCTS; N: 200 if omitted), perfect, or an agent, with its own planner
-    and noise."""
+    """Opponent: random, mcts:N (OpenSpiel's MCTS; N: 200 if omitted), perfect, or an agent, by its own planner."""
     games: int = 100
     """Number of games, even."""
     opening_plies: Maybe[int] = None
     """Random moves before each game (default: 2 against an agent, else 0)."""
     simulations: Maybe[int] = None
-    """Simulations per search (default: the agent's; 0: no search)."""
+    """Per search (default: the agent's; 0: no search)."""
     max_moves: Maybe[int] = None
     """Moves after which a game is cut off (default: the game's own limit, else 3,000)."""
     player: Maybe[str] = None
