@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 150, 40
 ACROSS, DOWN = 196, 50
 """From column to column, from row to row."""
 EDGE, TOP = 14, 60
-NARROWEST = 470
+NARROWEST = 540
 """Room for the legend."""
 NAME = 14
 """Most characters of a move."""
