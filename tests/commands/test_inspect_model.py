@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_runs import tiny, whole_run
+from toys_counting import Counting
 
 from games.base import GameSpec
 from muzero import cli
@@ -116,35 +117,13 @@ def test_too_few_positions_are_refused_with_how_many_it_takes(monkeypatch: pytes
         validate(made(), positions=21)
 
 
-class OneMove:
+class OneMove(Counting):
     """A game of one move."""
 
     spec = GameSpec("one_move", 1, (1,), "float32", 2, 1, 0.0, 1.0, False, False, False)
 
-    def __init__(self, generator: np.random.Generator) -> None:
-        self.made = 0
-
-    def to_play(self) -> int:
-        return 0
-
-    def legal(self) -> list[int]:
-        return [0, 1]
-
-    def step(self, action: int) -> float:
-        self.made += 1
+    def reward(self, action: int) -> float:
         return float(action)
-
-    def over(self) -> bool:
-        return self.made == 1
-
-    def observe(self) -> np.ndarray:
-        return np.array([self.made], np.float32)
-
-    def render(self) -> str:
-        return str(self.made)
-
-    def action_name(self, action: int) -> str:
-        return str(action)
 
 
 def test_games_of_one_move_are_no_matter_of_how_many() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from counting_model import GAME, CountingModel, at_random, continued
 from torch import Tensor
+from toys_counting import Counting
 
 import games
 from games.base import GameSpec, IntArray, Step
@@ -185,35 +186,13 @@ def test_a_sample_is_what_happens_if_its_moves_are_played_again() -> None:
             np.testing.assert_array_equal(made.discount[playing], sample.discount[playing, step])
 
 
-class Lives:
+class Lives(Counting):
     """One player; every third move costs a life and pays 5; ten moves."""
 
     spec = GameSpec("lives", 1, (1,), "float32", 2, 10, 0.0, 50.0, False, False, True)
 
-    def __init__(self, generator: np.random.Generator) -> None:
-        self.made = 0
-
-    def to_play(self) -> int:
-        return 0
-
-    def legal(self) -> list[int]:
-        return [0, 1]
-
-    def step(self, action: int) -> float:
-        self.made += 1
+    def reward(self, action: int) -> float:
         return 5.0 if self.made % 3 == 0 else 0.0
-
-    def over(self) -> bool:
-        return self.made == 10
-
-    def observe(self) -> np.ndarray:
-        return np.array([self.made], np.float32)
-
-    def render(self) -> str:
-        return str(self.made)
-
-    def action_name(self, action: int) -> str:
-        return str(action)
 
 
 def test_rewards_are_those_the_learner_saw() -> None:
